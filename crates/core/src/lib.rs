@@ -1,0 +1,24 @@
+//! The pure core of Syncline: ids and time values, limits, the guard against hostile bytes, and documents.
+//!
+//! Everything here is a function of its arguments. This crate does not read a clock, draw random numbers, block,
+//! do IO or know an async runtime; whoever needs the time or chance passes it in.
+//!
+//! * [`id`]: names and numbers of things, each its own type.
+//! * [`time`]: a monotonic and a wall time that do not convert into each other.
+//! * [`limits`]: every bound of the engine, with its unit and its reason.
+//! * [`guard`]: scanners that prove bytes harmless before any decoder sees them.
+//! * [`log`]: what a document's log keeps of each update.
+//! * [`doc`]: documents, behind the feature `yjs`.
+//!
+//! Invariants:
+//! * no byte from outside reaches yrs before a scanner of [`guard`] has accepted it;
+//! * no public function panics on any input;
+//! * no iteration order that can be seen from outside depends on a hash seed.
+
+#[cfg(feature = "yjs")]
+pub mod doc;
+pub mod guard;
+pub mod id;
+pub mod limits;
+pub mod log;
+pub mod time;

@@ -1,0 +1,108 @@
+//! Every bound of the engine. Each says its unit and why it is not ten times larger or smaller.
+
+/// Longest room name, in bytes. Names are keys of records and labels in logs.
+pub const ROOM_NAME_BYTES_MAX: usize = 256;
+
+/// Longest message from a client, in bytes. A pasted image fits; a whole disk does not.
+pub const MESSAGE_BYTES_MAX: usize = 64 << 20;
+
+/// Messages under way in the whole server, in bytes: received, not yet handled.
+pub const INBOUND_BYTES_MAX: usize = 256 << 20;
+
+/// Encoded state of one document, in bytes.
+pub const DOCUMENT_BYTES_MAX: usize = 64 << 20;
+
+/// Nesting of `Any` and JSON values within one update. yrs recurses over them; at 8,000 a 2 MiB stack is gone.
+pub const VALUE_DEPTH_MAX: usize = 64;
+
+/// Nesting of shared types within one document. yrs recurses over them when the outermost is deleted.
+pub const TYPE_DEPTH_MAX: u32 = 256;
+
+/// End of the clock space of one Yjs client: `clock + length` may reach it and not pass it.
+pub const CLOCK_MAX: u32 = (1 << 31) - 1;
+
+/// Counters of client ids by their low bits, per document; a power of two. See [`CLIENTS_PER_BUCKET_BASE`].
+pub const CLIENT_BUCKETS: usize = 4096;
+
+/// Client ids that may share their low 12 bits before a live update is refused: this base plus
+/// [`CLIENTS_PER_BUCKET_FACTOR`] times the average. yrs hashes client ids by identity, so crafted ones collide.
+pub const CLIENTS_PER_BUCKET_BASE: usize = 64;
+
+/// See [`CLIENTS_PER_BUCKET_BASE`].
+pub const CLIENTS_PER_BUCKET_FACTOR: usize = 4;
+
+/// Updates held for a connection because they overtook what they rest on, in bytes.
+pub const GAP_BYTES_MAX: usize = 1 << 20;
+
+/// Least time between two requests for what a connection's held updates rest on, in milliseconds.
+pub const GAP_ASK_MS_MIN: u64 = 1_000;
+
+/// Outbound queue of one connection, in bytes. Beyond it the queue is dropped and replaced by one diff later.
+pub const OUTBOUND_BYTES_MAX: usize = 256 << 10;
+
+/// Piece in which a large message is written, in bytes: the memory a slow reader holds in the socket's buffer.
+pub const FRAGMENT_BYTES: usize = 64 << 10;
+
+/// Time in which a connection must take some of what is being written to it, in milliseconds.
+pub const WRITE_STALL_MS_MAX: u64 = 30_000;
+
+/// Recent updates that a room keeps in memory to bring lagging subscribers up to date, in bytes.
+pub const RECENT_BYTES_MAX: usize = 256 << 10;
+
+/// Recent commits that a room keeps the starting clocks of, to bring lagging subscribers up to date.
+pub const RECENT_COMMITS_MAX: usize = 4096;
+
+/// Updates that a room gathers while a commit is under way, in bytes. Beyond it the room stops reading its inbox.
+pub const ROOM_PENDING_BYTES_MAX: usize = 256 << 10;
+
+/// Awareness ids that one connection may own in a document.
+pub const PRESENCE_IDS_PER_CONNECTION_MAX: usize = 4;
+
+/// Longest awareness state, in bytes of JSON.
+pub const PRESENCE_STATE_BYTES_MAX: usize = 4 << 10;
+
+/// Furthest that one message may move an awareness clock. An honest client moves it by one.
+pub const PRESENCE_CLOCK_STEP_MAX: u64 = 1 << 20;
+
+/// Time after which a presence that was not renewed is removed, in milliseconds. Clients renew every 15 s.
+pub const PRESENCE_EXPIRY_MS: u64 = 30_000;
+
+/// Time for which the clock of a removed presence is kept, in milliseconds, so that stale states stay away.
+pub const PRESENCE_MEMORY_MS: u64 = 60_000;
+
+/// Presence changes are gathered for this long before they go out in one frame, in milliseconds.
+pub const PRESENCE_TICK_MS: u64 = 10;
+
+/// Silence after which a connection is sent an empty awareness message, in milliseconds. y-websocket closes a
+/// connection on which it has read nothing for 30 s.
+pub const KEEPALIVE_MS: u64 = 20_000;
+
+/// Time without subscribers after which a room is unloaded, in milliseconds.
+pub const ROOM_IDLE_MS: u64 = 30_000;
+
+/// Log of a document that compaction leaves alone, in bytes, however small the snapshot is.
+pub const COMPACT_LOG_BYTES_MIN: usize = 64 << 10;
+
+/// Commits in a document's log that compaction leaves alone if they are also few bytes.
+pub const COMPACT_COMMITS_MIN: u64 = 1_000;
+
+/// Failed loads after which a document is quarantined.
+pub const FAILED_LOADS_MAX: u32 = 2;
+
+/// Operations that the committer puts into one batch.
+pub const BATCH_OPERATIONS_MAX: usize = 4_096;
+
+/// Bytes that the committer puts into one batch, unless a single request is larger.
+pub const BATCH_BYTES_MAX: usize = 256 << 10;
+
+/// Longest value handed to a storage engine, in bytes. sled puts larger ones into files it does not sync.
+pub const VALUE_BYTES_MAX: usize = 7 << 10;
+
+/// Deletions that compaction puts into one batch.
+pub const DELETE_BATCH_MAX: usize = 500;
+
+/// Open connections of one server.
+pub const CONNECTIONS_MAX: usize = 10_000;
+
+/// Time in which a connection must have sent its whole request head, in milliseconds.
+pub const HEADER_MS_MAX: u64 = 5_000;

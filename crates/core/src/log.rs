@@ -1,0 +1,50 @@
+//! What a document's log keeps: every update with who sent it and when.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::{
+    id::{CommitNumber, ConnectionId},
+    time::WallMs,
+};
+
+/// Who made a change, as far as the server knows. Both are absent while no authentication is configured.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Author {
+    /// The user, as the credential names them.
+    pub user: Option<Arc<str>>,
+    /// The user's device.
+    pub device: Option<Arc<str>>,
+}
+
+/// One update as it was integrated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogEntry {
+    /// Who sent it.
+    pub author: Author,
+    /// The connection it came in on.
+    pub connection: ConnectionId,
+    /// When the server took it in.
+    pub at: WallMs,
+    /// The update (Yjs: V1), holding only what the document did not have before.
+    pub update: Bytes,
+}
+
+/// One commit of one document: the updates of one tick, in the order in which they were integrated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogRecord {
+    /// Position in the document's log.
+    pub number: CommitNumber,
+    /// The updates; never empty.
+    pub entries: Vec<LogEntry>,
+}
+
+/// A document's whole state up to a commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    /// The last commit that the state covers.
+    pub number: CommitNumber,
+    /// The state as one update (Yjs: V1).
+    pub state: Bytes,
+}
