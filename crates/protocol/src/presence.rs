@@ -11,10 +11,7 @@ use std::{
 };
 
 use syncline_core::{
-    guard::{
-        AwarenessEntry,
-        lib0::{write_string, write_var_uint},
-    },
+    guard::{AwarenessEntry, write_string, write_var_uint},
     id::{ClientId, ConnectionId},
     limits::{
         PRESENCE_CLOCK_STEP_MAX, PRESENCE_EXPIRY_MS, PRESENCE_IDS_PER_CONNECTION_MAX, PRESENCE_MEMORY_MS,
@@ -113,8 +110,12 @@ impl Presence {
         let client = self.clients.get_mut(&entry.client)?;
         let removes = entry.state.is_none() && client.state.is_some();
         if is_new || client.clock < entry.clock || (client.clock == entry.clock && removes) {
-            *client =
-                Client { clock: entry.clock, state: entry.state.map(Arc::from), home: client.home, touched: now };
+            *client = Client {
+                clock: entry.clock,
+                state: entry.state.map(Arc::from),
+                home: client.home,
+                touched: now,
+            };
             self.note_change(now, entry.client);
         } else if claims && client.state.is_none() && entry.state.is_some() {
             return Some(Revive { client: entry.client, clock: client.clock });
@@ -141,7 +142,8 @@ impl Presence {
         let known = self.clients.get(&entry.client);
         let home = known.and_then(|client| client.home);
         if home == Some(from) {
-            return known.is_some_and(|client| entry.clock <= client.clock.saturating_add(PRESENCE_CLOCK_STEP_MAX));
+            return known
+                .is_some_and(|client| entry.clock <= client.clock.saturating_add(PRESENCE_CLOCK_STEP_MAX));
         }
         let news = known.is_none_or(|client| entry.clock > client.clock) && entry.state.is_some();
         let may_move_in = claims || (home.is_none() && news);
@@ -154,7 +156,8 @@ impl Presence {
             before.ids.remove(&entry.client);
         }
         let touched = MonotonicMs::default();
-        let client = self.clients.entry(entry.client).or_insert(Client { clock: 0, state: None, home, touched });
+        let client =
+            self.clients.entry(entry.client).or_insert(Client { clock: 0, state: None, home, touched });
         client.home = Some(from);
         true
     }
@@ -189,7 +192,8 @@ impl Presence {
         self.connections.values_mut().for_each(|connection| connection.shown = true);
         let changed = std::mem::take(&mut self.changed);
         let entries = changed.iter().filter_map(|id| self.clients.get(id).map(|client| (*id, client)));
-        let entries: Vec<_> = entries.map(|(id, client)| (id, client.clock, client.state.as_deref())).collect();
+        let entries: Vec<_> =
+            entries.map(|(id, client)| (id, client.clock, client.state.as_deref())).collect();
         Some(encode(&entries))
     }
 
@@ -197,13 +201,16 @@ impl Presence {
     pub(crate) fn everyone(&mut self, to: ConnectionId) -> Option<Vec<u8>> {
         self.connections.entry(to).or_default().shown = true;
         let present = self.clients.iter().filter(|(_, client)| client.state.is_some());
-        let entries: Vec<_> = present.map(|(id, client)| (*id, client.clock, client.state.as_deref())).collect();
+        let entries: Vec<_> =
+            present.map(|(id, client)| (*id, client.clock, client.state.as_deref())).collect();
         (!entries.is_empty()).then(|| encode(&entries))
     }
 
     fn sweep(&mut self, now: MonotonicMs) {
-        let stale = |client: &Client| client.state.is_some() && now.since(client.touched) >= PRESENCE_EXPIRY_MS;
-        let expired: Vec<_> = self.clients.iter().filter(|(_, client)| stale(client)).map(|(id, _)| *id).collect();
+        let stale =
+            |client: &Client| client.state.is_some() && now.since(client.touched) >= PRESENCE_EXPIRY_MS;
+        let expired: Vec<_> =
+            self.clients.iter().filter(|(_, client)| stale(client)).map(|(id, _)| *id).collect();
         for id in expired {
             self.remove(now, id);
         }

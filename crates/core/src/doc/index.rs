@@ -57,6 +57,13 @@ pub(crate) struct Plan {
     added: BTreeMap<ClientId, ClientStructs>,
 }
 
+impl Plan {
+    /// Returns the clients of whom the document has held nothing so far.
+    pub(crate) fn newcomers(&self) -> Vec<ClientId> {
+        self.sections.iter().filter(|take| take.from == 0).map(|take| take.client).collect()
+    }
+}
+
 /// Structs to take from one client's section.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Take {

@@ -10,6 +10,8 @@ mod contain;
 mod index;
 mod read;
 mod splice;
+#[cfg(test)]
+mod tests;
 mod yjs;
 
 pub use compact::{CompactError, compact};

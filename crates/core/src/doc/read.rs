@@ -2,8 +2,8 @@
 
 use serde_json::{Map as JsonMap, Value};
 use yrs::{
-    Any, Array, ArrayRef, GetString, Map, MapRef, Number, Out, ReadTxn, TextRef, ToJson, XmlFragmentRef,
-    branch::BranchPtr,
+    Any, Array, ArrayRef, GetString, Map, MapRef, Number, Out, ReadTxn, TextRef, XmlFragmentRef,
+    branch::BranchPtr, types::ToJson,
 };
 
 use super::yjs::{Broken, YjsDocument};
@@ -19,7 +19,8 @@ impl YjsDocument {
     /// [`Broken`] if the document is of no further use.
     pub fn to_json(&self) -> Result<Value, Broken> {
         let object = self.contained().read(|txn| {
-            let roots = txn.root_refs().map(|(name, root)| (name.to_owned(), json(&typed(root, txn).to_json(txn))));
+            let roots =
+                txn.root_refs().map(|(name, root)| (name.to_owned(), json(&typed(root, txn).to_json(txn))));
             roots.collect::<JsonMap<_, _>>()
         })?;
         Ok(Value::Object(object))
@@ -27,8 +28,8 @@ impl YjsDocument {
 
     /// Returns whether two documents hold the same: structs, deletions and content.
     pub(super) fn same_document(&self, other: &Self) -> Result<bool, Broken> {
-        let mine = self.contained().read(ReadTxn::snapshot)?;
-        let theirs = other.contained().read(ReadTxn::snapshot)?;
+        let mine = self.contained().read(|txn| txn.snapshot())?;
+        let theirs = other.contained().read(|txn| txn.snapshot())?;
         Ok(mine == theirs && self.to_json()? == other.to_json()?)
     }
 

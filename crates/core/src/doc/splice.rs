@@ -13,7 +13,7 @@ use std::{collections::BTreeMap, ops::Range};
 use bytes::Bytes;
 
 use crate::{
-    guard::{DeleteRange, Malformed, lib0::write_var_uint, scan_update},
+    guard::{DeleteRange, Malformed, scan_update, write_var_uint},
     id::ClientId,
 };
 
@@ -117,7 +117,7 @@ pub fn merge_in_order(updates: &[Bytes]) -> Result<Option<Bytes>, Malformed> {
         for section in scanned.sections() {
             let clocks = section.clock..section.end();
             let bytes = &update[section.span()];
-            if splice.structs(section.client, clocks, section.count(), bytes).is_err() {
+            if splice.structs(section.client, clocks, section.struct_count(), bytes).is_err() {
                 return Ok(None);
             }
         }

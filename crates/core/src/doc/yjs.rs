@@ -12,8 +12,8 @@ use super::{
 };
 use crate::{
     guard::{
-        DeleteRange, Malformed, ScannedUpdate, clients::ClientBuckets, lib0::write_var_uint, scan_state_vector,
-        scan_update,
+        ClientBuckets, CrowdedClients, DeleteRange, Malformed, ScannedUpdate, scan_state_vector, scan_update,
+        write_var_uint,
     },
     id::ClientId,
 };
@@ -132,11 +132,14 @@ impl YjsDocument {
     /// [`ApplyError`] says why it is refused. After [`ApplyError::Broken`] the document is of no further use.
     pub fn apply(&mut self, update: &Bytes) -> Result<Applied, ApplyError> {
         let scanned = scan_update(update)?;
-        let newcomers = || scanned.sections().iter().map(|s| s.client).filter(|&c| self.index.clock(c) == 0);
-        if !self.clients.admits(newcomers()) {
-            return Err(ApplyError::CrowdedClients);
+        let plan = self.index.plan(&scanned).map_err(|TooDeep| ApplyError::TooDeep)?;
+        let newcomers = plan.newcomers();
+        self.clients.admit(&newcomers).map_err(|CrowdedClients { .. }| ApplyError::CrowdedClients)?;
+        let taken = self.take_in(update, &scanned, plan);
+        if taken.is_err() {
+            self.clients.forget(&newcomers);
         }
-        self.take_in(update, &scanned)
+        taken
     }
 
     /// Takes in an update that this engine stored before. Rules against crafted client ids do not apply, so that
@@ -146,17 +149,23 @@ impl YjsDocument {
     /// [`ReplayError`] says why it cannot be. The document is then of no further use.
     pub fn replay(&mut self, update: &Bytes) -> Result<(), ReplayError> {
         let scanned = scan_update(update).map_err(ApplyError::from)?;
-        if self.take_in(update, &scanned)?.gap {
+        let plan = self.index.plan(&scanned).map_err(|TooDeep| ApplyError::TooDeep)?;
+        self.clients.count(&plan.newcomers());
+        if self.take_in(update, &scanned, plan)?.gap {
             return Err(ReplayError::Gap);
         }
         Ok(())
     }
 
-    fn take_in(&mut self, update: &Bytes, scanned: &ScannedUpdate<'_>) -> Result<Applied, ApplyError> {
+    fn take_in(
+        &mut self,
+        update: &Bytes,
+        scanned: &ScannedUpdate<'_>,
+        plan: Plan,
+    ) -> Result<Applied, ApplyError> {
         if !self.doc.is_sound() {
             return Err(ApplyError::Broken);
         }
-        let plan = self.index.plan(scanned).map_err(|TooDeep| ApplyError::TooDeep)?;
         let mut applied = Applied { known: plan.known, gap: plan.gap, ..Applied::default() };
         let deletes = self.reachable_deletes(scanned, &plan);
         applied.gap |= deletes.trimmed;
@@ -172,7 +181,6 @@ impl YjsDocument {
         let changes = self.doc.integrate(decoded, plan.straddles).map_err(|Failed| ApplyError::Broken)?;
         applied.before = plan.sections.iter().map(|take| (take.client, take.from)).collect();
         applied.update = new_part(update, part, &plan, &deletes.ranges, changes);
-        self.clients.count(applied.before.iter().filter(|(_, from)| *from == 0).map(|(client, _)| *client));
         self.index.commit(plan);
         self.integrated_bytes += applied.update.as_ref().map_or(0, Bytes::len);
         Ok(applied)
@@ -180,7 +188,8 @@ impl YjsDocument {
 
     /// Returns the ranges, or their beginnings, that lie below the clocks that the document will have.
     fn reachable_deletes(&self, scanned: &ScannedUpdate<'_>, plan: &Plan) -> Deletes {
-        let reached: BTreeMap<ClientId, u32> = plan.sections.iter().map(|take| (take.client, take.to)).collect();
+        let reached: BTreeMap<ClientId, u32> =
+            plan.sections.iter().map(|take| (take.client, take.to)).collect();
         let mut deletes = Deletes::default();
         for &range in scanned.deletes() {
             let clock = reached.get(&range.client).copied().unwrap_or_else(|| self.index.clock(range.client));
@@ -227,7 +236,8 @@ impl YjsDocument {
     /// # Errors
     /// [`Broken`] if the document is of no further use.
     pub fn diff_since(&self, before: &BTreeMap<ClientId, u32>) -> Result<Bytes, Broken> {
-        let clocks = self.index.clocks().map(|(client, clock)| (client, *before.get(&client).unwrap_or(&clock)));
+        let clocks =
+            self.index.clocks().map(|(client, clock)| (client, *before.get(&client).unwrap_or(&clock)));
         self.diff_from(clocks)
     }
 

@@ -13,6 +13,8 @@
 //! [`ScannedUpdate::structs`] reads them again. So a scan takes at most some 24 bytes of memory for each byte, which
 //! an update of nothing but deleted ranges needs, and next to none for text.
 
+use std::ops::Range;
+
 use super::{
     Id, Malformed, Reader, Struct, StructKind,
     structs::{STRUCT_BYTES_MIN, read_clock, read_struct},
@@ -35,6 +37,8 @@ pub struct Section {
     structs: u32,
     /// Where the first struct is in the update, in bytes.
     at: u32,
+    /// Where the last struct ends.
+    bytes_end: u32,
 }
 
 impl Section {
@@ -48,6 +52,12 @@ impl Section {
     #[must_use]
     pub const fn struct_count(&self) -> u32 {
         self.structs
+    }
+
+    /// Returns where the structs are in the update, in bytes.
+    #[must_use]
+    pub const fn span(&self) -> Range<usize> {
+        self.at as usize..self.bytes_end as usize
     }
 }
 
@@ -194,11 +204,12 @@ fn read_section(reader: &mut Reader<'_>) -> Result<Section, Malformed> {
     let client = ClientId(reader.var_uint()?);
     let clock = read_clock(reader, CLOCK_MAX)?;
     // SUBTLE: both are less than the length of the update, which fits a u32.
-    let mut section =
-        Section { client, clock, end: clock, structs: structs as u32, at: reader.position() as u32 };
+    let at = reader.position() as u32;
+    let mut section = Section { client, clock, end: clock, structs: structs as u32, at, bytes_end: at };
     for _ in 0..structs {
         section.end = read_struct(reader, section.end)?.end();
     }
+    section.bytes_end = reader.position() as u32;
     Ok(section)
 }
 

@@ -5,9 +5,9 @@ mod machine;
 mod recent;
 mod requests;
 mod stored;
-mod ticks;
 #[cfg(test)]
 mod tests;
+mod ticks;
 
 use std::sync::Arc;
 

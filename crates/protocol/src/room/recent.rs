@@ -59,7 +59,8 @@ impl Recent {
 
     /// Returns the updates after a commit, if all of them are still here.
     pub(super) fn updates_since(&self, number: CommitNumber) -> Option<Vec<Bytes>> {
-        (number >= self.dropped_upto).then(|| self.since(number).map(|commit| commit.update.clone()).collect())
+        (number >= self.dropped_upto)
+            .then(|| self.since(number).map(|commit| commit.update.clone()).collect())
     }
 
     /// Returns the clocks that moved on after a commit, as they were then, if they are still known.

@@ -10,12 +10,8 @@ use syncline_core::{
     time::Now,
 };
 
-use super::{
-    Effect, Room,
-    commits::Integrated,
-    machine::Subscriber,
-};
-use crate::{Batch, CloseReason, Request, wire::yjs};
+use super::{Effect, Room, commits::Integrated, machine::Subscriber};
+use crate::{CloseReason, Request, wire::yjs};
 
 impl Room {
     pub(super) fn join(&mut self, connection: ConnectionId, author: Author) {
@@ -98,7 +94,8 @@ impl Room {
     /// Asks a connection for what it has and the document lacks, unless it was asked and has not answered, and at most
     /// once in [`GAP_ASK_MS_MIN`].
     pub(super) fn ask(&mut self, now: Now, connection: ConnectionId) {
-        let Some(subscriber) = self.subscribers.get_mut(&connection).filter(|subscriber| !subscriber.asked) else {
+        let Some(subscriber) = self.subscribers.get_mut(&connection).filter(|subscriber| !subscriber.asked)
+        else {
             return;
         };
         let earliest = subscriber.asked_at.map(|at| at.after(GAP_ASK_MS_MIN));

@@ -63,7 +63,8 @@ impl Room {
         // Updates that do not continue each other go out one by one; it does not happen with what was integrated.
         let merged = merge_in_order(&updates).ok().flatten();
         self.recent.push(number, merged.clone(), before);
-        let frames = merged.map_or(updates, |merged| vec![merged]).iter().map(|update| yjs::update(update)).collect();
+        let frames =
+            merged.map_or(updates, |merged| vec![merged]).iter().map(|update| yjs::update(update)).collect();
         self.effects.push_back(Effect::Publish(Batch::new(number, frames)));
         self.release();
         if self.stored.wants_compaction() {
@@ -78,7 +79,8 @@ impl Room {
         let asked = subscriber.asked;
         self.stats.resumed += 1;
         let mut frames = Vec::new();
-        let merged = self.recent.updates_since(since).and_then(|updates| merge_in_order(&updates).ok().flatten());
+        let merged =
+            self.recent.updates_since(since).and_then(|updates| merge_in_order(&updates).ok().flatten());
         if let Some(update) = &merged {
             frames.push(yjs::update(update));
         } else {

@@ -12,10 +12,7 @@
 //! Clients read one message a frame, so the server writes one. Of clients it takes several.
 
 use bytes::Bytes;
-use syncline_core::guard::{
-    Malformed,
-    lib0::{Reader, write_buf, write_var_uint},
-};
+use syncline_core::guard::{Malformed, Reader, write_buf, write_var_uint};
 
 use crate::{Frame, Request};
 
@@ -34,7 +31,7 @@ const UPDATE: u64 = 2;
 pub fn decode(frame: &Bytes) -> Result<Vec<Request>, Malformed> {
     let mut reader = Reader::new(frame);
     let mut requests = Vec::with_capacity(1);
-    while !reader.is_empty() {
+    while reader.left() > 0 {
         let request = match reader.var_uint()? {
             SYNC => sync(&mut reader, frame)?,
             AWARENESS => Some(Request::Presence { entries: frame.slice_ref(reader.buf()?) }),
