@@ -22,9 +22,13 @@ const _: () = assert!(VALUE_DEPTH_MAX <= 64);
 /// Longest number that is handed to a float parser, in bytes; the greatest `f64` has 309 digits.
 const FLOAT_BYTES_MAX: usize = 400;
 
-/// Greatest float that is let through to yrs. serde_json parses to within a few units in the last place, and yrs
-/// writes what it parsed: a document must not grow beyond what can be read by being stored again and again.
+/// Greatest float that is let through to yrs, but for [`f64::MAX`] itself. serde_json parses to within a few units
+/// in the last place, and yrs writes what it parsed: a value must not grow beyond what can be read by being stored
+/// again and again.
 const FLOAT_MAX: f64 = 1.797_693_134_862e308;
+
+/// [`f64::MAX`] as JavaScript and serde_json, and as others write it, which serde_json reads exactly.
+const FLOAT_MAX_TEXTS: [&str; 2] = ["1.7976931348623157e+308", "1.7976931348623157e308"];
 
 /// Checks that `text`, which begins at byte `at` of the message, is one JSON value.
 ///
@@ -246,7 +250,9 @@ fn yrs_holds(number: &str, is_whole: bool) -> bool {
     if is_whole && number.parse::<u64>().is_ok() {
         return number.parse::<i64>().is_ok();
     }
-    number.len() <= FLOAT_BYTES_MAX && number.parse::<f64>().is_ok_and(|float| float.abs() <= FLOAT_MAX)
+    let in_range = |number: &str| number.parse::<f64>().is_ok_and(|float| float.abs() <= FLOAT_MAX);
+    number.len() <= FLOAT_BYTES_MAX && in_range(number)
+        || FLOAT_MAX_TEXTS.contains(&number.trim_start_matches('-'))
 }
 
 #[cfg(test)]
@@ -343,7 +349,9 @@ mod tests {
         check("-18446744073709551616", true);
         check("9223372036854775808.0", true);
         check("1e308", true);
-        check("-1.7976931348623157e308", false);
+        check("1.7976931348623157e+308", true);
+        check("-1.7976931348623157e308", true);
+        check("1.7976931348623158e308", false);
         check("1e309", false);
         check("1e-999", true);
         check("0e999", true);

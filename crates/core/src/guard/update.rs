@@ -259,3 +259,6 @@ fn read_deletes_of(
     deletes.extend(touching);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;
