@@ -188,4 +188,10 @@ impl Room {
     pub fn document(&self) -> &YjsDocument {
         &self.document
     }
+
+    /// Makes the document break, as a panic inside yrs would.
+    #[cfg(any(test, feature = "testing"))]
+    pub fn break_for_test(&mut self) {
+        self.document.break_for_test();
+    }
 }
