@@ -8,7 +8,7 @@ use crate::{Batch, CloseReason};
 
 /// The bounded queue between a room and one connection.
 ///
-/// Live batches count against [`OUTBOUND_BYTES_MAX`]. When they pass it, they are all dropped and the outbox *lags*: it
+/// Live batches count against a bound, by default [`OUTBOUND_BYTES_MAX`]. When they pass it, they are all dropped and the outbox *lags*: it
 /// takes no further live batch until [`Outbox::resume`] brings it a batch that covers what was dropped. That batch stands
 /// outside the bound, and so does the answer to a sync request, which is one buffer shared by everyone who asked for the
 /// same. There is at most one of each: the room is asked for the former only once everything else was written, and a later
@@ -19,6 +19,7 @@ use crate::{Batch, CloseReason};
 pub struct Outbox {
     queue: VecDeque<Queued>,
     live_bytes: usize,
+    live_bytes_max: usize,
     /// The last commit that everything handed to the socket covers.
     delivered: CommitNumber,
     lag: Lag,
@@ -65,23 +66,30 @@ pub enum Written {
 
 impl Default for Outbox {
     fn default() -> Self {
+        Self::with_bound(OUTBOUND_BYTES_MAX)
+    }
+}
+
+impl Outbox {
+    /// Makes an empty outbox for at most `live_bytes_max` bytes of live batches.
+    #[must_use]
+    pub fn with_bound(live_bytes_max: usize) -> Self {
         Self {
             queue: VecDeque::new(),
             live_bytes: 0,
+            live_bytes_max,
             delivered: CommitNumber(0),
             lag: Lag::Asked,
             close: None,
         }
     }
-}
 
-impl Outbox {
     /// Queues a batch that goes to everyone in the room. A lagging outbox ignores it; a full one drops its live batches.
     pub fn publish(&mut self, batch: &Arc<Batch>) {
         if self.lag != Lag::None {
             return;
         }
-        if self.live_bytes + batch.bytes() > OUTBOUND_BYTES_MAX && self.live_bytes > 0 {
+        if self.live_bytes + batch.bytes() > self.live_bytes_max && self.live_bytes > 0 {
             self.queue.retain(|queued| queued.kind != Kind::Live);
             self.live_bytes = 0;
             self.lag = Lag::Dropped;
