@@ -4,8 +4,8 @@ use bytes::Bytes;
 use syncline_core::guard::{Reader, scan_update};
 use syncline_protocol::wire::yjs;
 use yrs::{
-    Any, Array, ClientID, Doc, GetString, Map, OffsetKind, Options, ReadTxn, StateVector, Text, Transact, Update,
-    WriteTxn,
+    Any, Array, ClientID, Doc, GetString, Map, OffsetKind, Options, ReadTxn, StateVector, Text, Transact,
+    Update, WriteTxn,
     updates::{decoder::Decode, encoder::Encode},
 };
 

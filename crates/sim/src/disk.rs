@@ -88,7 +88,8 @@ impl Disk {
 
     fn delete_covered(&mut self, bytes: usize) {
         let everything = CommitNumber(u64::MAX);
-        let batch = records::covered(&self.store, TENANT, DOCUMENT, everything, 500).expect("memory can be read");
+        let batch =
+            records::covered(&self.store, TENANT, DOCUMENT, everything, 500).expect("memory can be read");
         self.waiting.push_back((batch, Purpose::Covered(bytes)));
     }
 

@@ -8,7 +8,9 @@ use syncline_core::{
     log::{Author, LogEntry, LogRecord},
     time::Now,
 };
-use syncline_protocol::{Batch, Effect, Input, Loaded, Outbox, Room, RoomLimits, Session, Written, wire::yjs};
+use syncline_protocol::{
+    Batch, Effect, Input, Loaded, Outbox, Room, RoomLimits, Session, Written, wire::yjs,
+};
 
 use crate::{disk::Disk, fault::Fault};
 

@@ -134,7 +134,9 @@ impl World {
     }
 
     fn is_at_rest(&self) -> bool {
-        let quiet = |link: &Option<Link>| link.as_ref().is_some_and(|link| link.up.is_empty() && link.down.is_empty());
+        let quiet = |link: &Option<Link>| {
+            link.as_ref().is_some_and(|link| link.up.is_empty() && link.down.is_empty())
+        };
         let links = self.links.iter().all(quiet) && self.clients.iter().all(|client| client.synced);
         links && !self.disk.is_busy() && self.broken.is_empty()
     }

@@ -104,7 +104,7 @@ impl Room {
         }
         if asked {
             // The question may have been among what was dropped.
-            self.commits.park(Effect::Note(connection, self.step1()));
+            self.commits.park(Effect::Note(connection, self.step1(CommitNumber(0))));
         }
         self.release();
     }
@@ -159,8 +159,9 @@ impl Room {
         self.effects.clear();
     }
 
-    /// Makes the question for what a client has and the document lacks.
-    pub(super) fn step1(&self) -> Arc<Batch> {
-        Batch::new(self.commits.covered(), vec![yjs::sync_step1(&self.document.state_vector())])
+    /// Makes the question for what a client has and the document lacks. It brings its receiver no further than `upto`,
+    /// whatever state vector is in it.
+    pub(super) fn step1(&self, upto: CommitNumber) -> Arc<Batch> {
+        Batch::new(upto, vec![yjs::sync_step1(&self.document.state_vector())])
     }
 }
