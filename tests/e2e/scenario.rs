@@ -8,13 +8,8 @@ pub(crate) fn clients() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/clients")
 }
 
-/// Plays `scenarios/<name>.mjs` with both generations of `y-websocket`.
+/// Plays `scenarios/<name>.mjs`; settings like `SYNCLINE_KILLS` and `SYNCLINE_SEED` come from the environment.
 pub(crate) fn play(name: &str) {
-    play_with(name, &[]);
-}
-
-/// Plays `scenarios/<name>.mjs` with more settings in its environment.
-pub(crate) fn play_with(name: &str, settings: &[(&str, &str)]) {
     let clients = clients();
     assert!(
         clients.join("node_modules").is_dir(),
@@ -23,12 +18,11 @@ pub(crate) fn play_with(name: &str, settings: &[(&str, &str)]) {
     let output = Command::new("node")
         .arg(clients.join(format!("scenarios/{name}.mjs")))
         .env("SYNCLINE_BIN", env!("CARGO_BIN_EXE_syncline"))
-        .envs(settings.iter().copied())
         .output()
         .expect("node 20 or later is needed to run the clients: https://nodejs.org");
     assert!(
         output.status.success(),
-        "scenario {name} {settings:?} failed: {}\n{}{}",
+        "scenario {name} failed: {}\n{}{}",
         output.status,
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr),

@@ -45,6 +45,42 @@ fn a_room_is_called_what_was_typed() {
 }
 
 #[test]
+fn only_strangers_pages_are_refused() {
+    play("origin");
+}
+
+#[test]
+fn hostile_frames_harm_nobody_but_their_sender() {
+    play("hostile");
+}
+
+#[test]
+fn a_slow_reader_costs_no_memory_and_becomes_whole() {
+    play("slow-reader");
+}
+
+#[test]
+fn rooms_come_and_go_without_losing_an_edit() {
+    play("churn");
+}
+
+#[test]
+fn what_was_seen_survives_kill_9() {
+    play("kills");
+}
+
+#[test]
+fn what_was_seen_survives_an_orderly_end() {
+    play("graceful");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_was_seen_survives_a_full_disk() {
+    play("disk");
+}
+
+#[test]
 fn no_scenario_is_forgotten() {
     let stories = include_str!("stories.rs");
     for file in fs::read_dir(clients().join("scenarios")).expect("the folder of the scenarios") {

@@ -28,14 +28,14 @@ export class Proxy {
     this.target = server.port
   }
 
-  /** From now on nobody gets through, and those who were are cut off. */
-  shut () {
+  /** From now on nobody new gets through; what is under way on existing connections still arrives. */
+  refuse () {
     this.target = null
-    this.cut()
   }
 
-  /** Cuts the connections that exist. */
-  cut () {
+  /** From now on nobody gets through, and those who were are cut off. */
+  shut () {
+    this.refuse()
     for (const { client, server } of this.links) {
       client.destroy()
       server.destroy()

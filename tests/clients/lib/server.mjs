@@ -28,6 +28,14 @@ export class Server {
   }
 
   async start () {
+    this.launch()
+    await until(() => this.port || this.exit, 'the server listens')
+    if (this.exit) throw new Error(`the server ended at start-up: ${JSON.stringify(this.exit)}`)
+    return this
+  }
+
+  /** Starts the process without waiting until it listens. */
+  launch () {
     const [program, ...args] = [
       ...this.under, this.binary, 'serve', '--listen', '127.0.0.1:0', '--data-dir', this.data, ...this.args
     ]
@@ -42,9 +50,6 @@ export class Server {
       this.port = Number(/^listening on http:\/\/127\.0\.0\.1:(\d+)$/.exec(line)?.[1])
       if (!this.port) this.#note(`unexpected first line: ${line}`)
     })
-    await until(() => this.port || this.exit, 'the server listens')
-    if (this.exit) throw new Error(`the server ended at start-up: ${JSON.stringify(this.exit)}`)
-    return this
   }
 
   get url () {
