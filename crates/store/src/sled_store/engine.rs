@@ -143,6 +143,7 @@ impl Engine {
         let synced = File::options().read(true).write(true).open(&database);
         let synced = synced.map_err(|source| OpenError::io(&database, source))?;
         wait_for_lock(&synced).map_err(|source| OpenError::io(&database, source))?;
+        remove_unfinished_checkpoints(path).map_err(|source| OpenError::io(path, source))?;
         let config = sled::Config::new().path(path).cache_capacity(CACHE_BYTES).flush_every_ms(None);
         let db = Handle::open(&config).map_err(|source| OpenError::engine(path, source))?;
         let counters = Counters::default();
@@ -296,6 +297,22 @@ fn wait_for_lock(database: &File) -> io::Result<()> {
             Ok(()) => return database.unlock(),
             Err(TryLockError::WouldBlock) => thread::sleep(LOCK_PAUSE),
             Err(TryLockError::Error(error)) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Removes checkpoints that sled was writing when the process ended or the disk was full.
+///
+/// It writes `snap.N.generating`, renames that to `snap.N`, and only then removes older ones. But when it looks for the
+/// newest it skips names that end in another suffix than the one it writes, takes the unfinished file for the newest,
+/// and calls the database corrupt. Without that file it goes on from the one before.
+fn remove_unfinished_checkpoints(path: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if name.to_str().is_some_and(|name| name.starts_with("snap.") && name.ends_with(".generating")) {
+            fs::remove_file(entry.path())?;
         }
     }
     Ok(())

@@ -276,6 +276,21 @@ fn a_damaged_data_folder_is_refused_and_left_alone() {
     );
 }
 
+/// sled would take the file for its newest checkpoint and call the database corrupt.
+#[test]
+fn a_checkpoint_that_was_not_finished_is_no_damage() {
+    let mut disk = OnDisk::new();
+    disk.sled().commit(put(log_key(1), 100)).unwrap();
+    disk.close();
+    let unfinished = disk.folder.path().join("db-000001/snap.00000000FFFFFFFF.generating");
+    for bytes in [&b""[..], b"half a checkpoint"] {
+        fs::write(&unfinished, bytes).unwrap();
+        assert!(held(disk.open().unwrap(), 1));
+        disk.close();
+        assert!(!unfinished.exists());
+    }
+}
+
 #[test]
 fn a_vacuum_shrinks_the_disk_and_keeps_what_lives() {
     let mut disk = OnDisk::new();
