@@ -28,6 +28,8 @@ pub mod mem;
 pub mod port;
 pub mod records;
 pub mod sled_store;
+#[cfg(test)]
+mod testing;
 pub mod verify;
 mod walk;
 
