@@ -1,1 +1,29 @@
-//! Placeholder.
+//! Bytes to messages and back, and the sans-IO machines that decide what a collaboration server does.
+//!
+//! * [`wire`]: one module a dialect; it turns frames into [`Request`]s and back.
+//! * [`Session`]: one connection. It parses, and it keeps the connection alive.
+//! * [`Room`]: one document and everyone in it. Inputs go in one by one, effects come out in one order.
+//! * [`Outbox`]: what waits to be written to one connection, with a bound and a meaning for "full".
+//!
+//! This crate contains no networking code, starts no task, and reads neither clock nor disk: whoever drives it passes
+//! the time in and carries the effects out.
+//!
+//! Invariants:
+//! * nothing that rests on an update that is not durable leaves a [`Room`];
+//! * the commits of a room are numbered without gaps, and one is under way at a time;
+//! * an outbox that dropped anything takes nothing until it is brought up to date.
+
+mod batch;
+mod close;
+mod outbox;
+mod presence;
+mod room;
+mod session;
+pub mod wire;
+
+pub use batch::{Batch, Frame};
+pub use close::CloseReason;
+pub use outbox::{Outbox, Written};
+pub use room::{Effect, Input, LoadError, Loaded, Room, RoomLimits, Stats};
+pub use session::Session;
+pub use wire::Request;

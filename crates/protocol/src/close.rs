@@ -1,0 +1,58 @@
+//! Why a connection is closed, and what each dialect calls it.
+
+/// Why the server closes a connection.
+///
+/// y-websocket 3.1 and later takes 4400 to 4499 as permanent and retries everything else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum CloseReason {
+    /// A frame does not follow the protocol. The word says which rule it broke.
+    Malformed(&'static str),
+    /// A message, or the document with it, is longer than allowed.
+    TooLarge,
+    /// An update that no honest editor makes. The word says why.
+    BadUpdate(&'static str),
+    /// The document could not be loaded twice and waits for its operator.
+    Quarantined,
+    /// The server is overloaded.
+    Overloaded,
+    /// The connection took nothing of what was written to it for too long.
+    Stalled,
+    /// The store failed; nothing is shown or taken in until it is open again.
+    StoreDown,
+    /// The server is stopping.
+    Shutdown,
+    /// The server is at fault.
+    Internal,
+}
+
+impl CloseReason {
+    /// Returns the WebSocket close code (RFC 6455 section 7.4).
+    #[must_use]
+    pub const fn code(self) -> u16 {
+        match self {
+            Self::Malformed(_) => 4400,
+            Self::TooLarge => 4413,
+            Self::BadUpdate(_) => 4422,
+            Self::Quarantined => 4423,
+            Self::Overloaded | Self::Stalled | Self::StoreDown => 1013,
+            Self::Shutdown => 1012,
+            Self::Internal => 1011,
+        }
+    }
+
+    /// Returns the text of the close frame: a stable word in kebab case, with the rule that was broken if there is one.
+    #[must_use]
+    pub fn text(self) -> String {
+        match self {
+            Self::Malformed(rule) => format!("malformed: {rule}"),
+            Self::TooLarge => "too-large".into(),
+            Self::BadUpdate(rule) => format!("bad-update: {rule}"),
+            Self::Quarantined => "quarantined".into(),
+            Self::Overloaded => "overloaded".into(),
+            Self::Stalled => "stalled".into(),
+            Self::StoreDown => "store-down".into(),
+            Self::Shutdown => "shutdown".into(),
+            Self::Internal => "internal".into(),
+        }
+    }
+}

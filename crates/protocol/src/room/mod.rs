@@ -1,0 +1,157 @@
+//! One document and everyone in it.
+
+mod commits;
+mod machine;
+mod recent;
+mod requests;
+mod stored;
+#[cfg(test)]
+mod tests;
+mod ticks;
+
+use std::sync::Arc;
+
+use syncline_core::{
+    doc::CompactError,
+    id::{CommitNumber, ConnectionId},
+    limits,
+    log::{Author, LogRecord, Snapshot},
+};
+
+pub use machine::Room;
+
+use crate::{Batch, CloseReason, Request};
+
+/// What a store holds of a document.
+#[derive(Clone, Debug, Default)]
+pub struct Loaded {
+    /// The newest snapshot.
+    pub snapshot: Option<Snapshot>,
+    /// The commits after it, in order, without gaps.
+    pub log: Vec<LogRecord>,
+}
+
+impl Loaded {
+    /// Returns the last commit that is stored.
+    #[must_use]
+    pub fn number(&self) -> CommitNumber {
+        let logged = self.log.last().map(|record| record.number);
+        logged.or(self.snapshot.as_ref().map(|snapshot| snapshot.number)).unwrap_or_default()
+    }
+}
+
+/// The bounds of a room that may be set. The defaults are those of [`syncline_core::limits`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RoomLimits {
+    /// See [`limits::RECENT_BYTES_MAX`].
+    pub recent_bytes_max: usize,
+    /// See [`limits::RECENT_COMMITS_MAX`].
+    pub recent_commits_max: usize,
+    /// See [`limits::COMPACT_LOG_BYTES_MIN`].
+    pub compact_log_bytes_min: usize,
+    /// See [`limits::COMPACT_COMMITS_MIN`].
+    pub compact_commits_min: u64,
+}
+
+impl Default for RoomLimits {
+    fn default() -> Self {
+        Self {
+            recent_bytes_max: limits::RECENT_BYTES_MAX,
+            recent_commits_max: limits::RECENT_COMMITS_MAX,
+            compact_log_bytes_min: limits::COMPACT_LOG_BYTES_MIN,
+            compact_commits_min: limits::COMPACT_COMMITS_MIN,
+        }
+    }
+}
+
+/// What happened outside.
+#[derive(Debug)]
+pub enum Input {
+    /// A connection joined.
+    Join {
+        /// Its number.
+        connection: ConnectionId,
+        /// Who is behind it.
+        author: Author,
+    },
+    /// A connection left, or was closed.
+    Leave {
+        /// Its number.
+        connection: ConnectionId,
+    },
+    /// A connection asks for something.
+    Request {
+        /// Its number.
+        connection: ConnectionId,
+        /// What it asks for.
+        request: Request,
+    },
+    /// A connection's outbox dropped something and has been written empty.
+    Resume {
+        /// Its number.
+        connection: ConnectionId,
+        /// The last commit that it was brought up to.
+        since: CommitNumber,
+    },
+    /// Nothing more is waiting: the tick ends.
+    Flush,
+    /// The commit under way, and all before it, is durable.
+    Committed,
+    /// The commit under way failed. The room answers nothing more and must be dropped.
+    CommitFailed,
+    /// A compaction that the room asked for ended.
+    Compacted {
+        /// The length of the snapshot that was written, in bytes; nothing if it was given up.
+        snapshot_bytes: Option<usize>,
+    },
+    /// The store was read again, after [`Effect::Reload`].
+    Reloaded(Loaded),
+}
+
+/// What the shell must do, in this order.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Store the record, atomically and durably, then report [`Input::Committed`] or [`Input::CommitFailed`].
+    Commit(LogRecord),
+    /// Put this into the outbox of everyone who joined: [`crate::Outbox::publish`].
+    Publish(Arc<Batch>),
+    /// Put this into one outbox: [`crate::Outbox::answer`].
+    Answer(ConnectionId, Arc<Batch>),
+    /// Put this into one outbox: [`crate::Outbox::note`].
+    Note(ConnectionId, Arc<Batch>),
+    /// Put this into one outbox: [`crate::Outbox::resume`].
+    Resume(ConnectionId, Arc<Batch>),
+    /// Close this connection: [`crate::Outbox::close`]. The room has forgotten it already.
+    Close(ConnectionId, CloseReason),
+    /// Write a snapshot of the stored log up to this commit and delete what it covers, then report
+    /// [`Input::Compacted`].
+    Compact(CommitNumber),
+    /// Read the document from the store and report [`Input::Reloaded`]; hand in nothing else but commits before it.
+    Reload,
+    /// Nobody is here and everything is stored: drop the room, unless someone has joined in the meantime.
+    Unload,
+}
+
+/// What a room counts. The server exports every field.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Updates that were integrated and committed.
+    pub updates: u64,
+    /// Updates that brought nothing new.
+    pub duplicates: u64,
+    /// Updates of which something had to wait for what it rests on.
+    pub gaps: u64,
+    /// Structs below the document's clock that were cut off.
+    pub cut: u64,
+    /// Updates refused.
+    pub refused: u64,
+    /// Awareness entries dropped because their id belongs to another connection or breaks a bound.
+    pub presence_dropped: u64,
+    /// Times that a lagging subscriber was brought up to date.
+    pub resumed: u64,
+    /// Times that the document was rebuilt from the store.
+    pub rebuilt: u64,
+}
+
+/// Why a stored document could not be loaded. The store is at fault, or an older version of this engine.
+pub type LoadError = CompactError;

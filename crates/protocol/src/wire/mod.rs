@@ -1,0 +1,43 @@
+//! The dialects: one module each, from bytes to [`Request`]s and from what a room says to bytes.
+
+pub mod yjs;
+
+use bytes::Bytes;
+
+/// What a client asks of a document, whatever dialect it speaks. The bytes inside are not proved yet: documents and
+/// presence tables prove them where they take them in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// Asks for what the sender lacks.
+    Sync {
+        /// The sender's state vector.
+        state: Bytes,
+    },
+    /// Brings an update.
+    Update {
+        /// The update, V1.
+        update: Bytes,
+        /// Whether it answers a request of the server's for what the server lacks.
+        answer: bool,
+    },
+    /// Brings awareness entries.
+    Presence {
+        /// An awareness update.
+        entries: Bytes,
+    },
+    /// Asks for everyone's awareness.
+    QueryPresence,
+}
+
+impl Request {
+    /// Returns the bytes that the request carries.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Sync { state: bytes }
+            | Self::Update { update: bytes, .. }
+            | Self::Presence { entries: bytes } => bytes.len(),
+            Self::QueryPresence => 0,
+        }
+    }
+}
