@@ -7,11 +7,13 @@ mod client;
 mod frame;
 mod limit;
 mod machine;
-mod paper;
 mod report;
 mod server;
 mod wire;
 mod workload;
+
+#[path = "../paper.rs"]
+mod paper;
 
 use std::io;
 use std::process::ExitCode;
