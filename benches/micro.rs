@@ -1,0 +1,108 @@
+//! What one update costs in the core, without a socket or a disk: the guard, the document, the merge of a tick, the difference.
+//!
+//! The updates are those of a person who types a paper, as yrs writes them.
+
+use std::sync::LazyLock;
+
+use bytes::Bytes;
+use divan::Bencher;
+use divan::counter::{BytesCount, ItemsCount};
+use syncline_core::doc::{YjsDocument, merge_in_order};
+use syncline_core::guard::scan_update;
+
+mod paper;
+
+/// How many keys of the paper are at hand as updates of their own.
+const KEYS: usize = 2_000;
+/// How many updates a busy room merges into one in a tick.
+const TICK: usize = 32;
+
+/// How often what takes less than microseconds is done in one timed sample, since the timer itself takes tens of nanoseconds.
+const SAMPLE: u32 = 256;
+
+static KEYSTROKES: LazyLock<Vec<Bytes>> = LazyLock::new(|| {
+    let mut updates = Vec::with_capacity(KEYS);
+    paper::replay(KEYS, |txn| updates.push(txn.encode_update_v1().into()));
+    updates
+});
+
+static PAPER: LazyLock<Bytes> = LazyLock::new(|| paper::replay(usize::MAX, |_| ()).into());
+
+fn main() {
+    // Made before anything is timed.
+    LazyLock::force(&KEYSTROKES);
+    LazyLock::force(&PAPER);
+    divan::main();
+}
+
+mod guard {
+    use super::*;
+
+    #[divan::bench(sample_size = SAMPLE)]
+    fn scan_keystroke(bencher: Bencher<'_, '_>) {
+        let update = &KEYSTROKES[KEYS / 2];
+        bencher
+            .counter(BytesCount::new(update.len()))
+            .bench(|| scan_update(divan::black_box(update)).is_ok());
+    }
+
+    #[divan::bench]
+    fn scan_paper(bencher: Bencher<'_, '_>) {
+        bencher.counter(BytesCount::new(PAPER.len())).bench(|| scan_update(divan::black_box(&PAPER)).is_ok());
+    }
+}
+
+mod document {
+    use super::*;
+
+    #[divan::bench]
+    fn apply_keystrokes(bencher: Bencher<'_, '_>) {
+        let bencher = bencher.counter(ItemsCount::new(KEYS)).with_inputs(YjsDocument::default);
+        bencher.bench_local_refs(|document| {
+            for update in &*KEYSTROKES {
+                document.apply(update).expect("an honest update is taken");
+            }
+        });
+    }
+
+    #[divan::bench]
+    fn apply_paper(bencher: Bencher<'_, '_>) {
+        bencher.with_inputs(YjsDocument::default).bench_local_values(with_paper);
+    }
+
+    #[divan::bench(sample_size = SAMPLE)]
+    fn apply_keystroke_again(bencher: Bencher<'_, '_>) {
+        let mut document = with_paper(YjsDocument::default());
+        bencher.bench_local(|| document.apply(&KEYSTROKES[KEYS / 2]).expect("an honest update is taken"));
+    }
+
+    #[divan::bench]
+    fn diff_for_nothing(bencher: Bencher<'_, '_>) {
+        let document = with_paper(YjsDocument::default());
+        bencher.bench_local(|| document.diff(&[0]).expect("an empty state vector is well formed"));
+    }
+
+    #[divan::bench]
+    fn diff_for_no_change(bencher: Bencher<'_, '_>) {
+        let document = with_paper(YjsDocument::default());
+        let state_vector = document.state_vector();
+        bencher.bench_local(|| {
+            document.diff(&state_vector).expect("the document's own state vector is well formed")
+        });
+    }
+
+    fn with_paper(mut document: YjsDocument) -> YjsDocument {
+        document.apply(&PAPER).expect("an honest update is taken");
+        document
+    }
+}
+
+mod tick {
+    use super::*;
+
+    #[divan::bench(sample_size = SAMPLE)]
+    fn merge(bencher: Bencher<'_, '_>) {
+        let updates = &KEYSTROKES[..TICK];
+        bencher.counter(ItemsCount::new(TICK)).bench(|| merge_in_order(divan::black_box(updates)).is_ok());
+    }
+}

@@ -1,0 +1,86 @@
+//! A load generator for y-websocket servers: ours and the reference server, on the same work, in the same run.
+//!
+//! It measures and reports; it never fails because a number is low. Each run starts a fresh server as a process of its own, and the two
+//! take turns, so that both meet what else the machine does. `benches/README.md` says what each workload is for.
+
+mod client;
+mod frame;
+mod limit;
+mod machine;
+mod report;
+mod server;
+mod wire;
+mod workload;
+
+#[path = "../paper.rs"]
+mod paper;
+
+use std::io;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+
+use crate::report::Report;
+use crate::server::{Kind, Server};
+use crate::workload::{Span, Workload};
+
+/// Measures relays of the y-websocket protocol side by side.
+#[derive(Parser)]
+struct Args {
+    /// Runs only the workloads with this in their name.
+    filter: Option<String>,
+    /// Runs each workload once and for a shorter time.
+    #[arg(long)]
+    quick: bool,
+    /// Runs only this server.
+    #[arg(long)]
+    server: Option<Kind>,
+    /// Accepted since `cargo bench` passes it.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+/// How many runs the medians are taken of.
+const RUNS: u32 = 5;
+/// How long writers type in a run.
+const SPAN: Span = Span(Duration::from_secs(3));
+const SPAN_QUICK: Span = Span(Duration::from_millis(500));
+
+fn main() -> io::Result<ExitCode> {
+    limit::raise()?;
+    let args = Args::parse();
+    let runtime = tokio::runtime::Runtime::new()?;
+    let report = runtime.block_on(measure(&args));
+    println!("{report}");
+    Ok(if report.has_failures() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+async fn measure(args: &Args) -> Report {
+    let (runs, span) = if args.quick { (1, SPAN_QUICK) } else { (RUNS, SPAN) };
+    let mut report = Report::new(runs);
+    let mut kinds = Kind::ALL.to_vec();
+    kinds.retain(|&kind| args.server.is_none_or(|only| only == kind));
+    kinds.retain(|&kind| {
+        let missing = kind.missing();
+        if let Some(remedy) = missing {
+            eprintln!("{} is left out: {remedy}", kind.name());
+        }
+        missing.is_none()
+    });
+
+    let filter = args.filter.as_deref().unwrap_or("");
+    for workload in Workload::ALL.into_iter().filter(|workload| workload.name().contains(filter)) {
+        for run in 1..=runs {
+            for &kind in &kinds {
+                eprintln!("{}, {}, run {run} of {runs}", workload.name(), kind.name());
+                let samples = match Server::start(kind) {
+                    Ok(server) => workload.run(&server, span).await,
+                    Err(problem) => Err(problem),
+                };
+                report.add(&workload.name(), kind, samples);
+            }
+        }
+    }
+    report
+}

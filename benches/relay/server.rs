@@ -1,0 +1,135 @@
+//! The servers under test: each run starts one as a child process, and stops it at its end.
+
+use std::fs;
+use std::io::{self, BufRead, BufReader};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+/// Which server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Kind {
+    /// This repository's own; an update is on disk before it is shown.
+    Syncline,
+    /// The reference server of y-websocket on node; it keeps documents in memory only.
+    YWebsocket,
+}
+
+/// A running server; dropping it ends the process and removes its data.
+pub(crate) struct Server {
+    kind: Kind,
+    child: Child,
+    address: SocketAddr,
+    /// Held so that what the server prints later does not meet a closed pipe.
+    _stdout: BufReader<ChildStdout>,
+}
+
+impl Kind {
+    /// Both, ours first: the order of the columns in the report.
+    pub(crate) const ALL: [Self; 2] = [Self::Syncline, Self::YWebsocket];
+
+    /// Returns the name of the column.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Syncline => "syncline",
+            Self::YWebsocket => "y-websocket",
+        }
+    }
+
+    /// Returns whether the server can be started, or else what to do about it.
+    pub(crate) fn missing(self) -> Option<&'static str> {
+        let is_there = match self {
+            Self::Syncline => true,
+            Self::YWebsocket => peer_script().is_file(),
+        };
+        (!is_there).then_some("`npm ci --prefix benches/peers --ignore-scripts` installs it")
+    }
+}
+
+impl Server {
+    /// Starts a server with no documents and waits until it listens.
+    ///
+    /// # Errors
+    ///
+    /// Any error of the process; [`io::ErrorKind::InvalidData`] if it does not say that it listens.
+    pub(crate) fn start(kind: Kind) -> io::Result<Self> {
+        let (mut command, known) = match kind {
+            Kind::Syncline => (syncline()?, None),
+            Kind::YWebsocket => {
+                let address = free_address()?;
+                (y_websocket(address), Some(address))
+            }
+        };
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
+        let mut stdout = BufReader::new(child.stdout.take().expect("its output is piped"));
+        let mut line = String::new();
+        stdout.read_line(&mut line)?;
+        let said = line.trim().strip_prefix("listening on http://").and_then(|address| address.parse().ok());
+        let Some(address) = known.filter(|_| !line.is_empty()).or(said) else {
+            drop((child.kill(), child.wait()));
+            let problem = format!("{} did not start; its first line was {line:?}", kind.name());
+            return Err(io::Error::new(io::ErrorKind::InvalidData, problem));
+        };
+        Ok(Self { kind, child, address, _stdout: stdout })
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Returns the path of a room in the URL.
+    pub(crate) fn path(&self, room: &str) -> String {
+        match self.kind {
+            Kind::Syncline => format!("/yjs/{room}"),
+            Kind::YWebsocket => format!("/{room}"),
+        }
+    }
+
+    /// Returns the resident memory of the process in bytes, where the system has `/proc`.
+    pub(crate) fn resident_bytes(&self) -> Option<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
+        let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"))?;
+        kib.parse::<u64>().ok().map(|kib| kib * 1024)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // The process may be gone and the folder may never have been made: then there is nothing to do.
+        drop((self.child.kill(), self.child.wait()));
+        drop(fs::remove_dir_all(data_dir()));
+    }
+}
+
+/// Returns the folder of the server's data: beside the build, since a temporary folder may be memory and not a disk.
+pub(crate) fn data_dir() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("relay-bench")
+}
+
+/// Returns the folder that npm installs the peers into.
+pub(crate) fn peers() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../benches/peers")
+}
+
+fn syncline() -> io::Result<Command> {
+    fs::create_dir_all(data_dir())?;
+    let mut command = Command::new(env!("CARGO_BIN_EXE_syncline"));
+    command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(data_dir()).env("RUST_LOG", "error");
+    Ok(command)
+}
+
+fn y_websocket(address: SocketAddr) -> Command {
+    let mut command = Command::new("node");
+    command.arg(peer_script()).env("HOST", address.ip().to_string()).env("PORT", address.port().to_string());
+    command.env("NODE_ENV", "production");
+    command
+}
+
+fn peer_script() -> PathBuf {
+    peers().join("node_modules/@y/websocket-server/src/server.js")
+}
+
+/// The peer cannot say which port it was given, so it is told one that was free a moment ago.
+fn free_address() -> io::Result<SocketAddr> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
+}

@@ -1,0 +1,58 @@
+//! A writer that types as fast as its echoes come back.
+
+use std::collections::VecDeque;
+use std::io;
+use std::time::{Duration, Instant};
+
+use crate::client::Client;
+use crate::{frame, wire};
+
+/// When a writer stops.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Until {
+    /// After so many characters.
+    Typed(u64),
+    /// At this time; what is on the way by then still counts.
+    Time(Instant),
+}
+
+/// Types as `writer` with at most `window` characters on the way, and returns how long each took to come back, in order.
+///
+/// A character that fits into the window is sent at once, several in one system call; each is an update and a frame of its own.
+pub(super) async fn pump(
+    client: &mut Client,
+    writer: u64,
+    window: u64,
+    until: Until,
+) -> io::Result<Vec<Duration>> {
+    let mut waits = Vec::new();
+    let mut on_the_way: VecDeque<Instant> = VecDeque::new();
+    let (mut sent, mut echoed) = (0, 0);
+    let mut frames = Vec::new();
+    loop {
+        frames.clear();
+        let now = Instant::now();
+        while sent - echoed < window && !is_over(until, sent, now) {
+            frame::write(&mut frames, &wire::insertion(writer, sent));
+            on_the_way.push_back(now);
+            sent += 1;
+        }
+        if sent == echoed {
+            return Ok(waits);
+        }
+        if !frames.is_empty() {
+            client.send_frames(&frames).await?;
+        }
+        let clock = client.typed_beyond(writer, echoed).await?;
+        let now = Instant::now();
+        waits.extend(on_the_way.drain(..(clock - echoed) as usize).map(|sent_at| now - sent_at));
+        echoed = clock;
+    }
+}
+
+fn is_over(until: Until, sent: u64, now: Instant) -> bool {
+    match until {
+        Until::Typed(count) => sent >= count,
+        Until::Time(end) => now >= end,
+    }
+}
