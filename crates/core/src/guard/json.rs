@@ -356,8 +356,14 @@ mod tests {
 
     #[test]
     fn halves_of_surrogate_pairs() {
-        for text in [r#""\ud83d""#, r#""\ude42""#, r#""\ud83d\n""#, r#""\ud83d\ud83d""#, r#""\ude42\ud83d""#]
-        {
+        for text in [
+            r#""\ud83d""#,
+            r#""\ude42""#,
+            r#""\ud83d\n""#,
+            r#""\ud83d\ud83d""#,
+            r#""\ude42\ud83d""#,
+            r#""\ude42\ude42""#,
+        ] {
             assert_eq!(scan_json(text, 0, JsonRules::Rfc8259), Ok(()), "{text}");
             assert_eq!(scan_json(text, 0, JsonRules::Yrs), Err(Malformed::JsonValue { at: 1 }), "{text}");
         }
