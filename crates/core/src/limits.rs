@@ -84,7 +84,7 @@ pub const ROOM_IDLE_MS: u64 = 30_000;
 pub const COMPACT_LOG_BYTES_MIN: usize = 64 << 10;
 
 /// Commits in a document's log that compaction leaves alone if they are also few bytes.
-pub const COMPACT_COMMITS_MIN: u64 = 1_000;
+pub const COMPACT_COMMITS_MIN: u64 = 10_000;
 
 /// Failed loads after which a document is quarantined.
 pub const FAILED_LOADS_MAX: u32 = 2;

@@ -1,1 +1,19 @@
-//! Documents.
+//! Documents: what the engine knows of a document's inside.
+//!
+//! [`YjsDocument`] holds a Yjs document on yrs. It takes updates in three steps: the [guard](crate::guard) proves the
+//! bytes harmless; an index of all structs finds the part that can be integrated now and how deep it nests; and only that
+//! part goes into yrs, contained. So the document never holds anything that waits for something else, and whatever it
+//! reports as integrated can be stored, sent on and loaded again.
+
+mod compact;
+mod contain;
+mod index;
+mod read;
+mod splice;
+#[cfg(test)]
+mod tests;
+mod yjs;
+
+pub use compact::{CompactError, compact};
+pub use splice::merge_in_order;
+pub use yjs::{Applied, ApplyError, Broken, DiffError, ReplayError, YjsDocument};

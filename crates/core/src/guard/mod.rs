@@ -1,1 +1,49 @@
-//! Scanners.
+//! Scanners that prove bytes harmless before any decoder sees them.
+//!
+//! A decoder that recurses over its input ends the process when the input is deep enough, and one that allocates
+//! what the input declares can be made to allocate anything. The scanners here do neither: they are iterative, check
+//! each length against the bytes left, and keep at most a small multiple of the input. What passes is a proof of
+//! form, given by type: a [`ScannedUpdate`] exists only for bytes that [`scan_update`] has accepted.
+//!
+//! | bytes | scanner | layout |
+//! | --- | --- | --- |
+//! | Yjs V1 update | [`scan_update`] | `update.rs`, `structs.rs` |
+//! | Yjs state vector | [`scan_state_vector`] | `state_vector.rs` |
+//! | awareness message | [`scan_awareness`] | `awareness.rs` |
+//! | lib0 `Any` | [`scan_any`] | `value.rs` |
+//! | JSON text | [`scan_json`] | `json.rs` |
+//! | numbers, texts, byte strings | [`Reader`] | `lib0.rs` |
+//!
+//! Of an update that is accepted the guard promises that yrs 0.28 decodes it without error, panic or deep recursion,
+//! and that what yrs writes of it is accepted again and has the [same shape](ScannedUpdate::same_shape).
+//!
+//! It promises nothing that depends on the document: whether ids that an update names exist there, how deeply its
+//! types would nest, whether an item's parent is a type, or that one id means one content. [`ClientBuckets`] is the
+//! exception: it bounds how many client ids of one document share their low bits.
+//!
+//! Invariants:
+//! * no scanner panics, recurses, or loops without consuming input;
+//! * no scanner allocates what the input only declares;
+//! * nothing that yjs 13.5 or later, or yrs, writes as an update is refused, but what [`Malformed`] says of
+//!   [legacy content](Malformed::LegacyContent), of [types](Malformed::TypeRef) and of
+//!   [JSON that yrs cannot hold](Malformed::JsonValue).
+
+mod awareness;
+pub mod clients;
+mod json;
+mod lib0;
+mod malformed;
+mod state_vector;
+mod structs;
+mod update;
+mod value;
+
+pub use awareness::{AwarenessEntry, scan_awareness};
+pub use clients::{ClientBuckets, CrowdedClients};
+pub use json::{JsonRules, scan_json};
+pub use lib0::{NUMBER_MAX, Reader, write_buf, write_string, write_var_uint};
+pub use malformed::Malformed;
+pub use state_vector::scan_state_vector;
+pub use structs::{Id, Parent, Struct, StructKind};
+pub use update::{DeleteRange, ScannedUpdate, Section, Structs, scan_update};
+pub use value::scan_any;

@@ -1,13 +1,23 @@
 //! One document and everyone in it.
 
-use std::{collections::VecDeque, sync::Arc};
+mod commits;
+mod machine;
+mod recent;
+mod requests;
+mod stored;
+#[cfg(test)]
+mod tests;
+mod ticks;
 
-use bytes::Bytes;
+use std::sync::Arc;
+
 use syncline_core::{
+    doc::CompactError,
     id::{CommitNumber, ConnectionId},
     log::{Author, LogRecord, Snapshot},
-    time::{MonotonicMs, Now},
 };
+
+pub use machine::Room;
 
 use crate::{Batch, CloseReason, Request};
 
@@ -18,6 +28,15 @@ pub struct Loaded {
     pub snapshot: Option<Snapshot>,
     /// The commits after it, in order, without gaps.
     pub log: Vec<LogRecord>,
+}
+
+impl Loaded {
+    /// Returns the last commit that is stored.
+    #[must_use]
+    pub fn number(&self) -> CommitNumber {
+        let logged = self.log.last().map(|record| record.number);
+        logged.or(self.snapshot.as_ref().map(|snapshot| snapshot.number)).unwrap_or_default()
+    }
 }
 
 /// What happened outside.
@@ -57,8 +76,8 @@ pub enum Input {
     CommitFailed,
     /// A compaction that the room asked for ended.
     Compacted {
-        /// The snapshot that was written, or nothing if it was given up.
-        snapshot: Option<(CommitNumber, usize)>,
+        /// The length of the snapshot that was written, in bytes; nothing if it was given up.
+        snapshot_bytes: Option<usize>,
     },
     /// The store was read again, after [`Effect::Reload`].
     Reloaded(Loaded),
@@ -109,85 +128,5 @@ pub struct Stats {
     pub rebuilt: u64,
 }
 
-/// One document and everyone in it: a machine that takes inputs and queues effects.
-#[derive(Debug)]
-pub struct Room {
-    effects: VecDeque<Effect>,
-    stats: Stats,
-}
-
-impl Room {
-    /// Loads a room from what the store holds of its document.
-    ///
-    /// # Errors
-    /// [`LoadError`] if what is stored does not make a document.
-    pub fn load(_now: Now, _loaded: Loaded) -> Result<Self, LoadError> {
-        Ok(Self { effects: VecDeque::new(), stats: Stats::default() })
-    }
-
-    /// Takes one input and queues its effects.
-    pub fn handle(&mut self, _now: Now, _input: Input) {}
-
-    /// Returns the next effect; the order is the order in which they must happen.
-    #[must_use]
-    pub fn poll_effect(&mut self) -> Option<Effect> {
-        self.effects.pop_front()
-    }
-
-    /// Returns when [`Room::handle_timeout`] wants to be called. It may change with every call of the other methods.
-    #[must_use]
-    pub fn poll_timeout(&self) -> Option<MonotonicMs> {
-        None
-    }
-
-    /// Does what is due at `now`.
-    pub fn handle_timeout(&mut self, _now: Now) {}
-
-    /// Returns whether so much waits for the commit under way that the shell must hold back joins and requests.
-    #[must_use]
-    pub fn is_saturated(&self) -> bool {
-        false
-    }
-
-    /// Returns whether the room has no subscribers and nothing that is not stored.
-    #[must_use]
-    pub fn is_idle(&self) -> bool {
-        true
-    }
-
-    /// Estimates what the document holds in memory, in bytes.
-    #[must_use]
-    pub fn memory_bytes(&self) -> usize {
-        0
-    }
-
-    /// Returns the number of connections in the room.
-    #[must_use]
-    pub fn connections(&self) -> usize {
-        0
-    }
-
-    /// Returns what the room has counted.
-    #[must_use]
-    pub fn stats(&self) -> Stats {
-        self.stats
-    }
-
-    /// Returns the whole state of the document as one update, durable or not.
-    #[must_use]
-    pub fn encode(&self) -> Bytes {
-        Bytes::new()
-    }
-}
-
-/// Why a stored document could not be loaded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum LoadError {
-    /// A stored update is not one.
-    #[error("commit {number} of the stored log does not decode")]
-    Undecodable {
-        /// The commit that holds it.
-        number: CommitNumber,
-    },
-}
+/// Why a stored document could not be loaded. The store is at fault, or an older version of this engine.
+pub type LoadError = CompactError;

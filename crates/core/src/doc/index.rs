@@ -1,0 +1,258 @@
+//! Which structs a document holds and how deep each stands, so that an update can be judged before yrs sees it.
+
+use std::{collections::BTreeMap, iter::Peekable};
+
+use crate::{
+    guard::{Id, Parent, ScannedUpdate, Section, Struct, StructKind, Structs},
+    id::ClientId,
+    limits::TYPE_DEPTH_MAX,
+};
+
+/// For every client the clock up to which the document holds its structs, and the depth of each of them.
+///
+/// Depth is the number of shared types around a struct: 1 in a root type, one more in every nested type. A struct that
+/// names a neighbour instead of its parent stands as deep as that neighbour (YATA: it takes over the neighbour's
+/// parent), so depth follows from the update and this index alone. Neighbouring structs of one client mostly stand
+/// equally deep, so depths are kept as runs: one entry for a client who only ever typed into one text.
+#[derive(Debug, Default)]
+pub(crate) struct StructIndex {
+    clients: BTreeMap<ClientId, ClientStructs>,
+}
+
+#[derive(Debug, Default)]
+struct ClientStructs {
+    /// Clock after the last struct.
+    end: u32,
+    /// First clock and depth of each run, ascending.
+    runs: Vec<(u32, u32)>,
+}
+
+impl ClientStructs {
+    fn push(&mut self, clock: u32, end: u32, depth: u32) {
+        if self.runs.last().is_none_or(|&(_, last)| last != depth) {
+            self.runs.push((clock, depth));
+        }
+        self.end = end;
+    }
+
+    fn depth(&self, clock: u32) -> u32 {
+        let after = self.runs.partition_point(|&(first, _)| first <= clock);
+        after.checked_sub(1).and_then(|at| self.runs.get(at)).map_or(0, |&(_, depth)| depth)
+    }
+}
+
+/// The part of an update that a document can integrate at once.
+#[derive(Debug, Default)]
+pub(crate) struct Plan {
+    /// For each client of the update, in its order, what to take.
+    pub(crate) sections: Vec<Take>,
+    /// Structs that the document holds already and that were left out.
+    pub(crate) known: u64,
+    /// Whether something had to be left out because what it rests on is missing.
+    pub(crate) gap: bool,
+    /// Whether a struct lies across the document's clock, so that it has to be taken in part.
+    pub(crate) straddles: bool,
+    /// Whether anything of the update's structs was left out.
+    pub(crate) trimmed: bool,
+    added: BTreeMap<ClientId, ClientStructs>,
+}
+
+impl Plan {
+    /// Returns the clients of whom the document has held nothing so far.
+    pub(crate) fn newcomers(&self) -> Vec<ClientId> {
+        self.sections.iter().filter(|take| take.from == 0).map(|take| take.client).collect()
+    }
+}
+
+/// Structs to take from one client's section.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Take {
+    pub(crate) client: ClientId,
+    /// Clock of the first struct taken; with [`Plan::straddles`] the document may hold its beginning.
+    pub(crate) clock: u32,
+    /// The document's clock before and after.
+    pub(crate) from: u32,
+    pub(crate) to: u32,
+    /// How many structs.
+    pub(crate) count: u32,
+    /// Where they stand in the update's bytes.
+    pub(crate) span: std::ops::Range<u32>,
+}
+
+/// Types nest too deeply; see [`TYPE_DEPTH_MAX`].
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct TooDeep;
+
+impl StructIndex {
+    /// Takes over what was planned, once the document has integrated it.
+    pub(crate) fn commit(&mut self, plan: Plan) {
+        for (client, added) in plan.added {
+            let known = self.clients.entry(client).or_default();
+            for (at, &(clock, depth)) in added.runs.iter().enumerate() {
+                let end = added.runs.get(at + 1).map_or(added.end, |&(next, _)| next);
+                known.push(clock, end, depth);
+            }
+        }
+    }
+
+    /// Finds what of `update` can be integrated now. It takes time in proportion to the update.
+    pub(crate) fn plan(&self, update: &ScannedUpdate<'_>) -> Result<Plan, TooDeep> {
+        Planner::new(self, update).run()
+    }
+
+    /// Returns the clock after the last struct of `client`, 0 if there is none.
+    pub(crate) fn clock(&self, client: ClientId) -> u32 {
+        self.clients.get(&client).map_or(0, |structs| structs.end)
+    }
+
+    /// Returns every client with its clock, in the order of client ids.
+    pub(crate) fn clocks(&self) -> impl ExactSizeIterator<Item = (ClientId, u32)> + '_ {
+        self.clients.iter().map(|(&client, structs)| (client, structs.end))
+    }
+
+    fn depth(&self, id: Id) -> u32 {
+        self.clients.get(&id.client).map_or(0, |structs| structs.depth(id.clock))
+    }
+}
+
+/// Walks the sections of an update in the order of their dependencies, as an integration would.
+///
+/// Each section runs until it meets a struct that rests on one not yet taken; it then waits under that client and
+/// clock, and is woken when they are reached. So every struct is looked at once for itself and at most once for each
+/// of its dependencies.
+struct Planner<'a> {
+    index: &'a StructIndex,
+    cursors: Vec<Cursor<'a>>,
+    /// Sections that wait for a client to pass a clock.
+    waiting: BTreeMap<(ClientId, u32), Vec<usize>>,
+    plan: Plan,
+}
+
+struct Cursor<'a> {
+    structs: Peekable<Structs<'a>>,
+    take: Take,
+}
+
+/// What became of the struct at the head of a section.
+enum Step {
+    Taken,
+    Known,
+    /// The section cannot go on: a range before the struct is missing.
+    Hole,
+    Blocked(Id),
+}
+
+impl<'a> Planner<'a> {
+    fn new(index: &'a StructIndex, update: &'a ScannedUpdate<'a>) -> Self {
+        let cursor = |section: &'a Section| {
+            let from = index.clock(section.client);
+            Cursor {
+                structs: update.structs(section).peekable(),
+                take: Take { client: section.client, clock: from, from, to: from, count: 0, span: 0..0 },
+            }
+        };
+        Self {
+            index,
+            cursors: update.sections().iter().map(cursor).collect(),
+            waiting: BTreeMap::new(),
+            plan: Plan::default(),
+        }
+    }
+
+    fn run(mut self) -> Result<Plan, TooDeep> {
+        let mut ready: Vec<usize> = (0..self.cursors.len()).rev().collect();
+        while let Some(at) = ready.pop() {
+            self.advance(at)?;
+            let Take { client, to, .. } = self.cursors[at].take;
+            while let Some((&wanted, _)) = self.waiting.range((client, 0)..(client, to)).next() {
+                ready.extend(self.waiting.remove(&wanted).into_iter().flatten());
+            }
+        }
+        self.plan.gap |= !self.waiting.is_empty();
+        self.plan.trimmed |= self.plan.gap || self.plan.known > 0;
+        self.plan.sections = self.cursors.into_iter().map(|cursor| cursor.take).collect();
+        self.plan.sections.retain(|take| take.count > 0);
+        Ok(self.plan)
+    }
+
+    /// Takes structs of one section until one is blocked or none is left.
+    fn advance(&mut self, at: usize) -> Result<(), TooDeep> {
+        while let Some(next) = self.cursors[at].structs.peek().cloned() {
+            match self.step(at, &next)? {
+                Step::Taken => {}
+                Step::Known => self.plan.known += u64::from(next.kind != StructKind::Skip),
+                Step::Hole => {
+                    self.plan.gap = true;
+                    return Ok(());
+                }
+                Step::Blocked(on) => {
+                    self.waiting.entry((on.client, on.clock)).or_default().push(at);
+                    return Ok(());
+                }
+            }
+            self.cursors[at].structs.next();
+        }
+        Ok(())
+    }
+
+    fn step(&mut self, at: usize, next: &Struct) -> Result<Step, TooDeep> {
+        let take = &self.cursors[at].take;
+        let (client, reached, end) = (take.client, take.to, next.clock + next.len);
+        if end <= reached {
+            return Ok(Step::Known);
+        }
+        if next.clock > reached || next.kind == StructKind::Skip {
+            return Ok(Step::Hole);
+        }
+        let missing = dependencies(next).find(|id| id.clock >= self.reached(id.client));
+        if let Some(on) = missing {
+            return Ok(Step::Blocked(on));
+        }
+        let depth = self.depth_of(next);
+        if depth > TYPE_DEPTH_MAX {
+            return Err(TooDeep);
+        }
+        self.plan.straddles |= next.clock < reached;
+        self.plan.added.entry(client).or_default().push(reached, end, depth);
+        let take = &mut self.cursors[at].take;
+        if take.count == 0 {
+            take.clock = next.clock;
+            take.span.start = next.span.start;
+        }
+        take.count += 1;
+        take.span.end = next.span.end;
+        take.to = end;
+        Ok(Step::Taken)
+    }
+
+    fn reached(&self, client: ClientId) -> u32 {
+        self.plan.added.get(&client).map_or_else(|| self.index.clock(client), |added| added.end)
+    }
+
+    fn depth_of(&self, next: &Struct) -> u32 {
+        if next.kind == StructKind::Gc {
+            return 0;
+        }
+        let beside = next.origin.into_iter().chain(next.right_origin).map(|id| self.depth_at(id));
+        match next.parent {
+            // The integration takes the parent of one of the two; the deeper one bounds it either way.
+            Parent::Inherited => beside.max().unwrap_or(0),
+            Parent::Root => 1,
+            Parent::Item(id) => self.depth_at(id) + 1,
+        }
+    }
+
+    fn depth_at(&self, id: Id) -> u32 {
+        let added = self.plan.added.get(&id.client).filter(|added| added.runs[0].0 <= id.clock);
+        added.map_or_else(|| self.index.depth(id), |added| added.depth(id.clock))
+    }
+}
+
+/// Returns the ids that must be integrated before `of` can be.
+fn dependencies(of: &Struct) -> impl Iterator<Item = Id> {
+    let parent = match of.parent {
+        Parent::Item(id) => Some(id),
+        Parent::Root | Parent::Inherited => None,
+    };
+    [of.origin, of.right_origin, parent].into_iter().chain(of.quotes).flatten()
+}

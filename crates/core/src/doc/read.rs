@@ -1,0 +1,100 @@
+//! Reads a Yjs document as JSON or text.
+
+use serde_json::{Map as JsonMap, Value};
+use yrs::{
+    Any, Array, ArrayRef, GetString, Map, MapRef, Number, Out, ReadTxn, TextRef, XmlFragmentRef,
+    branch::BranchPtr, types::ToJson,
+};
+
+use super::yjs::{Broken, YjsDocument};
+
+impl YjsDocument {
+    /// Returns the document as JSON: an object with one member for each root type. Maps and arrays become objects and
+    /// arrays, texts strings, XML its markup, binary values arrays of numbers, `undefined` null.
+    ///
+    /// A Yjs document does not say what type a root has. It is read from the content: a root with named entries is a
+    /// map, one that holds text is a text, one that holds XML is a fragment, any other an array.
+    ///
+    /// # Errors
+    /// [`Broken`] if the document is of no further use.
+    pub fn to_json(&self) -> Result<Value, Broken> {
+        let object = self.contained().read(|txn| {
+            let roots =
+                txn.root_refs().map(|(name, root)| (name.to_owned(), json(&typed(root, txn).to_json(txn))));
+            roots.collect::<JsonMap<_, _>>()
+        })?;
+        Ok(Value::Object(object))
+    }
+
+    /// Returns whether two documents hold the same: structs, deletions and content.
+    pub(super) fn same_document(&self, other: &Self) -> Result<bool, Broken> {
+        let mine = self.contained().read(|txn| txn.snapshot())?;
+        let theirs = other.contained().read(|txn| txn.snapshot())?;
+        Ok(mine == theirs && self.to_json()? == other.to_json()?)
+    }
+
+    /// Returns the root type `root` as plain text, if the document has it: the characters of a text, the markup of XML.
+    ///
+    /// # Errors
+    /// [`Broken`] if the document is of no further use.
+    pub fn text(&self, root: &str) -> Result<Option<String>, Broken> {
+        Ok(self.contained().read(|txn| {
+            let branch = branch_of(txn.get(root)?)?;
+            Some(match typed(Out::UndefinedRef(branch), txn) {
+                Out::YXmlFragment(fragment) => fragment.get_string(txn),
+                _ => TextRef::from(branch).get_string(txn),
+            })
+        })?)
+    }
+}
+
+/// Gives a root without a type the one that its content has.
+fn typed<T: ReadTxn>(root: Out, txn: &T) -> Out {
+    let Out::UndefinedRef(branch) = root else { return root };
+    if MapRef::from(branch).len(txn) > 0 {
+        return Out::YMap(MapRef::from(branch));
+    }
+    let array = ArrayRef::from(branch);
+    match array.iter(txn).next() {
+        Some(Out::YXmlElement(_) | Out::YXmlText(_) | Out::YXmlFragment(_)) => {
+            Out::YXmlFragment(XmlFragmentRef::from(branch))
+        }
+        first => {
+            let text = TextRef::from(branch);
+            // A string of a text is many elements; one of an array is one value. Only a text has characters.
+            let is_text = !text.get_string(txn).is_empty() || first.is_none();
+            if is_text { Out::YText(text) } else { Out::YArray(array) }
+        }
+    }
+}
+
+fn branch_of(out: Out) -> Option<BranchPtr> {
+    match out {
+        Out::UndefinedRef(branch) => Some(branch),
+        other => other.try_branch().map(BranchPtr::from),
+    }
+}
+
+fn json(any: &Any) -> Value {
+    match any {
+        Any::Null | Any::Undefined => Value::Null,
+        Any::Bool(value) => Value::Bool(*value),
+        Any::Number(number) => json_number(number),
+        Any::String(text) => Value::String(text.to_string()),
+        Any::Buffer(bytes) => bytes.iter().copied().map(Value::from).collect(),
+        Any::Array(items) => items.iter().map(json).collect(),
+        Any::Map(members) => members.iter().map(|(name, value)| (name.clone(), json(value))).collect(),
+    }
+}
+
+/// Writes whole numbers as such, whichever way they were encoded: yrs turns a small `BigInt` into a number and -0 into 0
+/// when it encodes.
+fn json_number(number: &Number) -> Value {
+    match number {
+        Number::Int(value) => Value::from(*value),
+        Number::Float(value) => match Number::try_i64(*value) {
+            Number::Int(whole) => Value::from(whole),
+            Number::Float(value) => Value::from(value),
+        },
+    }
+}

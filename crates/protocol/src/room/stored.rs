@@ -1,0 +1,73 @@
+//! How large a document is in the store, and when to fold its log.
+
+use syncline_core::limits::{COMPACT_COMMITS_MIN, COMPACT_LOG_BYTES_MIN};
+
+use super::Loaded;
+
+/// The sizes of a document's snapshot and of the log after it.
+#[derive(Debug, Default)]
+pub(super) struct Stored {
+    snapshot_bytes: usize,
+    log: Log,
+    /// The part of the log that a compaction under way covers.
+    compacting: Option<Log>,
+    /// Length of the log at which the last compaction was given up.
+    given_up: Log,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Log {
+    bytes: usize,
+    commits: u64,
+}
+
+impl Stored {
+    pub(super) fn of(loaded: &Loaded) -> Self {
+        let updates = loaded.log.iter().flat_map(|record| &record.entries);
+        let bytes = updates.map(|entry| entry.update.len()).sum();
+        let snapshot_bytes = loaded.snapshot.as_ref().map_or(0, |snapshot| snapshot.state.len());
+        let log = Log { bytes, commits: loaded.log.len() as u64 };
+        Self { snapshot_bytes, log, ..Self::default() }
+    }
+
+    /// Notes a commit of updates of `bytes` altogether.
+    pub(super) fn committed(&mut self, bytes: usize) {
+        self.log.bytes += bytes;
+        self.log.commits += 1;
+    }
+
+    /// Returns whether the log is long enough to be folded: as many bytes as the snapshot, or very many commits. After
+    /// a compaction that was given up it has to grow to twice its length first.
+    pub(super) fn wants_compaction(&self) -> bool {
+        let bytes_min = COMPACT_LOG_BYTES_MIN.max(self.snapshot_bytes).max(2 * self.given_up.bytes);
+        let commits_min = COMPACT_COMMITS_MIN.max(2 * self.given_up.commits);
+        self.compacting.is_none() && (self.log.bytes >= bytes_min || self.log.commits >= commits_min)
+    }
+
+    pub(super) fn start_compaction(&mut self) {
+        self.compacting = Some(self.log);
+    }
+
+    /// Notes that the compaction under way ended, with the length of the new snapshot or without one.
+    pub(super) fn compacted(&mut self, snapshot_bytes: Option<usize>) {
+        let Some(covered) = self.compacting.take() else { return };
+        match snapshot_bytes {
+            Some(bytes) => {
+                self.snapshot_bytes = bytes;
+                self.log.bytes -= covered.bytes;
+                self.log.commits -= covered.commits;
+                self.given_up = Log::default();
+            }
+            None => self.given_up = covered,
+        }
+    }
+
+    pub(super) fn is_compacting(&self) -> bool {
+        self.compacting.is_some()
+    }
+
+    /// Returns the length of snapshot and log, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        self.snapshot_bytes + self.log.bytes
+    }
+}

@@ -1,0 +1,141 @@
+//! `cargo xtask test`: every check that a change must pass, with the time each took.
+
+use std::env;
+use std::process::{Command, ExitCode};
+use std::time::{Duration, Instant};
+
+use crate::{npm, process};
+
+pub(crate) const HELP: &str = "\
+Usage: cargo xtask test [--quick]
+
+Runs, in this order, until one fails: the installation of the npm packages of the
+clients under test, formatting, clippy, the house rules (tests/tidy.rs), all tests,
+the documentation build, and the simulator. Each step prints its command, which
+may be run alone.
+
+    --quick    fewer kills of the server and fewer seeds of the simulator
+
+SYNCLINE_KILLS sets how often the kill test ends the server: 200 unless given.";
+
+/// How often the kill test ends the server, unless the caller's environment or `--quick` says otherwise.
+const KILLS: &str = "200";
+/// How many seeds the simulator runs, in full and with `--quick`.
+const SEEDS: &str = "2000";
+const SEEDS_QUICK: &str = "200";
+
+/// A step of the whole: what the table calls it, and what it does.
+struct Step {
+    name: &'static str,
+    run: Box<dyn Fn() -> Result<(), String>>,
+}
+
+/// What became of a step.
+enum Outcome {
+    Passed,
+    Failed(String),
+    NotRun,
+}
+
+struct Report {
+    name: &'static str,
+    outcome: Outcome,
+    took: Duration,
+}
+
+pub(crate) fn run(args: Vec<String>) -> Result<ExitCode, String> {
+    if let Some(unknown) = args.iter().find(|arg| *arg != "--quick") {
+        return Err(format!("`test` does not know `{unknown}`"));
+    }
+    let reports = run_until_failure(steps(!args.is_empty()));
+    print_table(&reports);
+
+    let failed = reports.iter().filter(|report| matches!(report.outcome, Outcome::Failed(_))).count();
+    let passed = reports.iter().filter(|report| matches!(report.outcome, Outcome::Passed)).count();
+    println!("{passed} passed, {failed} failed");
+    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn steps(quick: bool) -> Vec<Step> {
+    let seeds = if quick { SEEDS_QUICK } else { SEEDS };
+    vec![
+        step("npm packages", || npm::install("tests/clients")),
+        step("format", || process::run(&mut process::cargo(["fmt", "--all", "--check"]))),
+        step("clippy", || {
+            process::run(&mut process::cargo([
+                "clippy",
+                "--workspace",
+                "--all-targets",
+                "--",
+                "-D",
+                "warnings",
+            ]))
+        }),
+        step("tidy", || {
+            process::run(&mut process::cargo(["test", "--package", "syncline", "--test", "tidy"]))
+        }),
+        step("tests", move || process::run(&mut all_tests(quick))),
+        step("documentation", || {
+            let mut doc = process::cargo(["doc", "--workspace", "--no-deps"]);
+            process::run(doc.env("RUSTDOCFLAGS", "-D warnings"))
+        }),
+        step("simulator", move || process::run(&mut simulator(&["--seeds", seeds]))),
+        step("same seed, same run", same_seed_same_run),
+    ]
+}
+
+fn step(name: &'static str, run: impl Fn() -> Result<(), String> + 'static) -> Step {
+    Step { name, run: Box::new(run) }
+}
+
+fn all_tests(quick: bool) -> Command {
+    let mut tests = process::cargo(["test", "--workspace"]);
+    if !quick && env::var_os("SYNCLINE_KILLS").is_none() {
+        tests.env("SYNCLINE_KILLS", KILLS);
+    }
+    tests
+}
+
+fn simulator(args: &[&str]) -> Command {
+    process::cargo(["run", "--release", "--package", "syncline-sim", "--"].iter().chain(args))
+}
+
+/// The last line of a run of one seed is a hash of all that happened in it: two runs that differ cannot be replayed.
+fn same_seed_same_run() -> Result<(), String> {
+    let once = process::last_line(&mut simulator(&["--seed", "42"]))?;
+    let again = process::last_line(&mut simulator(&["--seed", "42"]))?;
+    println!("{once}\n{again}");
+    if once == again { Ok(()) } else { Err("two runs of seed 42 differ".into()) }
+}
+
+fn run_until_failure(steps: Vec<Step>) -> Vec<Report> {
+    let count = steps.len();
+    let mut reports: Vec<Report> = Vec::with_capacity(count);
+    for (index, Step { name, run }) in steps.into_iter().enumerate() {
+        let has_failed =
+            matches!(reports.last(), Some(Report { outcome: Outcome::Failed(_) | Outcome::NotRun, .. }));
+        if has_failed {
+            reports.push(Report { name, outcome: Outcome::NotRun, took: Duration::ZERO });
+            continue;
+        }
+        println!("\n== {}/{count} {name}", index + 1);
+        let start = Instant::now();
+        let outcome = run().map_or_else(Outcome::Failed, |()| Outcome::Passed);
+        reports.push(Report { name, outcome, took: start.elapsed() });
+    }
+    reports
+}
+
+fn print_table(reports: &[Report]) {
+    println!("\n{:<20} {:>9}  outcome", "step", "time");
+    for Report { name, outcome, took } in reports {
+        let outcome = match outcome {
+            Outcome::Passed => "passed",
+            Outcome::Failed(reason) => &format!("FAILED: {reason}"),
+            Outcome::NotRun => "not run",
+        };
+        println!("{name:<20} {:>7.1} s  {outcome}", took.as_secs_f64());
+    }
+    let total: Duration = reports.iter().map(|report| report.took).sum();
+    println!("{:<20} {:>7.1} s", "total", total.as_secs_f64());
+}
