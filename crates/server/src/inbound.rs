@@ -46,8 +46,8 @@ pub(crate) struct Charge {
 pub(crate) struct BudgetSpent;
 
 impl Charge {
-    /// Returns a charge of nothing.
-    pub(crate) fn none(budget: &Arc<InboundBudget>) -> Self {
+    /// Returns a charge of nothing yet.
+    pub(crate) fn new(budget: &Arc<InboundBudget>) -> Self {
         Self { budget: Arc::clone(budget), bytes: 0 }
     }
 
@@ -59,6 +59,11 @@ impl Charge {
             self.bytes += more;
         }
         Ok(())
+    }
+
+    /// Returns a charge of nothing to the same budget.
+    pub(crate) fn none(&self) -> Self {
+        Self::new(&self.budget)
     }
 
     /// Returns the charge and leaves one of nothing in its place.
@@ -82,7 +87,7 @@ mod tests {
     #[test]
     fn a_charge_is_given_back_once() {
         let budget = InboundBudget::new(100);
-        let mut assembling = Charge::none(&budget);
+        let mut assembling = Charge::new(&budget);
         assembling.raise_to(60).unwrap();
         assembling.raise_to(50).unwrap();
         assert_eq!(budget.used(), 60, "a charge does not shrink");
