@@ -1,0 +1,238 @@
+//! Keys: where each record lives, and the order in which a scan meets them.
+//!
+//! A key is one of two shapes; integers are big-endian so that byte order is number order.
+//!
+//! | bytes | name | every other kind |
+//! | --- | --- | --- |
+//! | 0 | kind, 1 | kind, 2 to 5 |
+//! | 1..5 | tenant, u32 | tenant, u32 |
+//! | 5..21 | the room's name, UTF-8, to the end | document id |
+//! | 21..29 | | commit number, u64; 0 where a document has one such record |
+//! | 29..31 | | chunk, u16; 0 is the head |
+//!
+//! Kind 0 belongs to the engines, which hide it. Snapshots sort before logs, so that one pass over all keys knows
+//! which commits a snapshot covers before it meets them.
+
+use syncline_core::id::{CommitNumber, DocumentId, RoomName, TenantId};
+
+const NAME_AT: usize = 5;
+const RECORD_BYTES: usize = 31;
+
+/// What a record is. The number is the first byte of its key and is on disk: never reuse one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Kind {
+    /// Which document a room's name means.
+    Name = 1,
+    /// A document's state up to a commit.
+    Snapshot = 2,
+    /// One commit of a document.
+    Log = 3,
+    /// A load of the document began and has not ended.
+    Loading = 4,
+    /// How many loads of the document failed in a row.
+    FailedLoads = 5,
+}
+
+impl Kind {
+    const ALL: [Self; 5] = [Self::Name, Self::Snapshot, Self::Log, Self::Loading, Self::FailedLoads];
+
+    fn from_byte(byte: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| *kind as u8 == byte)
+    }
+}
+
+/// The place of one record, or of one chunk of it, among the records of documents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Slot {
+    /// What the record is; never [`Kind::Name`].
+    pub kind: Kind,
+    /// Whose document.
+    pub tenant: TenantId,
+    /// Which document.
+    pub document: DocumentId,
+    /// The commit it belongs to; 0 where a document has one such record.
+    pub number: CommitNumber,
+    /// 0 for the head, from 1 on for what did not fit into it.
+    pub chunk: u16,
+}
+
+/// What a key says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// The key of a room's name.
+    Name {
+        /// Whose room.
+        tenant: TenantId,
+        /// Its name.
+        name: RoomName,
+    },
+    /// The key of a record of a document.
+    Record(Slot),
+}
+
+/// A key of the store. Keys order as their bytes do.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key(Vec<u8>);
+
+impl Key {
+    /// Returns the key that says which document `name` means.
+    #[must_use]
+    pub fn name(tenant: TenantId, name: &RoomName) -> Self {
+        let mut bytes = names_prefix(tenant);
+        bytes.extend_from_slice(name.as_str().as_bytes());
+        Self(bytes)
+    }
+
+    /// Returns the key of one chunk of a snapshot.
+    #[must_use]
+    pub fn snapshot(tenant: TenantId, document: DocumentId, number: CommitNumber, chunk: u16) -> Self {
+        Self::record(Slot { kind: Kind::Snapshot, tenant, document, number, chunk })
+    }
+
+    /// Returns the key of one chunk of a log record.
+    #[must_use]
+    pub fn log(tenant: TenantId, document: DocumentId, number: CommitNumber, chunk: u16) -> Self {
+        Self::record(Slot { kind: Kind::Log, tenant, document, number, chunk })
+    }
+
+    /// Returns the key of the marker that a load has begun.
+    #[must_use]
+    pub fn loading(tenant: TenantId, document: DocumentId) -> Self {
+        Self::record(Slot { kind: Kind::Loading, tenant, document, number: CommitNumber(0), chunk: 0 })
+    }
+
+    /// Returns the key of the count of failed loads.
+    #[must_use]
+    pub fn failed_loads(tenant: TenantId, document: DocumentId) -> Self {
+        Self::record(Slot { kind: Kind::FailedLoads, tenant, document, number: CommitNumber(0), chunk: 0 })
+    }
+
+    /// Takes the bytes of a key back from an engine, whatever they are.
+    #[must_use]
+    pub fn from_stored(bytes: &[u8]) -> Self {
+        Self(bytes.to_vec())
+    }
+
+    /// Returns the bytes that an engine stores and orders by.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Returns the least key after this one: where a scan goes on.
+    #[must_use]
+    pub fn successor(&self) -> Self {
+        let mut bytes = self.0.clone();
+        bytes.push(0);
+        Self(bytes)
+    }
+
+    /// Returns what the key says, or `None` if no constructor of this type made it.
+    #[must_use]
+    pub fn place(&self) -> Option<Place> {
+        let (&kind, rest) = self.0.split_first()?;
+        let kind = Kind::from_byte(kind)?;
+        let (tenant, rest) = rest.split_first_chunk::<4>()?;
+        let tenant = TenantId(u32::from_be_bytes(*tenant));
+        if kind == Kind::Name {
+            let name = RoomName::new(std::str::from_utf8(rest).ok()?).ok()?;
+            return Some(Place::Name { tenant, name });
+        }
+        let (document, rest) = rest.split_first_chunk::<16>()?;
+        let (number, rest) = rest.split_first_chunk::<8>()?;
+        let chunk = <[u8; 2]>::try_from(rest).ok()?;
+        Some(Place::Record(Slot {
+            kind,
+            tenant,
+            document: DocumentId(*document),
+            number: CommitNumber(u64::from_be_bytes(*number)),
+            chunk: u16::from_be_bytes(chunk),
+        }))
+    }
+
+    pub(crate) fn record(slot: Slot) -> Self {
+        let mut bytes = document_prefix(slot.kind, slot.tenant, slot.document);
+        bytes.extend_from_slice(&slot.number.0.to_be_bytes());
+        bytes.extend_from_slice(&slot.chunk.to_be_bytes());
+        debug_assert_eq!(bytes.len(), RECORD_BYTES);
+        Self(bytes)
+    }
+}
+
+/// Returns what every name of `tenant` begins with.
+#[must_use]
+pub fn names_prefix(tenant: TenantId) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(RECORD_BYTES);
+    bytes.push(Kind::Name as u8);
+    bytes.extend_from_slice(&tenant.0.to_be_bytes());
+    debug_assert_eq!(bytes.len(), NAME_AT);
+    bytes
+}
+
+/// Returns what every record of one kind and one document begins with.
+#[must_use]
+pub fn document_prefix(kind: Kind, tenant: TenantId, document: DocumentId) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(RECORD_BYTES);
+    bytes.push(kind as u8);
+    bytes.extend_from_slice(&tenant.0.to_be_bytes());
+    bytes.extend_from_slice(&document.0);
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TENANT: TenantId = TenantId(0x0102_0304);
+    const DOCUMENT: DocumentId = DocumentId([0xaa; 16]);
+
+    #[test]
+    fn keys_have_the_documented_bytes() {
+        let log = Key::log(TENANT, DOCUMENT, CommitNumber(5), 6);
+        let mut want = vec![3, 1, 2, 3, 4];
+        want.extend([0xaa; 16]);
+        want.extend([0, 0, 0, 0, 0, 0, 0, 5, 0, 6]);
+        assert_eq!(log.as_bytes(), want);
+
+        let name = Key::name(TENANT, &RoomName::new("a/ü").unwrap());
+        assert_eq!(name.as_bytes(), b"\x01\x01\x02\x03\x04a/\xc3\xbc");
+    }
+
+    #[test]
+    fn a_key_says_what_it_was_made_of() {
+        let slot = |kind, number, chunk| {
+            Place::Record(Slot {
+                kind,
+                tenant: TENANT,
+                document: DOCUMENT,
+                number: CommitNumber(number),
+                chunk,
+            })
+        };
+        let check = |key: Key, want: Option<Place>| assert_eq!(key.place(), want, "{key:?}");
+        check(Key::snapshot(TENANT, DOCUMENT, CommitNumber(7), 9), Some(slot(Kind::Snapshot, 7, 9)));
+        check(
+            Key::log(TENANT, DOCUMENT, CommitNumber(u64::MAX), u16::MAX),
+            Some(slot(Kind::Log, u64::MAX, u16::MAX)),
+        );
+        check(Key::loading(TENANT, DOCUMENT), Some(slot(Kind::Loading, 0, 0)));
+        check(Key::failed_loads(TENANT, DOCUMENT), Some(slot(Kind::FailedLoads, 0, 0)));
+        let name = RoomName::new("room").unwrap();
+        check(Key::name(TENANT, &name), Some(Place::Name { tenant: TENANT, name }));
+        check(Key::from_stored(b""), None);
+        check(Key::from_stored(b"\x01\0\0\0\0"), None);
+        check(Key::from_stored(b"\x01\0\0\0\0\xff"), None);
+        check(Key::from_stored(b"\x06\0\0\0\0"), None);
+        check(Key::log(TENANT, DOCUMENT, CommitNumber(1), 0).successor(), None);
+    }
+
+    #[test]
+    fn keys_order_by_number_and_then_by_chunk() {
+        let key = |number, chunk| Key::log(TENANT, DOCUMENT, CommitNumber(number), chunk);
+        assert!(key(1, u16::MAX) < key(2, 0));
+        assert!(key(255, 0) < key(256, 0));
+        assert!(Key::snapshot(TENANT, DOCUMENT, CommitNumber(u64::MAX), 0) < key(0, 0));
+        assert!(key(1, 0) < key(1, 0).successor() && key(1, 0).successor() < key(1, 1));
+    }
+}

@@ -1,0 +1,119 @@
+//! What is inside the envelope of a log record, byte by byte.
+//!
+//! | bytes | of a log record |
+//! | --- | --- |
+//! | 4 | entries, u32; never 0 |
+//! | then for each: 1 | flags: 1 the user is known, 2 the device is known |
+//! | 4 + n | the user, if known: length in bytes, u32, then UTF-8 |
+//! | 4 + n | the device, if known: likewise |
+//! | 8 | connection, u64 |
+//! | 8 | when, milliseconds since the Unix epoch, u64 |
+//! | 4 + n | the update: length in bytes, u32, then the bytes |
+//!
+//! Integers are big-endian. A snapshot's payload is its state, a name's the 16 bytes of the document id, a count of
+//! failed loads 4 bytes, u32, and that of a load's marker is empty.
+
+use std::sync::Arc;
+
+use bytes::{Buf, Bytes};
+use syncline_core::{
+    id::{CommitNumber, ConnectionId, DocumentId},
+    log::{Author, LogEntry, LogRecord},
+    time::WallMs,
+};
+
+use crate::envelope::{RecordFault, RecordTooLong};
+
+const USER_KNOWN: u8 = 1;
+const DEVICE_KNOWN: u8 = 2;
+
+/// Least bytes of an entry: flags, connection, time and the length of the update.
+const ENTRY_BYTES_MIN: usize = 1 + 8 + 8 + 4;
+
+/// Encodes what the key of a log record does not say.
+pub(crate) fn encode_log(entries: &[LogEntry]) -> Result<Vec<u8>, RecordTooLong> {
+    let bytes = 4 + entries.iter().map(entry_bytes).sum::<usize>();
+    // Then no length in it exceeds 32 bits either.
+    if u32::try_from(bytes).is_err() {
+        return Err(RecordTooLong { bytes });
+    }
+    let mut payload = Vec::with_capacity(bytes);
+    payload.extend_from_slice(&(entries.len() as u32).to_be_bytes());
+    for LogEntry { author: Author { user, device }, connection, at, update } in entries {
+        let known = |text: &Option<_>, flag| if text.is_some() { flag } else { 0 };
+        payload.push(known(user, USER_KNOWN) | known(device, DEVICE_KNOWN));
+        for text in [user, device].into_iter().flatten() {
+            put_bytes(&mut payload, text.as_bytes());
+        }
+        payload.extend_from_slice(&connection.0.to_be_bytes());
+        payload.extend_from_slice(&at.0.to_be_bytes());
+        put_bytes(&mut payload, update);
+    }
+    debug_assert_eq!(payload.len(), bytes);
+    Ok(payload)
+}
+
+/// Decodes a log record; the updates share the payload's memory.
+pub(crate) fn decode_log(number: CommitNumber, mut payload: Bytes) -> Result<LogRecord, RecordFault> {
+    const COUNT: RecordFault = RecordFault::Malformed { what: "count of entries" };
+    let count = payload.try_get_u32().map_err(|_| COUNT)? as usize;
+    if count == 0 || count > payload.len() / ENTRY_BYTES_MIN {
+        return Err(COUNT);
+    }
+    let mut entries = Vec::with_capacity(count);
+    for _ in 0..count {
+        entries.push(take_entry(&mut payload)?);
+    }
+    if !payload.is_empty() {
+        return Err(RecordFault::Malformed { what: "end of a log record" });
+    }
+    Ok(LogRecord { number, entries })
+}
+
+/// Decodes a document id, which is what a name's record holds.
+pub(crate) fn decode_document(payload: &[u8]) -> Result<DocumentId, RecordFault> {
+    payload.try_into().map(DocumentId).map_err(|_| RecordFault::Malformed { what: "document id" })
+}
+
+/// Decodes a count of failed loads.
+pub(crate) fn decode_count(payload: &[u8]) -> Result<u32, RecordFault> {
+    payload
+        .try_into()
+        .map(u32::from_be_bytes)
+        .map_err(|_| RecordFault::Malformed { what: "count of failed loads" })
+}
+
+fn entry_bytes(entry: &LogEntry) -> usize {
+    let text = |text: &Option<Arc<str>>| text.as_ref().map_or(0, |text| 4 + text.len());
+    ENTRY_BYTES_MIN + text(&entry.author.user) + text(&entry.author.device) + entry.update.len()
+}
+
+fn put_bytes(payload: &mut Vec<u8>, bytes: &[u8]) {
+    payload.extend_from_slice(&(bytes.len() as u32).to_be_bytes());
+    payload.extend_from_slice(bytes);
+}
+
+fn take_entry(payload: &mut Bytes) -> Result<LogEntry, RecordFault> {
+    let malformed = |what| RecordFault::Malformed { what };
+    let flags = payload.try_get_u8().map_err(|_| malformed("flags of an entry"))?;
+    if flags & !(USER_KNOWN | DEVICE_KNOWN) != 0 {
+        return Err(malformed("flags of an entry"));
+    }
+    let mut text = |flag, what| {
+        if flags & flag == 0 {
+            return Ok(None);
+        }
+        let bytes = take_bytes(payload).ok_or(malformed(what))?;
+        std::str::from_utf8(&bytes).map(|text| Some(Arc::from(text))).map_err(|_| malformed(what))
+    };
+    let author = Author { user: text(USER_KNOWN, "user")?, device: text(DEVICE_KNOWN, "device")? };
+    let connection = payload.try_get_u64().map(ConnectionId).map_err(|_| malformed("connection"))?;
+    let at = payload.try_get_u64().map(WallMs).map_err(|_| malformed("time of an entry"))?;
+    let update = take_bytes(payload).ok_or(malformed("update"))?;
+    Ok(LogEntry { author, connection, at, update })
+}
+
+fn take_bytes(payload: &mut Bytes) -> Option<Bytes> {
+    let length = payload.try_get_u32().ok()? as usize;
+    (length <= payload.len()).then(|| payload.split_to(length))
+}

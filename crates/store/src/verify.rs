@@ -1,0 +1,206 @@
+//! Looks at every key of a store and lists what is wrong.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use syncline_core::id::{CommitNumber, DocumentId, RoomName, TenantId};
+
+use crate::{
+    assembly::{Assembly, Finished, Outcome},
+    envelope::{self, RecordFault},
+    key::{Key, Kind, Place, Slot},
+    port::{ReadError, Store},
+    records::{decode_count, decode_document, decode_log},
+    walk::Walk,
+};
+
+/// What a store holds, and what is wrong with it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Keys that were looked at.
+    pub keys: u64,
+    /// Bytes of those keys and their values.
+    pub bytes: u64,
+    /// Names of rooms.
+    pub names: u64,
+    /// Documents that have a snapshot or a log.
+    pub documents: u64,
+    /// Snapshots, older ones included.
+    pub snapshots: u64,
+    /// Commits in all logs.
+    pub log_records: u64,
+    /// Chunks that no head claims. They are harmless and go with the next compaction of their document.
+    pub garbage_chunks: u64,
+    /// Documents that no name means, such as generations that were replaced. No fault in itself.
+    pub unnamed_documents: u64,
+    /// Everything that is wrong, in the order of the keys.
+    pub faults: Vec<Fault>,
+}
+
+/// One thing that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Fault {
+    /// No record has such a key.
+    #[error("unknown key {key:?}")]
+    UnknownKey {
+        /// The key.
+        key: Key,
+    },
+    /// The record of a name is damaged.
+    #[error("the name {name} of tenant {tenant} is damaged")]
+    Name {
+        /// Whose room.
+        tenant: TenantId,
+        /// Its name.
+        name: RoomName,
+        /// What is wrong.
+        source: RecordFault,
+    },
+    /// A name means a document that has neither a snapshot nor a log.
+    #[error("the name {name} of tenant {tenant} means document {document}, of which there is nothing")]
+    NameOfNothing {
+        /// Whose room.
+        tenant: TenantId,
+        /// Its name.
+        name: RoomName,
+        /// The document it means.
+        document: DocumentId,
+    },
+    /// A record of a document is damaged.
+    #[error(
+        "the {:?} record of commit {} of document {} of tenant {} is damaged",
+        slot.kind, slot.number, slot.document, slot.tenant
+    )]
+    Record {
+        /// The place of its head.
+        slot: Slot,
+        /// What is wrong.
+        source: RecordFault,
+    },
+    /// A commit that no snapshot covers is missing.
+    #[error("commit {expected} of document {document} of tenant {tenant} is missing: commit {found} follows")]
+    Gap {
+        /// Whose document.
+        tenant: TenantId,
+        /// Which document.
+        document: DocumentId,
+        /// The commit that should come next.
+        expected: CommitNumber,
+        /// The commit that does.
+        found: CommitNumber,
+    },
+}
+
+/// Reads every key of `store` once. Memory grows with the number of names and documents, not with their size.
+///
+/// # Errors
+/// [`ReadError`] if the store cannot be read; what is wrong with what it holds is in the report.
+pub fn verify(store: &dyn Store) -> Result<Report, ReadError> {
+    let mut pass = Pass::default();
+    let mut assembly = Assembly::default();
+    for found in Walk::new(store, Vec::new()) {
+        let (key, value) = found?;
+        pass.report.keys += 1;
+        pass.report.bytes += (key.as_bytes().len() + value.len()) as u64;
+        match key.place() {
+            None => pass.report.faults.push(Fault::UnknownKey { key }),
+            Some(Place::Name { tenant, name }) => pass.name(tenant, name, &key, &value),
+            Some(Place::Record(slot)) => {
+                if let Some(finished) = assembly.push(&key, slot, value) {
+                    pass.record(finished);
+                }
+            }
+        }
+    }
+    if let Some(finished) = assembly.finish() {
+        pass.record(finished);
+    }
+    Ok(pass.end())
+}
+
+type Document = (TenantId, DocumentId);
+
+#[derive(Default)]
+struct Pass {
+    report: Report,
+    names: Vec<(TenantId, RoomName, DocumentId)>,
+    documents: BTreeSet<Document>,
+    /// The newest snapshot of each document that has one.
+    covered: BTreeMap<Document, CommitNumber>,
+    /// The last commit met, whose document is the one that is being looked at.
+    last: Option<(Document, CommitNumber)>,
+}
+
+impl Pass {
+    fn name(&mut self, tenant: TenantId, name: RoomName, key: &Key, value: &[u8]) {
+        self.report.names += 1;
+        match envelope::open_one(key, value).and_then(decode_document) {
+            Ok(document) => self.names.push((tenant, name, document)),
+            Err(source) => self.report.faults.push(Fault::Name { tenant, name, source }),
+        }
+    }
+
+    fn record(&mut self, Finished { slot, outcome }: Finished) {
+        let payload = match outcome {
+            Outcome::Whole { payload, surplus } => {
+                self.report.garbage_chunks += surplus;
+                Ok(payload)
+            }
+            Outcome::Garbage { chunks } => {
+                self.report.garbage_chunks += chunks;
+                return;
+            }
+            Outcome::Faulty(fault) => Err(fault),
+        };
+        let document = (slot.tenant, slot.document);
+        let checked = match slot.kind {
+            // Its keys have a place of another shape.
+            Kind::Name => payload.map(drop),
+            Kind::Snapshot => {
+                self.report.snapshots += 1;
+                self.documents.insert(document);
+                self.covered.insert(document, slot.number);
+                payload.map(drop)
+            }
+            Kind::Log => {
+                self.report.log_records += 1;
+                self.documents.insert(document);
+                self.follow(document, slot.number);
+                payload.and_then(|payload| decode_log(slot.number, payload)).map(drop)
+            }
+            Kind::Loading => payload.map(drop),
+            Kind::FailedLoads => payload.and_then(|payload| decode_count(&payload)).map(drop),
+        };
+        if let Err(source) = checked {
+            self.report.faults.push(Fault::Record { slot, source });
+        }
+    }
+
+    /// Checks that the commits of a document follow each other. Those that its snapshot covers may be partly deleted.
+    fn follow(&mut self, document: Document, number: CommitNumber) {
+        let covered = self.covered.get(&document).copied().unwrap_or_default();
+        let before = match self.last {
+            Some((last, before)) if last == document => before.max(covered),
+            _ => covered,
+        };
+        self.last = Some((document, number));
+        let expected = CommitNumber(before.0.saturating_add(1));
+        if number > expected {
+            let (tenant, document) = document;
+            self.report.faults.push(Fault::Gap { tenant, document, expected, found: number });
+        }
+    }
+
+    fn end(mut self) -> Report {
+        let mut unnamed = self.documents.clone();
+        for (tenant, name, document) in self.names {
+            unnamed.remove(&(tenant, document));
+            if !self.documents.contains(&(tenant, document)) {
+                self.report.faults.push(Fault::NameOfNothing { tenant, name, document });
+            }
+        }
+        self.report.documents = self.documents.len() as u64;
+        self.report.unnamed_documents = unnamed.len() as u64;
+        self.report
+    }
+}
