@@ -24,6 +24,6 @@ pub mod wire;
 pub use batch::{Batch, Frame};
 pub use close::CloseReason;
 pub use outbox::{Outbox, Written};
-pub use room::{Effect, Input, LoadError, Loaded, Room, Stats};
+pub use room::{Effect, Input, LoadError, Loaded, Room, RoomLimits, Stats};
 pub use session::Session;
 pub use wire::Request;

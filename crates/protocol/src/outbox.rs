@@ -8,16 +8,18 @@ use crate::{Batch, CloseReason};
 
 /// The bounded queue between a room and one connection.
 ///
-/// Live batches count against [`OUTBOUND_BYTES_MAX`]. When they pass it, they are all dropped and the outbox *lags*: it
-/// takes no further live batch until [`Outbox::resume`] brings it a batch that covers what was dropped. The answer to a
-/// sync request stands outside the bound, since it is one buffer shared by everyone who asked for the same; there is at
-/// most one, and a later one replaces it, because it was made for a later state of the same client.
+/// Live batches count against a bound, by default [`OUTBOUND_BYTES_MAX`]. When they pass it, they are all dropped and the outbox *lags*: it
+/// takes no further live batch until [`Outbox::resume`] brings it a batch that covers what was dropped. That batch stands
+/// outside the bound, and so does the answer to a sync request, which is one buffer shared by everyone who asked for the
+/// same. There is at most one of each: the room is asked for the former only once everything else was written, and a later
+/// answer replaces an earlier one, because it was made for a later state of the same client.
 ///
 /// A new outbox takes nothing but [`Outbox::resume`]: its connection has not been shown anything yet.
 #[derive(Debug)]
 pub struct Outbox {
     queue: VecDeque<Queued>,
     live_bytes: usize,
+    live_bytes_max: usize,
     /// The last commit that everything handed to the socket covers.
     delivered: CommitNumber,
     lag: Lag,
@@ -27,7 +29,17 @@ pub struct Outbox {
 #[derive(Debug)]
 struct Queued {
     batch: Arc<Batch>,
-    live: bool,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// Counts against the bound and may be dropped.
+    Live,
+    /// The answer to a sync request.
+    Answer,
+    /// What ended a lag.
+    CatchUp,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,36 +66,43 @@ pub enum Written {
 
 impl Default for Outbox {
     fn default() -> Self {
+        Self::with_bound(OUTBOUND_BYTES_MAX)
+    }
+}
+
+impl Outbox {
+    /// Makes an empty outbox for at most `live_bytes_max` bytes of live batches.
+    #[must_use]
+    pub fn with_bound(live_bytes_max: usize) -> Self {
         Self {
             queue: VecDeque::new(),
             live_bytes: 0,
+            live_bytes_max,
             delivered: CommitNumber(0),
             lag: Lag::Asked,
             close: None,
         }
     }
-}
 
-impl Outbox {
     /// Queues a batch that goes to everyone in the room. A lagging outbox ignores it; a full one drops its live batches.
     pub fn publish(&mut self, batch: &Arc<Batch>) {
         if self.lag != Lag::None {
             return;
         }
-        if self.live_bytes + batch.bytes() > OUTBOUND_BYTES_MAX && self.live_bytes > 0 {
-            self.queue.retain(|queued| !queued.live);
+        if self.live_bytes + batch.bytes() > self.live_bytes_max && self.live_bytes > 0 {
+            self.queue.retain(|queued| queued.kind != Kind::Live);
             self.live_bytes = 0;
             self.lag = Lag::Dropped;
             return;
         }
         self.live_bytes += batch.bytes();
-        self.queue.push_back(Queued { batch: Arc::clone(batch), live: true });
+        self.queue.push_back(Queued { batch: Arc::clone(batch), kind: Kind::Live });
     }
 
     /// Queues an answer for this connection alone, in place of an earlier one that was not written yet.
     pub fn answer(&mut self, batch: Arc<Batch>) {
-        self.queue.retain(|queued| queued.live);
-        self.queue.push_back(Queued { batch, live: false });
+        self.queue.retain(|queued| queued.kind != Kind::Answer);
+        self.queue.push_back(Queued { batch, kind: Kind::Answer });
     }
 
     /// Queues a small message for this connection alone. It is lost if the outbox lags or the queue is full: only for what
@@ -95,8 +114,7 @@ impl Outbox {
     /// Ends the lag: `batch` covers all that was dropped.
     pub fn resume(&mut self, batch: Arc<Batch>) {
         self.lag = Lag::None;
-        self.live_bytes += batch.bytes();
-        self.queue.push_back(Queued { batch, live: true });
+        self.queue.push_back(Queued { batch, kind: Kind::CatchUp });
     }
 
     /// Closes the connection once what is queued has been written.
@@ -108,7 +126,7 @@ impl Outbox {
     #[must_use]
     pub fn poll(&mut self) -> Written {
         if let Some(queued) = self.queue.pop_front() {
-            if queued.live {
+            if queued.kind == Kind::Live {
                 self.live_bytes -= queued.batch.bytes();
             }
             self.delivered = self.delivered.max(queued.batch.upto());

@@ -14,7 +14,9 @@ use syncline_core::{
     time::{MonotonicMs, Now},
 };
 
-use super::{Effect, Input, LoadError, Loaded, Stats, commits::Commits, recent::Recent, stored::Stored};
+use super::{
+    Effect, Input, LoadError, Loaded, RoomLimits, Stats, commits::Commits, recent::Recent, stored::Stored,
+};
 use crate::{Batch, Frame, presence::Presence, wire::yjs};
 
 /// One document and everyone in it.
@@ -60,17 +62,25 @@ impl Room {
     /// # Errors
     /// [`LoadError`] names what could not be taken up.
     pub fn load(now: Now, loaded: &Loaded) -> Result<Self, LoadError> {
+        Self::load_with(now, loaded, &RoomLimits::default())
+    }
+
+    /// Loads a room that keeps to other limits than the usual ones; see [`Room::load`].
+    ///
+    /// # Errors
+    /// [`LoadError`] names what could not be taken up.
+    pub fn load_with(now: Now, loaded: &Loaded, limits: &RoomLimits) -> Result<Self, LoadError> {
         let number = loaded.number();
         Ok(Self {
             document: YjsDocument::load(loaded.snapshot.as_ref(), &loaded.log)?,
             commits: Commits::after(number),
-            recent: Recent::after(number),
+            recent: Recent::after(number, limits),
             presence: Presence::default(),
             subscribers: BTreeMap::new(),
             syncs: Vec::new(),
             greeted: Vec::new(),
             asks: BTreeSet::new(),
-            stored: Stored::of(loaded),
+            stored: Stored::of(loaded, limits),
             idle_at: Some(now.monotonic.after(ROOM_IDLE_MS)),
             deferred: None,
             failed: false,
@@ -187,5 +197,11 @@ impl Room {
     #[must_use]
     pub fn document(&self) -> &YjsDocument {
         &self.document
+    }
+
+    /// Makes the document break, as a panic inside yrs would.
+    #[cfg(any(test, feature = "testing"))]
+    pub fn break_for_test(&mut self) {
+        self.document.break_for_test();
     }
 }

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use syncline_core::{
     doc::CompactError,
     id::{CommitNumber, ConnectionId},
+    limits,
     log::{Author, LogRecord, Snapshot},
 };
 
@@ -36,6 +37,30 @@ impl Loaded {
     pub fn number(&self) -> CommitNumber {
         let logged = self.log.last().map(|record| record.number);
         logged.or(self.snapshot.as_ref().map(|snapshot| snapshot.number)).unwrap_or_default()
+    }
+}
+
+/// The bounds of a room that may be set. The defaults are those of [`syncline_core::limits`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RoomLimits {
+    /// See [`limits::RECENT_BYTES_MAX`].
+    pub recent_bytes_max: usize,
+    /// See [`limits::RECENT_COMMITS_MAX`].
+    pub recent_commits_max: usize,
+    /// See [`limits::COMPACT_LOG_BYTES_MIN`].
+    pub compact_log_bytes_min: usize,
+    /// See [`limits::COMPACT_COMMITS_MIN`].
+    pub compact_commits_min: u64,
+}
+
+impl Default for RoomLimits {
+    fn default() -> Self {
+        Self {
+            recent_bytes_max: limits::RECENT_BYTES_MAX,
+            recent_commits_max: limits::RECENT_COMMITS_MAX,
+            compact_log_bytes_min: limits::COMPACT_LOG_BYTES_MIN,
+            compact_commits_min: limits::COMPACT_COMMITS_MIN,
+        }
     }
 }
 

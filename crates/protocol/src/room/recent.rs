@@ -3,10 +3,9 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
-use syncline_core::{
-    id::{ClientId, CommitNumber},
-    limits::{RECENT_BYTES_MAX, RECENT_COMMITS_MAX},
-};
+use syncline_core::id::{ClientId, CommitNumber};
+
+use super::RoomLimits;
 
 /// The latest commits: their updates while they are few bytes, and the clocks that they moved on for longer.
 #[derive(Debug, Default)]
@@ -17,6 +16,8 @@ pub(super) struct Recent {
     /// The last of the commits of which nothing is known any more.
     forgotten_upto: CommitNumber,
     bytes: usize,
+    bytes_max: usize,
+    commits_max: usize,
 }
 
 #[derive(Debug)]
@@ -28,8 +29,14 @@ struct Commit {
 
 impl Recent {
     /// Starts after a commit of which nothing is known.
-    pub(super) fn after(number: CommitNumber) -> Self {
-        Self { dropped_upto: number, forgotten_upto: number, ..Self::default() }
+    pub(super) fn after(number: CommitNumber, limits: &RoomLimits) -> Self {
+        Self {
+            dropped_upto: number,
+            forgotten_upto: number,
+            bytes_max: limits.recent_bytes_max,
+            commits_max: limits.recent_commits_max,
+            ..Self::default()
+        }
     }
 
     /// Remembers a commit by the one update that was sent for it, if it was one.
@@ -41,14 +48,14 @@ impl Recent {
         self.bytes += update.len();
         self.commits.push_back(Commit { number, update, before });
         let mut at = self.commits.partition_point(|commit| commit.number <= self.dropped_upto);
-        while self.bytes > RECENT_BYTES_MAX {
+        while self.bytes > self.bytes_max {
             let Some(commit) = self.commits.get_mut(at) else { break };
             self.bytes -= commit.update.len();
             commit.update = Bytes::new();
             self.dropped_upto = commit.number;
             at += 1;
         }
-        if self.commits.len() > RECENT_COMMITS_MAX
+        if self.commits.len() > self.commits_max
             && let Some(commit) = self.commits.pop_front()
         {
             self.bytes -= commit.update.len();

@@ -1,8 +1,6 @@
 //! How large a document is in the store, and when to fold its log.
 
-use syncline_core::limits::{COMPACT_COMMITS_MIN, COMPACT_LOG_BYTES_MIN};
-
-use super::Loaded;
+use super::{Loaded, RoomLimits};
 
 /// The sizes of a document's snapshot and of the log after it.
 #[derive(Debug, Default)]
@@ -13,6 +11,8 @@ pub(super) struct Stored {
     compacting: Option<Log>,
     /// Length of the log at which the last compaction was given up.
     given_up: Log,
+    /// The log that is left alone.
+    compact_min: Log,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -22,12 +22,13 @@ struct Log {
 }
 
 impl Stored {
-    pub(super) fn of(loaded: &Loaded) -> Self {
+    pub(super) fn of(loaded: &Loaded, limits: &RoomLimits) -> Self {
         let updates = loaded.log.iter().flat_map(|record| &record.entries);
         let bytes = updates.map(|entry| entry.update.len()).sum();
         let snapshot_bytes = loaded.snapshot.as_ref().map_or(0, |snapshot| snapshot.state.len());
         let log = Log { bytes, commits: loaded.log.len() as u64 };
-        Self { snapshot_bytes, log, ..Self::default() }
+        let compact_min = Log { bytes: limits.compact_log_bytes_min, commits: limits.compact_commits_min };
+        Self { snapshot_bytes, log, compact_min, ..Self::default() }
     }
 
     /// Notes a commit of updates of `bytes` altogether.
@@ -39,8 +40,8 @@ impl Stored {
     /// Returns whether the log is long enough to be folded: as many bytes as the snapshot, or very many commits. After
     /// a compaction that was given up it has to grow to twice its length first.
     pub(super) fn wants_compaction(&self) -> bool {
-        let bytes_min = COMPACT_LOG_BYTES_MIN.max(self.snapshot_bytes).max(2 * self.given_up.bytes);
-        let commits_min = COMPACT_COMMITS_MIN.max(2 * self.given_up.commits);
+        let bytes_min = self.compact_min.bytes.max(self.snapshot_bytes).max(2 * self.given_up.bytes);
+        let commits_min = self.compact_min.commits.max(2 * self.given_up.commits);
         self.compacting.is_none() && (self.log.bytes >= bytes_min || self.log.commits >= commits_min)
     }
 
