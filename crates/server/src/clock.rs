@@ -35,6 +35,22 @@ impl Clock {
     }
 }
 
+/// Measures how long something takes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stopwatch {
+    begun: Instant,
+}
+
+impl Stopwatch {
+    pub(crate) fn start() -> Self {
+        Self { begun: Instant::now() }
+    }
+
+    pub(crate) fn seconds(self) -> f64 {
+        self.begun.elapsed().as_secs_f64()
+    }
+}
+
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

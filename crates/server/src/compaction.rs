@@ -13,7 +13,7 @@ use syncline_core::{
     log::Snapshot,
 };
 use syncline_store::{
-    ReadError, RecordTooLong,
+    ReadError, RecordTooLong, Store,
     records::{self, Loaded},
 };
 use tokio::sync::oneshot;
@@ -87,7 +87,7 @@ async fn fold(
     };
     loop {
         still_running(epoch)?;
-        let covered = move |store: &dyn _| records::covered(store, tenant, document, upto, DELETE_BATCH_MAX);
+        let covered = move |store: &dyn Store| records::covered(store, tenant, document, upto, DELETE_BATCH_MAX);
         let deletions = epoch.storage.read(covered).await??;
         if deletions.is_empty() {
             return Ok(snapshot_bytes);

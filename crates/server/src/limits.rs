@@ -39,7 +39,10 @@ pub(crate) const PING_MS: u64 = 30_000;
 pub(crate) const CLOSE_MS_MAX: u64 = 3_000;
 
 /// Time in which the rooms must store what they have when the server stops, in milliseconds.
-pub(crate) const DRAIN_MS_MAX: u64 = 4_000;
+pub(crate) const DRAIN_MS_MAX: u64 = 3_000;
+
+/// Time for which a connection may take what is queued for it when the server stops, in milliseconds.
+pub(crate) const FAREWELL_MS_MAX: u64 = 2_000;
 
 /// First and longest pause between two attempts to open a failed store again, in milliseconds. It doubles in between.
 pub(crate) const REOPEN_MS: std::ops::RangeInclusive<u64> = 100..=5_000;

@@ -48,6 +48,8 @@ pub(super) struct Connection<'a, S> {
     held_back: VecDeque<ToRoom>,
     writer: Writer,
     line: Line,
+    /// Bytes written that the metrics know of.
+    counted: u64,
 }
 
 enum Event {
@@ -80,6 +82,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             held_back: VecDeque::new(),
             writer: Writer::default(),
             line: Line::new(now),
+            counted: 0,
         }
     }
 
@@ -87,9 +90,9 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
     pub(super) async fn run(mut self, halted: impl Future<Output = CloseReason>) -> End {
         let mut halted = std::pin::pin!(halted);
         let mut timer = std::pin::pin!(sleep_until(self.epoch.clock.instant(self.due_at())));
-        let end = loop {
+        loop {
             if let Some(end) = self.fill_writer() {
-                break end;
+                return end;
             }
             // A timer that is due too early finds nothing to do and is set again: cheaper than setting it each time.
             let due = self.epoch.clock.instant(self.due_at());
@@ -98,11 +101,9 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             }
             let event = self.event(halted.as_mut(), timer.as_mut()).await;
             if let Err(end) = self.handle(event) {
-                break end;
+                return end;
             }
-        };
-        self.epoch.metrics.sent(self.ws.get_ref().written());
-        end
+        }
     }
 
     async fn event(
@@ -141,6 +142,9 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             }
             Event::Wrote(Ok(())) => {
                 self.session.wrote(self.epoch.clock.monotonic());
+                let written = self.ws.get_ref().written();
+                self.epoch.metrics.sent(written - self.counted);
+                self.counted = written;
                 Ok(())
             }
             Event::Wrote(Err(_)) | Event::Read(None) => Err(End::Lost),
