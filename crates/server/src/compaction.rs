@@ -87,7 +87,8 @@ async fn fold(
     };
     loop {
         still_running(epoch)?;
-        let covered = move |store: &dyn Store| records::covered(store, tenant, document, upto, DELETE_BATCH_MAX);
+        let covered =
+            move |store: &dyn Store| records::covered(store, tenant, document, upto, DELETE_BATCH_MAX);
         let deletions = epoch.storage.read(covered).await??;
         if deletions.is_empty() {
             return Ok(snapshot_bytes);

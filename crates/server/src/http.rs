@@ -1,6 +1,6 @@
 //! What the server answers over HTTP.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
     Json, Router,
@@ -9,7 +9,6 @@ use axum::{
     response::{Html, IntoResponse, Response},
     routing::{any, get},
 };
-use serde_json::json;
 
 use crate::{shared::Shared, upgrade};
 
@@ -33,7 +32,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
 
 /// Returns an error as JSON: a stable word in kebab case, and a sentence for people.
 pub(crate) fn problem(status: StatusCode, error: &'static str, message: &str) -> Response {
-    (status, Json(json!({ "error": error, "message": message }))).into_response()
+    (status, Json(BTreeMap::from([("error", error), ("message", message)]))).into_response()
 }
 
 async fn index() -> Html<&'static str> {

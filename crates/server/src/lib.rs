@@ -41,6 +41,7 @@ mod upgrade;
 pub use self::{
     config::Config,
     limits::STACK_BYTES,
+    loader::new_document_id,
     origin::{Origin, OriginError},
     server::{Server, StartError},
 };

@@ -63,7 +63,9 @@ impl OpenError {
     pub(crate) fn close_reason(&self) -> CloseReason {
         match self {
             Self::Down(_) | Self::Read(_) => CloseReason::StoreDown,
-            Self::Record(_) | Self::Damaged(_) | Self::Undecodable(_) | Self::Panicked => CloseReason::Internal,
+            Self::Record(_) | Self::Damaged(_) | Self::Undecodable(_) | Self::Panicked => {
+                CloseReason::Internal
+            }
             Self::Quarantined => CloseReason::Quarantined,
         }
     }
@@ -87,6 +89,12 @@ impl From<records::LoadError> for OpenError {
     }
 }
 
+/// Draws the id of a new document. Ids sort roughly by the time at which they were drawn.
+#[must_use]
+pub fn new_document_id() -> DocumentId {
+    DocumentId(Uuid::now_v7().into_bytes())
+}
+
 /// Finds the document of a name and loads it. An unknown name means a new document, of which nothing is written until
 /// it has its first commit.
 pub(crate) async fn open(epoch: &Epoch, key: &RoomKey) -> Result<Opened, OpenError> {
@@ -99,8 +107,7 @@ pub(crate) async fn open(epoch: &Epoch, key: &RoomKey) -> Result<Opened, OpenErr
         }
         None => {
             let machine = Room::load(epoch.clock.now(), &Loaded::default())?;
-            let document = DocumentId(Uuid::now_v7().into_bytes());
-            Ok(Opened { document, named: false, machine })
+            Ok(Opened { document: new_document_id(), named: false, machine })
         }
     };
     if let Err(error) = &opened {
@@ -131,7 +138,8 @@ pub(crate) async fn forget_unfinished(storage: &Storage) -> Result<(), OpenError
 
 async fn settle(storage: &Storage, count: fn(u32) -> u32) -> Result<(), OpenError> {
     for (tenant, document) in storage.read(records::loading_documents).await?? {
-        let failed_loads = storage.read(move |store| records::failed_loads(store, tenant, document)).await??;
+        let failed_loads =
+            storage.read(move |store| records::failed_loads(store, tenant, document)).await??;
         let counted = count(failed_loads);
         tracing::warn!(%document, failed_loads = counted, "a load of this document did not end");
         end_load(storage, tenant, document, counted).await?;

@@ -171,12 +171,18 @@ impl Metrics {
         registry.register("connections", "Open WebSockets", connections.clone());
         registry.register("rooms", "Rooms that are loaded or being loaded", open.clone());
         let bytes = || Unit::Bytes;
-        registry.register_with_unit("documents", "Estimated memory of documents", bytes(), memory_bytes.clone());
+        registry.register_with_unit(
+            "documents",
+            "Estimated memory of documents",
+            bytes(),
+            memory_bytes.clone(),
+        );
         let help = "Received and not yet handled";
         registry.register_with_unit("inbound", help, bytes(), inbound_bytes.clone());
         registry.register("ready", "Whether the store is open", ready.clone());
 
-        let RoomCounters { updates, duplicates, gaps, cut, refused, presence_dropped, resumed, rebuilt } = rooms;
+        let RoomCounters { updates, duplicates, gaps, cut, refused, presence_dropped, resumed, rebuilt } =
+            rooms;
         let mut room = |name: &str, help: &str, counter: &Counter| {
             registry.register(format!("room_{name}"), help, counter.clone());
         };
@@ -202,7 +208,11 @@ impl Metrics {
         registry.register("store_failures", help, self.store_failures.clone());
         let help = "Answers to requests for a WebSocket, by status";
         registry.register("upgrades", help, self.upgrades.clone());
-        registry.register("closed_connections", "Connections that the server closed, by code", self.closed.clone());
+        registry.register(
+            "closed_connections",
+            "Connections that the server closed, by code",
+            self.closed.clone(),
+        );
         registry.register("received_messages", "WebSocket messages received", self.received_messages.clone());
         registry.register_with_unit("received", "Messages received", bytes(), self.received_bytes.clone());
         registry.register_with_unit("sent", "Written to WebSockets", bytes(), self.sent_bytes.clone());

@@ -104,7 +104,11 @@ mod tests {
     #[test]
     fn an_origin_is_parsed_as_it_is_shown() {
         let check = |text: &str, want: Result<&str, OriginError>| {
-            assert_eq!(text.parse::<Origin>().map(|origin| origin.to_string()), want.map(str::to_owned), "{text}");
+            assert_eq!(
+                text.parse::<Origin>().map(|origin| origin.to_string()),
+                want.map(str::to_owned),
+                "{text}"
+            );
         };
         check("http://localhost:5173", Ok("http://localhost:5173"));
         check("HTTPS://Notes.Example:443", Ok("https://notes.example"));
@@ -125,7 +129,11 @@ mod tests {
         let allowed: Origin = "https://app.example".parse().unwrap();
         let check = |origin: &str, host: Option<&str>, want: bool| {
             let parsed: Origin = origin.parse().unwrap();
-            assert_eq!(parsed.may_connect(host, std::slice::from_ref(&allowed)), want, "{origin} at {host:?}");
+            assert_eq!(
+                parsed.may_connect(host, std::slice::from_ref(&allowed)),
+                want,
+                "{origin} at {host:?}"
+            );
         };
         check("https://sync.example", Some("sync.example"), true);
         check("https://sync.example", Some("SYNC.example:443"), true);

@@ -5,12 +5,7 @@ use std::{io, net::SocketAddr, sync::Arc};
 use syncline_store::{Store, committer::Committer};
 use tokio::{net::TcpListener, task::JoinHandle};
 
-use crate::{
-    config::Config,
-    http, keeper, listener,
-    loader::OpenError,
-    shared::Shared,
-};
+use crate::{config::Config, http, keeper, listener, loader::OpenError, shared::Shared};
 
 /// A server that is running.
 ///
@@ -70,7 +65,8 @@ impl Server {
         if !listen.ip().is_loopback() && !config.insecure_listen_anywhere {
             return Err(StartError::NotLoopback { listen });
         }
-        let listener = TcpListener::bind(listen).await.map_err(|source| StartError::Listen { listen, source })?;
+        let listener =
+            TcpListener::bind(listen).await.map_err(|source| StartError::Listen { listen, source })?;
         let addr = listener.local_addr().map_err(|source| StartError::Listen { listen, source })?;
 
         let shared = Arc::new(Shared::new(&config));

@@ -21,8 +21,7 @@ pub(super) async fn close<S: AsyncRead + AsyncWrite + Unpin>(mut ws: WebSocketSt
             End::Lost => return,
             End::ByClient => {}
             End::Close(reason) => {
-                let frame =
-                    CloseFrame { code: reason.code().into(), reason: Utf8Bytes::from(reason.text()) };
+                let frame = CloseFrame { code: reason.code().into(), reason: Utf8Bytes::from(reason.text()) };
                 if futures_util::SinkExt::send(&mut ws, Message::Close(Some(frame))).await.is_err() {
                     return;
                 }

@@ -234,8 +234,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
     }
 
     fn due_at(&self) -> MonotonicMs {
-        let due =
-            if self.writer.is_idle() { self.session.poll_timeout() } else { self.line.stalled_at() };
+        let due = if self.writer.is_idle() { self.session.poll_timeout() } else { self.line.stalled_at() };
         due.min(self.line.ping_at())
     }
 }

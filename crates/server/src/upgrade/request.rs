@@ -26,7 +26,10 @@ impl Handshake {
             && headers.get(header::SEC_WEBSOCKET_VERSION).is_some_and(|version| version == "13");
         let key = headers.get(header::SEC_WEBSOCKET_KEY).filter(|_| asks)?;
         let accept = HeaderValue::from_str(&derive_accept_key(key.as_bytes())).ok()?;
-        Some(Self { accept, protocol: tokens(headers, &header::SEC_WEBSOCKET_PROTOCOL).next().and_then(value) })
+        Some(Self {
+            accept,
+            protocol: tokens(headers, &header::SEC_WEBSOCKET_PROTOCOL).next().and_then(value),
+        })
     }
 
     pub(super) fn response(self) -> Response {
