@@ -55,7 +55,7 @@ pub enum Violation {
         /// The clock at which they should.
         expected: u32,
     },
-    /// What is stored does not make a document.
+    /// What is stored, or what a replica holds, does not make a document.
     Unloadable {
         /// Why, in words.
         why: String,
@@ -84,7 +84,7 @@ impl fmt::Display for Violation {
             Self::NotExactlyOnce { number, client, clock, expected } => {
                 write!(f, "commit {number} holds {client} from {clock}, not from {expected}")
             }
-            Self::Unloadable { why } => write!(f, "what is stored cannot be loaded: {why}"),
+            Self::Unloadable { why } => write!(f, "a state cannot be loaded: {why}"),
             Self::Diverged { replica } => write!(f, "{replica} differs from what is stored"),
             Self::Restless => write!(f, "the world did not come to rest"),
         }
