@@ -44,6 +44,7 @@ async fn no_echoed_update_is_lost_between_unload_and_load() {
         for room in 0..ROOMS {
             let mut client = Client::connect(addr, &format!("room-{room}")).await;
             written += letters([&client.whole_document().await]).len() as u64;
+            client.leave().await;
         }
         assert_eq!(written, WRITERS * ROUNDS);
         server.shutdown().await;

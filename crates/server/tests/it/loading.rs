@@ -31,6 +31,7 @@ async fn all_who_join_meanwhile_wait_for_one_load() {
             assert_eq!(letters([&client.whole_document().await]), "a");
         }
         assert_eq!(disk.until(|_| true).await.names_read, 1);
+        drop(clients);
         server.shutdown().await;
     })
     .await;
@@ -77,6 +78,7 @@ async fn a_document_that_does_not_load_is_quarantined_alone() {
         assert_eq!(close_code(&server, "broken").await, 4423, "a restart forgets nothing");
         let mut client = Client::connect(server.addr(), "sound").await;
         assert_eq!(letters([&client.whole_document().await]), "a");
+        client.leave().await;
         server.shutdown().await;
     })
     .await;
@@ -108,6 +110,7 @@ async fn a_load_that_succeeds_forgives() {
             let server = start(&disk).await;
             let mut client = Client::connect(server.addr(), "room").await;
             assert_eq!(letters([&client.whole_document().await]), "a");
+            client.leave().await;
             server.shutdown().await;
         }
     })

@@ -2,12 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use syncline_protocol::{Request, wire::yjs};
 use syncline_store::key::Kind;
 
 use crate::support::{
-    client::Client,
+    client::{Client, Heard},
     disk::{Disk, count},
-    raw, start,
+    raw, start, start_with,
     updates::letter,
     within,
 };
@@ -24,7 +25,7 @@ async fn what_was_taken_in_is_stored_and_acknowledged_first() {
         client.update(&first).await;
         disk.until(|disk| disk.commit_waits).await;
         client.update(&second).await;
-        // Its echo says that the room has taken in what came before it on this connection.
+        // Its echo says that the room has taken in what came before it.
         hear_presence(&mut client).await;
 
         let stopping = tokio::spawn(server.shutdown());
@@ -53,7 +54,6 @@ async fn a_client_that_does_not_answer_holds_up_nothing() {
     .await;
 }
 
-/// A disk that hangs keeps the server from storing, not from ending what it can.
 #[tokio::test]
 async fn a_second_server_may_have_the_port_at_once() {
     within(async {
@@ -62,18 +62,15 @@ async fn a_second_server_may_have_the_port_at_once() {
         let addr = server.addr();
         assert_eq!(raw::get(addr, "/readyz", "").await.status, 200);
         server.shutdown().await;
-        let again = crate::support::start_with(&disk, |config| config.listen = addr).await;
+        let again = start_with(&disk, |config| config.listen = addr).await;
         assert_eq!(raw::get(addr, "/readyz", "").await.status, 200);
         again.shutdown().await;
     })
     .await;
 }
 
+/// Sends presence and waits for its echo.
 async fn hear_presence(client: &mut Client) {
-    use syncline_protocol::{Request, wire::yjs};
-
-    use crate::support::client::Heard;
-
     client.send(yjs::presence(&[1, 9, 1, 2, b'{', b'}'])).await;
     loop {
         match client.hear().await {

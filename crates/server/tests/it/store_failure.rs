@@ -43,6 +43,7 @@ async fn a_failed_commit_closes_every_room_until_the_store_is_open_again() {
             let again = letter(2, 'b');
             client.update(&again).await;
             client.hear_echo(&again).await;
+            client.leave().await;
             server.shutdown().await;
         }
     })
@@ -64,6 +65,7 @@ async fn a_failure_during_a_load_does_not_count_against_the_document() {
         }
         let mut client = Client::connect(addr, "room").await;
         assert_eq!(letters([&client.whole_document().await]), "a");
+        client.leave().await;
         server.shutdown().await;
     })
     .await;

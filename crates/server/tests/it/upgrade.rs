@@ -73,6 +73,7 @@ async fn one_room_has_one_name_however_it_is_escaped() {
 
         let mut reader = Client::connect(server.addr(), "a/b%20%c3%bc?param=1").await;
         assert_eq!(letters([&reader.whole_document().await]), "a");
+        drop((writer, reader));
         server.shutdown().await;
     })
     .await;

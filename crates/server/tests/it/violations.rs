@@ -34,6 +34,7 @@ async fn a_violation_closes_the_connection_and_no_other() {
         honest.update(&update).await;
         honest.hear_echo(&update).await;
         assert_eq!(letters([&honest.whole_document().await]), "a");
+        honest.leave().await;
         server.shutdown().await;
     })
     .await;
