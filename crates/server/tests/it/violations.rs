@@ -56,6 +56,7 @@ async fn a_message_that_is_too_long_is_refused_at_its_head() {
         socket.write_all(&head).await.unwrap();
         socket.write_all(&vec![7; 1 << 20]).await.unwrap();
         assert_eq!(client.hear_close().await, (4413, "too-large".into()));
+        drop(client);
         server.shutdown().await;
     })
     .await;

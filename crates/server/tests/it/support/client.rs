@@ -82,12 +82,15 @@ impl Client {
         }
     }
 
-    /// Waits for the server to close.
+    /// Waits for the server to close, and answers.
     pub(crate) async fn hear_close(&mut self) -> (u16, String) {
         loop {
             match self.hear().await {
                 Heard::Message(_) => {}
-                Heard::Closed(code, text) => return (code, text),
+                Heard::Closed(code, text) => {
+                    while let Some(Ok(_)) = self.ws.next().await {}
+                    return (code, text);
+                }
                 Heard::Lost => panic!("the socket ended without a close frame"),
             }
         }
