@@ -7,7 +7,8 @@
 //!
 //! So [`write_durably`] is the only way in which anything is written, copies into new folders included, and of sled's
 //! API nothing that writes on its own is used: no single puts, no further trees, no ids, no transactions. Nor is
-//! `flush_async`, which deadlocks. Reads run between commits, on the thread that commits.
+//! `flush_async`, which deadlocks. Reads run between commits, on the thread that commits; what they write, such as the
+//! split of a page, is flushed and synced on its own before the next batch.
 
 use std::{
     fs::{self, File, TryLockError},
@@ -49,7 +50,7 @@ const LOCK_PAUSE: Duration = Duration::from_millis(2);
 #[non_exhaustive]
 pub enum EngineError {
     /// sled says so.
-    #[error("sled: {0}")]
+    #[error("sled reports an error")]
     Sled(#[from] sled::Error),
     /// The file could not be synced, or its folder not read.
     #[error("the database file could not be made durable")]
