@@ -1,6 +1,6 @@
 //! The end of a connection: say why, and let the client hear it.
 
-use futures_util::StreamExt;
+use futures_util::{SinkExt, StreamExt};
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt},
     time::{Duration, timeout},
@@ -22,20 +22,25 @@ pub(super) async fn close<S: AsyncRead + AsyncWrite + Unpin>(mut ws: WebSocketSt
             End::ByClient => {}
             End::Close(reason) => {
                 let frame = CloseFrame { code: reason.code().into(), reason: Utf8Bytes::from(reason.text()) };
-                if futures_util::SinkExt::send(&mut ws, Message::Close(Some(frame))).await.is_err() {
+                if ws.send(Message::Close(Some(frame))).await.is_err() {
                     return;
                 }
             }
         }
-        // Reading answers a client that closed, and waits for the answer of one that did not. A socket that is
-        // dropped with unread bytes resets the connection, and the client might never see why it was closed.
-        while let Some(Ok(_)) = ws.next().await {}
-        discard_rest(&mut ws).await;
+        // Reading answers a client that closed, and waits for the answer of one that did not.
+        let mut both_closed = end == End::ByClient;
+        while let Some(Ok(message)) = ws.next().await {
+            both_closed |= message.is_close();
+        }
+        if !both_closed {
+            discard_rest(&mut ws).await;
+        }
     })
     .await;
 }
 
-/// Throws away what a client is still sending that was closed in the middle of a message, which cannot be parsed.
+/// Throws away what a client is still sending that was closed in the middle of a message. It cannot be parsed, but a
+/// socket that is dropped with unread bytes resets the connection, and the client might never see why it was closed.
 async fn discard_rest<S: AsyncRead + AsyncWrite + Unpin>(ws: &mut WebSocketStream<Socket<S>>) {
     let socket = ws.get_mut();
     socket.stop_charging();

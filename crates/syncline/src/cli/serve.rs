@@ -21,7 +21,7 @@ Without an authentication configuration the server listens on this machine only.
 
 Examples:
   syncline serve
-  syncline serve --listen 127.0.0.1:0 --data-dir /tmp/notes --memory-mb 512
+  syncline serve --listen 127.0.0.1:0 --data-dir notes --memory-mb 512
   syncline serve --allow-origin https://notes.example --allow-origin https://beta.notes.example
   SYNCLINE_LOG_FORMAT=json syncline serve --config /etc/syncline.toml";
 

@@ -1,0 +1,14 @@
+//! A whole server on a store in memory, with real sockets.
+//!
+//! Nothing here waits for a time to pass: a test waits for what it expects to see, and [`within`](support::within) ends
+//! it if that never comes.
+
+mod churn;
+mod documents;
+mod http;
+mod loading;
+mod shutdown;
+mod store_failure;
+mod support;
+mod upgrade;
+mod violations;

@@ -1,0 +1,29 @@
+//! What every test here needs.
+
+pub(crate) mod client;
+pub(crate) mod disk;
+pub(crate) mod raw;
+pub(crate) mod updates;
+
+use std::time::Duration;
+
+use syncline_server::{Config, Server};
+
+use self::disk::Disk;
+
+/// Ends a test that waits in vain.
+pub(crate) async fn within<T>(test: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(60), test).await.expect("what the test waits for never came")
+}
+
+/// Starts a server on `disk`.
+pub(crate) async fn start(disk: &Disk) -> Server {
+    start_with(disk, |_| {}).await
+}
+
+/// Starts a server on `disk` with other settings.
+pub(crate) async fn start_with(disk: &Disk, set: impl FnOnce(&mut Config)) -> Server {
+    let mut config = Config::default();
+    set(&mut config);
+    Server::start(config, Box::new(disk.clone())).await.expect("loopback has a free port")
+}

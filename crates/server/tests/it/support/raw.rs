@@ -1,0 +1,46 @@
+//! HTTP without a library, so that a test can send whatever it likes.
+
+use std::net::SocketAddr;
+
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    net::TcpStream,
+};
+
+/// The headers of a valid request for a WebSocket.
+pub(crate) const WEBSOCKET: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+
+/// An answer: its status, its head in lower case, its body.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: String,
+}
+
+/// Requests a path. `headers` are whole lines; `Host` is added.
+pub(crate) async fn get(addr: SocketAddr, path: &str, headers: &str) -> Answer {
+    let mut tcp = TcpStream::connect(addr).await.expect("the server listens");
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {addr}\r\n{headers}\r\n");
+    tcp.write_all(request.as_bytes()).await.expect("the server reads");
+    let mut reader = BufReader::new(tcp);
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        let read = reader.read_line(&mut head).await.expect("an answer is text");
+        assert!(read > 0, "the answer ended early: {head:?}");
+    }
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status line");
+    let head = head.to_lowercase();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+    let mut body = vec![0; length.map_or(0, |length| length.parse().expect("a length is a number"))];
+    reader.read_exact(&mut body).await.expect("a body is as long as its header says");
+    Answer { status, head, body: String::from_utf8(body).expect("a body is text") }
+}
+
+/// Requests a path until the answer has this status.
+pub(crate) async fn until_status(addr: SocketAddr, path: &str, status: u16) {
+    while get(addr, path, "").await.status != status {
+        tokio::task::yield_now().await;
+    }
+}
