@@ -1,1 +1,47 @@
-//! Placeholder.
+//! Drives the machines of Syncline with tokio: sockets, HTTP, timers and the store's thread.
+//!
+//! * [`Server`]: starts and stops everything; [`Config`] is what an operator may set.
+//! * `listener`, `http`, `upgrade`: from a TCP connection to a WebSocket in a room.
+//! * `connection`: one task a WebSocket. `room`: one task a room, which owns a [`syncline_protocol::Room`].
+//! * `registry`: which rooms are open, and why joining, loading and unloading cannot race.
+//! * `loader`, `compaction`: from the store to a room, and back into less room.
+//! * `storage`, `epoch`, `keeper`: the store's thread, and what happens when a commit fails.
+//!
+//! This crate decides nothing about documents: an async function here awaits something and calls a machine.
+//!
+//! Invariants:
+//! * no lock is held across an `await`, and no queue is without a bound;
+//! * no task outlives [`Server::shutdown`], apart from a decoding that cannot be interrupted;
+//! * no room of a document is opened while another has the document, or a commit of it is under way;
+//! * nothing is read from the store or shown to anyone between a commit that failed and the reopening of the store.
+
+mod clock;
+mod compaction;
+mod config;
+mod connection;
+mod epoch;
+mod halt;
+mod http;
+mod inbound;
+mod keeper;
+mod limits;
+mod listener;
+mod loader;
+mod memory;
+mod metrics;
+mod origin;
+mod outbox;
+mod registry;
+mod room;
+mod server;
+mod shared;
+mod storage;
+mod upgrade;
+
+pub use self::{
+    config::Config,
+    limits::STACK_BYTES,
+    loader::new_document_id,
+    origin::{Origin, OriginError},
+    server::{Server, StartError},
+};

@@ -1,1 +1,32 @@
-//! Placeholder.
+//! A seeded world for Syncline's machines: one room, three clients, links that break, a store with two images, crashes.
+//!
+//! One seed is one run. Every choice is drawn from one generator, every event is a line of a trace, and the hash of the
+//! trace comes out the same for the same seed, always. The world carries out one effect of the room at a time and may
+//! crash between any two.
+//!
+//! * [`World`]: what happens next, and what it does.
+//! * [`Fault`]: mistakes in the shell that a run can be told to make. The checkers must find each of them.
+//! * [`Violation`]: what a checker found.
+//!
+//! It measures nothing, and takes no time from a clock.
+//!
+//! Invariants checked from the outside:
+//! * durable before visible: whatever a connection is handed rests on the durable image alone;
+//! * nothing seen is lost: what any client was shown is in the durable image at every later time, crashes included;
+//! * exactly once: no element of any client is in the log twice;
+//! * convergence: once faults stop, all clients, the room and the durable image hold the same.
+
+mod check;
+mod client;
+mod disk;
+mod fault;
+mod run;
+mod server;
+mod trace;
+mod world;
+
+pub use check::Violation;
+pub use fault::Fault;
+pub use run::{Outcome, run};
+pub use trace::Rng;
+pub use world::World;

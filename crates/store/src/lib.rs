@@ -1,6 +1,6 @@
 //! The store of Syncline: what is kept of documents, and the engines that keep it.
 //!
-//! * [`port`]: what an engine does, in six calls, and how it fails.
+//! * [`port`]: what an engine does, in six methods, and how it fails.
 //! * [`key`], [`batch`]: what an engine is given. [`records`]: what that means.
 //! * [`mem`]: an engine in memory with two images, one of them durable, for tests and simulation.
 //! * [`sled_store`]: the engine on disk.
@@ -13,7 +13,7 @@
 //! Invariants:
 //! * no commit is reported before it is durable, and none becomes durable in part;
 //! * nothing is read and nothing written between a commit that failed and a reopening that succeeded;
-//! * no stored bytes make anything here panic, or allocate more than they are long;
+//! * no stored bytes make anything here panic, or allocate more than a few times their length;
 //! * no engine is given a value of more than 7 KiB;
 //! * no data folder has two owners.
 
@@ -28,6 +28,8 @@ pub mod mem;
 pub mod port;
 pub mod records;
 pub mod sled_store;
+#[cfg(test)]
+mod testing;
 pub mod verify;
 mod walk;
 

@@ -188,3 +188,77 @@ fn sizes(image: &Image) -> Stats {
     let bytes = image.iter().map(|(key, value)| (key.as_bytes().len() + value.len()) as u64).sum();
     Stats { live_keys: image.len() as u64, live_bytes: bytes, disk_bytes: bytes }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{
+        batch::Value,
+        conformance::{self, Subject},
+        testing::steps,
+    };
+
+    struct Memory(MemoryStore);
+
+    impl Subject for Memory {
+        fn store(&mut self) -> &mut dyn Store {
+            &mut self.0
+        }
+
+        fn restart(&mut self) {
+            self.0.crash();
+        }
+
+        fn fail_next_commit(&mut self, n: usize) {
+            let failures = [Failure::BeforeWrite, Failure::BeforeSync, Failure::AfterSync];
+            self.0.fail_next_commit(failures[n % failures.len()]);
+        }
+    }
+
+    #[test]
+    fn the_memory_engine_conforms() {
+        conformance::check(|| Memory(MemoryStore::new()));
+    }
+
+    proptest! {
+        #[test]
+        fn the_memory_engine_is_a_map(steps in steps(40)) {
+            conformance::replay(&mut Memory(MemoryStore::new()), &steps);
+        }
+    }
+
+    fn put(key: &[u8]) -> Batch {
+        let mut batch = Batch::new();
+        batch.put(Key::from_stored(key), Value::new(vec![1]).unwrap());
+        batch
+    }
+
+    #[test]
+    fn a_crash_loses_what_was_not_synced() {
+        let mut store = MemoryStore::new();
+        store.commit(put(b"\x01committed")).unwrap();
+        store.stage(put(b"\x01synced")).unwrap();
+        store.sync();
+        store.stage(put(b"\x01staged")).unwrap();
+        assert_eq!((store.live().len(), store.durable().len()), (3, 2));
+        store.crash();
+        assert_eq!((store.live().len(), store.durable().len()), (2, 2));
+        assert!(store.live().contains_key(&Key::from_stored(b"\x01synced")));
+    }
+
+    #[test]
+    fn a_crash_may_show_a_commit_that_was_reported_as_failed() {
+        let check = |failure, shows: bool| {
+            let mut store = MemoryStore::new();
+            store.fail_next_commit(failure);
+            store.commit(put(b"\x01key")).unwrap_err();
+            store.crash();
+            assert_eq!(store.get(&Key::from_stored(b"\x01key")).unwrap().is_some(), shows, "{failure:?}");
+        };
+        check(Failure::BeforeWrite, false);
+        check(Failure::BeforeSync, false);
+        check(Failure::AfterSync, true);
+    }
+}

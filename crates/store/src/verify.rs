@@ -102,14 +102,18 @@ pub fn verify(store: &dyn Store) -> Result<Report, ReadError> {
         let (key, value) = found?;
         pass.report.keys += 1;
         pass.report.bytes += (key.as_bytes().len() + value.len()) as u64;
-        match key.place() {
-            None => pass.report.faults.push(Fault::UnknownKey { key }),
-            Some(Place::Name { tenant, name }) => pass.name(tenant, name, &key, &value),
-            Some(Place::Record(slot)) => {
-                if let Some(finished) = assembly.push(&key, slot, value) {
-                    pass.record(finished);
-                }
+        let place = key.place();
+        let finished = match &place {
+            Some(Place::Record(slot)) => assembly.push(&key, *slot, value),
+            Some(Place::Name { tenant, name }) => {
+                pass.name(*tenant, name.clone(), &key, &value);
+                None
             }
+            None => assembly.finish(),
+        };
+        finished.into_iter().for_each(|finished| pass.record(finished));
+        if place.is_none() {
+            pass.report.faults.push(Fault::UnknownKey { key });
         }
     }
     if let Some(finished) = assembly.finish() {

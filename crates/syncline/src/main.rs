@@ -1,2 +1,42 @@
-//! Command.
-fn main() {}
+//! The `syncline` command.
+//!
+//! Exit codes: 0 if it did what it was asked to, 1 if it could not, 2 if it did not understand.
+
+mod cli;
+
+use std::{error::Error, io, process::ExitCode};
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    match cli::Command::parse().run() {
+        Ok(code) => code,
+        // Whoever read our output has read enough.
+        Err(error) if is_broken_pipe(&*error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {}", with_causes(&*error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn with_causes(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    for cause in causes(error).skip(1).map(ToString::to_string) {
+        // Some errors show their cause as themselves.
+        if !text.ends_with(&cause) {
+            text += &format!(": {cause}");
+        }
+    }
+    text
+}
+
+fn is_broken_pipe(error: &(dyn Error + 'static)) -> bool {
+    causes(error).any(|cause| {
+        cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    })
+}
+
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |&error| error.source())
+}

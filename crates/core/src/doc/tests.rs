@@ -286,3 +286,28 @@ fn a_stored_log_with_a_hole_is_not_loaded() {
         Some(CompactError::Commit { number: CommitNumber(2), source: ReplayError::Gap })
     );
 }
+
+/// Goal: every kind of content that yjs writes folds. Method: the recorded updates of the guard's tests.
+#[test]
+fn everything_that_yjs_writes_folds() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+    let mut folded = 0;
+    let mut folders = vec![folder];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("the data is there") {
+            let path = entry.expect("it can be read").path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let update = Bytes::from(std::fs::read(&path).expect("it can be read"));
+            let mut document = YjsDocument::default();
+            let Ok(Applied { update: Some(update), .. }) = document.apply(&update) else { continue };
+            let log = [record(1, &update)];
+            let snapshot = compact(None, &log);
+            assert!(snapshot.is_ok(), "{}: {snapshot:?}", path.display());
+            folded += 1;
+        }
+    }
+    assert!(folded > 10, "{folded} recorded updates were folded");
+}

@@ -59,14 +59,22 @@ mod tests {
     #[test]
     fn states_and_their_end() {
         let long = format!("\"{}\"", "x".repeat(100_000));
-        let bytes =
-            message(&[(1, 1 << 40, r#"{"n":"A"}"#), (2, 0, "null"), (1, 3, " null\n"), (4, 5, &long)]);
+        // Half a surrogate pair and a number above 2^63: yrs could not hold them, and need not.
+        let odd = r#"["\ud83d",18446744073709551615]"#;
+        let bytes = message(&[
+            (1, 1 << 40, r#"{"n":"A"}"#),
+            (2, 0, "null"),
+            (1, 3, " null\n"),
+            (4, 5, &long),
+            (5, 1, odd),
+        ]);
         let entry = |client, clock, state| AwarenessEntry { client: ClientId(client), clock, state };
         let want = [
             entry(1, 1 << 40, Some(r#"{"n":"A"}"#)),
             entry(2, 0, None),
             entry(1, 3, None),
             entry(4, 5, Some(&*long)),
+            entry(5, 1, Some(odd)),
         ];
         assert_eq!(scan_awareness(&bytes).as_deref(), Ok(&want[..]));
     }

@@ -77,6 +77,12 @@ impl Commits {
         CommitNumber(self.durable.0 + open)
     }
 
+    /// Returns the last commit of which the document holds everything, durable or not. A commit that is still being
+    /// gathered for is not it: more may come.
+    pub(super) fn covered(&self) -> CommitNumber {
+        CommitNumber(self.durable.0 + u64::from(!self.under_way.is_empty()))
+    }
+
     /// Returns the updates that are integrated and not durable yet, oldest first.
     pub(super) fn undurable(&self) -> impl Iterator<Item = &Integrated> {
         self.under_way.iter().chain(&self.gathered)

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use syncline_core::{
     doc::ApplyError,
     guard::scan_awareness,
-    id::ConnectionId,
+    id::{CommitNumber, ConnectionId},
     limits::{DOCUMENT_BYTES_MAX, GAP_ASK_MS_MIN, ROOM_IDLE_MS},
     log::{Author, LogEntry},
     time::Now,
@@ -19,7 +19,8 @@ impl Room {
         self.presence.join(connection);
         let subscriber = Subscriber { author, spoke: false, asked_at: None, asked: true };
         self.subscribers.insert(connection, subscriber);
-        self.commits.park(Effect::Resume(connection, self.step1()));
+        let opening = self.step1(self.commits.durable());
+        self.commits.park(Effect::Resume(connection, opening));
         self.release();
     }
 
@@ -105,7 +106,7 @@ impl Room {
         }
         subscriber.asked_at = Some(now.monotonic);
         subscriber.asked = true;
-        self.commits.park(Effect::Note(connection, self.step1()));
+        self.commits.park(Effect::Note(connection, self.step1(CommitNumber(0))));
         self.release();
     }
 

@@ -36,7 +36,7 @@ impl Room {
                 Some(batch) => Arc::clone(batch),
                 None => match self.document.diff(&state) {
                     Ok(diff) => {
-                        let batch = Batch::new(self.commits.resting_on(), vec![yjs::sync_step2(&diff)]);
+                        let batch = Batch::new(self.commits.covered(), vec![yjs::sync_step2(&diff)]);
                         Arc::clone(made.entry(state).or_insert(batch))
                     }
                     Err(DiffError::Malformed(malformed)) => {
@@ -65,8 +65,10 @@ impl Room {
         self.recent.push(number, merged.clone(), before);
         let frames =
             merged.map_or(updates, |merged| vec![merged]).iter().map(|update| yjs::update(update)).collect();
-        self.effects.push_back(Effect::Publish(Batch::new(number, frames)));
+        // SUBTLE: what was parked goes first. It was made while this commit was still being gathered for, so it may lack a
+        // part of it; whoever it opens the line to needs the whole commit after it.
         self.release();
+        self.effects.push_back(Effect::Publish(Batch::new(number, frames)));
         if self.stored.wants_compaction() {
             self.stored.start_compaction();
             self.effects.push_back(Effect::Compact(number));
@@ -97,12 +99,12 @@ impl Room {
             let batch = Batch::new(self.commits.durable(), frames);
             self.effects.push_back(Effect::Resume(connection, batch));
         } else {
-            let batch = Batch::new(self.commits.resting_on(), frames);
+            let batch = Batch::new(self.commits.covered(), frames);
             self.commits.park(Effect::Resume(connection, batch));
         }
         if asked {
             // The question may have been among what was dropped.
-            self.commits.park(Effect::Note(connection, self.step1()));
+            self.commits.park(Effect::Note(connection, self.step1(CommitNumber(0))));
         }
         self.release();
     }
@@ -157,8 +159,9 @@ impl Room {
         self.effects.clear();
     }
 
-    /// Makes the question for what a client has and the document lacks.
-    pub(super) fn step1(&self) -> Arc<Batch> {
-        Batch::new(self.commits.resting_on(), vec![yjs::sync_step1(&self.document.state_vector())])
+    /// Makes the question for what a client has and the document lacks. It brings its receiver no further than `upto`,
+    /// whatever state vector is in it.
+    pub(super) fn step1(&self, upto: CommitNumber) -> Arc<Batch> {
+        Batch::new(upto, vec![yjs::sync_step1(&self.document.state_vector())])
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! | bytes | of a log record |
 //! | --- | --- |
-//! | 4 | entries, u32; never 0 |
+//! | 4 | entries, u32 |
 //! | then for each: 1 | flags: 1 the user is known, 2 the device is known |
 //! | 4 + n | the user, if known: length in bytes, u32, then UTF-8 |
 //! | 4 + n | the device, if known: likewise |
@@ -57,7 +57,7 @@ pub(crate) fn encode_log(entries: &[LogEntry]) -> Result<Vec<u8>, RecordTooLong>
 pub(crate) fn decode_log(number: CommitNumber, mut payload: Bytes) -> Result<LogRecord, RecordFault> {
     const COUNT: RecordFault = RecordFault::Malformed { what: "count of entries" };
     let count = payload.try_get_u32().map_err(|_| COUNT)? as usize;
-    if count == 0 || count > payload.len() / ENTRY_BYTES_MIN {
+    if count > payload.len() / ENTRY_BYTES_MIN {
         return Err(COUNT);
     }
     let mut entries = Vec::with_capacity(count);

@@ -7,12 +7,15 @@
 //!
 //! So [`write_durably`] is the only way in which anything is written, copies into new folders included, and of sled's
 //! API nothing that writes on its own is used: no single puts, no further trees, no ids, no transactions. Nor is
-//! `flush_async`, which deadlocks. Reads run between commits, on the thread that commits.
+//! `flush_async`, which deadlocks. Reads run between commits, on the thread that commits; what they write, such as the
+//! split of a page, is flushed and synced on its own before the next batch.
 
 use std::{
-    fs::{self, File},
+    fs::{self, File, TryLockError},
     io,
     path::{Path, PathBuf},
+    thread,
+    time::Duration,
 };
 
 use syncline_core::limits::BATCH_BYTES_MAX;
@@ -38,12 +41,16 @@ const DATABASE: &str = "db";
 /// The least key that is not the engine's own.
 const FIRST_KEY: &[u8] = &[1];
 
+/// How often, and how far apart, sled's lock is tried: for 5 s in all.
+const LOCK_TRIES: u32 = 2_500;
+const LOCK_PAUSE: Duration = Duration::from_millis(2);
+
 /// What failed in an engine.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EngineError {
     /// sled says so.
-    #[error("sled: {0}")]
+    #[error("sled reports an error")]
     Sled(#[from] sled::Error),
     /// The file could not be synced, or its folder not read.
     #[error("the database file could not be made durable")]
@@ -136,6 +143,8 @@ impl Engine {
         let database = path.join(DATABASE);
         let synced = File::options().read(true).write(true).open(&database);
         let synced = synced.map_err(|source| OpenError::io(&database, source))?;
+        wait_for_lock(&synced).map_err(|source| OpenError::io(&database, source))?;
+        remove_unfinished_checkpoints(path).map_err(|source| OpenError::io(path, source))?;
         let config = sled::Config::new().path(path).cache_capacity(CACHE_BYTES).flush_every_ms(None);
         let db = Handle::open(&config).map_err(|source| OpenError::engine(path, source))?;
         let counters = Counters::default();
@@ -277,6 +286,37 @@ impl Engine {
             None => Ok(()),
         }
     }
+}
+
+/// Waits until nobody holds sled's lock on the database file, or long enough; sled then says that it is locked.
+///
+/// The data folder is ours, so nobody is to be feared but ourselves: when sled is dropped, a thread of its pool may
+/// still be on its way out and hold the file for a moment.
+fn wait_for_lock(database: &File) -> io::Result<()> {
+    for _ in 0..LOCK_TRIES {
+        match database.try_lock() {
+            Ok(()) => return database.unlock(),
+            Err(TryLockError::WouldBlock) => thread::sleep(LOCK_PAUSE),
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Removes checkpoints that sled was writing when the process ended or the disk was full.
+///
+/// It writes `snap.N.generating`, renames that to `snap.N`, and only then removes older ones. But when it looks for the
+/// newest it skips names that end in another suffix than the one it writes, takes the unfinished file for the newest,
+/// and calls the database corrupt. Without that file it goes on from the one before.
+fn remove_unfinished_checkpoints(path: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if name.to_str().is_some_and(|name| name.starts_with("snap.") && name.ends_with(".generating")) {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 impl Disk for Engine {

@@ -221,7 +221,7 @@ impl Drop for SledStore {
 #[non_exhaustive]
 pub enum OpenError {
     /// The operating system refused something.
-    #[error("{path}", path = path.display())]
+    #[error("{} could not be read or written", path.display())]
     Io {
         /// The file or folder.
         path: PathBuf,

@@ -12,6 +12,9 @@
 //! [`Handle::reopen`] has succeeded, and those that were submitted before that success are refused too: whoever
 //! submitted them had not heard yet.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::VecDeque,
     io,

@@ -1,0 +1,69 @@
+//! The only place that reads clocks.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use syncline_core::time::{MonotonicMs, Now, WallMs};
+use tokio::time::{Duration, Instant};
+
+/// The clocks of this process. Its monotonic time counts from [`Clock::start`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Clock {
+    zero: Instant,
+}
+
+impl Clock {
+    /// Starts the monotonic time.
+    pub(crate) fn start() -> Self {
+        Self { zero: Instant::now() }
+    }
+
+    /// Reads both clocks.
+    pub(crate) fn now(self) -> Now {
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Now { monotonic: self.monotonic(), wall: WallMs(millis(since_epoch)) }
+    }
+
+    /// Reads the monotonic clock.
+    pub(crate) fn monotonic(self) -> MonotonicMs {
+        MonotonicMs(millis(self.zero.elapsed()))
+    }
+
+    /// Returns the instant for a timer that is due at `at`; at the latest 100 years from now.
+    pub(crate) fn instant(self, at: MonotonicMs) -> Instant {
+        const CENTURY_MS: u64 = 100 * 366 * 86_400 * 1_000;
+        self.zero + Duration::from_millis(at.0.min(CENTURY_MS))
+    }
+}
+
+/// Measures how long something takes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stopwatch {
+    begun: Instant,
+}
+
+impl Stopwatch {
+    pub(crate) fn start() -> Self {
+        Self { begun: Instant::now() }
+    }
+
+    pub(crate) fn seconds(self) -> f64 {
+        self.begun.elapsed().as_secs_f64()
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timer_is_due_when_the_clock_says_so() {
+        let clock = Clock::start();
+        assert_eq!(clock.instant(MonotonicMs(250)) - clock.zero, Duration::from_millis(250));
+        assert!(clock.instant(MonotonicMs(u64::MAX)) > clock.instant(MonotonicMs(u64::MAX >> 32)));
+        assert!(clock.now().wall.0 > 1_600_000_000_000, "the wall clock counts from 1970");
+    }
+}

@@ -1,0 +1,114 @@
+//! Folds a document's log into a snapshot, beside the room.
+//!
+//! The log is read on the store's thread, folded on a thread that may block, and written back as a snapshot; only when
+//! that is durable is anything deleted. One compaction runs at a time in the whole server, from its first read to its
+//! last deletion, so two can never overtake each other.
+
+use std::sync::Arc;
+
+use syncline_core::{
+    doc::{CompactError, compact},
+    id::{CommitNumber, DocumentId, TenantId},
+    limits::DELETE_BATCH_MAX,
+    log::Snapshot,
+};
+use syncline_store::{
+    ReadError, RecordTooLong, Store,
+    records::{self, Loaded},
+};
+use tokio::sync::oneshot;
+
+use crate::{epoch::Epoch, storage::StoreDown};
+
+/// Why a compaction was given up. The log is as it was, or as much shorter as the new snapshot allows.
+#[derive(Debug, thiserror::Error)]
+enum GivenUp {
+    #[error(transparent)]
+    Down(#[from] StoreDown),
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error(transparent)]
+    Damaged(#[from] records::LoadError),
+    #[error(transparent)]
+    Unfoldable(#[from] CompactError),
+    #[error(transparent)]
+    TooLong(#[from] RecordTooLong),
+    #[error("folding the log panicked")]
+    Panicked,
+    #[error("the server stops")]
+    Stopped,
+}
+
+/// Starts the compaction of a document up to a commit, and returns what to wait for: the length of the snapshot in
+/// bytes, or nothing if it was given up. It goes on if nobody waits.
+pub(crate) fn run(
+    epoch: &Arc<Epoch>,
+    tenant: TenantId,
+    document: DocumentId,
+    upto: CommitNumber,
+) -> impl Future<Output = Option<usize>> + Send + 'static + use<> {
+    let (report, reported) = oneshot::channel();
+    let task_epoch = Arc::clone(epoch);
+    epoch.tasks.spawn(async move {
+        let result = fold(&task_epoch, tenant, document, upto).await;
+        match &result {
+            Ok(bytes) => {
+                task_epoch.metrics.compacted();
+                tracing::debug!(%document, %upto, snapshot_bytes = bytes, "log folded");
+            }
+            Err(GivenUp::Stopped) => {}
+            Err(error) => tracing::warn!(%document, %upto, %error, "the log could not be folded"),
+        }
+        // The room may be gone; the snapshot stands.
+        let _ = report.send(result.ok());
+    });
+    async move { reported.await.ok().flatten() }
+}
+
+async fn fold(
+    epoch: &Epoch,
+    tenant: TenantId,
+    document: DocumentId,
+    upto: CommitNumber,
+) -> Result<usize, GivenUp> {
+    let _turn = epoch.compactions.acquire().await.expect("the semaphore is never closed");
+    still_running(epoch)?;
+    let loaded = epoch.storage.read(move |store| records::load(store, tenant, document)).await??;
+    let snapshot_bytes = match covering(&loaded, upto) {
+        Some(snapshot) => snapshot.state.len(),
+        None => {
+            let snapshot = fold_loaded(loaded, upto).await?;
+            for batch in records::snapshot_batches(tenant, document, &snapshot)? {
+                still_running(epoch)?;
+                epoch.storage.commit(batch).await?;
+            }
+            snapshot.state.len()
+        }
+    };
+    loop {
+        still_running(epoch)?;
+        let covered =
+            move |store: &dyn Store| records::covered(store, tenant, document, upto, DELETE_BATCH_MAX);
+        let deletions = epoch.storage.read(covered).await??;
+        if deletions.is_empty() {
+            return Ok(snapshot_bytes);
+        }
+        epoch.storage.commit(deletions).await?;
+    }
+}
+
+/// Returns the snapshot that an earlier compaction wrote before it could delete what it covers.
+fn covering(loaded: &Loaded, upto: CommitNumber) -> Option<&Snapshot> {
+    loaded.snapshot.as_ref().filter(|snapshot| snapshot.number >= upto)
+}
+
+async fn fold_loaded(loaded: Loaded, upto: CommitNumber) -> Result<Snapshot, GivenUp> {
+    let Loaded { snapshot, mut log, failed_loads: _, loading: _ } = loaded;
+    log.retain(|record| record.number <= upto);
+    let folded = tokio::task::spawn_blocking(move || compact(snapshot.as_ref(), &log)).await;
+    Ok(folded.map_err(|_| GivenUp::Panicked)??)
+}
+
+fn still_running(epoch: &Epoch) -> Result<(), GivenUp> {
+    if epoch.drain.is_cancelled() { Err(GivenUp::Stopped) } else { Ok(()) }
+}

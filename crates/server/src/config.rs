@@ -1,0 +1,36 @@
+//! What an operator may set.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use syncline_core::limits::CONNECTIONS_MAX;
+
+use crate::{memory, origin::Origin};
+
+/// The settings of a server.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Config {
+    /// Where to listen; port 0 lets the system choose one.
+    pub listen: SocketAddr,
+    /// Whether to listen beyond this machine although nobody is asked who they are.
+    pub insecure_listen_anywhere: bool,
+    /// Web pages that may connect besides the server's own and those of this machine.
+    pub allow_origins: Vec<Origin>,
+    /// Memory that documents may hold before rooms without anyone in them are unloaded at once, in bytes.
+    pub memory_bytes: usize,
+    /// Open WebSockets.
+    pub connections_max: usize,
+}
+
+impl Default for Config {
+    /// Listens on a port of the system's choice, on loopback, and gives documents half of the machine's memory.
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            insecure_listen_anywhere: false,
+            allow_origins: Vec::new(),
+            memory_bytes: memory::default_budget_bytes(),
+            connections_max: CONNECTIONS_MAX,
+        }
+    }
+}

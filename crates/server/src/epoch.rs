@@ -1,0 +1,64 @@
+//! One life of the open store and everything that rests on it.
+
+use std::sync::Arc;
+
+use syncline_store::committer::Handle;
+use tokio::sync::Semaphore;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    clock::Clock, halt::Halt, limits::LOADS_MAX, memory::MemoryBudget, metrics::Metrics, registry::Registry,
+    storage::Storage,
+};
+
+/// Everything that begins when the store opens and must end before it is opened again.
+///
+/// A commit of a room from before a failure must never reach the store after it: so rooms, loads and compactions
+/// belong to an epoch, and the next one begins when all [`tasks`](Self::tasks) of this one have ended.
+pub(crate) struct Epoch {
+    pub(crate) clock: Clock,
+    pub(crate) storage: Storage,
+    pub(crate) registry: Registry,
+    pub(crate) memory: Arc<MemoryBudget>,
+    pub(crate) metrics: Arc<Metrics>,
+    /// Closes every connection of the epoch.
+    pub(crate) halt: Arc<Halt>,
+    /// Asks rooms to store what they have and to end.
+    pub(crate) drain: CancellationToken,
+    /// Rooms and compactions.
+    pub(crate) tasks: TaskTracker,
+    pub(crate) loads: Arc<Semaphore>,
+    /// One compaction at a time: it is CPU and disk that clients would rather have.
+    pub(crate) compactions: Arc<Semaphore>,
+}
+
+impl Epoch {
+    pub(crate) fn new(
+        clock: Clock,
+        committer: &Handle,
+        memory: &Arc<MemoryBudget>,
+        metrics: &Arc<Metrics>,
+    ) -> Arc<Self> {
+        let halt = Arc::new(Halt::new());
+        Arc::new(Self {
+            clock,
+            storage: Storage::new(committer.clone(), Arc::clone(&halt)),
+            registry: Registry::default(),
+            memory: Arc::clone(memory),
+            metrics: Arc::clone(metrics),
+            halt,
+            drain: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+            loads: Arc::new(Semaphore::new(LOADS_MAX)),
+            compactions: Arc::new(Semaphore::new(1)),
+        })
+    }
+
+    /// Waits until nothing of the epoch touches the store any more. No room can be opened from now on.
+    pub(crate) async fn end(&self) {
+        self.registry.close();
+        self.drain.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}

@@ -1,0 +1,51 @@
+//! What the server answers over HTTP.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use axum::{
+    Json, Router,
+    extract::State,
+    http::{StatusCode, header},
+    response::{Html, IntoResponse, Response},
+    routing::{any, get},
+};
+
+use crate::{shared::Shared, upgrade};
+
+const PROMETHEUS_TEXT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Returns everything that the server answers.
+pub(crate) fn router(shared: Arc<Shared>) -> Router {
+    Router::new()
+        .route("/", get(index))
+        .route("/favicon.ico", get(async || StatusCode::NO_CONTENT))
+        .route("/healthz", get(async || "ok\n"))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+        .route("/yjs/{*room}", any(upgrade::yjs))
+        .fallback(async || problem(StatusCode::NOT_FOUND, "not-found", "there is nothing at this path"))
+        .method_not_allowed_fallback(async || {
+            problem(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "this path takes other methods")
+        })
+        .with_state(shared)
+}
+
+/// Returns an error as JSON: a stable word in kebab case, and a sentence for people.
+pub(crate) fn problem(status: StatusCode, error: &'static str, message: &str) -> Response {
+    (status, Json(BTreeMap::from([("error", error), ("message", message)]))).into_response()
+}
+
+async fn index() -> Html<&'static str> {
+    Html(include_str!("index.html"))
+}
+
+async fn ready(State(shared): State<Arc<Shared>>) -> Response {
+    match shared.epoch() {
+        Some(_) => "ready\n".into_response(),
+        None => (StatusCode::SERVICE_UNAVAILABLE, "the store is not open\n").into_response(),
+    }
+}
+
+async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
+    ([(header::CONTENT_TYPE, PROMETHEUS_TEXT)], shared.encode_metrics()).into_response()
+}

@@ -1,0 +1,55 @@
+//! Bounds of the shell: what only sockets, threads and start-up know of. All others are in [`syncline_core::limits`].
+
+/// Messages that wait for one room. It hides the latency of one commit; a full inbox stops the reading of the sockets
+/// in the room. Their bytes are bounded for the whole server by `INBOUND_BYTES_MAX`.
+pub(crate) const ROOM_INBOX_MESSAGES_MAX: usize = 1_024;
+
+/// Messages that a room takes in before it ends the tick. A tick of more than a few hundred updates delays everyone in
+/// the room and saves nothing more.
+pub(crate) const ROOM_TICK_MESSAGES_MAX: usize = 256;
+
+/// Connections that speak HTTP: not yet upgraded, or never. Beyond it the kernel's backlog holds the others. A silent
+/// one is closed after [`syncline_core::limits::HEADER_MS_MAX`].
+pub(crate) const HTTP_CONNECTIONS_MAX: usize = 8_192;
+
+/// Upgrades under way, from the complete request head to the room that has taken the connection in. Beyond it they
+/// wait, so that a storm of reconnects does not load ten thousand documents at once.
+pub(crate) const HANDSHAKES_MAX: usize = 512;
+
+/// Time for which an upgrade waits for its turn, in milliseconds, before it is told to come again.
+pub(crate) const HANDSHAKE_WAIT_MS_MAX: u64 = 5_000;
+
+/// Documents that are read and decoded at the same time. Each holds its log and its document in memory meanwhile.
+pub(crate) const LOADS_MAX: usize = 4;
+
+/// Bytes that a WebSocket reads at once, allocated for every connection.
+pub(crate) const READ_BUFFER_BYTES: usize = 4 << 10;
+
+/// Bytes that a WebSocket may hold for writing. At most two fragments, a ping and a close frame are in it; tungstenite
+/// refuses a frame that does not fit, so there is room to spare.
+pub(crate) const WRITE_BUFFER_BYTES_MAX: usize = 1 << 20;
+
+/// Message that is not charged to the budget of inbound bytes. The inboxes of the rooms bound the number of such.
+pub(crate) const UNCHARGED_MESSAGE_BYTES: usize = 1 << 10;
+
+/// Time between two pings of the server's, in milliseconds. A connection that was silent for two of them is gone.
+pub(crate) const PING_MS: u64 = 30_000;
+
+/// Time for which a closed connection may answer the close frame, in milliseconds.
+pub(crate) const CLOSE_MS_MAX: u64 = 3_000;
+
+/// Time in which the rooms must store what they have when the server stops, in milliseconds.
+pub(crate) const DRAIN_MS_MAX: u64 = 3_000;
+
+/// Time for which a connection may take what is queued for it when the server stops, in milliseconds.
+pub(crate) const FAREWELL_MS_MAX: u64 = 2_000;
+
+/// First and longest pause between two attempts to open a failed store again, in milliseconds. It doubles in between.
+pub(crate) const REOPEN_MS: std::ops::RangeInclusive<u64> = 100..=5_000;
+
+/// Times in a row that a start may find a document's load unfinished before the document is quarantined. A `kill -9`
+/// during a load looks like an abort, so it takes one more than the failures that are seen to be failures.
+pub(crate) const UNFINISHED_LOADS_MAX: u32 = 3;
+
+/// Stack of every thread that touches a document, in bytes. yrs recurses over nested types when it deletes them.
+pub const STACK_BYTES: usize = 8 << 20;

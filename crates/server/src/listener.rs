@@ -1,0 +1,72 @@
+//! Accepts TCP connections and speaks HTTP on them.
+
+use std::{pin::pin, sync::Arc};
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
+use syncline_core::limits::HEADER_MS_MAX;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{Duration, sleep},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{limits::HTTP_CONNECTIONS_MAX, shared::Shared};
+
+/// Pause after the system could not accept, usually for lack of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Accepts connections until the server stops.
+pub(crate) async fn accept(listener: TcpListener, router: Router, shared: Arc<Shared>) {
+    let places = Arc::new(Semaphore::new(HTTP_CONNECTIONS_MAX));
+    let mut stopping = pin!(shared.stopping.cancelled());
+    loop {
+        let accepted = async {
+            let place = Arc::clone(&places).acquire_owned().await.expect("the semaphore is never closed");
+            (listener.accept().await, place)
+        };
+        let (accepted, place) = tokio::select! {
+            biased;
+            () = stopping.as_mut() => return,
+            accepted = accepted => accepted,
+        };
+        match accepted {
+            Ok((tcp, _peer)) => {
+                let serving = serve(tcp, router.clone(), shared.stopping.clone(), place);
+                shared.connections.spawn(serving);
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection");
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Serves one connection until it is closed or upgraded.
+async fn serve(tcp: TcpStream, router: Router, stopping: CancellationToken, _place: OwnedSemaphorePermit) {
+    // An option that only costs latency if it cannot be set.
+    let _ = tcp.set_nodelay(true);
+    let service = TowerToHyperService::new(router);
+    let http = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(Duration::from_millis(HEADER_MS_MAX))
+        .serve_connection(TokioIo::new(tcp), service)
+        .with_upgrades();
+    let mut http = pin!(http);
+    let result = tokio::select! {
+        result = http.as_mut() => result,
+        () = stopping.cancelled() => {
+            http.as_mut().graceful_shutdown();
+            http.await
+        }
+    };
+    if let Err(error) = result {
+        tracing::debug!(%error, "a connection ended during HTTP");
+    }
+}

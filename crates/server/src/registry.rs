@@ -1,0 +1,143 @@
+//! Which rooms are open, and the one lock under which they are joined and removed.
+//!
+//! Unloading cannot race with joining: a join is put into the room's inbox while the lock is held, and a room removes
+//! itself under the same lock and only if its inbox is empty. Loading cannot race with loading: the first join opens
+//! the inbox, later ones find it, and all wait in it until the document is there. No lock is held across an `await`.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use syncline_core::id::{RoomName, TenantId};
+use tokio::sync::mpsc::{self, error::TrySendError};
+
+use crate::{
+    epoch::Epoch,
+    limits::ROOM_INBOX_MESSAGES_MAX,
+    room::{self, Join, ToRoom},
+};
+
+/// Where a room is found.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct RoomKey {
+    pub(crate) tenant: TenantId,
+    pub(crate) name: RoomName,
+}
+
+/// The open rooms of one epoch.
+#[derive(Debug, Default)]
+pub(crate) struct Registry {
+    rooms: Mutex<Rooms>,
+}
+
+#[derive(Debug, Default)]
+struct Rooms {
+    open: BTreeMap<RoomKey, Entry>,
+    /// Tells a room from an earlier one of the same name.
+    opened: u64,
+    closed: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Entry {
+    number: RoomNumber,
+    inbox: mpsc::Sender<ToRoom>,
+}
+
+/// Numbers the rooms of an epoch in the order in which they were opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RoomNumber(u64);
+
+/// No room is opened any more: the server stops, or the store failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no room is opened any more")]
+pub(crate) struct RegistryClosed;
+
+impl Registry {
+    /// Hands `join` to the room, which is opened if need be, and returns its inbox.
+    pub(crate) async fn join(
+        epoch: &Arc<Epoch>,
+        key: &RoomKey,
+        join: Join,
+    ) -> Result<mpsc::Sender<ToRoom>, RegistryClosed> {
+        let mut join = ToRoom::Join(join);
+        loop {
+            let entry = epoch.registry.entry(epoch, key)?;
+            let Err(back) = epoch.registry.try_join(key, &entry, join) else { return Ok(entry.inbox) };
+            // The inbox is full, or the room ended since. Waiting for a place happens outside the lock; with a place
+            // in hand the join is sent under it.
+            join = back;
+            let Ok(place) = entry.inbox.reserve().await else { continue };
+            let rooms = epoch.registry.rooms();
+            if rooms.is_open(key, entry.number) {
+                place.send(join);
+                drop(rooms);
+                return Ok(entry.inbox);
+            }
+        }
+    }
+
+    /// Removes the room if `is_unused`, which is asked under the lock; afterwards nobody can join it.
+    pub(crate) fn remove_if(
+        &self,
+        key: &RoomKey,
+        number: RoomNumber,
+        is_unused: impl FnOnce() -> bool,
+    ) -> bool {
+        let mut rooms = self.rooms();
+        let unused = rooms.is_open(key, number) && is_unused();
+        if unused {
+            rooms.open.remove(key);
+        }
+        unused
+    }
+
+    /// Opens no more rooms.
+    pub(crate) fn close(&self) {
+        self.rooms().closed = true;
+    }
+
+    /// Returns how many rooms are open or being loaded.
+    pub(crate) fn len(&self) -> usize {
+        self.rooms().open.len()
+    }
+
+    fn entry(&self, epoch: &Arc<Epoch>, key: &RoomKey) -> Result<Entry, RegistryClosed> {
+        let mut rooms = self.rooms();
+        if rooms.closed {
+            return Err(RegistryClosed);
+        }
+        if let Some(entry) = rooms.open.get(key) {
+            return Ok(entry.clone());
+        }
+        rooms.opened += 1;
+        let number = RoomNumber(rooms.opened);
+        let (inbox, messages) = mpsc::channel(ROOM_INBOX_MESSAGES_MAX);
+        epoch.tasks.spawn(room::run(Arc::clone(epoch), key.clone(), number, messages));
+        let entry = Entry { number, inbox };
+        rooms.open.insert(key.clone(), entry.clone());
+        Ok(entry)
+    }
+
+    fn try_join(&self, key: &RoomKey, entry: &Entry, join: ToRoom) -> Result<(), ToRoom> {
+        let rooms = self.rooms();
+        if !rooms.is_open(key, entry.number) {
+            return Err(join);
+        }
+        entry.inbox.try_send(join).map_err(|error| match error {
+            TrySendError::Full(join) | TrySendError::Closed(join) => join,
+        })
+    }
+
+    /// Nothing that runs under the lock leaves the table half changed, so a poisoned one is still whole.
+    fn rooms(&self) -> MutexGuard<'_, Rooms> {
+        self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Rooms {
+    fn is_open(&self, key: &RoomKey, number: RoomNumber) -> bool {
+        self.open.get(key).is_some_and(|entry| entry.number == number)
+    }
+}

@@ -1,0 +1,85 @@
+//! Rooms as tasks: each owns a [`syncline_protocol::Room`], hands it what comes in and carries out what it says.
+
+mod task;
+mod work;
+
+use std::{panic::AssertUnwindSafe, sync::Arc};
+
+use futures_util::FutureExt;
+use syncline_core::{
+    id::{CommitNumber, ConnectionId},
+    log::Author,
+};
+use syncline_protocol::{CloseReason, Request};
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+
+use self::task::RoomTask;
+use crate::{
+    epoch::Epoch,
+    inbound::Charge,
+    loader,
+    outbox::SharedOutbox,
+    registry::{RoomKey, RoomNumber},
+};
+
+/// What a connection tells its room.
+#[derive(Debug)]
+pub(crate) enum ToRoom {
+    /// It joins. This comes first.
+    Join(Join),
+    /// It asks for something.
+    Request {
+        connection: ConnectionId,
+        request: Request,
+        /// Given back when the room has handled the request.
+        charge: Charge,
+    },
+    /// Its outbox dropped something and has been written empty.
+    Resume { connection: ConnectionId, since: CommitNumber },
+    /// It left. Nothing comes after this.
+    Leave { connection: ConnectionId },
+}
+
+/// A connection that wants to join a room.
+#[derive(Debug)]
+pub(crate) struct Join {
+    pub(crate) connection: ConnectionId,
+    pub(crate) author: Author,
+    pub(crate) outbox: Arc<SharedOutbox>,
+    /// Given back when the room has taken the connection in.
+    pub(crate) handshake: Option<OwnedSemaphorePermit>,
+}
+
+/// Loads a room and runs it until it is unloaded, fails or is asked to end. Whoever has joined by then is closed.
+pub(crate) async fn run(epoch: Arc<Epoch>, key: RoomKey, number: RoomNumber, inbox: mpsc::Receiver<ToRoom>) {
+    let reason = match loader::open(&epoch, &key).await {
+        Ok(opened) => {
+            tracing::debug!(room = key.name.as_str(), document = %opened.document, "room opened");
+            let mut task = RoomTask::new(Arc::clone(&epoch), key.clone(), number, opened, inbox);
+            let served = AssertUnwindSafe(task.serve()).catch_unwind().await;
+            let reason = served.unwrap_or(Some(CloseReason::Internal));
+            task.end(reason).await;
+            reason
+        }
+        Err(error) => {
+            let reason = error.close_reason();
+            epoch.registry.remove_if(&key, number, || true);
+            turn_away(inbox, reason);
+            Some(reason)
+        }
+    };
+    match reason {
+        None | Some(CloseReason::Shutdown) => tracing::debug!(room = key.name.as_str(), "room unloaded"),
+        Some(reason) => tracing::warn!(room = key.name.as_str(), reason = reason.text(), "room ended"),
+    }
+}
+
+/// Closes whoever waits in the inbox of a room that nobody can find any more.
+fn turn_away(mut inbox: mpsc::Receiver<ToRoom>, reason: CloseReason) {
+    inbox.close();
+    while let Ok(message) = inbox.try_recv() {
+        if let ToRoom::Join(join) = message {
+            join.outbox.change(|outbox| outbox.close(reason));
+        }
+    }
+}

@@ -1,0 +1,303 @@
+//! One room: what wakes it, and what it does then.
+
+use std::{collections::BTreeMap, pin::Pin, sync::Arc};
+
+use syncline_core::{
+    id::{ConnectionId, DocumentId},
+    log::LogRecord,
+};
+use syncline_protocol::{CloseReason, Effect, Input, Loaded, Outbox, Room, Stats};
+use syncline_store::{Batch, records};
+use tokio::{
+    sync::mpsc,
+    time::{Sleep, sleep_until},
+};
+
+use super::{Join, ToRoom, turn_away, work::Work};
+use crate::{
+    compaction,
+    epoch::Epoch,
+    limits::ROOM_TICK_MESSAGES_MAX,
+    loader::{self, OpenError, Opened},
+    memory::MemoryShare,
+    outbox::SharedOutbox,
+    registry::{RoomKey, RoomNumber},
+    storage::StoreDown,
+};
+
+pub(super) struct RoomTask {
+    epoch: Arc<Epoch>,
+    key: RoomKey,
+    number: RoomNumber,
+    document: DocumentId,
+    /// Whether the store knows which document the name means; if not, the first commit tells it.
+    named: bool,
+    machine: Room,
+    inbox: mpsc::Receiver<ToRoom>,
+    /// Whether the inbox is closed and empty: the room is asked to end.
+    inbox_ended: bool,
+    subscribers: BTreeMap<ConnectionId, Arc<SharedOutbox>>,
+    commit: Work<Result<(), StoreDown>>,
+    compaction: Work<Option<usize>>,
+    reload: Reload,
+    memory: MemoryShare,
+    reported: Stats,
+}
+
+/// Reading the document again, which begins when the commit under way has ended, so as to see it.
+enum Reload {
+    None,
+    Wanted,
+    UnderWay(Work<Result<Loaded, OpenError>>),
+}
+
+/// What woke the room.
+enum Wake {
+    Committed(Result<(), StoreDown>),
+    Reloaded(Result<Loaded, OpenError>),
+    Compacted(Option<usize>),
+    Drain,
+    /// A message, or the end of the inbox.
+    Message(Option<ToRoom>),
+    Timer,
+    /// Memory is short and the room is idle.
+    Pressed,
+}
+
+/// What the room does after it was woken.
+enum Next {
+    Go,
+    /// It leaves the registry if it still can.
+    Unload,
+    End(CloseReason),
+}
+
+impl RoomTask {
+    pub(super) fn new(
+        epoch: Arc<Epoch>,
+        key: RoomKey,
+        number: RoomNumber,
+        opened: Opened,
+        inbox: mpsc::Receiver<ToRoom>,
+    ) -> Self {
+        let memory = MemoryShare::new(&epoch.memory);
+        Self {
+            epoch,
+            key,
+            number,
+            document: opened.document,
+            named: opened.named,
+            machine: opened.machine,
+            inbox,
+            inbox_ended: false,
+            subscribers: BTreeMap::new(),
+            commit: Work::NONE,
+            compaction: Work::NONE,
+            reload: Reload::None,
+            memory,
+            reported: Stats::default(),
+        }
+    }
+
+    /// Runs the room. Returns nothing if it was unloaded, or else why everyone in it must be closed.
+    pub(super) async fn serve(&mut self) -> Option<CloseReason> {
+        let epoch = Arc::clone(&self.epoch);
+        let mut drain = std::pin::pin!(epoch.drain.cancelled());
+        let mut timer = std::pin::pin!(sleep_until(epoch.clock.instant(epoch.clock.monotonic())));
+        loop {
+            let due = self.machine.poll_timeout().map(|at| epoch.clock.instant(at));
+            if let Some(due) = due
+                && due != timer.deadline()
+            {
+                timer.as_mut().reset(due);
+            }
+            let wake = self.wake(drain.as_mut(), timer.as_mut(), due.is_some()).await;
+            match self.handle(wake) {
+                Next::Go => {}
+                Next::Unload => {
+                    let unused = || self.inbox.is_empty() && self.machine.is_idle();
+                    if epoch.registry.remove_if(&self.key, self.number, unused) {
+                        return None;
+                    }
+                }
+                Next::End(reason) => return Some(reason),
+            }
+        }
+    }
+
+    /// Closes everyone and leaves the registry, once the store has answered what was handed to it: who opens the room
+    /// next must find it there.
+    pub(super) async fn end(&mut self, reason: Option<CloseReason>) {
+        let reason = reason.unwrap_or(CloseReason::Internal);
+        for outbox in std::mem::take(&mut self.subscribers).into_values() {
+            outbox.change(|outbox| outbox.close(reason));
+        }
+        if self.commit.is_under_way() {
+            // Its result changes nothing for a room that ends.
+            let _ = self.commit.done().await;
+        }
+        self.epoch.registry.remove_if(&self.key, self.number, || true);
+        let (_, closed) = mpsc::channel(1);
+        turn_away(std::mem::replace(&mut self.inbox, closed), reason);
+    }
+
+    async fn wake(&mut self, drain: Pin<&mut impl Future>, timer: Pin<&mut Sleep>, timer_set: bool) -> Wake {
+        let reloading = !matches!(self.reload, Reload::None);
+        let accepts = !self.machine.is_saturated() && !self.inbox_ended;
+        let draining = self.inbox_ended || self.inbox.is_closed();
+        let may_unload = self.machine.is_idle() && self.inbox.is_empty();
+        tokio::select! {
+            biased;
+            result = self.commit.done() => Wake::Committed(result),
+            result = self.reload.done() => Wake::Reloaded(result),
+            _ = drain, if !draining => Wake::Drain,
+            message = self.inbox.recv(), if accepts => Wake::Message(message),
+            snapshot_bytes = self.compaction.done() => Wake::Compacted(snapshot_bytes),
+            () = timer, if timer_set && !reloading => Wake::Timer,
+            () = self.memory.pressed(), if may_unload => Wake::Pressed,
+        }
+    }
+
+    fn handle(&mut self, wake: Wake) -> Next {
+        match wake {
+            Wake::Committed(Ok(())) => {
+                self.named = true;
+                self.input(Input::Committed);
+            }
+            Wake::Committed(Err(error)) => {
+                tracing::error!(room = self.key.name.as_str(), error = %error, "a commit failed");
+                self.input(Input::CommitFailed);
+                return Next::End(CloseReason::StoreDown);
+            }
+            Wake::Reloaded(Ok(loaded)) => self.input(Input::Reloaded(loaded)),
+            Wake::Reloaded(Err(error)) => return Next::End(error.close_reason()),
+            Wake::Compacted(snapshot_bytes) => self.input(Input::Compacted { snapshot_bytes }),
+            Wake::Drain if self.epoch.halt.is_set() => return Next::End(CloseReason::StoreDown),
+            Wake::Drain => self.inbox.close(),
+            Wake::Message(Some(message)) => self.take(message),
+            Wake::Message(None) => self.inbox_ended = true,
+            Wake::Timer => {
+                let now = self.epoch.clock.now();
+                self.machine.handle_timeout(now);
+            }
+            Wake::Pressed => return Next::Unload,
+        }
+        self.tick()
+    }
+
+    /// Takes in what waits, ends the tick, and carries out what the machine says.
+    fn tick(&mut self) -> Next {
+        for _ in 1..ROOM_TICK_MESSAGES_MAX {
+            if self.machine.is_saturated() {
+                break;
+            }
+            let Ok(message) = self.inbox.try_recv() else { break };
+            self.take(message);
+        }
+        self.input(Input::Flush);
+        let next = self.carry_out();
+        self.report();
+        let settled = !self.commit.is_under_way() && matches!(self.reload, Reload::None);
+        if self.inbox_ended && settled { Next::End(CloseReason::Shutdown) } else { next }
+    }
+
+    fn take(&mut self, message: ToRoom) {
+        match message {
+            ToRoom::Join(Join { connection, author, outbox, handshake }) => {
+                self.subscribers.insert(connection, outbox);
+                self.input(Input::Join { connection, author });
+                drop(handshake);
+            }
+            ToRoom::Request { connection, request, charge } => {
+                self.input(Input::Request { connection, request });
+                drop(charge);
+            }
+            ToRoom::Resume { connection, since } => self.input(Input::Resume { connection, since }),
+            ToRoom::Leave { connection } => {
+                self.subscribers.remove(&connection);
+                self.input(Input::Leave { connection });
+            }
+        }
+    }
+
+    fn input(&mut self, input: Input) {
+        let now = self.epoch.clock.now();
+        self.machine.handle(now, input);
+    }
+
+    fn carry_out(&mut self) -> Next {
+        let mut next = Next::Go;
+        while let Some(effect) = self.machine.poll_effect() {
+            match effect {
+                Effect::Commit(record) => match self.batch(&record) {
+                    Ok(batch) => self.commit.start(self.epoch.storage.commit(batch)),
+                    Err(error) => {
+                        tracing::error!(room = self.key.name.as_str(), error = %error, "a commit has no record");
+                        return Next::End(CloseReason::Internal);
+                    }
+                },
+                Effect::Publish(batch) => {
+                    for outbox in self.subscribers.values() {
+                        outbox.change(|outbox| outbox.publish(&batch));
+                    }
+                }
+                Effect::Answer(to, batch) => self.change(to, |outbox| outbox.answer(batch)),
+                Effect::Note(to, batch) => self.change(to, |outbox| outbox.note(&batch)),
+                Effect::Resume(to, batch) => self.change(to, |outbox| outbox.resume(batch)),
+                Effect::Close(to, reason) => {
+                    if let Some(outbox) = self.subscribers.remove(&to) {
+                        outbox.change(|outbox| outbox.close(reason));
+                    }
+                }
+                Effect::Compact(upto) => {
+                    self.compaction.start(compaction::run(&self.epoch, self.key.tenant, self.document, upto));
+                }
+                Effect::Reload => self.reload = Reload::Wanted,
+                Effect::Unload => next = Next::Unload,
+            }
+        }
+        if matches!(self.reload, Reload::Wanted) && !self.commit.is_under_way() {
+            let mut work = Work::NONE;
+            work.start(loader::read_again(Arc::clone(&self.epoch), self.key.tenant, self.document));
+            self.reload = Reload::UnderWay(work);
+        }
+        next
+    }
+
+    fn change(&self, connection: ConnectionId, change: impl FnOnce(&mut Outbox)) {
+        if let Some(outbox) = self.subscribers.get(&connection) {
+            outbox.change(change);
+        }
+    }
+
+    fn batch(&self, record: &LogRecord) -> Result<Batch, syncline_store::RecordTooLong> {
+        let mut batch = Batch::new();
+        records::put_log(&mut batch, self.key.tenant, self.document, record)?;
+        if !self.named {
+            records::put_name(&mut batch, self.key.tenant, &self.key.name, self.document);
+        }
+        Ok(batch)
+    }
+
+    fn report(&mut self) {
+        self.memory.set(self.machine.memory_bytes());
+        let stats = self.machine.stats();
+        if stats != self.reported {
+            self.epoch.metrics.room_counted(self.reported, stats);
+            self.reported = stats;
+        }
+    }
+}
+
+impl Reload {
+    async fn done(&mut self) -> Result<Loaded, OpenError> {
+        match self {
+            Self::None | Self::Wanted => std::future::pending().await,
+            Self::UnderWay(work) => {
+                let result = work.done().await;
+                *self = Self::None;
+                result
+            }
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! Starting and stopping.
+
+use std::{io, net::SocketAddr, sync::Arc};
+
+use syncline_store::{Store, committer::Committer};
+use tokio::{net::TcpListener, task::JoinHandle};
+
+use crate::{config::Config, http, keeper, listener, loader::OpenError, shared::Shared};
+
+/// A server that is running.
+///
+/// It runs on the tokio runtime that it was started on. Build that with [`STACK_BYTES`](crate::STACK_BYTES) as
+/// `thread_stack_size`: documents are decoded and changed on its threads, and yrs recurses over nested types.
+///
+/// Dropping a server does not stop it: call [`shutdown`](Self::shutdown).
+#[derive(Debug)]
+pub struct Server {
+    addr: SocketAddr,
+    stopping: tokio_util::sync::CancellationToken,
+    running: JoinHandle<()>,
+}
+
+/// Why a server did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// Anyone on the network could read and write every document.
+    #[error(
+        "{listen} can be reached from other machines, and no authentication is configured; listen on a loopback \
+         address such as 127.0.0.1, or allow it with --insecure-listen-anywhere"
+    )]
+    NotLoopback {
+        /// Where it should have listened.
+        listen: SocketAddr,
+    },
+    /// The address cannot be listened on.
+    #[error("cannot listen on {listen}")]
+    Listen {
+        /// Where it should have listened.
+        listen: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The store's thread did not start.
+    #[error("cannot start the store's thread")]
+    Thread {
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The store could not be read or written.
+    #[error("cannot use the store")]
+    Store {
+        /// What it says.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl Server {
+    /// Starts a server on `store`, which it owns until it is shut down.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing is running then.
+    pub async fn start(config: Config, store: Box<dyn Store>) -> Result<Self, StartError> {
+        let listen = config.listen;
+        if !listen.ip().is_loopback() && !config.insecure_listen_anywhere {
+            return Err(StartError::NotLoopback { listen });
+        }
+        let listener =
+            TcpListener::bind(listen).await.map_err(|source| StartError::Listen { listen, source })?;
+        let addr = listener.local_addr().map_err(|source| StartError::Listen { listen, source })?;
+
+        let shared = Arc::new(Shared::new(&config));
+        let observer = shared.metrics.commit_observer();
+        let committer = Committer::start(store, observer).map_err(|source| StartError::Thread { source })?;
+        let epoch = keeper::open_first(&shared, &committer.handle()).await.map_err(store_error)?;
+        tracing::info!(
+            %addr,
+            "no authentication is configured: serving one tenant, to everyone who can reach this address"
+        );
+
+        let router = http::router(Arc::clone(&shared));
+        let keeper = keeper::keep(Arc::clone(&shared), committer, epoch);
+        let accepting = listener::accept(listener, router, Arc::clone(&shared));
+        let stopping = shared.stopping.clone();
+        let running = tokio::spawn(async move {
+            tokio::join!(accepting, async {
+                keeper.await;
+                // The keeper also ends when the store is lost for good.
+                shared.stopping.cancel();
+            });
+        });
+        Ok(Self { addr, stopping, running })
+    }
+
+    /// Returns where it listens.
+    #[must_use]
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Waits until the server has ended by itself, because its store is lost. It may be called again.
+    pub async fn ended(&mut self) {
+        self.stopping.cancelled().await;
+    }
+
+    /// Stops the server: accepts nothing more, stores what was taken in, acknowledges it, closes every connection
+    /// with code 1012, and closes the store. It takes at most about eight seconds, whatever the clients do.
+    pub async fn shutdown(self) {
+        self.stopping.cancel();
+        if let Err(error) = self.running.await {
+            tracing::error!(%error, "the server did not stop cleanly");
+        }
+    }
+}
+
+fn store_error(error: OpenError) -> StartError {
+    StartError::Store { source: Box::new(error) }
+}

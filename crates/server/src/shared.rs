@@ -1,0 +1,89 @@
+//! What every part of a running server knows.
+
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicU64, Ordering},
+};
+
+use syncline_core::{id::ConnectionId, limits::INBOUND_BYTES_MAX};
+use tokio::sync::Semaphore;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    clock::Clock,
+    config::Config,
+    epoch::Epoch,
+    inbound::InboundBudget,
+    limits::HANDSHAKES_MAX,
+    memory::MemoryBudget,
+    metrics::{Metrics, Moment},
+    origin::Origin,
+};
+
+pub(crate) struct Shared {
+    pub(crate) clock: Clock,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) memory: Arc<MemoryBudget>,
+    pub(crate) inbound: Arc<InboundBudget>,
+    pub(crate) allow_origins: Vec<Origin>,
+    connections_max: usize,
+    /// One permit for each WebSocket that may still be opened.
+    pub(crate) sockets: Arc<Semaphore>,
+    pub(crate) handshakes: Arc<Semaphore>,
+    /// Every task of a TCP connection or WebSocket.
+    pub(crate) connections: TaskTracker,
+    /// Nothing new is accepted.
+    pub(crate) stopping: CancellationToken,
+    /// Absent while the store is down.
+    epoch: Mutex<Option<Arc<Epoch>>>,
+    connected: AtomicU64,
+}
+
+impl Shared {
+    pub(crate) fn new(config: &Config) -> Self {
+        // Permits beyond what the semaphore can count are beyond what a machine can connect, too.
+        let connections_max = config.connections_max.min(Semaphore::MAX_PERMITS);
+        Self {
+            clock: Clock::start(),
+            metrics: Arc::new(Metrics::new()),
+            memory: MemoryBudget::new(config.memory_bytes),
+            inbound: InboundBudget::new(INBOUND_BYTES_MAX),
+            allow_origins: config.allow_origins.clone(),
+            connections_max,
+            sockets: Arc::new(Semaphore::new(connections_max)),
+            handshakes: Arc::new(Semaphore::new(HANDSHAKES_MAX)),
+            connections: TaskTracker::new(),
+            stopping: CancellationToken::new(),
+            epoch: Mutex::new(None),
+            connected: AtomicU64::new(0),
+        }
+    }
+
+    /// Returns the number of the next connection.
+    pub(crate) fn next_connection(&self) -> ConnectionId {
+        ConnectionId(self.connected.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+
+    /// Returns what is open, or nothing while the store is down or the server stops.
+    pub(crate) fn epoch(&self) -> Option<Arc<Epoch>> {
+        let epoch = self.epoch.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        epoch.filter(|epoch| !epoch.halt.is_set() && !self.stopping.is_cancelled())
+    }
+
+    /// Says what is open from now on.
+    pub(crate) fn set_epoch(&self, epoch: Option<Arc<Epoch>>) {
+        *self.epoch.lock().unwrap_or_else(PoisonError::into_inner) = epoch;
+    }
+
+    /// Returns the metrics as text.
+    pub(crate) fn encode_metrics(&self) -> String {
+        let epoch = self.epoch();
+        self.metrics.encode(Moment {
+            connections: self.connections_max - self.sockets.available_permits(),
+            rooms: epoch.as_ref().map_or(0, |epoch| epoch.registry.len()),
+            memory_bytes: self.memory.used(),
+            inbound_bytes: self.inbound.used(),
+            ready: epoch.is_some(),
+        })
+    }
+}

@@ -1,0 +1,149 @@
+//! From an HTTP request to a WebSocket in a room.
+
+mod path;
+mod request;
+
+use std::sync::Arc;
+
+use axum::{
+    extract::{Request, State},
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use syncline_core::{
+    id::{RoomName, RoomNameError, TenantId},
+    log::Author,
+};
+use tokio::{
+    sync::OwnedSemaphorePermit,
+    time::{Duration, timeout},
+};
+
+use self::request::Handshake;
+use crate::{
+    connection::{self, Arrival},
+    http::problem,
+    limits::HANDSHAKE_WAIT_MS_MAX,
+    origin::Origin,
+    registry::RoomKey,
+    shared::Shared,
+};
+
+/// Without an authentication configuration everyone belongs to this tenant.
+const ONLY_TENANT: TenantId = TenantId(0);
+
+/// Upgrades `/yjs/{room}` to a WebSocket that speaks the y-websocket protocol.
+pub(crate) async fn yjs(State(shared): State<Arc<Shared>>, mut request: Request) -> Response {
+    let response = match upgrade(&shared, &mut request).await {
+        Ok(response) => response,
+        Err(refusal) => refusal.into_response(),
+    };
+    shared.metrics.upgrade_answered(response.status().as_u16());
+    response
+}
+
+/// Why a request for a WebSocket is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+enum Refusal {
+    #[error("a room has a name: connect to /yjs/<room>")]
+    NoRoom,
+    #[error(transparent)]
+    RoomName(#[from] RoomNameError),
+    #[error("this is a WebSocket: upgrade the connection, version 13")]
+    NotWebSocket,
+    #[error("pages of this origin may not connect; an operator can allow it with --allow-origin")]
+    Origin,
+    #[error("the store is not open; come again")]
+    StoreDown,
+    #[error("the server has as many connections as it may; come again")]
+    Overloaded,
+}
+
+impl Refusal {
+    const fn status(self) -> (StatusCode, &'static str) {
+        match self {
+            Self::NoRoom => (StatusCode::NOT_FOUND, "not-found"),
+            Self::RoomName(_) => (StatusCode::BAD_REQUEST, "bad-room-name"),
+            Self::NotWebSocket => (StatusCode::UPGRADE_REQUIRED, "upgrade-required"),
+            Self::Origin => (StatusCode::FORBIDDEN, "origin-not-allowed"),
+            Self::StoreDown => (StatusCode::SERVICE_UNAVAILABLE, "store-down"),
+            Self::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "overloaded"),
+        }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let (status, error) = self.status();
+        let mut response = problem(status, error, &self.to_string());
+        let headers = response.headers_mut();
+        match self {
+            Self::NotWebSocket => {
+                headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+                headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+                headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+            }
+            Self::StoreDown | Self::Overloaded => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            Self::NoRoom | Self::RoomName(_) | Self::Origin => {}
+        }
+        response
+    }
+}
+
+async fn upgrade(shared: &Arc<Shared>, request: &mut Request) -> Result<Response, Refusal> {
+    let name = path::room_name(request.uri().path()).ok_or(Refusal::NoRoom)?;
+    let room = RoomKey { tenant: ONLY_TENANT, name: RoomName::new(&name)? };
+    let handshake = Handshake::of(request).ok_or(Refusal::NotWebSocket)?;
+    check_origin(shared, request)?;
+    if shared.epoch().is_none() {
+        return Err(Refusal::StoreDown);
+    }
+    let socket = Arc::clone(&shared.sockets).try_acquire_owned().map_err(|_| Refusal::Overloaded)?;
+    let turn = turn(shared).await?;
+    // The store may have failed while the request waited for its turn.
+    let epoch = shared.epoch().ok_or(Refusal::StoreDown)?;
+    let arrival = Arrival {
+        connection: shared.next_connection(),
+        author: Author::default(),
+        room,
+        epoch,
+        inbound: Arc::clone(&shared.inbound),
+        handshake: turn,
+    };
+    let upgraded = hyper::upgrade::on(request);
+    shared.connections.spawn(serve(upgraded, arrival, socket));
+    Ok(handshake.response())
+}
+
+async fn serve(upgraded: OnUpgrade, arrival: Arrival, _socket: OwnedSemaphorePermit) {
+    match upgraded.await {
+        Ok(upgraded) => connection::serve(TokioIo::new(upgraded), arrival).await,
+        Err(error) => tracing::debug!(%error, "a connection ended before it was upgraded"),
+    }
+}
+
+async fn turn(shared: &Shared) -> Result<OwnedSemaphorePermit, Refusal> {
+    let turn = Arc::clone(&shared.handshakes).acquire_owned();
+    let wait = Duration::from_millis(HANDSHAKE_WAIT_MS_MAX);
+    tokio::select! {
+        turn = timeout(wait, turn) => {
+            Ok(turn.map_err(|_| Refusal::Overloaded)?.expect("the semaphore is never closed"))
+        }
+        () = shared.stopping.cancelled() => Err(Refusal::StoreDown),
+    }
+}
+
+/// A request without an origin does not come from a web page.
+fn check_origin(shared: &Shared, request: &Request) -> Result<(), Refusal> {
+    let headers = request.headers();
+    let mut origins = headers.get_all(header::ORIGIN).iter();
+    let Some(origin) = origins.next() else { return Ok(()) };
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let parsed = origin.to_str().ok().and_then(|origin| origin.parse::<Origin>().ok());
+    let allowed = parsed.is_some_and(|origin| origin.may_connect(host, &shared.allow_origins));
+    if allowed && origins.next().is_none() { Ok(()) } else { Err(Refusal::Origin) }
+}

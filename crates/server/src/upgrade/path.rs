@@ -1,0 +1,80 @@
+//! The name of a room in a path.
+
+const PREFIX: &str = "/yjs/";
+
+/// Returns the name in a raw path: all that follows `/yjs/`, percent-decoded once. An escape that is malformed, or part
+/// of bytes that are not UTF-8, stands for itself. Returns nothing if the name is missing.
+pub(super) fn room_name(path: &str) -> Option<String> {
+    let raw = path.strip_prefix(PREFIX)?;
+    (!raw.is_empty()).then(|| percent_decode(raw))
+}
+
+fn percent_decode(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('%') {
+        let (literal, escapes) = rest.split_at(at);
+        out.push_str(literal);
+        let bytes: Vec<u8> = escapes.as_bytes().chunks(3).map_while(escaped_byte).collect();
+        if bytes.is_empty() {
+            out.push('%');
+            rest = &escapes[1..];
+            continue;
+        }
+        let (run, after) = escapes.split_at(3 * bytes.len());
+        push_decoded(&mut out, run, &bytes);
+        rest = after;
+    }
+    out.push_str(rest);
+    out
+}
+
+/// Returns the byte that three characters stand for, if they are an escape.
+fn escaped_byte(escape: &[u8]) -> Option<u8> {
+    let &[b'%', high, low] = escape else { return None };
+    let digit = |digit: u8| char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    Some(digit(high)? << 4 | digit(low)?)
+}
+
+/// Appends the text of a run of escapes, whose bytes are `bytes`, with what is not UTF-8 as it was written.
+fn push_decoded(out: &mut String, run: &str, bytes: &[u8]) {
+    let mut at = 0;
+    for chunk in bytes.utf8_chunks() {
+        out.push_str(chunk.valid());
+        at += chunk.valid().len();
+        let invalid = chunk.invalid().len();
+        out.push_str(&run[3 * at..3 * (at + invalid)]);
+        at += invalid;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rest_of_the_path_is_decoded_once() {
+        let check = |path: &str, want: Option<&str>| assert_eq!(room_name(path).as_deref(), want, "{path}");
+        check("/yjs/notes", Some("notes"));
+        check("/yjs/a/b//c", Some("a/b//c"));
+        check("/yjs/a%2Fb", Some("a/b"));
+        check("/yjs/%23%3F%20", Some("#? "));
+        check("/yjs/%C3%BC-%F0%9F%99%82", Some("ü-🙂"));
+        check("/yjs/%2541", Some("%41"));
+        check("/yjs/", None);
+        check("/other/notes", None);
+    }
+
+    #[test]
+    fn what_is_no_escape_stands_for_itself() {
+        let check = |raw: &str, want: &str| assert_eq!(percent_decode(raw), want, "{raw}");
+        check("100%", "100%");
+        check("100%2", "100%2");
+        check("%zz%41", "%zzA");
+        check("%%41", "%A");
+        check("%ü", "%ü");
+        check("%C3", "%C3");
+        check("%FFa%41%FE", "%FFaA%FE");
+        check("%C3%BC%C3%28", "ü%C3(");
+    }
+}

@@ -1,0 +1,127 @@
+//! A client as y-websocket makes one: it edits, offline too, and syncs whenever it is connected.
+
+use bytes::Bytes;
+use syncline_core::guard::{Reader, scan_update};
+use syncline_protocol::wire::yjs;
+use yrs::{
+    Any, Array, ClientID, Doc, GetString, Map, OffsetKind, Options, ReadTxn, StateVector, Text, Transact,
+    Update, WriteTxn,
+    updates::{decoder::Decode, encoder::Encode},
+};
+
+use crate::trace::Rng;
+
+/// One editor with its document.
+pub(crate) struct Client {
+    doc: Doc,
+    /// Whether the server has answered since the client connected.
+    pub(crate) synced: bool,
+}
+
+impl Client {
+    pub(crate) fn new(id: u64) -> Self {
+        let mut options = Options::with_client_id(ClientID::new(id));
+        options.offset_kind = OffsetKind::Utf16;
+        options.cleanup_formatting = false;
+        options.guid = "".into();
+        Self { doc: Doc::with_options(options), synced: false }
+    }
+
+    /// Returns what the client sends first on a new connection.
+    pub(crate) fn connect(&mut self) -> Bytes {
+        self.synced = false;
+        yjs::sync_step1(&self.doc.transact().state_vector().encode_v1())
+    }
+
+    /// Makes a random edit and returns the update that goes out if the client is connected.
+    pub(crate) fn edit(&mut self, rng: &mut Rng) -> Bytes {
+        let mut txn = self.doc.transact_mut();
+        let (text, map, array) =
+            (txn.get_or_insert_text("text"), txn.get_or_insert_map("map"), txn.get_or_insert_array("array"));
+        let len = text.len(&txn) as usize;
+        match rng.below(10) {
+            0..5 => {
+                let words = ["a", "word ", "two words "];
+                text.insert(&mut txn, rng.below(len + 1) as u32, words[rng.below(words.len())]);
+            }
+            5 | 6 if len > 0 => {
+                let at = rng.below(len);
+                text.remove_range(&mut txn, at as u32, (1 + rng.below(3)).min(len - at) as u32);
+            }
+            7 => {
+                map.insert(&mut txn, rng.below(3).to_string(), Any::from(rng.below(100) as f64));
+            }
+            8 => {
+                array.push_back(&mut txn, Any::from(rng.below(100) as f64));
+            }
+            9 if array.len(&txn) > 0 => {
+                let at = rng.below(array.len(&txn) as usize);
+                array.remove(&mut txn, at as u32);
+            }
+            _ => text.insert(&mut txn, 0, "x"),
+        }
+        let update = txn.encode_update_v1();
+        drop(txn);
+        yjs::update(&update)
+    }
+
+    /// Takes in a frame and returns the answer to it.
+    pub(crate) fn receive(&mut self, frame: &Bytes) -> Option<Bytes> {
+        match Message::read(frame)? {
+            Message::Step1(state) => {
+                let state = StateVector::decode_v1(state).ok()?;
+                let diff = self.doc.transact().encode_state_as_update_v1(&state);
+                Some(yjs::sync_step2(&diff))
+            }
+            Message::Step2(update) | Message::Update(update) => {
+                self.synced |= matches!(Message::read(frame), Some(Message::Step2(_)));
+                let update = Update::decode_v1(update).ok()?;
+                self.doc.transact_mut().apply_update(update).ok()?;
+                None
+            }
+        }
+    }
+
+    /// Returns everything the client holds, in bytes and as text for people.
+    pub(crate) fn state(&self) -> (Bytes, String) {
+        let txn = self.doc.transact();
+        let text = txn.get_text("text").map_or_else(String::new, |text| text.get_string(&txn));
+        (txn.encode_state_as_update_v1(&StateVector::default()).into(), text)
+    }
+}
+
+/// A sync message as the bytes of a frame.
+pub(crate) enum Message<'a> {
+    Step1(&'a [u8]),
+    Step2(&'a [u8]),
+    Update(&'a [u8]),
+}
+
+impl<'a> Message<'a> {
+    /// Reads a frame; `None` if it holds something else.
+    pub(crate) fn read(frame: &'a Bytes) -> Option<Self> {
+        let mut reader = Reader::new(frame);
+        if reader.var_uint().ok()? != 0 {
+            return None;
+        }
+        let step = reader.var_uint().ok()?;
+        let body = reader.buf().ok()?;
+        match step {
+            0 => Some(Self::Step1(body)),
+            1 => Some(Self::Step2(body)),
+            2 => Some(Self::Update(body)),
+            _ => None,
+        }
+    }
+}
+
+/// Describes a frame in a few characters, for the trace.
+pub(crate) fn describe(frame: &Bytes) -> String {
+    let structs = |update: &[u8]| scan_update(update).map_or(0, |scanned| scanned.sections().len());
+    match Message::read(frame) {
+        Some(Message::Step1(state)) => format!("step1 {}", state.len()),
+        Some(Message::Step2(update)) => format!("step2 {} of {}", update.len(), structs(update)),
+        Some(Message::Update(update)) => format!("update {} of {}", update.len(), structs(update)),
+        None => format!("other {}", frame.len()),
+    }
+}

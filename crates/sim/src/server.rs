@@ -1,0 +1,166 @@
+//! One life of the server: the room, and the outboxes that its effects go into.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::Bytes;
+use syncline_core::{
+    id::ConnectionId,
+    log::{Author, LogEntry, LogRecord},
+    time::Now,
+};
+use syncline_protocol::{
+    Batch, Effect, Input, Loaded, Outbox, Room, RoomLimits, Session, Written, wire::yjs,
+};
+
+use crate::{disk::Disk, fault::Fault};
+
+/// Small enough for a run of a few hundred steps to overflow an outbox and to fold the log.
+const OUTBOX_BYTES_MAX: usize = 90;
+const LIMITS: RoomLimits = RoomLimits {
+    recent_bytes_max: 150,
+    recent_commits_max: 6,
+    compact_log_bytes_min: 200,
+    compact_commits_min: 8,
+};
+
+/// The room and its shell.
+pub(crate) struct Server {
+    room: Room,
+    outboxes: BTreeMap<ConnectionId, Outbox>,
+    /// Effects that the shell makes up by mistake go before the room's.
+    made_up: VecDeque<Effect>,
+    /// The last commit, for [`Fault::SkipDedupe`].
+    logged: Vec<LogEntry>,
+    fault: Option<Fault>,
+}
+
+/// What the writer of a connection was handed.
+pub(crate) enum Wrote {
+    Frames(Vec<Bytes>),
+    Closed,
+    Nothing,
+}
+
+impl Server {
+    pub(crate) fn start(now: Now, loaded: &Loaded, fault: Option<Fault>) -> Result<Self, String> {
+        let room = Room::load_with(now, loaded, &LIMITS).map_err(|error| error.to_string())?;
+        Ok(Self { room, outboxes: BTreeMap::new(), made_up: VecDeque::new(), logged: Vec::new(), fault })
+    }
+
+    pub(crate) fn join(&mut self, now: Now, connection: ConnectionId) {
+        self.outboxes.insert(connection, Outbox::with_bound(OUTBOX_BYTES_MAX));
+        if self.fault == Some(Fault::Step1FromUndurableDocument) {
+            let step1 = yjs::sync_step1(&self.room.document().state_vector());
+            self.made_up.push_back(Effect::Resume(connection, Batch::new(Default::default(), vec![step1])));
+        }
+        self.input(now, Input::Join { connection, author: Author::default() });
+    }
+
+    pub(crate) fn leave(&mut self, now: Now, connection: ConnectionId) {
+        self.outboxes.remove(&connection);
+        self.input(now, Input::Leave { connection });
+    }
+
+    /// Takes a frame off the wire.
+    pub(crate) fn receive(&mut self, now: Now, connection: ConnectionId, frame: &Bytes) {
+        let requests = Session::new(now.monotonic).receive(frame).expect("clients write frames");
+        for request in requests {
+            self.input(now, Input::Request { connection, request });
+        }
+    }
+
+    pub(crate) fn is_saturated(&self) -> bool {
+        self.room.is_saturated()
+    }
+
+    pub(crate) fn input(&mut self, now: Now, input: Input) {
+        self.room.handle(now, input);
+    }
+
+    pub(crate) fn time_passed(&mut self, now: Now) {
+        if self.room.poll_timeout().is_some_and(|at| at <= now.monotonic) {
+            self.room.handle_timeout(now);
+        }
+    }
+
+    /// Carries out one effect. Returns what it was, in a word, or nothing if there is none.
+    pub(crate) fn carry_out_one(&mut self, now: Now, disk: &mut Disk) -> Option<&'static str> {
+        let effect = self.made_up.pop_front().or_else(|| self.room.poll_effect())?;
+        let word = match effect {
+            Effect::Commit(record) => {
+                self.commit(now, record, disk);
+                "commit"
+            }
+            Effect::Publish(batch) => {
+                self.outboxes.values_mut().for_each(|outbox| outbox.publish(&batch));
+                "publish"
+            }
+            Effect::Answer(to, batch) => {
+                self.with(to, |outbox| outbox.answer(batch));
+                "answer"
+            }
+            Effect::Note(to, batch) => {
+                self.with(to, |outbox| outbox.note(&batch));
+                "note"
+            }
+            Effect::Resume(to, batch) => {
+                self.with(to, |outbox| outbox.resume(batch));
+                "resume"
+            }
+            Effect::Close(to, reason) => {
+                self.with(to, |outbox| outbox.close(reason));
+                "close"
+            }
+            Effect::Compact(upto) => {
+                disk.ask_compaction(upto);
+                "compact"
+            }
+            Effect::Reload => {
+                self.room.handle(now, Input::Reloaded(disk.load()));
+                "reload"
+            }
+            Effect::Unload => "unload",
+        };
+        Some(word)
+    }
+
+    fn commit(&mut self, now: Now, mut record: LogRecord, disk: &mut Disk) {
+        if self.fault == Some(Fault::SkipDedupe) {
+            let before = std::mem::replace(&mut self.logged, record.entries.clone());
+            record.entries.extend(before);
+        }
+        disk.commit(record);
+        if self.fault == Some(Fault::AcknowledgeBeforeFlush) {
+            self.room.handle(now, Input::Committed);
+        }
+    }
+
+    fn with(&mut self, to: ConnectionId, act: impl FnOnce(&mut Outbox)) {
+        if let Some(outbox) = self.outboxes.get_mut(&to) {
+            act(outbox);
+        }
+    }
+
+    /// Lets the writer of a connection take one step.
+    pub(crate) fn write(&mut self, now: Now, connection: ConnectionId) -> Wrote {
+        let Some(outbox) = self.outboxes.get_mut(&connection) else { return Wrote::Nothing };
+        match outbox.poll() {
+            Written::Batch(batch) => Wrote::Frames(batch.frames().to_vec()),
+            Written::AskResume(since) if self.fault == Some(Fault::LoseLaggingFlag) => {
+                outbox.resume(Batch::new(since, Vec::new()));
+                Wrote::Nothing
+            }
+            Written::AskResume(since) => {
+                self.input(now, Input::Resume { connection, since });
+                Wrote::Nothing
+            }
+            Written::Close(_) => Wrote::Closed,
+            Written::Idle => Wrote::Nothing,
+        }
+    }
+
+    /// Returns how often lagging connections were brought up to date.
+    pub(crate) fn resumed(&self) -> u64 {
+        self.room.stats().resumed
+    }
+}

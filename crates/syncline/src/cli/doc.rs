@@ -1,0 +1,286 @@
+//! `syncline doc`: documents of a data folder.
+
+use std::{
+    fs,
+    io::{self, Read, Write},
+    path::PathBuf,
+    process::ExitCode,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+use syncline::{
+    core::{
+        doc::{ApplyError, Broken, CompactError, YjsDocument},
+        id::{ConnectionId, DocumentId, RoomName, TenantId},
+        limits::DOCUMENT_BYTES_MAX,
+        log::{Author, LogEntry, LogRecord},
+        time::WallMs,
+    },
+    protocol::Loaded,
+    server::new_document_id,
+    store::{
+        Batch, CommitError, ReadError, RecordTooLong, Store,
+        records::{self, RecordError},
+    },
+};
+
+use super::{Outcome, folder, settings::DataArgs};
+
+pub(crate) const EXAMPLES: &str = "\
+Examples:
+  syncline doc list --json
+  syncline doc show my-room
+  syncline doc show my-room --text content
+  syncline doc export my-room my-room.yjs
+  syncline doc import copy-of-my-room my-room.yjs";
+
+/// Without an authentication configuration every document belongs to this tenant.
+const ONLY_TENANT: TenantId = TenantId(0);
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DocCommand {
+    /// Lists every room with its size and the number of its commits.
+    List {
+        /// Write an array of objects instead
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        data: DataArgs,
+    },
+    /// Shows a document as JSON, one member for each root type, or one root as text.
+    Show {
+        #[command(flatten)]
+        room: RoomArg,
+        /// Show this root type as plain text
+        #[arg(long, value_name = "ROOT")]
+        text: Option<String>,
+        #[command(flatten)]
+        data: DataArgs,
+    },
+    /// Writes a document as one Yjs update (V1).
+    Export {
+        #[command(flatten)]
+        room: RoomArg,
+        /// Where to write it [default: stdout]
+        file: Option<PathBuf>,
+        #[command(flatten)]
+        data: DataArgs,
+    },
+    /// Adds a Yjs update (V1) to a document, which is created if it is absent.
+    Import {
+        #[command(flatten)]
+        room: RoomArg,
+        /// Where to read it; - is stdin
+        file: PathBuf,
+        #[command(flatten)]
+        data: DataArgs,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RoomArg {
+    /// Name of the room
+    room: String,
+}
+
+/// Why a document was not read or changed.
+#[derive(Debug, thiserror::Error)]
+enum DocError {
+    #[error("there is no room {name:?}")]
+    NoRoom { name: String },
+    #[error("there is no root type {root:?}")]
+    NoRoot { root: String },
+    #[error("the file has more than {DOCUMENT_BYTES_MAX} bytes")]
+    TooLong,
+    #[error("the update rests on changes that neither it nor the document holds")]
+    Gap,
+    #[error("the file is not an update that can be added")]
+    Refused(#[from] ApplyError),
+    #[error("the document cannot be loaded")]
+    Unloadable(#[from] CompactError),
+    #[error(transparent)]
+    Broken(#[from] Broken),
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    #[error(transparent)]
+    Stored(#[from] records::LoadError),
+    #[error(transparent)]
+    TooLongRecord(#[from] RecordTooLong),
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+}
+
+impl DocCommand {
+    pub(crate) fn run(self) -> Outcome {
+        match self {
+            Self::List { json, data } => list(&folder::open_existing(&data)?, json),
+            Self::Show { room, text, data } => {
+                let document = open(&folder::open_existing(&data)?, &room)?;
+                show(&document, text)
+            }
+            Self::Export { room, file, data } => {
+                let update = open(&folder::open_existing(&data)?, &room)?.encode()?;
+                match file {
+                    Some(path) => fs::write(&path, &update).map_err(|error| at(&path, &error))?,
+                    None => io::stdout().write_all(&update)?,
+                }
+                Ok(ExitCode::SUCCESS)
+            }
+            Self::Import { room, file, data } => {
+                let name = RoomName::new(&room.room)?;
+                let update = read(&file)?;
+                let mut store = folder::open(&data.data_dir()?)?;
+                let added = import(&mut store, &name, update, wall_now())?;
+                let text = if added == 0 { "nothing new".into() } else { format!("{added} bytes added") };
+                writeln!(io::stderr(), "{text}")?;
+                Ok(ExitCode::SUCCESS)
+            }
+        }
+    }
+}
+
+fn list(store: &dyn Store, as_json: bool) -> Outcome {
+    const PAGE: usize = 256;
+    let mut out = io::stdout().lock();
+    let mut rooms = Vec::new();
+    let mut after: Option<RoomName> = None;
+    loop {
+        let page = records::names(store, ONLY_TENANT, "", after.as_ref(), PAGE)?;
+        let Some((last, _)) = page.last() else { break };
+        after = Some(last.clone());
+        for (name, document) in page {
+            let sizes = records::document_sizes(store, ONLY_TENANT, document)?;
+            let bytes = sizes.snapshot_bytes + sizes.log_bytes;
+            if as_json {
+                rooms.push(json!({
+                    "name": name.as_str(),
+                    "document": document.to_string(),
+                    "bytes": bytes,
+                    "commits": sizes.commits.0,
+                }));
+            } else {
+                writeln!(out, "{:>12} bytes {:>9} commits  {name}", bytes, sizes.commits.0)?;
+            }
+        }
+    }
+    if as_json {
+        serde_json::to_writer_pretty(&mut out, &rooms)?;
+        writeln!(out)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn show(document: &YjsDocument, root: Option<String>) -> Outcome {
+    let mut out = io::stdout().lock();
+    match root {
+        Some(root) => {
+            let text = document.text(&root)?.ok_or(DocError::NoRoot { root })?;
+            writeln!(out, "{text}")?;
+        }
+        None => {
+            serde_json::to_writer_pretty(&mut out, &document.to_json()?)?;
+            writeln!(out)?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Loads the document of a room that must exist.
+fn open(store: &dyn Store, RoomArg { room }: &RoomArg) -> Result<YjsDocument, DocError> {
+    let absent = || DocError::NoRoom { name: room.clone() };
+    let name = RoomName::new(room).map_err(|_| absent())?;
+    let document = records::name(store, ONLY_TENANT, &name)?.ok_or_else(absent)?;
+    let loaded = load(store, document)?;
+    Ok(YjsDocument::load(loaded.snapshot.as_ref(), &loaded.log)?)
+}
+
+fn load(store: &dyn Store, document: DocumentId) -> Result<Loaded, DocError> {
+    let records::Loaded { snapshot, log, .. } = records::load(store, ONLY_TENANT, document)?;
+    Ok(Loaded { snapshot, log })
+}
+
+/// Adds what is new in `update` to the document of a room, as one commit. Returns its length in bytes.
+fn import(store: &mut dyn Store, name: &RoomName, update: Vec<u8>, at: WallMs) -> Result<usize, DocError> {
+    let known = records::name(store, ONLY_TENANT, name)?;
+    let id = known.unwrap_or_else(new_document_id);
+    let loaded = load(store, id)?;
+    let mut document = YjsDocument::load(loaded.snapshot.as_ref(), &loaded.log)?;
+    let applied = document.apply(&update.into())?;
+    if applied.gap {
+        return Err(DocError::Gap);
+    }
+    let Some(update) = applied.update else { return Ok(0) };
+    let added = update.len();
+    let entry = LogEntry { author: Author::default(), connection: ConnectionId(0), at, update };
+    let record = LogRecord { number: loaded.number().next(), entries: vec![entry] };
+    let mut batch = Batch::new();
+    records::put_log(&mut batch, ONLY_TENANT, id, &record)?;
+    if known.is_none() {
+        records::put_name(&mut batch, ONLY_TENANT, name, id);
+    }
+    store.commit(batch)?;
+    Ok(added)
+}
+
+fn read(path: &PathBuf) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
+    let input: Box<dyn Read> = if path.as_os_str() == "-" {
+        Box::new(io::stdin())
+    } else {
+        Box::new(fs::File::open(path).map_err(|error| at(path, &error))?)
+    };
+    let mut bytes = Vec::new();
+    input.take(DOCUMENT_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).map_err(|error| at(path, &error))?;
+    if bytes.len() > DOCUMENT_BYTES_MAX {
+        return Err(DocError::TooLong.into());
+    }
+    Ok(bytes)
+}
+
+fn at(path: &std::path::Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+}
+
+fn wall_now() -> WallMs {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    WallMs(u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX))
+}
+
+impl From<ReadError> for DocError {
+    fn from(error: ReadError) -> Self {
+        Self::Record(RecordError::Read(error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use syncline::store::mem::MemoryStore;
+
+    use super::*;
+
+    /// Client 1 inserts "hi" into the root text "t".
+    const HI: [u8; 12] = [1, 1, 1, 0, 4, 1, 1, b't', 2, b'h', b'i', 0];
+
+    #[test]
+    fn what_is_imported_can_be_exported_and_imported_again() {
+        let mut store = MemoryStore::new();
+        let (first, second) = (RoomName::new("first").unwrap(), RoomName::new("second").unwrap());
+        let hi = HI.to_vec();
+        assert_eq!(import(&mut store, &first, hi.clone(), WallMs(5)).unwrap(), hi.len());
+        assert_eq!(import(&mut store, &first, hi, WallMs(6)).unwrap(), 0, "it is there already");
+
+        let exported = open(&store, &RoomArg { room: "first".into() }).unwrap().encode().unwrap();
+        import(&mut store, &second, exported.to_vec(), WallMs(7)).unwrap();
+        let copy = open(&store, &RoomArg { room: "second".into() }).unwrap();
+        assert_eq!(copy.text("t").unwrap().as_deref(), Some("hi"));
+    }
+
+    #[test]
+    fn what_is_no_update_changes_nothing() {
+        let mut store = MemoryStore::new();
+        let name = RoomName::new("room").unwrap();
+        assert!(matches!(import(&mut store, &name, vec![9], WallMs(0)), Err(DocError::Refused(_))));
+        assert!(store.live().is_empty());
+    }
+}

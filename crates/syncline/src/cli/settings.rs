@@ -1,0 +1,222 @@
+//! Settings: from flags, variables and a file to what the server is started with.
+
+use std::{
+    fs, io,
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+};
+
+use clap::{Args, ValueEnum};
+use serde::Deserialize;
+use syncline::server::{Config, Origin, OriginError};
+
+/// Where a server listens that was told nothing.
+const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+
+/// Where data is kept by whoever was told nothing.
+const DATA_DIR: &str = "syncline-data";
+
+/// The file that is read if it exists and no other is named.
+const CONFIG_FILE: &str = "syncline.toml";
+
+/// Settings of every command that opens a data folder.
+#[derive(Debug, Default, Args)]
+pub(crate) struct DataArgs {
+    /// Folder that holds the documents [default: syncline-data]
+    #[arg(long, env = "SYNCLINE_DATA_DIR", value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// File of settings in TOML [default: syncline.toml, if it exists]
+    #[arg(long, env = "SYNCLINE_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+/// Settings of `syncline serve`.
+#[derive(Debug, Default, Args)]
+pub(crate) struct ServeArgs {
+    /// Address and port to listen on; port 0 lets the system choose [default: 127.0.0.1:8080]
+    #[arg(long, env = "SYNCLINE_LISTEN", value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+    #[command(flatten)]
+    data: DataArgs,
+    /// Memory for documents, in MiB, above which unused ones are unloaded at once [default: half of the machine's]
+    #[arg(long, env = "SYNCLINE_MEMORY_MB", value_name = "N")]
+    memory_mb: Option<usize>,
+    /// Web page that may connect besides the server's own and those on localhost; may be given several times
+    #[arg(long, env = "SYNCLINE_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
+    allow_origin: Option<Vec<Origin>>,
+    /// WebSockets that may be open at the same time [default: 10000]
+    #[arg(long, env = "SYNCLINE_CONNECTIONS_MAX", value_name = "N")]
+    connections_max: Option<usize>,
+    /// Listen beyond this machine although nobody is asked who they are
+    #[arg(
+        long, env = "SYNCLINE_INSECURE_LISTEN_ANYWHERE", value_name = "BOOL",
+        num_args = 0..=1, require_equals = true, default_missing_value = "true"
+    )]
+    insecure_listen_anywhere: Option<bool>,
+    /// What to log to stderr: error, warn, info, debug or trace, or filters such as syncline_server=debug
+    /// [default: info]
+    #[arg(long, env = "SYNCLINE_LOG", value_name = "LEVEL")]
+    log: Option<String>,
+    /// How to write the log [default: text]
+    #[arg(long, env = "SYNCLINE_LOG_FORMAT", value_name = "FORMAT")]
+    log_format: Option<LogFormat>,
+}
+
+/// How the log is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum LogFormat {
+    /// Lines for people.
+    #[default]
+    Text,
+    /// One object a line.
+    Json,
+}
+
+/// The keys of the file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct File {
+    listen: Option<SocketAddr>,
+    data_dir: Option<PathBuf>,
+    memory_mb: Option<usize>,
+    allow_origin: Option<Vec<String>>,
+    connections_max: Option<usize>,
+    insecure_listen_anywhere: Option<bool>,
+    log: Option<String>,
+    log_format: Option<LogFormat>,
+}
+
+/// Everything that `syncline serve` needs to know.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) server: Config,
+    pub(crate) data_dir: PathBuf,
+    pub(crate) log: String,
+    pub(crate) log_format: LogFormat,
+}
+
+/// Why the settings make no sense.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SettingsError {
+    /// The file cannot be read.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The file is not one of settings.
+    #[error("{} is not a file of settings", path.display())]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: Box<toml::de::Error>,
+    },
+    /// The file holds an origin that is none.
+    #[error("{origin:?} is not an origin")]
+    Origin {
+        /// What it holds.
+        origin: String,
+        /// What is wrong with it.
+        source: OriginError,
+    },
+}
+
+impl DataArgs {
+    /// Returns the data folder.
+    pub(crate) fn data_dir(&self) -> Result<PathBuf, SettingsError> {
+        let file = self.file()?;
+        Ok(self.data_dir.clone().or(file.data_dir).unwrap_or_else(|| DATA_DIR.into()))
+    }
+
+    fn file(&self) -> Result<File, SettingsError> {
+        let (path, named) = match &self.config {
+            Some(path) => (path.as_path(), true),
+            None => (Path::new(CONFIG_FILE), false),
+        };
+        match fs::read_to_string(path) {
+            Ok(text) => toml::from_str(&text)
+                .map_err(|source| SettingsError::Parse { path: path.to_owned(), source: Box::new(source) }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !named => Ok(File::default()),
+            Err(source) => Err(SettingsError::Read { path: path.to_owned(), source }),
+        }
+    }
+}
+
+impl ServeArgs {
+    /// Reads the file and puts everything together.
+    pub(crate) fn settings(self) -> Result<Settings, SettingsError> {
+        let file = self.data.file()?;
+        self.over(file)
+    }
+
+    fn over(self, file: File) -> Result<Settings, SettingsError> {
+        let mut server = Config::default();
+        server.listen = self.listen.or(file.listen).unwrap_or(LISTEN);
+        if let Some(mb) = self.memory_mb.or(file.memory_mb) {
+            server.memory_bytes = mb.saturating_mul(1 << 20);
+        }
+        server.allow_origins = match self.allow_origin {
+            Some(origins) => origins,
+            None => origins(file.allow_origin.unwrap_or_default())?,
+        };
+        if let Some(connections_max) = self.connections_max.or(file.connections_max) {
+            server.connections_max = connections_max;
+        }
+        let insecure = self.insecure_listen_anywhere.or(file.insecure_listen_anywhere);
+        server.insecure_listen_anywhere = insecure.unwrap_or_default();
+        Ok(Settings {
+            server,
+            data_dir: self.data.data_dir.or(file.data_dir).unwrap_or_else(|| DATA_DIR.into()),
+            log: self.log.or(file.log).unwrap_or_else(|| "info".into()),
+            log_format: self.log_format.or(file.log_format).unwrap_or_default(),
+        })
+    }
+}
+
+fn origins(texts: Vec<String>) -> Result<Vec<Origin>, SettingsError> {
+    let parse = |origin: String| match origin.parse() {
+        Ok(parsed) => Ok(parsed),
+        Err(source) => Err(SettingsError::Origin { origin, source }),
+    };
+    texts.into_iter().map(parse).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(text: &str) -> Result<File, toml::de::Error> {
+        toml::from_str(text)
+    }
+
+    #[test]
+    fn a_flag_counts_more_than_the_file_and_that_more_than_the_default() {
+        let text =
+            "listen = '[::1]:1'\nmemory-mb = 5\nallow-origin = ['https://a.example']\nlog-format = 'json'";
+        let args = ServeArgs { memory_mb: Some(7), ..ServeArgs::default() };
+        let settings = args.over(file(text).unwrap()).unwrap();
+        assert_eq!(settings.server.listen.to_string(), "[::1]:1");
+        assert_eq!(settings.server.memory_bytes, 7 << 20);
+        assert_eq!(settings.server.allow_origins[0].to_string(), "https://a.example");
+        assert_eq!(settings.log_format, LogFormat::Json);
+        assert_eq!((settings.log.as_str(), settings.data_dir), ("info", DATA_DIR.into()));
+    }
+
+    #[test]
+    fn what_the_file_says_wrongly_is_an_error() {
+        let check = |text: &str, want: &str| {
+            let error = file(text).map(drop).unwrap_err().to_string();
+            assert!(error.contains(want), "{text:?}: {error}");
+        };
+        check("lisen = '127.0.0.1:80'", "unknown field `lisen`");
+        check("listen = 'localhost'", "invalid socket address");
+        check("memory-mb = -1", "invalid value");
+
+        let wrong = file("allow-origin = ['*']").unwrap();
+        assert!(matches!(ServeArgs::default().over(wrong), Err(SettingsError::Origin { .. })));
+    }
+}

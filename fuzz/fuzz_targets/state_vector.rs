@@ -1,0 +1,8 @@
+#![no_main]
+
+#[path = "../../crates/core/tests/properties/mod.rs"]
+mod properties;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    properties::state_vector(bytes);
+});

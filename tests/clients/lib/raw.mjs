@@ -1,0 +1,78 @@
+// WebSocket clients without an editor: for hostile frames, for readers that do not read, and for asking the server
+// what it serves without giving it anything.
+
+import { WebSocket } from 'ws'
+import * as Y from 'yjs'
+
+import { bytesOf } from './client.mjs'
+import * as frames from './frames.mjs'
+import { until } from './until.mjs'
+
+export class RawClient {
+  constructor (url, room, options = {}) {
+    /** Frames from the server. @type {Uint8Array[]} */
+    this.frames = []
+    /** HTTP status of the answer to the upgrade; 101 once open. @type {number | null} */
+    this.status = null
+    /** Close code, once closed. @type {number | null} */
+    this.closed = null
+    this.reason = ''
+    this.socket = new WebSocket(`${url}/${room}`, options)
+    this.socket.on('error', () => {})
+    this.socket.on('open', () => { this.status = 101 })
+    this.socket.on('unexpected-response', (request, response) => {
+      this.status = response.statusCode
+      request.destroy()
+    })
+    this.socket.on('message', data => this.frames.push(new Uint8Array(bytesOf(data))))
+    this.socket.on('close', (code, reason) => {
+      this.closed = code
+      this.reason = String(reason)
+    })
+  }
+
+  /** The status of the answer to the upgrade. */
+  async answer () {
+    return await until(() => this.status, 'the upgrade is answered')
+  }
+
+  async open () {
+    const status = await this.answer()
+    if (status !== 101) throw new Error(`the upgrade was refused with ${status}`)
+    return this
+  }
+
+  /** @param {Uint8Array | string} frame */
+  send (frame) {
+    this.socket.send(frame)
+  }
+
+  /** The close code that the server gave. */
+  async close () {
+    await until(() => this.closed !== null, 'the server closes the connection')
+    return this.closed
+  }
+
+  ofKind (kind) {
+    return this.frames.map(frames.read).filter(frame => frame.kind === kind).map(frame => frame.payload)
+  }
+
+  leave () {
+    this.socket.terminate()
+  }
+}
+
+/**
+ * The document as the server serves it to a newcomer.
+ *
+ * @return {Promise<Y.Doc>}
+ */
+export const served = async (url, room) => {
+  const reader = await new RawClient(url, room).open()
+  reader.send(frames.step1())
+  await until(() => reader.ofKind('step2').length > 0, `Step1 is answered in ${room}`)
+  const doc = new Y.Doc()
+  for (const update of reader.ofKind('step2')) Y.applyUpdate(doc, update)
+  reader.leave()
+  return doc
+}
