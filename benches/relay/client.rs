@@ -17,6 +17,8 @@ pub(crate) struct Client {
     /// What was read from the socket; `unread` is the part of it that was not handed out yet.
     buffer: Vec<u8>,
     unread: Range<usize>,
+    /// The fragments so far of a message that comes in several frames.
+    fragments: Vec<u8>,
 }
 
 /// How much of a socket one read takes at first, in bytes; a longer frame makes the buffer grow.
@@ -58,7 +60,7 @@ impl Client {
         );
         socket.write_all(request.as_bytes()).await?;
 
-        let mut client = Self { socket, buffer: vec![0; READ_BYTES], unread: 0..0 };
+        let mut client = Self { socket, buffer: vec![0; READ_BYTES], unread: 0..0, fragments: Vec::new() };
         let head_end = loop {
             let head = &client.buffer[client.unread.clone()];
             if let Some(at) = head.windows(4).position(|window| window == b"\r\n\r\n") {
@@ -110,9 +112,16 @@ impl Client {
             let start = self.unread.start;
             let payload = start + frame.payload..start + frame.end;
             self.unread.start = payload.end;
-            match frame.opcode {
-                frame::BINARY => return Ok(&self.buffer[payload]),
-                frame::CLOSE => return Err(closed(&self.buffer[payload])),
+            match (frame.opcode, frame.is_last) {
+                (frame::BINARY, true) => return Ok(&self.buffer[payload]),
+                (frame::BINARY, false) => self.fragments = self.buffer[payload].to_vec(),
+                (frame::CONTINUATION, is_last) => {
+                    self.fragments.extend_from_slice(&self.buffer[payload]);
+                    if is_last {
+                        return Ok(&self.fragments);
+                    }
+                }
+                (frame::CLOSE, _) => return Err(closed(&self.buffer[payload])),
                 _ => {}
             }
         }

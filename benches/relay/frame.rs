@@ -6,12 +6,16 @@
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Frame {
     pub(crate) opcode: u8,
+    /// Whether the message ends with it; a server may send a long one in fragments.
+    pub(crate) is_last: bool,
     /// Where the payload starts; what comes before is the header.
     pub(crate) payload: usize,
     /// Where the next frame starts.
     pub(crate) end: usize,
 }
 
+/// What the fragments after the first say.
+pub(crate) const CONTINUATION: u8 = 0;
 pub(crate) const BINARY: u8 = 2;
 pub(crate) const CLOSE: u8 = 8;
 
@@ -40,12 +44,12 @@ pub(crate) fn write(out: &mut Vec<u8>, payload: &[u8]) {
 
 /// Returns the frame at the start of `bytes`, or none if it is not all there yet.
 pub(crate) fn read(bytes: &[u8]) -> Option<Frame> {
-    let opcode = bytes.first()? & 0x0f;
+    let (opcode, is_last) = (bytes.first()? & 0x0f, bytes.first()? & FIN != 0);
     let (payload, len) = match bytes.get(1)? & 0x7f {
         126 => (4, u64::from(u16::from_be_bytes(bytes.get(2..4)?.try_into().ok()?))),
         127 => (10, u64::from_be_bytes(bytes.get(2..10)?.try_into().ok()?)),
         len => (2, u64::from(len)),
     };
     let end = payload + usize::try_from(len).ok()?;
-    (end <= bytes.len()).then_some(Frame { opcode, payload, end })
+    (end <= bytes.len()).then_some(Frame { opcode, is_last, payload, end })
 }

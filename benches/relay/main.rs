@@ -70,7 +70,12 @@ async fn measure(args: &Args) -> Report {
     });
 
     let filter = args.filter.as_deref().unwrap_or("");
-    for workload in Workload::ALL.into_iter().filter(|workload| workload.name().contains(filter)) {
+    let mut workloads = Workload::ALL.to_vec();
+    workloads.retain(|workload| workload.name().contains(filter));
+    if workloads.is_empty() {
+        eprintln!("no workload has `{filter}` in its name");
+    }
+    for workload in workloads {
         for run in 1..=runs {
             for &kind in &kinds {
                 eprintln!("{}, {}, run {run} of {runs}", workload.name(), kind.name());

@@ -59,10 +59,10 @@ impl fmt::Display for Report {
         let [ours, peer] = Kind::ALL.map(Kind::name);
         writeln!(
             f,
-            "| {:<22} | {:<25} | {ours:>12} | {peer:>12} | {:>8} |",
+            "| {:<23} | {:<25} | {ours:>12} | {peer:>12} | {:>8} |",
             "workload", "measure", "ours is"
         )?;
-        writeln!(f, "| {:-<22} | {:-<25} | {:->11}: | {:->11}: | {:->7}: |", "", "", "", "", "")?;
+        writeln!(f, "| {:-<23} | {:-<25} | {:->11}: | {:->11}: | {:->7}: |", "", "", "", "", "")?;
         for row in &self.rows {
             writeln!(f, "{row}")?;
         }
@@ -91,7 +91,7 @@ impl fmt::Display for Row {
             _ => String::new(),
         };
         let measure = format!("{} ({})", self.measure.name, self.measure.unit);
-        write!(f, "| {:<22} | {measure:<25} | {ours:>12} | {peer:>12} | {ratio:>8} |", self.workload)
+        write!(f, "| {:<23} | {measure:<25} | {ours:>12} | {peer:>12} | {ratio:>8} |", self.workload)
     }
 }
 

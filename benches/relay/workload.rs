@@ -16,8 +16,8 @@ use crate::server::Server;
 /// One kind of load. A run of it has a server of its own.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Workload {
-    /// One writer types `updates` characters, which `subscribers` others see.
-    FanOut { subscribers: u32, updates: u64 },
+    /// One writer, with `window` characters on the way to its echo, whom others read.
+    FanOut { subscribers: u32, window: u64 },
     /// Writers in a room each, with `window` characters each on the way to their echo.
     Echo { writers: u32, window: u64 },
     /// Clients open a long document one after the other.
@@ -47,7 +47,7 @@ pub(crate) enum Better {
     Lower,
 }
 
-/// How long writers type in a run whose length is a time.
+/// How long writers type in a run.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Span(pub(crate) Duration);
 
@@ -56,11 +56,12 @@ const RUN_MAX: Duration = Duration::from_secs(120);
 
 impl Workload {
     /// All of them, in the order of the report.
-    pub(crate) const ALL: [Self; 9] = [
-        Self::FanOut { subscribers: 1, updates: 20_000 },
-        Self::FanOut { subscribers: 10, updates: 20_000 },
-        Self::FanOut { subscribers: 100, updates: 4_000 },
-        Self::FanOut { subscribers: 1_000, updates: 500 },
+    pub(crate) const ALL: [Self; 10] = [
+        Self::FanOut { subscribers: 1, window: 64 },
+        Self::FanOut { subscribers: 10, window: 64 },
+        Self::FanOut { subscribers: 100, window: 64 },
+        Self::FanOut { subscribers: 1_000, window: 64 },
+        Self::FanOut { subscribers: 100, window: 1 },
         Self::Echo { writers: 1, window: 1 },
         Self::Echo { writers: 64, window: 1 },
         Self::Echo { writers: 64, window: 64 },
@@ -71,6 +72,7 @@ impl Workload {
     /// Returns the name of its rows.
     pub(crate) fn name(self) -> String {
         match self {
+            Self::FanOut { subscribers, window: 1 } => format!("fan-out to {subscribers}, waiting"),
             Self::FanOut { subscribers, .. } => format!("fan-out to {subscribers}"),
             Self::Echo { writers, window: 1 } => format!("echo, {writers} waiting"),
             Self::Echo { writers, window } => format!("echo, {writers} with {window} ahead"),
@@ -87,7 +89,7 @@ impl Workload {
     pub(crate) async fn run(self, server: &Server, span: Span) -> io::Result<Vec<Sample>> {
         let run = async {
             match self {
-                Self::FanOut { subscribers, updates } => fan_out::run(server, subscribers, updates).await,
+                Self::FanOut { subscribers, window } => fan_out::run(server, subscribers, window, span).await,
                 Self::Echo { writers, window } => echo::run(server, writers, window, span).await,
                 Self::Join => join::run(server).await,
                 Self::Idle { connections } => idle::run(server, connections).await,

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use tokio::task::JoinSet;
 
-use super::pump::{Until, pump};
+use super::pump::pump;
 use super::{Better, Measure, Sample, Span, milliseconds, quantile};
 use crate::client::Client;
 use crate::server::Server;
@@ -23,7 +23,7 @@ pub(super) async fn run(server: &Server, writers: u32, window: u64, span: Span) 
     let start = Instant::now();
     let mut tasks = JoinSet::new();
     for (writer, mut client) in clients {
-        tasks.spawn(async move { pump(&mut client, writer, window, Until::Time(start + span.0)).await });
+        tasks.spawn(async move { pump(&mut client, writer, window, start + span.0).await });
     }
     let mut waits = Vec::new();
     while let Some(done) = tasks.join_next().await {

@@ -3,10 +3,11 @@
 use std::io;
 use std::time::Instant;
 
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::pump::{Until, pump};
-use super::{Better, Measure, Sample};
+use super::pump::pump;
+use super::{Better, Measure, Sample, Span};
 use crate::client::Client;
 use crate::server::Server;
 
@@ -14,31 +15,46 @@ const DELIVERIES: Measure = Measure { name: "deliveries", unit: "/s", better: Be
 
 const ROOM: &str = "fan-out";
 const WRITER: u64 = 1;
-/// How many characters the writer has on the way to its own echo.
-const WINDOW: u64 = 64;
 
-pub(super) async fn run(server: &Server, subscribers: u32, updates: u64) -> io::Result<Vec<Sample>> {
+pub(super) async fn run(
+    server: &Server,
+    subscribers: u32,
+    window: u64,
+    span: Span,
+) -> io::Result<Vec<Sample>> {
     let mut readers = Vec::new();
     for _ in 0..subscribers {
         readers.push(Client::join(server, ROOM).await?);
     }
     let mut writer = Client::join(server, ROOM).await?;
 
+    let (total_sender, total) = watch::channel(None);
     let start = Instant::now();
     let mut tasks = JoinSet::new();
-    for mut reader in readers {
-        tasks.spawn(async move {
-            let mut seen = 0;
-            while seen < updates {
-                seen = reader.typed_beyond(WRITER, seen).await?;
-            }
-            Ok::<_, io::Error>(())
-        });
+    for reader in readers {
+        tasks.spawn(read_all(reader, total.clone()));
     }
-    pump(&mut writer, WRITER, WINDOW, Until::Typed(updates)).await?;
+    let typed = pump(&mut writer, WRITER, window, start + span.0).await?.len() as u64;
+    total_sender.send_replace(Some(typed));
     while let Some(done) = tasks.join_next().await {
         done.map_err(io::Error::other)??;
     }
-    let deliveries = updates as f64 * f64::from(subscribers);
+    let deliveries = typed as f64 * f64::from(subscribers);
     Ok(vec![Sample { measure: DELIVERIES, value: deliveries / start.elapsed().as_secs_f64() }])
+}
+
+/// Reads until everything has come; how much that is, the writer says when it is done.
+async fn read_all(mut reader: Client, mut total: watch::Receiver<Option<u64>>) -> io::Result<()> {
+    let mut seen = 0;
+    loop {
+        let known = *total.borrow_and_update();
+        match known {
+            Some(total) if seen >= total => return Ok(()),
+            Some(_) => seen = reader.typed_beyond(WRITER, seen).await?,
+            None => tokio::select! {
+                clock = reader.typed_beyond(WRITER, seen) => seen = clock?,
+                _ = total.changed() => {}
+            },
+        }
+    }
 }

@@ -7,23 +7,16 @@ use std::time::{Duration, Instant};
 use crate::client::Client;
 use crate::{frame, wire};
 
-/// When a writer stops.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Until {
-    /// After so many characters.
-    Typed(u64),
-    /// At this time; what is on the way by then still counts.
-    Time(Instant),
-}
-
-/// Types as `writer` with at most `window` characters on the way, and returns how long each took to come back, in order.
+/// Types as `writer` until `end` with at most `window` characters on the way, then waits for the last of them.
+///
+/// Returns how long each took to come back, in order.
 ///
 /// A character that fits into the window is sent at once, several in one system call; each is an update and a frame of its own.
 pub(super) async fn pump(
     client: &mut Client,
     writer: u64,
     window: u64,
-    until: Until,
+    end: Instant,
 ) -> io::Result<Vec<Duration>> {
     let mut waits = Vec::new();
     let mut on_the_way: VecDeque<Instant> = VecDeque::new();
@@ -32,7 +25,7 @@ pub(super) async fn pump(
     loop {
         frames.clear();
         let now = Instant::now();
-        while sent - echoed < window && !is_over(until, sent, now) {
+        while sent - echoed < window && now < end {
             frame::write(&mut frames, &wire::insertion(writer, sent));
             on_the_way.push_back(now);
             sent += 1;
@@ -47,12 +40,5 @@ pub(super) async fn pump(
         let now = Instant::now();
         waits.extend(on_the_way.drain(..(clock - echoed) as usize).map(|sent_at| now - sent_at));
         echoed = clock;
-    }
-}
-
-fn is_over(until: Until, sent: u64, now: Instant) -> bool {
-    match until {
-        Until::Typed(count) => sent >= count,
-        Until::Time(end) => now >= end,
     }
 }
