@@ -254,7 +254,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_grammar() {
+    fn the_grammar_is_accepted() {
         let good = [
             "null",
             " true ",
@@ -281,6 +281,10 @@ mod tests {
             assert_eq!(scan_json(text, 0, JsonRules::Rfc8259), Ok(()), "{text}");
             assert_eq!(scan_json(text, 0, JsonRules::Yrs), Ok(()), "{text}");
         }
+    }
+
+    #[test]
+    fn what_is_outside_the_grammar_is_refused_where_it_leaves_it() {
         let bad = [
             ("", 0),
             (" ", 1),
