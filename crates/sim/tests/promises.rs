@@ -31,11 +31,16 @@ fn an_honest_shell_breaks_no_promise() {
 fn every_planted_mistake_is_found() {
     let is_expected = |fault: Fault, violation: &Violation| match fault {
         Fault::AcknowledgeBeforeFlush | Fault::Step1FromUndurableDocument => {
-            matches!(violation, Violation::VisibleBeforeDurable { .. } | Violation::DeletionBeforeDurable { .. })
+            matches!(
+                violation,
+                Violation::VisibleBeforeDurable { .. } | Violation::DeletionBeforeDurable { .. }
+            )
         }
         Fault::SkipDedupe => matches!(violation, Violation::NotExactlyOnce { .. }),
         // What is missing shows as a difference, or as a state that rests on what is missing.
-        Fault::LoseLaggingFlag => matches!(violation, Violation::Diverged { .. } | Violation::Unloadable { .. }),
+        Fault::LoseLaggingFlag => {
+            matches!(violation, Violation::Diverged { .. } | Violation::Unloadable { .. })
+        }
         Fault::SnapshotOmitsPending => {
             matches!(violation, Violation::SeenAndLost { .. } | Violation::Unloadable { .. })
         }

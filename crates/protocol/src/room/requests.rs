@@ -28,6 +28,7 @@ impl Room {
         let Some(subscriber) = self.subscribers.remove(&connection) else { return };
         self.presence.leave(now.monotonic, connection);
         self.syncs.retain(|(from, _)| *from != connection);
+        self.greeted.retain(|greeted| *greeted != connection);
         if let Some(at) = subscriber.asked_at {
             self.asks.remove(&(at.after(GAP_ASK_MS_MIN), connection));
         }

@@ -332,6 +332,25 @@ fn a_broken_document_is_built_again_and_the_room_lives() {
 }
 
 #[test]
+fn who_asked_while_the_document_broke_is_answered_from_the_rebuilt_one() {
+    let mut world = World::with(&[ALICE, BOB]);
+    world.update(ALICE, &typed(&client(), "a"));
+    world.flush();
+    world.commit();
+    (world.read(ALICE), world.read(BOB));
+    world.room.break_for_test();
+    for connection in [ALICE, BOB] {
+        world.request(connection, Request::Sync { state: Bytes::from_static(&[0]) });
+    }
+    world.flush();
+    assert_eq!(world.seen.iter().filter(|effect| **effect == Effect::Reload).count(), 1);
+    world.input(Input::Reloaded(Loaded { snapshot: None, log: world.stored.clone() }));
+    world.flush();
+    assert_eq!(world.read(ALICE), [Got::Closed(CloseReason::Internal)], "its request broke the document");
+    assert_eq!(text_of(&updates(world.read(BOB))), "a");
+}
+
+#[test]
 fn after_a_failed_commit_the_room_says_nothing_more() {
     let mut world = World::with(&[ALICE]);
     world.update(ALICE, &typed(&client(), "a"));

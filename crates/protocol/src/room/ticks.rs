@@ -31,26 +31,27 @@ impl Room {
     /// Answers the tick's requests for what clients lack. Who asked from the same state gets the same buffer.
     fn answer_syncs(&mut self, now: Now) {
         let mut made: BTreeMap<Bytes, Arc<Batch>> = BTreeMap::new();
-        for (connection, state) in std::mem::take(&mut self.syncs) {
-            let batch = match made.get(&state) {
-                Some(batch) => Arc::clone(batch),
-                None => match self.document.diff(&state) {
-                    Ok(diff) => {
-                        let batch = Batch::new(self.commits.covered(), vec![yjs::sync_step2(&diff)]);
-                        Arc::clone(made.entry(state).or_insert(batch))
-                    }
-                    Err(DiffError::Malformed(malformed)) => {
-                        self.close(now, connection, CloseReason::Malformed(malformed.reason()));
-                        continue;
-                    }
-                    Err(_broken) => {
-                        self.close(now, connection, CloseReason::Internal);
-                        self.rebuild();
-                        continue;
-                    }
-                },
+        let mut waiting = std::mem::take(&mut self.syncs).into_iter();
+        while let Some((connection, state)) = waiting.next() {
+            let answer = match made.get(&state) {
+                Some(batch) => Ok(Arc::clone(batch)),
+                None => self.document.diff(&state).map(|diff| {
+                    let batch = Batch::new(self.commits.covered(), vec![yjs::sync_step2(&diff)]);
+                    Arc::clone(made.entry(state).or_insert(batch))
+                }),
             };
-            self.commits.park(Effect::Answer(connection, batch));
+            match answer {
+                Ok(batch) => self.commits.park(Effect::Answer(connection, batch)),
+                Err(DiffError::Malformed(malformed)) => {
+                    self.close(now, connection, CloseReason::Malformed(malformed.reason()));
+                }
+                Err(_broken) => {
+                    // The others are answered from the rebuilt document.
+                    self.syncs.extend(waiting);
+                    self.close(now, connection, CloseReason::Internal);
+                    return self.rebuild();
+                }
+            }
         }
     }
 
