@@ -7,6 +7,8 @@ use yrs::{
     StateVector, Text, Transact, Update, WriteTxn, updates::decoder::Decode,
 };
 
+mod large;
+
 use super::*;
 use crate::{
     guard::scan_update,

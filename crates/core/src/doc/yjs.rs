@@ -8,7 +8,7 @@ use yrs::{ReadTxn, StateVector};
 use super::{
     contain::{Changes, Contained, Failed, decode},
     index::{Plan, StructIndex, TooDeep},
-    splice::Splice,
+    slices::{self, cut},
 };
 use crate::{
     guard::{
@@ -172,18 +172,41 @@ impl YjsDocument {
         if plan.sections.is_empty() && deletes.ranges.is_empty() {
             return Ok(applied);
         }
-        let whole = !plan.trimmed && !deletes.trimmed;
-        let part = if whole { update.clone() } else { cut(update, &plan, &deletes.ranges) };
-        let decoded = {
-            let rescanned = if whole { None } else { Some(scan_update(&part)?) };
-            decode(rescanned.as_ref().unwrap_or(scanned)).ok_or(ApplyError::Disagreement)?
+        let whole = (!plan.trimmed && !deletes.trimmed).then(|| update.clone());
+        let (part, changes) = match &plan.slices {
+            None => self.integrate(update, scanned, whole, &plan, &deletes.ranges)?,
+            Some(slices) => {
+                let changes = slices::integrate(&mut self.doc, update, &plan, slices, &deletes.ranges)?;
+                (whole, changes)
+            }
         };
-        let changes = self.doc.integrate(decoded, plan.straddles).map_err(|Failed| ApplyError::Broken)?;
         applied.before = plan.sections.iter().map(|take| (take.client, take.from)).collect();
         applied.update = new_part(update, part, &plan, &deletes.ranges, changes);
         self.index.commit(plan);
         self.integrated_bytes += applied.update.as_ref().map_or(0, Bytes::len);
         Ok(applied)
+    }
+
+    /// Integrates a plan at once. Returns what went in too.
+    fn integrate(
+        &mut self,
+        update: &Bytes,
+        scanned: &ScannedUpdate<'_>,
+        whole: Option<Bytes>,
+        plan: &Plan,
+        deletes: &[DeleteRange],
+    ) -> Result<(Option<Bytes>, Changes), ApplyError> {
+        let (part, decoded) = match whole {
+            Some(whole) => (whole, decode(scanned)),
+            None => {
+                let part = cut(update, &plan.sections, deletes);
+                let decoded = decode(&scan_update(&part)?);
+                (part, decoded)
+            }
+        };
+        let decoded = decoded.ok_or(ApplyError::Disagreement)?;
+        let changes = self.doc.integrate(decoded, plan.straddles).map_err(|Failed| ApplyError::Broken)?;
+        Ok((Some(part), changes))
     }
 
     /// Returns the ranges, or their beginnings, that lie below the clocks that the document will have.
@@ -287,10 +310,10 @@ struct Deletes {
     trimmed: bool,
 }
 
-/// Returns what of an integrated `part` of `update` was new.
+/// Returns what of an integrated update was new. `part` is what went in, if it is at hand.
 fn new_part(
     update: &Bytes,
-    part: Bytes,
+    part: Option<Bytes>,
     plan: &Plan,
     deletes: &[DeleteRange],
     changes: Changes,
@@ -299,21 +322,11 @@ fn new_part(
         return None;
     }
     if let Some(encoded) = changes.encoded {
-        return Some(encoded.into());
+        return Some(encoded);
     }
     // An answer to a sync request repeats every deletion that its sender knows of.
-    let repeats = deletes.len() > changes.deleted.len();
-    Some(if repeats { cut(update, plan, &changes.deleted) } else { part })
-}
-
-/// Copies the planned structs and the given deletions out of an update.
-fn cut(update: &Bytes, plan: &Plan, deletes: &[DeleteRange]) -> Bytes {
-    let mut splice = Splice::default();
-    for take in &plan.sections {
-        let bytes = &update[take.span.start as usize..take.span.end as usize];
-        let added = splice.structs(take.client, take.clock..take.to, take.count, bytes);
-        debug_assert!(added.is_ok(), "a client has one section in a scanned update");
+    if deletes.len() > changes.deleted.len() {
+        return Some(cut(update, &plan.sections, &changes.deleted));
     }
-    deletes.iter().for_each(|&range| splice.delete(range));
-    splice.finish()
+    Some(part.unwrap_or_else(|| cut(update, &plan.sections, deletes)))
 }
