@@ -3,16 +3,16 @@
 use bytes::Bytes;
 use proptest::prelude::*;
 use yrs::{
-    Any, Array, ArrayPrelim, ClientID, Doc, GetString, Map, MapPrelim, OffsetKind, Options, ReadTxn,
-    StateVector, Text, Transact, Update, WriteTxn, updates::decoder::Decode,
+    Any, Array, ArrayPrelim, ClientID, Doc, GetString, Map, MapPrelim, OffsetKind, Options,
+    ReadTxn, StateVector, Text, Transact, Update, WriteTxn, updates::decoder::Decode,
 };
 
 mod large;
 
 use super::*;
 use crate::{
-    guard::scan_update,
-    id::{CommitNumber, ConnectionId},
+    guard::{scan_update, write_var_uint},
+    id::{ClientId, CommitNumber, ConnectionId},
     log::{Author, LogEntry, LogRecord},
     time::WallMs,
 };
@@ -312,4 +312,23 @@ fn everything_that_yjs_writes_folds() {
         }
     }
     assert!(folded > 10, "{folded} recorded updates were folded");
+}
+
+/// Goal: whatever a state vector names, yrs is given no client that the document does not hold.
+#[test]
+fn a_hostile_state_vector_reaches_no_hash_table() {
+    let doc = client(7);
+    let mut document = YjsDocument::default();
+    document.apply(&edit(&doc, &Edit::Insert(0, "abc"))).expect("honest");
+    let hostile: Vec<_> = (0..20_000).map(|i| (ClientId(i << 16 | 7), 1)).collect();
+    let known = document.known_of(hostile.iter().copied());
+    assert_eq!(known.iter().map(|(client, &clock)| (client.get(), clock)).collect::<Vec<_>>(), [(7, 1)]);
+
+    let mut bytes = Vec::new();
+    write_var_uint(&mut bytes, hostile.len() as u64);
+    for (ClientId(id), clock) in hostile {
+        write_var_uint(&mut bytes, id);
+        write_var_uint(&mut bytes, clock.into());
+    }
+    assert_eq!(document.diff(&bytes), document.diff(&[1, 7, 1]));
 }
