@@ -55,6 +55,8 @@ pub(crate) struct Plan {
     pub(crate) straddles: bool,
     /// Whether anything of the update's structs was left out.
     pub(crate) trimmed: bool,
+    /// Whether one of the structs to take is a weak link.
+    pub(crate) weak_link: bool,
     /// The same structs as in `sections`, in the order of their dependencies, if they are too many to go in at once.
     pub(crate) slices: Option<Slices>,
     added: BTreeMap<ClientId, ClientStructs>,
@@ -198,6 +200,7 @@ impl<'a> Planner<'a> {
             return Err(TooDeep);
         }
         self.plan.straddles |= next.clock < reached;
+        self.plan.weak_link |= next.weak_link.is_some();
         self.plan.added.entry(client).or_default().push(reached, end, depth);
         if let Some(slices) = &mut self.plan.slices {
             slices.push(client, reached, next);
@@ -235,5 +238,6 @@ fn dependencies(of: &Struct) -> impl Iterator<Item = Id> {
         Parent::Item(id) => Some(id),
         Parent::Root | Parent::Inherited => None,
     };
-    [of.origin, of.right_origin, parent].into_iter().chain(of.quotes).flatten()
+    let quotes = of.weak_link.iter().flat_map(|link| link.quotes);
+    [of.origin, of.right_origin, parent].into_iter().chain(quotes).flatten()
 }

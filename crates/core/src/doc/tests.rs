@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use proptest::prelude::*;
 use yrs::{
-    Any, Array, ArrayPrelim, ClientID, Doc, GetString, Map, MapPrelim, OffsetKind, Options,
+    Any, Array, ArrayPrelim, ClientID, Doc, GetString, Map, MapPrelim, OffsetKind, Options, Quotable,
     ReadTxn, StateVector, Text, Transact, Update, WriteTxn, updates::decoder::Decode,
 };
 
@@ -312,6 +312,34 @@ fn everything_that_yjs_writes_folds() {
         }
     }
     assert!(folded > 10, "{folded} recorded updates were folded");
+}
+
+/// Goal: a document that yjs 13 can read does not become one that it throws at, and one that holds a weak link already
+/// loads and stays in use.
+#[test]
+fn a_new_weak_link_is_refused_and_a_stored_one_is_loaded() {
+    let doc = client(1);
+    let before = edit(&doc, &Edit::Insert(0, "abc"));
+    let linked: Bytes = {
+        let (text, array) = (doc.get_or_insert_text("text"), doc.get_or_insert_array("array"));
+        let mut txn = doc.transact_mut();
+        let quote = text.quote(&txn, 0..2).expect("the text is long enough");
+        array.push_back(&mut txn, quote);
+        txn.encode_update_v1().into()
+    };
+    let mut document = YjsDocument::default();
+    document.apply(&before).expect("honest");
+    let refused = document.apply(&linked).expect_err("there is a weak link");
+    assert_eq!((refused, refused.reason()), (ApplyError::WeakLink, "weak-link"));
+    assert_eq!(document.clock(ClientId(1)), 3, "nothing of it was taken");
+
+    document.replay(&linked).expect("it was stored before");
+    let after = edit(&doc, &Edit::Insert(0, "x"));
+    assert!(document.apply(&after).expect("honest").update.is_some());
+    let answer = document.apply(&state(&doc)).expect("it repeats a link that is known");
+    assert_eq!((answer.update, answer.gap), (None, false));
+    let snapshot = compact(None, &[record(1, &state(&doc))]).expect("it folds");
+    assert_eq!(json(&snapshot.state), document.to_json().unwrap());
 }
 
 /// Goal: whatever a state vector names, yrs is given no client that the document does not hold.

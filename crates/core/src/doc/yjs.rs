@@ -54,6 +54,10 @@ pub enum ApplyError {
     /// Shared types would nest deeper than [`crate::limits::TYPE_DEPTH_MAX`].
     #[error("shared types nest too deeply")]
     TooDeep,
+    /// There is a new weak link. Only yrs knows this type: yjs 13 throws when it reads one, whatever else is in the
+    /// update. Those that are stored already are loaded and passed on.
+    #[error("weak links break documents for yjs 13")]
+    WeakLink,
     /// Client ids share too many low bits to have been drawn at random.
     #[error("client ids are crowded")]
     CrowdedClients,
@@ -72,6 +76,7 @@ impl ApplyError {
         match self {
             Self::Malformed(malformed) => malformed.reason(),
             Self::TooDeep => "too-deep",
+            Self::WeakLink => "weak-link",
             Self::CrowdedClients => "crowded-clients",
             Self::Disagreement => "disagreement",
             Self::Broken => "broken",
@@ -133,6 +138,9 @@ impl YjsDocument {
     pub fn apply(&mut self, update: &Bytes) -> Result<Applied, ApplyError> {
         let scanned = scan_update(update)?;
         let plan = self.index.plan(&scanned).map_err(|TooDeep| ApplyError::TooDeep)?;
+        if plan.weak_link {
+            return Err(ApplyError::WeakLink);
+        }
         let newcomers = plan.newcomers();
         self.clients.admit(&newcomers).map_err(|CrowdedClients { .. }| ApplyError::CrowdedClients)?;
         let taken = self.take_in(update, &scanned, plan);

@@ -48,6 +48,6 @@ pub use json::{JsonRules, scan_json};
 pub use lib0::{NUMBER_MAX, Reader, write_buf, write_string, write_var_uint};
 pub use malformed::Malformed;
 pub use state_vector::scan_state_vector;
-pub use structs::{Id, Parent, Struct, StructKind};
+pub use structs::{Id, Parent, Struct, StructKind, WeakLink};
 pub use update::{DeleteRange, ScannedUpdate, Section, Structs, scan_update};
 pub use value::scan_any;
