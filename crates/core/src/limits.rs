@@ -31,6 +31,15 @@ pub const CLIENTS_PER_BUCKET_BASE: usize = 64;
 /// See [`CLIENTS_PER_BUCKET_BASE`].
 pub const CLIENTS_PER_BUCKET_FACTOR: usize = 4;
 
+/// Clients whose structs go into yrs in one transaction. It recurses once for each of them that it took
+/// before its turn (40,000 overflow a stack of 2 MiB), and searches through all that wait for each other. A slice costs
+/// little more than its structs, so there is no use in more.
+pub const SLICE_CLIENTS_MAX: usize = 500;
+
+/// Structs that go into yrs in one transaction. It decodes them all first, at up to 800 bytes for one of 7 bytes, so
+/// that 40 MB is the most that decoding takes at a time; a tenth of it would make large documents load slower.
+pub const SLICE_STRUCTS_MAX: u32 = 50_000;
+
 /// Updates held for a connection because they overtook what they rest on, in bytes.
 pub const GAP_BYTES_MAX: usize = 1 << 20;
 

@@ -5,6 +5,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
+use bytes::Bytes;
 use yrs::{
     ClientID, Doc, IdSet, OffsetKind, Options, ReadTxn, Transact, Update,
     updates::{decoder::Decode, encoder::Encode},
@@ -35,7 +36,7 @@ pub(crate) struct Changes {
     /// Structs deleted by it, directly or as a consequence.
     pub(crate) deleted: Vec<DeleteRange>,
     /// The change as yrs encodes it, if it was asked for.
-    pub(crate) encoded: Option<Vec<u8>>,
+    pub(crate) encoded: Option<Bytes>,
 }
 
 impl Contained {
@@ -64,7 +65,7 @@ impl Contained {
         let mut txn = ManuallyDrop::new(self.doc.transact_mut());
         let result = catch_unwind(AssertUnwindSafe(|| {
             txn.apply_update(update).map_err(|_| Failed)?;
-            let encoded = encode.then(|| txn.encode_update_v1());
+            let encoded = encode.then(|| txn.encode_update_v1().into());
             txn.commit();
             if txn.store().pending_update().is_some() || txn.store().pending_ds().is_some() {
                 return Err(Failed);
@@ -97,7 +98,7 @@ impl Contained {
         self.sound
     }
 
-    #[cfg(any(test, feature = "testing"))]
+    /// Makes every later call fail: what the document holds is no longer what it should.
     pub(crate) fn give_up(&mut self) {
         self.sound = false;
     }

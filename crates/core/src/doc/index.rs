@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, iter::Peekable};
 
+use super::slices::{Slices, Take};
 use crate::{
     guard::{Id, Parent, ScannedUpdate, Section, Struct, StructKind, Structs},
     id::ClientId,
@@ -54,6 +55,10 @@ pub(crate) struct Plan {
     pub(crate) straddles: bool,
     /// Whether anything of the update's structs was left out.
     pub(crate) trimmed: bool,
+    /// Whether one of the structs to take is a weak link.
+    pub(crate) weak_link: bool,
+    /// The same structs as in `sections`, in the order of their dependencies, if they are too many to go in at once.
+    pub(crate) slices: Option<Slices>,
     added: BTreeMap<ClientId, ClientStructs>,
 }
 
@@ -62,21 +67,6 @@ impl Plan {
     pub(crate) fn newcomers(&self) -> Vec<ClientId> {
         self.sections.iter().filter(|take| take.from == 0).map(|take| take.client).collect()
     }
-}
-
-/// Structs to take from one client's section.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Take {
-    pub(crate) client: ClientId,
-    /// Clock of the first struct taken; with [`Plan::straddles`] the document may hold its beginning.
-    pub(crate) clock: u32,
-    /// The document's clock before and after.
-    pub(crate) from: u32,
-    pub(crate) to: u32,
-    /// How many structs.
-    pub(crate) count: u32,
-    /// Where they stand in the update's bytes.
-    pub(crate) span: std::ops::Range<u32>,
 }
 
 /// Types nest too deeply; see [`TYPE_DEPTH_MAX`].
@@ -146,16 +136,13 @@ impl<'a> Planner<'a> {
     fn new(index: &'a StructIndex, update: &'a ScannedUpdate<'a>) -> Self {
         let cursor = |section: &'a Section| {
             let from = index.clock(section.client);
-            Cursor {
-                structs: update.structs(section).peekable(),
-                take: Take { client: section.client, clock: from, from, to: from, count: 0, span: 0..0 },
-            }
+            Cursor { structs: update.structs(section).peekable(), take: Take::nothing(section.client, from) }
         };
         Self {
             index,
             cursors: update.sections().iter().map(cursor).collect(),
             waiting: BTreeMap::new(),
-            plan: Plan::default(),
+            plan: Plan { slices: Slices::are_needed(update).then(Slices::default), ..Plan::default() },
         }
     }
 
@@ -213,15 +200,12 @@ impl<'a> Planner<'a> {
             return Err(TooDeep);
         }
         self.plan.straddles |= next.clock < reached;
+        self.plan.weak_link |= next.weak_link.is_some();
         self.plan.added.entry(client).or_default().push(reached, end, depth);
-        let take = &mut self.cursors[at].take;
-        if take.count == 0 {
-            take.clock = next.clock;
-            take.span.start = next.span.start;
+        if let Some(slices) = &mut self.plan.slices {
+            slices.push(client, reached, next);
         }
-        take.count += 1;
-        take.span.end = next.span.end;
-        take.to = end;
+        self.cursors[at].take.push(next);
         Ok(Step::Taken)
     }
 
@@ -254,5 +238,6 @@ fn dependencies(of: &Struct) -> impl Iterator<Item = Id> {
         Parent::Item(id) => Some(id),
         Parent::Root | Parent::Inherited => None,
     };
-    [of.origin, of.right_origin, parent].into_iter().chain(of.quotes).flatten()
+    let quotes = of.weak_link.iter().flat_map(|link| link.quotes);
+    [of.origin, of.right_origin, parent].into_iter().chain(quotes).flatten()
 }

@@ -3,14 +3,16 @@
 use bytes::Bytes;
 use proptest::prelude::*;
 use yrs::{
-    Any, Array, ArrayPrelim, ClientID, Doc, GetString, Map, MapPrelim, OffsetKind, Options, ReadTxn,
-    StateVector, Text, Transact, Update, WriteTxn, updates::decoder::Decode,
+    Any, Array, ArrayPrelim, ClientID, Doc, GetString, Map, MapPrelim, OffsetKind, Options, Quotable,
+    ReadTxn, StateVector, Text, Transact, Update, WriteTxn, updates::decoder::Decode,
 };
+
+mod large;
 
 use super::*;
 use crate::{
-    guard::scan_update,
-    id::{CommitNumber, ConnectionId},
+    guard::{scan_update, write_var_uint},
+    id::{ClientId, CommitNumber, ConnectionId},
     log::{Author, LogEntry, LogRecord},
     time::WallMs,
 };
@@ -310,4 +312,51 @@ fn everything_that_yjs_writes_folds() {
         }
     }
     assert!(folded > 10, "{folded} recorded updates were folded");
+}
+
+/// Goal: a document that yjs 13 can read does not become one that it throws at, and one that holds a weak link already
+/// loads and stays in use.
+#[test]
+fn a_new_weak_link_is_refused_and_a_stored_one_is_loaded() {
+    let doc = client(1);
+    let before = edit(&doc, &Edit::Insert(0, "abc"));
+    let linked: Bytes = {
+        let (text, array) = (doc.get_or_insert_text("text"), doc.get_or_insert_array("array"));
+        let mut txn = doc.transact_mut();
+        let quote = text.quote(&txn, 0..2).expect("the text is long enough");
+        array.push_back(&mut txn, quote);
+        txn.encode_update_v1().into()
+    };
+    let mut document = YjsDocument::default();
+    document.apply(&before).expect("honest");
+    let refused = document.apply(&linked).expect_err("there is a weak link");
+    assert_eq!((refused, refused.reason()), (ApplyError::WeakLink, "weak-link"));
+    assert_eq!(document.clock(ClientId(1)), 3, "nothing of it was taken");
+
+    document.replay(&linked).expect("it was stored before");
+    let after = edit(&doc, &Edit::Insert(0, "x"));
+    assert!(document.apply(&after).expect("honest").update.is_some());
+    let answer = document.apply(&state(&doc)).expect("it repeats a link that is known");
+    assert_eq!((answer.update, answer.gap), (None, false));
+    let snapshot = compact(None, &[record(1, &state(&doc))]).expect("it folds");
+    assert_eq!(json(&snapshot.state), document.to_json().unwrap());
+}
+
+/// Goal: whatever a state vector names, yrs is given no client that the document does not hold.
+#[test]
+fn a_hostile_state_vector_reaches_no_hash_table() {
+    let doc = client(7);
+    let mut document = YjsDocument::default();
+    document.apply(&edit(&doc, &Edit::Insert(0, "abc"))).expect("honest");
+    let hostile: Vec<_> = (0..20_000).map(|i| (ClientId(i << 16 | 7), 1)).collect();
+    let known = document.known_of(hostile.iter().copied());
+    assert_eq!(known.iter().map(|(client, &clock)| (client.get(), clock)).collect::<Vec<_>>(), [(7, 1)]);
+
+    let mut bytes = Vec::new();
+    write_var_uint(&mut bytes, hostile.len() as u64);
+    for (ClientId(id), clock) in hostile {
+        write_var_uint(&mut bytes, id);
+        write_var_uint(&mut bytes, clock.into());
+    }
+    assert_eq!(document.diff(&bytes), document.diff(&[1, 7, 1]));
 }

@@ -8,7 +8,7 @@ use yrs::{ReadTxn, StateVector};
 use super::{
     contain::{Changes, Contained, Failed, decode},
     index::{Plan, StructIndex, TooDeep},
-    splice::Splice,
+    slices::{self, cut},
 };
 use crate::{
     guard::{
@@ -54,6 +54,10 @@ pub enum ApplyError {
     /// Shared types would nest deeper than [`crate::limits::TYPE_DEPTH_MAX`].
     #[error("shared types nest too deeply")]
     TooDeep,
+    /// There is a new weak link. Only yrs knows this type: yjs 13 throws when it reads one, whatever else is in the
+    /// update. Those that are stored already are loaded and passed on.
+    #[error("weak links break documents for yjs 13")]
+    WeakLink,
     /// Client ids share too many low bits to have been drawn at random.
     #[error("client ids are crowded")]
     CrowdedClients,
@@ -72,6 +76,7 @@ impl ApplyError {
         match self {
             Self::Malformed(malformed) => malformed.reason(),
             Self::TooDeep => "too-deep",
+            Self::WeakLink => "weak-link",
             Self::CrowdedClients => "crowded-clients",
             Self::Disagreement => "disagreement",
             Self::Broken => "broken",
@@ -133,6 +138,9 @@ impl YjsDocument {
     pub fn apply(&mut self, update: &Bytes) -> Result<Applied, ApplyError> {
         let scanned = scan_update(update)?;
         let plan = self.index.plan(&scanned).map_err(|TooDeep| ApplyError::TooDeep)?;
+        if plan.weak_link {
+            return Err(ApplyError::WeakLink);
+        }
         let newcomers = plan.newcomers();
         self.clients.admit(&newcomers).map_err(|CrowdedClients { .. }| ApplyError::CrowdedClients)?;
         let taken = self.take_in(update, &scanned, plan);
@@ -142,8 +150,8 @@ impl YjsDocument {
         taken
     }
 
-    /// Takes in an update that this engine stored before. Rules against crafted client ids do not apply, so that
-    /// whatever was once accepted can always be loaded.
+    /// Takes in an update that this engine stored before. The rules on client ids and weak links do not apply, so
+    /// that whatever was once accepted can always be loaded.
     ///
     /// # Errors
     /// [`ReplayError`] says why it cannot be. The document is then of no further use.
@@ -172,18 +180,41 @@ impl YjsDocument {
         if plan.sections.is_empty() && deletes.ranges.is_empty() {
             return Ok(applied);
         }
-        let whole = !plan.trimmed && !deletes.trimmed;
-        let part = if whole { update.clone() } else { cut(update, &plan, &deletes.ranges) };
-        let decoded = {
-            let rescanned = if whole { None } else { Some(scan_update(&part)?) };
-            decode(rescanned.as_ref().unwrap_or(scanned)).ok_or(ApplyError::Disagreement)?
+        let whole = (!plan.trimmed && !deletes.trimmed).then(|| update.clone());
+        let (part, changes) = match &plan.slices {
+            None => self.integrate(update, scanned, whole, &plan, &deletes.ranges)?,
+            Some(slices) => {
+                let changes = slices::integrate(&mut self.doc, update, &plan, slices, &deletes.ranges)?;
+                (whole, changes)
+            }
         };
-        let changes = self.doc.integrate(decoded, plan.straddles).map_err(|Failed| ApplyError::Broken)?;
         applied.before = plan.sections.iter().map(|take| (take.client, take.from)).collect();
         applied.update = new_part(update, part, &plan, &deletes.ranges, changes);
         self.index.commit(plan);
         self.integrated_bytes += applied.update.as_ref().map_or(0, Bytes::len);
         Ok(applied)
+    }
+
+    /// Integrates a plan at once. Returns what went in too.
+    fn integrate(
+        &mut self,
+        update: &Bytes,
+        scanned: &ScannedUpdate<'_>,
+        whole: Option<Bytes>,
+        plan: &Plan,
+        deletes: &[DeleteRange],
+    ) -> Result<(Option<Bytes>, Changes), ApplyError> {
+        let (part, decoded) = match whole {
+            Some(whole) => (whole, decode(scanned)),
+            None => {
+                let part = cut(update, &plan.sections, deletes);
+                let decoded = decode(&scan_update(&part)?);
+                (part, decoded)
+            }
+        };
+        let decoded = decoded.ok_or(ApplyError::Disagreement)?;
+        let changes = self.doc.integrate(decoded, plan.straddles).map_err(|Failed| ApplyError::Broken)?;
+        Ok((Some(part), changes))
     }
 
     /// Returns the ranges, or their beginnings, that lie below the clocks that the document will have.
@@ -250,11 +281,17 @@ impl YjsDocument {
     }
 
     fn diff_from(&self, clocks: impl IntoIterator<Item = (ClientId, u32)>) -> Result<Bytes, Broken> {
-        let mut state = StateVector::default();
-        for (client, clock) in clocks {
-            state.set_max(yrs::ClientID::new(client.0), clock);
-        }
+        let state = self.known_of(clocks);
         Ok(self.doc.read(|txn| txn.encode_state_as_update_v1(&state))?.into())
+    }
+
+    /// Keeps the clients that the document holds structs of. yrs hashes client ids by identity: 20,000 that collide cost
+    /// it seconds, and whoever asks makes them up.
+    pub(super) fn known_of(&self, clocks: impl IntoIterator<Item = (ClientId, u32)>) -> StateVector {
+        let mut state = StateVector::default();
+        let known = clocks.into_iter().filter(|&(client, _)| self.index.clock(client) > 0);
+        known.for_each(|(client, clock)| state.set_max(yrs::ClientID::new(client.0), clock));
+        state
     }
 
     /// Estimates what the document holds in memory, in bytes: yrs keeps about 200 bytes for a character that was typed
@@ -287,10 +324,10 @@ struct Deletes {
     trimmed: bool,
 }
 
-/// Returns what of an integrated `part` of `update` was new.
+/// Returns what of an integrated update was new. `part` is what went in, if it is at hand.
 fn new_part(
     update: &Bytes,
-    part: Bytes,
+    part: Option<Bytes>,
     plan: &Plan,
     deletes: &[DeleteRange],
     changes: Changes,
@@ -299,21 +336,11 @@ fn new_part(
         return None;
     }
     if let Some(encoded) = changes.encoded {
-        return Some(encoded.into());
+        return Some(encoded);
     }
     // An answer to a sync request repeats every deletion that its sender knows of.
-    let repeats = deletes.len() > changes.deleted.len();
-    Some(if repeats { cut(update, plan, &changes.deleted) } else { part })
-}
-
-/// Copies the planned structs and the given deletions out of an update.
-fn cut(update: &Bytes, plan: &Plan, deletes: &[DeleteRange]) -> Bytes {
-    let mut splice = Splice::default();
-    for take in &plan.sections {
-        let bytes = &update[take.span.start as usize..take.span.end as usize];
-        let added = splice.structs(take.client, take.clock..take.to, take.count, bytes);
-        debug_assert!(added.is_ok(), "a client has one section in a scanned update");
+    if deletes.len() > changes.deleted.len() {
+        return Some(cut(update, &plan.sections, &changes.deleted));
     }
-    deletes.iter().for_each(|&range| splice.delete(range));
-    splice.finish()
+    Some(part.unwrap_or_else(|| cut(update, &plan.sections, deletes)))
 }

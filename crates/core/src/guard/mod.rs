@@ -21,10 +21,9 @@
 //! types would nest, whether an item's parent is a type, or that one id means one content. [`ClientBuckets`] is the
 //! exception: it bounds how many client ids of one document share their low bits.
 //!
-//! Nor does it bound what applying costs. Where the clients of one update wait for each other in a chain, each for
-//! one with a lower id, yrs takes time by the square of the chain and recurses once for each of its clients: 40,000
-//! of them, 480 KB, overflow a stack of 2 MiB, and 160,000 one of 8 MiB (yrs 0.28.1, release). Many honest clients
-//! may form such chains, so they are not refused here; [`ScannedUpdate::structs`] names what each struct waits for.
+//! Nor does it bound what applying costs. yrs recurses over clients that wait for each other and decodes a whole update
+//! at once; so a document gives it large updates in slices, in an order in which nothing waits. What a document may not
+//! hold at all it refuses itself: see `doc::ApplyError`.
 //!
 //! Invariants:
 //! * no scanner panics, recurses, or loops without consuming input;
@@ -49,6 +48,6 @@ pub use json::{JsonRules, scan_json};
 pub use lib0::{NUMBER_MAX, Reader, write_buf, write_string, write_var_uint};
 pub use malformed::Malformed;
 pub use state_vector::scan_state_vector;
-pub use structs::{Id, Parent, Struct, StructKind};
+pub use structs::{Id, Parent, Struct, StructKind, WeakLink};
 pub use update::{DeleteRange, ScannedUpdate, Section, Structs, scan_update};
 pub use value::scan_any;

@@ -81,6 +81,13 @@ pub enum Parent {
     Item(Id),
 }
 
+/// A type of yrs that quotes others' elements. yjs 13 does not know it and throws.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WeakLink {
+    /// The elements and types that the quotation begins and ends with; nothing for a root type.
+    pub quotes: [Option<Id>; 2],
+}
+
 /// A run of consecutive elements of one client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Struct {
@@ -96,8 +103,8 @@ pub struct Struct {
     pub right_origin: Option<Id>,
     /// Where they belong.
     pub parent: Parent,
-    /// The elements and types that a weak link names as the ends of its quotation.
-    pub quotes: [Option<Id>; 2],
+    /// What is quoted, if the content is a weak link.
+    pub weak_link: Option<WeakLink>,
     /// Where the struct is in the update, in bytes.
     pub span: Range<u32>,
 }
@@ -131,7 +138,7 @@ pub(super) fn read_struct(reader: &mut Reader<'_>, clock: u32) -> Result<Struct,
         origin: None,
         right_origin: None,
         parent: Parent::Inherited,
-        quotes: [None; 2],
+        weak_link: None,
         span: 0..0,
     };
     let len = match info {
@@ -175,7 +182,7 @@ fn read_item(reader: &mut Reader<'_>, info: u8, start: usize, item: &mut Struct)
             reader.var_string()?;
         }
     }
-    read_content(reader, content, &mut item.quotes)
+    read_content(reader, content, &mut item.weak_link)
 }
 
 fn read_parent(reader: &mut Reader<'_>) -> Result<Parent, Malformed> {
@@ -191,11 +198,7 @@ fn read_parent(reader: &mut Reader<'_>) -> Result<Parent, Malformed> {
 }
 
 /// Reads content of a known kind, and returns how many elements it is.
-fn read_content(
-    reader: &mut Reader<'_>,
-    content: u8,
-    quotes: &mut [Option<Id>; 2],
-) -> Result<u64, Malformed> {
+fn read_content(reader: &mut Reader<'_>, content: u8, link: &mut Option<WeakLink>) -> Result<u64, Malformed> {
     match content {
         1 => return reader.var_uint(),
         3 => drop(reader.buf()?),
@@ -205,7 +208,7 @@ fn read_content(
             reader.var_string()?;
             read_json(reader)?;
         }
-        7 => read_type(reader, quotes)?,
+        7 => *link = read_type(reader)?,
         8 => {
             let len = reader.count(1)?;
             for _ in 0..len {
@@ -225,17 +228,18 @@ fn read_content(
     Ok(1)
 }
 
-fn read_type(reader: &mut Reader<'_>, quotes: &mut [Option<Id>; 2]) -> Result<(), Malformed> {
+/// Reads the head of a type, and returns what it is if it is a weak link.
+fn read_type(reader: &mut Reader<'_>) -> Result<Option<WeakLink>, Malformed> {
     let at = reader.position();
     match reader.u8()? {
-        0 | 1 | 2 | 4 | 6 => Ok(()),
-        3 => reader.var_string().map(drop),
-        7 => read_weak_link(reader, quotes),
+        0 | 1 | 2 | 4 | 6 => Ok(None),
+        3 => reader.var_string().map(|_| None),
+        7 => read_weak_link(reader).map(Some),
         type_ref => Err(Malformed::TypeRef { at, type_ref }),
     }
 }
 
-fn read_weak_link(reader: &mut Reader<'_>, quotes: &mut [Option<Id>; 2]) -> Result<(), Malformed> {
+fn read_weak_link(reader: &mut Reader<'_>) -> Result<WeakLink, Malformed> {
     let at = reader.position();
     let flags = reader.u8()?;
     if flags & !LINK_FLAGS != 0 {
@@ -244,14 +248,15 @@ fn read_weak_link(reader: &mut Reader<'_>, quotes: &mut [Option<Id>; 2]) -> Resu
     let is_root = flags & LINK_ROOT != 0;
     let is_written = [true, flags & (LINK_QUOTES_MANY | LINK_END_OPEN) != 0];
     let is_open = [flags & LINK_START_OPEN != 0, flags & LINK_END_OPEN != 0];
+    let mut link = WeakLink::default();
     for end in 0..2 {
         match (is_written[end], is_open[end] && is_root) {
             (false, _) => {}
             (true, true) => drop(reader.var_string()?),
-            (true, false) => quotes[end] = Some(read_id(reader)?),
+            (true, false) => link.quotes[end] = Some(read_id(reader)?),
         }
     }
-    Ok(())
+    Ok(link)
 }
 
 fn read_json(reader: &mut Reader<'_>) -> Result<(), Malformed> {

@@ -337,7 +337,8 @@ fn who_asked_while_the_document_broke_is_answered_from_the_rebuilt_one() {
     world.update(ALICE, &typed(&client(), "a"));
     world.flush();
     world.commit();
-    (world.read(ALICE), world.read(BOB));
+    world.read(ALICE);
+    world.read(BOB);
     world.room.break_for_test();
     for connection in [ALICE, BOB] {
         world.request(connection, Request::Sync { state: Bytes::from_static(&[0]) });

@@ -67,7 +67,7 @@ fn what_is_known_of_a_struct() {
         origin: None,
         right_origin: None,
         parent: Parent::Root,
-        quotes: [None; 2],
+        weak_link: None,
         span: 4..11,
     };
     let inherited = Parent::Inherited;
@@ -113,8 +113,8 @@ fn what_weak_links_quote() {
         let bytes = update(0, &[&item(7, &[&[7], body].concat())]);
         let scanned = scan_update(&bytes).expect("honest");
         let [section] = scanned.sections() else { panic!("one client") };
-        let quotes = scanned.structs(section).next().map(|read| read.quotes);
-        quotes.map(|ids| ids.map(|id| id.map(|id| (id.client.0, id.clock))))
+        let quotes = scanned.structs(section).next().and_then(|read| read.weak_link);
+        quotes.map(|link| link.quotes.map(|id| id.map(|id| (id.client.0, id.clock))))
     };
     assert_eq!(quotes(&[0x00, 3, 4]), Some([Some((3, 4)), None]));
     assert_eq!(quotes(&[0x07, 3, 4, 5, 6]), Some([Some((3, 4)), Some((5, 6))]));
