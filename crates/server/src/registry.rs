@@ -141,3 +141,55 @@ impl Rooms {
         self.open.get(key).is_some_and(|entry| entry.number == number)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use syncline_core::{id::ConnectionId, log::Author};
+    use syncline_store::{committer::Committer, mem::MemoryStore};
+    use tokio::task::JoinSet;
+
+    use super::*;
+    use crate::{clock::Clock, memory::MemoryBudget, metrics::Metrics, outbox::SharedOutbox};
+
+    /// Goal: a join that finds the inbox full is not lost, whatever the room does meanwhile. Method: the load is held
+    /// up by a store that answers nobody, until more have joined than the inbox takes.
+    #[tokio::test]
+    async fn joins_beyond_a_full_inbox_wait_their_turn() {
+        const LATE: usize = 50;
+        let committer = Committer::start(Box::new(MemoryStore::new()), ()).unwrap();
+        let (release, held) = channel::<()>();
+        committer.handle().maintain(move |_| _ = held.recv()).unwrap();
+        let memory = MemoryBudget::new(usize::MAX);
+        let epoch = Epoch::new(Clock::start(), &committer.handle(), &memory, &Arc::new(Metrics::new()));
+        let key = RoomKey { tenant: TenantId(0), name: RoomName::new("room").unwrap() };
+
+        let mut joins = JoinSet::new();
+        let mut outboxes = Vec::new();
+        for connection in 0..ROOM_INBOX_MESSAGES_MAX + LATE {
+            let outbox = Arc::new(SharedOutbox::default());
+            outboxes.push(Arc::clone(&outbox));
+            let (epoch, key) = (Arc::clone(&epoch), key.clone());
+            let connection = ConnectionId(connection as u64);
+            let join = Join { connection, author: Author::default(), outbox, handshake: None };
+            joins.spawn(async move { Registry::join(&epoch, &key, join).await.map(drop) });
+        }
+        for _ in 0..ROOM_INBOX_MESSAGES_MAX {
+            joins.join_next().await.unwrap().unwrap().unwrap();
+        }
+        assert!(joins.try_join_next().is_none(), "the inbox is full, and the room is not there yet");
+        assert_eq!(epoch.registry.len(), 1);
+
+        drop(release);
+        while let Some(joined) = joins.join_next().await {
+            joined.unwrap().unwrap();
+        }
+        // When it ends, the room closes everyone whom it has taken in.
+        epoch.end().await;
+        assert_eq!(epoch.registry.len(), 0);
+        for outbox in &outboxes {
+            outbox.changed().await;
+        }
+    }
+}
