@@ -20,7 +20,7 @@ const PARENT_IS_ROOT = 1
 export const bytes = (...parts) => encoding.encode(encoder => {
   for (const part of parts) {
     if (typeof part === 'function') part(encoder)
-    else encoding.writeUint8Array(encoder, Uint8Array.from([part].flat()))
+    else encoding.writeUint8Array(encoder, part instanceof Uint8Array ? part : Uint8Array.from([part].flat()))
   }
 })
 
@@ -57,7 +57,9 @@ export const nestedEmbed = depth => item(EMBED, string('['.repeat(depth) + ']'.r
 
 export const nestedFormat = depth => item(FORMAT, string('bold'), string('['.repeat(depth) + ']'.repeat(depth)))
 
-export const nestedDocument = depth => item(DOC, string('guid'), repeat(depth, ANY_ARRAY, 1), ANY_NULL)
+/** The options of a subdocument are an object, in which anything may be nested. */
+export const nestedDocument = depth =>
+  item(DOC, string('guid'), ANY_OBJECT, uint(1), string('meta'), repeat(depth, ANY_ARRAY, 1), ANY_NULL)
 
 export const unknownContent = item(31, uint(1))
 

@@ -27,11 +27,11 @@ const UPDATE: u64 = 2;
 /// Parses a frame from a client. A message of an unknown kind ends the frame, for its length cannot be known.
 ///
 /// # Errors
-/// [`Malformed`] if a message of a known kind is cut short.
+/// [`Malformed`] if the frame holds no message, or a message of a known kind is cut short.
 pub fn decode(frame: &Bytes) -> Result<Vec<Request>, Malformed> {
     let mut reader = Reader::new(frame);
     let mut requests = Vec::with_capacity(1);
-    while reader.left() > 0 {
+    while requests.is_empty() || reader.left() > 0 {
         let request = match reader.var_uint()? {
             SYNC => sync(&mut reader, frame)?,
             AWARENESS => Some(Request::Presence { entries: frame.slice_ref(reader.buf()?) }),
@@ -117,12 +117,11 @@ mod tests {
         check(&[3], &[Request::QueryPresence]);
         check(&[3, 0, 0, 1, 0], &[Request::QueryPresence, Request::Sync { state: bytes(&[0]) }]);
         check(&[9, 9, 9], &[]);
-        check(&[], &[]);
     }
 
     #[test]
     fn a_cut_frame_is_malformed() {
-        for frame in [&[0][..], &[0, 0], &[0, 0, 5, 1], &[1, 0xff], &[0x80]] {
+        for frame in [&[][..], &[0], &[0, 0], &[0, 0, 5, 1], &[1, 0xff], &[0x80]] {
             assert!(decode(&Bytes::copy_from_slice(frame)).is_err(), "{frame:02x?}");
         }
     }
