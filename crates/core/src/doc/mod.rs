@@ -10,6 +10,7 @@ mod compact;
 mod contain;
 mod index;
 mod read;
+mod same;
 mod slices;
 mod splice;
 #[cfg(test)]

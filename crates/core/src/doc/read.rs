@@ -26,13 +26,6 @@ impl YjsDocument {
         Ok(Value::Object(object))
     }
 
-    /// Returns whether two documents hold the same: structs, deletions and content.
-    pub(super) fn same_document(&self, other: &Self) -> Result<bool, Broken> {
-        let mine = self.contained().read(|txn| txn.snapshot())?;
-        let theirs = other.contained().read(|txn| txn.snapshot())?;
-        Ok(mine == theirs && same_json(&self.to_json()?, &other.to_json()?))
-    }
-
     /// Returns the root type `root` as plain text, if the document has it: the characters of a text, the markup of XML.
     ///
     /// # Errors
@@ -49,7 +42,7 @@ impl YjsDocument {
 }
 
 /// Gives a root without a type the one that its content has.
-fn typed<T: ReadTxn>(root: Out, txn: &T) -> Out {
+pub(super) fn typed<T: ReadTxn>(root: Out, txn: &T) -> Out {
     let Out::UndefinedRef(branch) = root else { return root };
     if MapRef::from(branch).len(txn) > 0 {
         return Out::YMap(MapRef::from(branch));
@@ -75,7 +68,7 @@ fn branch_of(out: Out) -> Option<BranchPtr> {
     }
 }
 
-fn json(any: &Any) -> Value {
+pub(super) fn json(any: &Any) -> Value {
     match any {
         Any::Null | Any::Undefined => Value::Null,
         Any::Bool(value) => Value::Bool(*value),
@@ -84,22 +77,6 @@ fn json(any: &Any) -> Value {
         Any::Buffer(bytes) => bytes.iter().copied().map(Value::from).collect(),
         Any::Array(items) => items.iter().map(json).collect(),
         Any::Map(members) => members.iter().map(|(name, value)| (name.clone(), json(value))).collect(),
-    }
-}
-
-/// Compares two JSON values; numbers by what a double makes of them, since yrs encodes a `BigInt` that a double comes
-/// close to as that double.
-fn same_json(one: &Value, other: &Value) -> bool {
-    match (one, other) {
-        (Value::Number(one), Value::Number(other)) => one == other || one.as_f64() == other.as_f64(),
-        (Value::Array(one), Value::Array(other)) => {
-            one.len() == other.len() && one.iter().zip(other).all(|(one, other)| same_json(one, other))
-        }
-        (Value::Object(one), Value::Object(other)) => {
-            let same = |name, one| other.get(name).is_some_and(|other| same_json(one, other));
-            one.len() == other.len() && one.iter().all(|(name, one)| same(name, one))
-        }
-        (one, other) => one == other,
     }
 }
 
