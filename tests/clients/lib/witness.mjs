@@ -12,6 +12,12 @@ export class Witness {
     this.doc = new Y.Doc()
     /** Clocks that the server said it has. @type {Map<number, number>} */
     this.claimed = new Map()
+    /**
+     * What it was shown or told of, by client: ranges of clocks, in order and apart. An edit may rest on one whose echo
+     * was lost with its connection, and then only the server's next claim tells of it.
+     * @type {Map<number, [number, number][]>}
+     */
+    this.known = new Map()
   }
 
   /** @param {Uint8Array} frame - one that the server sent */
@@ -20,20 +26,22 @@ export class Witness {
     if (kind === 'step1') {
       for (const [client, clock] of Y.decodeStateVector(payload)) {
         this.claimed.set(client, Math.max(clock, this.claimed.get(client) ?? 0))
+        this.#know(client, 0, clock)
       }
     } else if (kind === 'step2' || kind === 'update') {
-      Y.applyUpdate(this.doc, payload)
+      this.#see(payload)
     }
   }
 
   /** Whether the server has shown that it holds this client's structs below the clock. */
   saw (client, clock) {
-    return Math.max(Y.getState(this.doc.store, client), this.claimed.get(client) ?? 0) >= clock
+    const [from, to] = this.known.get(client)?.[0] ?? [0, 0]
+    return from === 0 && to >= clock
   }
 
   /** The server has shown this whole document. */
   receiveAll (served) {
-    Y.applyUpdate(this.doc, Y.encodeStateAsUpdate(served))
+    this.#see(Y.encodeStateAsUpdate(served))
   }
 
   /**
@@ -59,6 +67,23 @@ export class Witness {
     for (const [client, clock] of this.claimed) {
       assert.ok(Y.getState(served.store, client) >= clock, `client ${client}: clock ${clock} was claimed and is gone`)
     }
+  }
+
+  #see (update) {
+    Y.applyUpdate(this.doc, update)
+    for (const struct of Y.decodeUpdate(update).structs) {
+      if (struct instanceof Y.Skip) continue
+      this.#know(struct.id.client, struct.id.clock, struct.id.clock + struct.length)
+    }
+  }
+
+  #know (client, from, to) {
+    const apart = []
+    for (const range of this.known.get(client) ?? []) {
+      if (range[1] < from || range[0] > to) apart.push(range)
+      else [from, to] = [Math.min(from, range[0]), Math.max(to, range[1])]
+    }
+    this.known.set(client, [...apart, [from, to]].sort(([a], [b]) => a - b))
   }
 }
 
