@@ -9,9 +9,6 @@ import { contentOf, rootsOf, sameState } from '../lib/content.mjs'
 import { generations, scenario } from '../lib/scenario.mjs'
 import { until } from '../lib/until.mjs'
 
-/** Values that a restart may change, because the log is read back by another implementation. */
-const KNOWN_EXCEPTIONS = { smallBigInt: [12n, 12], negativeZero: [-0, 0] }
-
 const ANY = {
   null: null,
   undefined,
@@ -36,7 +33,8 @@ const ANY = {
   negativeZero: -0,
   smallBigInt: 12n,
   bigInt: 2n ** 62n + 1n,
-  minusBigInt: -(2n ** 63n),
+  minusBigInt: -(2n ** 63n) + 1n,
+  roundBigInt: -(2n ** 63n),
   emptyString: '',
   string: 'Grüße, 世界',
   surrogates: '😀👩‍👩‍👧‍👦 \u{1F1E9}\u{1F1EA}',
@@ -98,9 +96,6 @@ const writeXml = xml => {
   words.insert(0, 'bold words', { strong: { class: 'b' } })
   words.insert(10, ' and 😀')
   words.setAttribute('lang', 'de')
-  const hook = new Y.XmlHook('custom')
-  xml.insert(3, [hook])
-  hook.set('argument', 1)
   xml.delete(0, 1)
 }
 
@@ -120,27 +115,36 @@ const cutEmoji = doc => {
   text.delete(4, 1)
 }
 
-const expectSame = async (reader, writer, who) => {
-  const expected = contentOf(writer.doc)
+const expectSame = async (reader, writer, who, expected = () => contentOf(writer.doc)) => {
+  const same = () => sameState(reader.doc, writer.doc) && isDeepStrictEqual(contentOf(reader.doc), expected())
   try {
-    await until(() => sameState(reader.doc, writer.doc) && isDeepStrictEqual(contentOf(reader.doc), expected), who)
+    await until(same, who)
   } catch (error) {
     console.log(`${error.message}:`)
-    assert.deepStrictEqual(contentOf(reader.doc), expected, error.message)
+    assert.deepStrictEqual(contentOf(reader.doc), expected(), error.message)
     throw error
   }
 }
 
-/** The content with the value that a restart may leave where one is known to change. */
-const settle = content => {
-  const settled = (value, seen) => KNOWN_EXCEPTIONS[value].some(known => Object.is(known, seen))
-  for (const key of Object.keys(KNOWN_EXCEPTIONS)) {
-    const { map, array } = content
-    if (settled(key, map.map[key])) map.map[key] = 'settled'
-    array.array = array.array.map(value => settled(key, value) ? `${key} or what it became` : value)
-  }
-  return content
+/** What a value may have become where the server has encoded it again, with one kind of number for all of them. */
+const KNOWN_EXCEPTIONS = {
+  'a BigInt that a double holds is a number': value => typeof value === 'bigint' && BigInt(Number(value)) === value
+    ? Number(value)
+    : value,
+  '-0 is 0': value => value === 0 ? 0 : value
 }
+
+/** The expected content, with what is seen where that is a known exception. */
+const settled = (expected, seen) => {
+  if (Object.values(KNOWN_EXCEPTIONS).some(known => Object.is(known(expected), seen))) return seen
+  if (Array.isArray(expected)) return expected.map((value, i) => settled(value, seen?.[i]))
+  if (expected === null || Object.getPrototypeOf(expected) !== Object.prototype) return expected
+  return Object.fromEntries(Object.entries(expected).map(([key, value]) => [key, settled(value, seen?.[key])]))
+}
+
+/** For who was not there: the server has encoded the document again. */
+const expectSettled = (reader, writer, who) =>
+  expectSame(reader, writer, who, () => settled(contentOf(writer.doc), contentOf(reader.doc)))
 
 const play = async (world, server, writing, reading) => {
   const room = `values of ${writing} for ${reading}`
@@ -159,9 +163,9 @@ const play = async (world, server, writing, reading) => {
   cutEmoji(peer.doc)
   await expectSame(writer, peer, 'the writer sees the edits of the peer')
 
-  world.tell('a late joiner sees the same')
+  world.tell('a late joiner sees the same, known exceptions apart')
   const late = world.join(server, room, { generation: reading })
-  await expectSame(late, writer, 'the late joiner sees every value')
+  await expectSettled(late, writer, 'the late joiner sees every value')
   await writer.echo()
   await peer.echo()
   for (const client of [peer, late]) world.leave(client)
@@ -180,8 +184,6 @@ await scenario(async world => {
   await server.kill()
   await server.start()
   for (const { room, writer } of rooms) {
-    const reader = await world.join(server, room).sync()
-    assert.deepStrictEqual(settle(contentOf(reader.doc)), settle(contentOf(writer.doc)))
-    assert.ok(sameState(reader.doc, writer.doc))
+    await expectSettled(world.join(server, room), writer, 'every value is there after the restart')
   }
 })
