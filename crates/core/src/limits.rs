@@ -36,9 +36,13 @@ pub const CLIENTS_PER_BUCKET_FACTOR: usize = 4;
 /// little more than its structs, so there is no use in more.
 pub const SLICE_CLIENTS_MAX: usize = 500;
 
-/// Structs that go into yrs in one transaction. It decodes them all first, at up to 800 bytes for one of 7 bytes, so
-/// that 40 MB is the most that decoding takes at a time; a tenth of it would make large documents load slower.
-pub const SLICE_STRUCTS_MAX: u32 = 50_000;
+/// Structs that go into yrs in one transaction. It decodes them all first, at up to 450 bytes for one of 7 bytes, and
+/// moves those behind it for each that it joins to the one before. A slice costs some microseconds.
+pub const SLICE_STRUCTS_MAX: u32 = 5_000;
+
+/// Bytes that yrs copies, and holds until it is done, when it joins the structs of one transaction that continue each
+/// other: one of `w` bytes at place `n` counts `n * w`. 400 values that could be one reach it.
+pub const SLICE_JOIN_BYTES_MAX: u64 = 2 << 20;
 
 /// Updates held for a connection because they overtook what they rest on, in bytes.
 pub const GAP_BYTES_MAX: usize = 1 << 20;

@@ -142,7 +142,7 @@ impl<'a> Planner<'a> {
             index,
             cursors: update.sections().iter().map(cursor).collect(),
             waiting: BTreeMap::new(),
-            plan: Plan { slices: Slices::are_needed(update).then(Slices::default), ..Plan::default() },
+            plan: Plan { slices: Slices::may_be_needed(update).then(Slices::default), ..Plan::default() },
         }
     }
 
@@ -159,6 +159,7 @@ impl<'a> Planner<'a> {
         self.plan.trimmed |= self.plan.gap || self.plan.known > 0;
         self.plan.sections = self.cursors.into_iter().map(|cursor| cursor.take).collect();
         self.plan.sections.retain(|take| take.count > 0);
+        self.plan.slices = self.plan.slices.filter(|slices| slices.count() > 1);
         Ok(self.plan)
     }
 

@@ -1,0 +1,83 @@
+//! The memory that a document takes for an update it refuses is bounded by the update, and what it takes for one that it
+//! accepts is little more than what it then holds.
+//!
+//! The counter is for the whole process, so this is a test binary of its own with one test.
+
+#![cfg(feature = "yjs")]
+
+mod payloads;
+
+use bytes::Bytes;
+use peak_alloc::PeakAlloc;
+use syncline_core::{doc::YjsDocument, guard::write_var_uint};
+
+use payloads::Payload;
+
+#[global_allocator]
+static HEAP: PeakAlloc = PeakAlloc;
+
+/// Most bytes that a refused update may take for each of its own.
+const FACTOR: usize = 64;
+
+/// Bytes that any update may take.
+const BASE: usize = 1 << 20;
+
+/// Most bytes that an update which is accepted takes beyond what is held of it, whatever its length; and once its length
+/// again, of which slices are copied.
+const MORE: usize = 8 << 20;
+
+/// An update of client 2 with as many structs as fit into `len` bytes, each an element of the root `m`: the first as given,
+/// the others with the content `body` after the one before.
+fn repeated(len: usize, content: u8, body: &[u8]) -> Vec<u8> {
+    let (mut structs, mut count) = ([&[content, 1, 1, b'm'], body].concat(), 1_u64);
+    while structs.len() < len {
+        structs.push(0x80 | content);
+        write_var_uint(&mut structs, 2);
+        write_var_uint(&mut structs, count - 1);
+        structs.extend(body);
+        count += 1;
+    }
+    let mut out = vec![1];
+    write_var_uint(&mut out, count);
+    out.extend([2, 0]);
+    out.extend(structs);
+    out.push(0);
+    out
+}
+
+/// Applies, and returns the peak of what that took and what of it is still held.
+fn measure(update: Vec<u8>, accepted: bool) -> (usize, usize, usize) {
+    let update = Bytes::from(update);
+    let mut document = YjsDocument::default();
+    let typed = Bytes::from_static(&[1, 1, 1, 0, 0x04, 1, 1, b't', 1, b'a', 0]);
+    document.apply(&typed).expect("client 1 types into the root `t`");
+    HEAP.reset_peak_usage();
+    let before = HEAP.current_usage();
+    assert_eq!(document.apply(&update).map(drop).is_ok(), accepted);
+    let peak = HEAP.peak_usage().saturating_sub(before);
+    (peak, HEAP.current_usage().saturating_sub(before), update.len())
+}
+
+#[test]
+fn the_memory_of_a_document_is_bounded() {
+    let mut refused = payloads::refused();
+    let crowded = payloads::clients(150_000, |i| i << 16 | 7);
+    refused.push(Payload { name: "more crowded clients", reason: "crowded-clients", update: crowded });
+    for Payload { name, update, .. } in refused {
+        let (peak, _, bytes) = measure(update, false);
+        assert!(peak <= FACTOR * bytes + BASE, "{name}: {peak} bytes for {bytes}");
+    }
+    let one_struct = [&[8, 1, 1, b'm', 0x80, 0x80, 0x20][..], &[118, 0].repeat(1 << 19)].concat();
+    let accepted = [
+        ("tiny maps", repeated(4 << 20, 7, &[1])),
+        ("tiny texts", repeated(1 << 20, 4, &[1, b'x'])),
+        ("tiny values", repeated(1 << 20, 8, &[1, 118, 0])),
+        ("tiny values with a member", repeated(1 << 20, 8, &[1, 118, 1, 0, 126])),
+        ("tiny values in one struct", [&[1, 1, 2, 0], &one_struct[..], &[0]].concat()),
+        ("deleted elements", repeated(1 << 20, 1, &[1])),
+    ];
+    for (name, update) in accepted {
+        let (peak, held, bytes) = measure(update, true);
+        assert!(peak - held <= bytes + MORE, "{name}: {} bytes more than held for {bytes}", peak - held);
+    }
+}
