@@ -52,8 +52,14 @@ mod tests {
 
     #[test]
     fn editors_say_who_is_there() {
-        check(r##"{"user":{"name":"Ada","color":"#30BCED","colorLight":"#30bced33"}}"##, Some(("Ada", Some("#30bced"))));
-        check(r##"{"user":{"name":" Zoë 🙂 ","color":"#abc"},"cursor":null}"##, Some(("Zoë 🙂", Some("#abc"))));
+        check(
+            r##"{"user":{"name":"Ada","color":"#30BCED","colorLight":"#30bced33"}}"##,
+            Some(("Ada", Some("#30bced"))),
+        );
+        check(
+            r##"{"user":{"name":" Zoë 🙂 ","color":"#abc"},"cursor":null}"##,
+            Some(("Zoë 🙂", Some("#abc"))),
+        );
         check(r#"{"user":{}}"#, Some(("", None)));
         check(r#"{"user":"Ada"}"#, None);
         check("{}", None);

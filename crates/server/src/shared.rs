@@ -15,6 +15,7 @@ use crate::{
     epoch::Epoch,
     inbound::InboundBudget,
     limits::HANDSHAKES_MAX,
+    lobby::Lobby,
     memory::MemoryBudget,
     metrics::{Metrics, Moment},
     origin::Origin,
@@ -26,6 +27,7 @@ pub(crate) struct Shared {
     pub(crate) memory: Arc<MemoryBudget>,
     pub(crate) inbound: Arc<InboundBudget>,
     pub(crate) allow_origins: Vec<Origin>,
+    pub(crate) lobby: Lobby,
     connections_max: usize,
     /// One permit for each WebSocket that may still be opened.
     pub(crate) sockets: Arc<Semaphore>,
@@ -49,6 +51,7 @@ impl Shared {
             memory: MemoryBudget::new(config.memory_bytes),
             inbound: InboundBudget::new(INBOUND_BYTES_MAX),
             allow_origins: config.allow_origins.clone(),
+            lobby: Lobby::default(),
             connections_max,
             sockets: Arc::new(Semaphore::new(connections_max)),
             handshakes: Arc::new(Semaphore::new(HANDSHAKES_MAX)),
