@@ -4,12 +4,15 @@
 //! starts after seconds.
 
 mod bench;
+mod browser;
 mod deny;
 mod fuzz;
 mod npm;
 mod process;
+mod screenshot;
 mod serve;
 mod test;
+mod web;
 
 use std::process::ExitCode;
 
@@ -21,7 +24,7 @@ struct Task {
     run: fn(Vec<String>) -> Result<ExitCode, String>,
 }
 
-const TASKS: [Task; 5] = [
+const TASKS: [Task; 7] = [
     Task {
         name: "serve",
         summary: "build the server and run it on this machine",
@@ -33,6 +36,13 @@ const TASKS: [Task; 5] = [
         summary: "run every check that a change must pass",
         help: test::HELP,
         run: test::run,
+    },
+    Task { name: "web", summary: "build the page that the server shows", help: web::HELP, run: web::run },
+    Task {
+        name: "screenshot",
+        summary: "take the picture in the README",
+        help: screenshot::HELP,
+        run: screenshot::run,
     },
     Task { name: "bench", summary: "measure, side by side with a peer", help: bench::HELP, run: bench::run },
     Task {
@@ -84,7 +94,7 @@ fn task(name: &str) -> Result<&'static Task, String> {
 fn print_overview() {
     println!("Usage: cargo xtask COMMAND [ARGS]\n\nCommands:");
     for task in &TASKS {
-        println!("  {:<6} {}", task.name, task.summary);
+        println!("  {:<10} {}", task.name, task.summary);
     }
     println!("\n`cargo xtask COMMAND --help` says more about one of them.");
 }
