@@ -8,6 +8,7 @@
 
 mod compact;
 mod contain;
+mod contains;
 mod index;
 mod read;
 mod same;

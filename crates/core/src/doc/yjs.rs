@@ -307,6 +307,10 @@ impl YjsDocument {
         self.integrated_bytes
     }
 
+    pub(super) fn index(&self) -> &StructIndex {
+        &self.index
+    }
+
     pub(super) fn contained(&self) -> &Contained {
         &self.doc
     }
