@@ -67,14 +67,16 @@ impl Room {
         let Some(subscriber) = self.subscribers.get_mut(&connection) else { return };
         subscriber.asked &= !answer;
         self.stats.cut += applied.known;
-        match applied.update {
-            Some(update) => {
-                let author = subscriber.author.clone();
-                let entry = LogEntry { author, connection, at: now.wall, update };
-                self.commits.gather(Integrated { entry, before: applied.before });
-            }
-            None if !applied.gap => self.stats.duplicates += 1,
-            None => {}
+        let repeats = applied.update.is_none() || applied.known > 0;
+        if let Some(update) = applied.update {
+            let author = subscriber.author.clone();
+            let entry = LogEntry { author, connection, at: now.wall, update };
+            self.commits.gather(Integrated { entry, before: applied.before });
+        } else if !applied.gap {
+            self.stats.duplicates += 1;
+        }
+        if repeats && !applied.gap && !answer {
+            self.acknowledge_again(connection, update);
         }
         if applied.gap {
             self.stats.gaps += 1;
@@ -83,6 +85,14 @@ impl Room {
                 self.ask(now, connection);
             }
         }
+    }
+
+    /// Sends an update back to its author alone: what was new in it goes to everyone, but the author may be waiting for the
+    /// rest too, which others brought first.
+    fn acknowledge_again(&mut self, connection: ConnectionId, update: &Bytes) {
+        let batch = self.note(vec![yjs::update(update)]);
+        self.commits.park(Effect::Note(connection, batch));
+        self.release();
     }
 
     fn refuse(&mut self, now: Now, connection: ConnectionId, error: ApplyError) {

@@ -244,10 +244,14 @@ fn an_update_that_comes_twice_is_committed_once() {
     world.update(BOB, &update);
     world.flush();
     world.commit();
+    world.read(ALICE);
+    world.read(BOB);
     world.update(BOB, &update);
     world.flush();
     assert_eq!(world.under_way, None);
     assert_eq!(world.room.stats().duplicates, 2);
+    assert_eq!(world.read(ALICE), []);
+    assert_eq!(world.read(BOB), [Got::Update(update)], "it is acknowledged every time");
 }
 
 #[test]
