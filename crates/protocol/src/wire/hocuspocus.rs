@@ -19,7 +19,7 @@ use bytes::Bytes;
 use syncline_core::guard::{Malformed, Reader, write_string, write_var_uint};
 
 use super::yjs;
-use crate::{Access, Batch, Frame, Request};
+use crate::{Access, Frame, Request};
 
 const AUTH: u64 = 2;
 const STATELESS: u64 = 5;
@@ -78,9 +78,9 @@ pub fn decode(frame: &Bytes) -> Result<Incoming, Malformed> {
     let body = reader.position();
     let message = match reader.var_uint()? {
         AUTH => auth(&mut reader, frame)?,
-        STATELESS => Message::Request(Request::Stateless {
-            payload: frame.slice_ref(reader.var_string()?.as_bytes()),
-        }),
+        STATELESS => {
+            Message::Request(Request::Stateless { payload: frame.slice_ref(reader.var_string()?.as_bytes()) })
+        }
         BROADCAST_STATELESS => Message::Forbidden,
         CLOSE => Message::Close,
         _sync_or_awareness => match yjs::decode_one(&mut Reader::starting_at(frame, body), frame)? {
@@ -182,12 +182,6 @@ fn write_address(frame: &mut Vec<u8>, address: &[u8]) {
     frame.extend_from_slice(address);
 }
 
-/// Puts the address before every frame of a batch.
-#[must_use]
-pub fn address_batch(address: &[u8], batch: &Batch) -> std::sync::Arc<Batch> {
-    Batch::new(batch.upto(), batch.frames().iter().map(|frame| addressed(address, frame)).collect())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -218,8 +212,15 @@ mod tests {
     #[test]
     fn a_cut_frame_is_malformed() {
         let cut: [&[u8]; 9] = [
-            b"", b"\x01", b"\x01d", b"\x02d\xff\x00", b"\x01d\x02", b"\x01d\x02\x00\x05t", b"\x01d\x05\x05t",
-            b"\x01d\x00\x00\x05\x01", b"\x01d\x01\xff",
+            b"",
+            b"\x01",
+            b"\x01d",
+            b"\x02d\xff\x00",
+            b"\x01d\x02",
+            b"\x01d\x02\x00\x05t",
+            b"\x01d\x05\x05t",
+            b"\x01d\x00\x00\x05\x01",
+            b"\x01d\x01\xff",
         ];
         for frame in cut {
             assert!(decode(&Bytes::copy_from_slice(frame)).is_err(), "{frame:02x?}");
