@@ -23,6 +23,8 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .route("/yjs/{*room}", any(upgrade::yjs))
+        .route("/hocuspocus", any(upgrade::hocuspocus))
+        .route("/hocuspocus/", any(upgrade::hocuspocus))
         .fallback(async || problem(StatusCode::NOT_FOUND, "not-found", "there is nothing at this path"))
         .method_not_allowed_fallback(async || {
             problem(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "this path takes other methods")

@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    access::Gate,
     clock::Clock,
     config::Config,
     epoch::Epoch,
@@ -26,6 +27,7 @@ pub(crate) struct Shared {
     pub(crate) memory: Arc<MemoryBudget>,
     pub(crate) inbound: Arc<InboundBudget>,
     pub(crate) allow_origins: Vec<Origin>,
+    pub(crate) gate: Gate,
     connections_max: usize,
     /// One permit for each WebSocket that may still be opened.
     pub(crate) sockets: Arc<Semaphore>,
@@ -49,6 +51,7 @@ impl Shared {
             memory: MemoryBudget::new(config.memory_bytes),
             inbound: InboundBudget::new(INBOUND_BYTES_MAX),
             allow_origins: config.allow_origins.clone(),
+            gate: Gate::new(config.authorizer.clone()),
             connections_max,
             sockets: Arc::new(Semaphore::new(connections_max)),
             handshakes: Arc::new(Semaphore::new(HANDSHAKES_MAX)),

@@ -31,9 +31,8 @@ impl YjsDocument {
 fn is_covered(wanted: &DeleteRange, by: &[DeleteRange]) -> bool {
     let end = |range: &DeleteRange| u64::from(range.clock) + u64::from(range.len);
     let same_client = by.iter().filter(|range| range.client == wanted.client);
-    let common = same_client.map(|range| {
-        end(range).min(end(wanted)).saturating_sub(u64::from(range.clock.max(wanted.clock)))
-    });
+    let common = same_client
+        .map(|range| end(range).min(end(wanted)).saturating_sub(u64::from(range.clock.max(wanted.clock))));
     common.sum::<u64>() == u64::from(wanted.len)
 }
 

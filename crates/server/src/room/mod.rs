@@ -6,11 +6,8 @@ mod work;
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use futures_util::FutureExt;
-use syncline_core::{
-    id::{CommitNumber, ConnectionId},
-    log::Author,
-};
-use syncline_protocol::{CloseReason, Request};
+use syncline_core::id::{CommitNumber, ConnectionId};
+use syncline_protocol::{Access, CloseReason, Guest, Request};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use self::task::RoomTask;
@@ -34,6 +31,8 @@ pub(crate) enum ToRoom {
         /// Given back when the room has handled the request.
         charge: Charge,
     },
+    /// What it may do has changed.
+    Access { connection: ConnectionId, access: Access },
     /// Its outbox dropped something and has been written empty.
     Resume { connection: ConnectionId, since: CommitNumber },
     /// It left. Nothing comes after this.
@@ -44,7 +43,7 @@ pub(crate) enum ToRoom {
 #[derive(Debug)]
 pub(crate) struct Join {
     pub(crate) connection: ConnectionId,
-    pub(crate) author: Author,
+    pub(crate) guest: Guest,
     pub(crate) outbox: Arc<SharedOutbox>,
     /// Given back when the room has taken the connection in.
     pub(crate) handshake: Option<OwnedSemaphorePermit>,
