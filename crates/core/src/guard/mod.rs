@@ -52,3 +52,6 @@ pub use state_vector::scan_state_vector;
 pub use structs::{Id, Parent, Struct, StructKind, WeakLink};
 pub use update::{DeleteRange, ScannedUpdate, Section, Structs, scan_update};
 pub use value::{Fidelity, scan_any};
+
+#[cfg(all(test, feature = "yjs"))]
+pub(crate) use value::tests::js;
