@@ -15,10 +15,9 @@ use syncline_core::{
         PRESENCE_CLOCK_STEP_MAX, PRESENCE_EXPIRY_MS, PRESENCE_IDS_PER_CONNECTION_MAX, PRESENCE_MEMORY_MS,
         PRESENCE_STATE_BYTES_MAX, PRESENCE_TICK_MS,
     },
-    log::Author,
     time::{MonotonicMs, Now, WallMs},
 };
-use syncline_protocol::{Effect, Input, Loaded, Request, Room, wire::yjs};
+use syncline_protocol::{Effect, Guest, Input, Loaded, Request, Room, wire::yjs};
 
 const PLACES: usize = 3;
 /// Clocks are relative to this, so that none is below 1.
@@ -155,7 +154,7 @@ impl World {
         self.connections += 1;
         let connection = ConnectionId(self.connections);
         self.peers.insert(place, Peer { connection, spoke: false, view: View::default() });
-        self.input(Input::Join { connection, author: Author::default() });
+        self.input(Input::Join { connection, guest: Guest::default() });
     }
 
     fn leave(&mut self, place: usize) {
