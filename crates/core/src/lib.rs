@@ -9,6 +9,7 @@
 //! * [`guard`]: scanners that prove bytes harmless before any decoder sees them.
 //! * [`log`]: what a document's log keeps of each update.
 //! * [`doc`]: documents, behind the feature `yjs`.
+//! * [`person`]: who someone in a document says they are, behind the same feature.
 //!
 //! Invariants:
 //! * no byte from outside reaches yrs before a scanner of [`guard`] has accepted it;
@@ -21,4 +22,6 @@ pub mod guard;
 pub mod id;
 pub mod limits;
 pub mod log;
+#[cfg(feature = "yjs")]
+pub mod person;
 pub mod time;

@@ -81,6 +81,9 @@ pub const PRESENCE_IDS_PER_CONNECTION_MAX: usize = 4;
 /// Longest awareness state, in bytes of JSON.
 pub const PRESENCE_STATE_BYTES_MAX: usize = 4 << 10;
 
+/// Longest name that is shown of a person, in characters. Longer ones are cut.
+pub const PERSON_NAME_CHARS_MAX: usize = 64;
+
 /// Furthest that one message may move an awareness clock. An honest client moves it by one.
 pub const PRESENCE_CLOCK_STEP_MAX: u64 = 1 << 20;
 

@@ -17,6 +17,7 @@ use syncline_core::{
         PRESENCE_CLOCK_STEP_MAX, PRESENCE_EXPIRY_MS, PRESENCE_IDS_PER_CONNECTION_MAX, PRESENCE_MEMORY_MS,
         PRESENCE_STATE_BYTES_MAX, PRESENCE_TICK_MS,
     },
+    person::Person,
     time::MonotonicMs,
 };
 
@@ -34,6 +35,7 @@ pub(crate) struct Presence {
     tick_at: Option<MonotonicMs>,
     /// When to look for presences that were not renewed.
     sweep_at: Option<MonotonicMs>,
+    changes: u64,
     dropped: u64,
 }
 
@@ -170,6 +172,7 @@ impl Presence {
     }
 
     fn note_change(&mut self, now: MonotonicMs, id: ClientId) {
+        self.changes += 1;
         self.changed.insert(id);
         self.tick_at.get_or_insert(now.after(PRESENCE_TICK_MS));
         self.sweep_at.get_or_insert(now.after(SWEEP_MS));
@@ -223,6 +226,17 @@ impl Presence {
             keep
         });
         self.sweep_at = (!self.clients.is_empty()).then(|| now.after(SWEEP_MS));
+    }
+
+    /// Returns the people who say who they are, one for each client, in the order of their ids and at most `max`.
+    pub(crate) fn people(&self, max: usize) -> Vec<Person> {
+        let states = self.clients.values().filter_map(|client| client.state.as_deref());
+        states.filter_map(Person::of_state).take(max).collect()
+    }
+
+    /// Returns how often anyone's state has changed. While it stays, so do the people.
+    pub(crate) fn changes(&self) -> u64 {
+        self.changes
     }
 
     /// Returns how many entries were dropped.

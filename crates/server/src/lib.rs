@@ -6,6 +6,7 @@
 //! * `connection`: one task a WebSocket. `room`: one task a room, which owns a [`syncline_protocol::Room`].
 //! * `registry`: which rooms are open, and why joining, loading and unloading cannot race.
 //! * `loader`, `compaction`: from the store to a room, and back into less room.
+//! * `lobby`: the list of rooms, for people. `page`: what their browsers get.
 //! * `storage`, `epoch`, `keeper`: the store's thread, and what happens when a commit fails.
 //!
 //! This crate decides nothing about documents: an async function here awaits something and calls a machine.
@@ -29,10 +30,12 @@ mod keeper;
 mod limits;
 mod listener;
 mod loader;
+mod lobby;
 mod memory;
 mod metrics;
 mod origin;
 mod outbox;
+mod page;
 mod registry;
 mod room;
 mod server;

@@ -15,6 +15,7 @@ use tokio::sync::mpsc::{self, error::TrySendError};
 use crate::{
     epoch::Epoch,
     limits::ROOM_INBOX_MESSAGES_MAX,
+    lobby::Card,
     room::{self, Join, ToRoom},
 };
 
@@ -43,6 +44,7 @@ struct Rooms {
 struct Entry {
     number: RoomNumber,
     inbox: mpsc::Sender<ToRoom>,
+    card: Arc<Card>,
 }
 
 /// Numbers the rooms of an epoch in the order in which they were opened.
@@ -103,6 +105,13 @@ impl Registry {
         self.rooms().open.len()
     }
 
+    /// Returns every open room with its card and its inbox.
+    pub(crate) fn open(&self) -> Vec<(RoomKey, Arc<Card>, mpsc::Sender<ToRoom>)> {
+        let rooms = self.rooms();
+        let open = rooms.open.iter();
+        open.map(|(key, entry)| (key.clone(), Arc::clone(&entry.card), entry.inbox.clone())).collect()
+    }
+
     fn entry(&self, epoch: &Arc<Epoch>, key: &RoomKey) -> Result<Entry, RegistryClosed> {
         let mut rooms = self.rooms();
         if rooms.closed {
@@ -114,8 +123,9 @@ impl Registry {
         rooms.opened += 1;
         let number = RoomNumber(rooms.opened);
         let (inbox, messages) = mpsc::channel(ROOM_INBOX_MESSAGES_MAX);
-        epoch.tasks.spawn(room::run(Arc::clone(epoch), key.clone(), number, messages));
-        let entry = Entry { number, inbox };
+        let card = Arc::new(Card::default());
+        epoch.tasks.spawn(room::run(Arc::clone(epoch), key.clone(), number, messages, Arc::clone(&card)));
+        let entry = Entry { number, inbox, card };
         rooms.open.insert(key.clone(), entry.clone());
         Ok(entry)
     }

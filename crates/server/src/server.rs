@@ -5,7 +5,7 @@ use std::{io, net::SocketAddr, sync::Arc};
 use syncline_store::{Store, committer::Committer};
 use tokio::{net::TcpListener, task::JoinHandle};
 
-use crate::{config::Config, http, keeper, listener, loader::OpenError, shared::Shared};
+use crate::{config::Config, http, keeper, listener, loader::OpenError, lobby, shared::Shared};
 
 /// A server that is running.
 ///
@@ -85,6 +85,7 @@ impl Server {
 
         let router = http::router(Arc::clone(&shared));
         let keeper = keeper::keep(Arc::clone(&shared), committer, epoch);
+        shared.connections.spawn(lobby::run(Arc::clone(&shared)));
         let accepting = listener::accept(listener, router, Arc::clone(&shared));
         let stopping = shared.stopping.clone();
         let running = tokio::spawn(async move {

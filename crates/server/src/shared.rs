@@ -16,6 +16,7 @@ use crate::{
     epoch::Epoch,
     inbound::InboundBudget,
     limits::HANDSHAKES_MAX,
+    lobby::Lobby,
     memory::MemoryBudget,
     metrics::{Metrics, Moment},
     origin::Origin,
@@ -28,6 +29,7 @@ pub(crate) struct Shared {
     pub(crate) inbound: Arc<InboundBudget>,
     pub(crate) allow_origins: Vec<Origin>,
     pub(crate) gate: Gate,
+    pub(crate) lobby: Lobby,
     connections_max: usize,
     /// One permit for each WebSocket that may still be opened.
     pub(crate) sockets: Arc<Semaphore>,
@@ -52,6 +54,7 @@ impl Shared {
             inbound: InboundBudget::new(INBOUND_BYTES_MAX),
             allow_origins: config.allow_origins.clone(),
             gate: Gate::new(config.authorizer.clone()),
+            lobby: Lobby::default(),
             connections_max,
             sockets: Arc::new(Semaphore::new(connections_max)),
             handshakes: Arc::new(Semaphore::new(HANDSHAKES_MAX)),

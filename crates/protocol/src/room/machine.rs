@@ -9,6 +9,7 @@ use syncline_core::{
     doc::YjsDocument,
     id::{CommitNumber, ConnectionId},
     limits::ROOM_IDLE_MS,
+    person::Person,
     time::{MonotonicMs, Now},
 };
 
@@ -182,6 +183,25 @@ impl Room {
     #[must_use]
     pub fn connections(&self) -> usize {
         self.subscribers.len()
+    }
+
+    /// Returns the length of what is stored of the document, snapshot and log, in bytes.
+    #[must_use]
+    pub fn stored_bytes(&self) -> usize {
+        self.stored.bytes()
+    }
+
+    /// Returns the people who say who they are, one for each client, at most `max`. It decodes every state it looks at,
+    /// so ask only when [`Room::presence_changes`] has grown.
+    #[must_use]
+    pub fn people(&self, max: usize) -> Vec<Person> {
+        self.presence.people(max)
+    }
+
+    /// Returns how often anyone's presence has changed since the room was loaded.
+    #[must_use]
+    pub fn presence_changes(&self) -> u64 {
+        self.presence.changes()
     }
 
     /// Returns what the room has counted.

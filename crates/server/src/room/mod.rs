@@ -8,13 +8,14 @@ use std::{panic::AssertUnwindSafe, sync::Arc};
 use futures_util::FutureExt;
 use syncline_core::id::{CommitNumber, ConnectionId};
 use syncline_protocol::{Access, CloseReason, Guest, Request};
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use self::task::RoomTask;
 use crate::{
     epoch::Epoch,
     inbound::Charge,
     loader,
+    lobby::Card,
     outbox::SharedOutbox,
     registry::{RoomKey, RoomNumber},
 };
@@ -37,6 +38,8 @@ pub(crate) enum ToRoom {
     Resume { connection: ConnectionId, since: CommitNumber },
     /// It left. Nothing comes after this.
     Leave { connection: ConnectionId },
+    /// Someone wants to know who is in the room: note it on the card, and say so.
+    Describe { done: oneshot::Sender<()> },
 }
 
 /// A connection that wants to join a room.
@@ -50,11 +53,17 @@ pub(crate) struct Join {
 }
 
 /// Loads a room and runs it until it is unloaded, fails or is asked to end. Whoever has joined by then is closed.
-pub(crate) async fn run(epoch: Arc<Epoch>, key: RoomKey, number: RoomNumber, inbox: mpsc::Receiver<ToRoom>) {
+pub(crate) async fn run(
+    epoch: Arc<Epoch>,
+    key: RoomKey,
+    number: RoomNumber,
+    inbox: mpsc::Receiver<ToRoom>,
+    card: Arc<Card>,
+) {
     let reason = match loader::open(&epoch, &key).await {
         Ok(opened) => {
             tracing::debug!(room = key.name.as_str(), document = %opened.document, "room opened");
-            let mut task = RoomTask::new(Arc::clone(&epoch), key.clone(), number, opened, inbox);
+            let mut task = RoomTask::new(Arc::clone(&epoch), key.clone(), number, opened, inbox, card);
             let served = AssertUnwindSafe(task.serve()).catch_unwind().await;
             let reason = served.unwrap_or(Some(CloseReason::Internal));
             task.end(reason).await;
