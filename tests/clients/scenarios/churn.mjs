@@ -55,7 +55,7 @@ class Building {
     this.enter(room, client)
     for (let i = prng.int32(rng, 1, 3); i > 0; i--) await this.write(room, client)
     this.inside.get(room).delete(client)
-    if (prng.bool(rng)) client.provider.ws?.terminate()
+    if (prng.bool(rng)) client.terminate()
     this.world.leave(client)
   }
 
