@@ -3,7 +3,7 @@
 // fault of the scenario, or something that Syncline promises beyond it. It needs what benches/peers/hocuspocus installs, and
 // Node 22 as the node of the path. SYNCLINE_BIN=lib/reference-hocuspocus.mjs.
 //
-// It appends updates to a file for each document before it acknowledges them, without a flush: enough for kill -9.
+// It appends updates to a file for each document before it shows or acknowledges them, without a flush: enough for kill -9.
 
 import { createHash } from 'node:crypto'
 import { appendFileSync, existsSync, readFileSync } from 'node:fs'
@@ -21,7 +21,11 @@ const persist = ({ document, documentName }) => {
   const file = join(folder, createHash('sha256').update(documentName).digest('hex'))
   const log = existsSync(file) ? readFileSync(file, 'utf8').split('\n').slice(0, -1) : []
   for (const update of log) Y.applyUpdate(document, Buffer.from(update, 'base64'))
+  // First in line, before the listener that sends updates to everyone.
+  const others = document._observers.get('update')
+  document._observers.delete('update')
   document.on('update', update => appendFileSync(file, Buffer.from(update).toString('base64') + '\n'))
+  for (const other of others) document.on('update', other)
 }
 
 const { Server } = peers('@hocuspocus/server')
