@@ -12,8 +12,7 @@ const PING = 9
 const PONG = 10
 
 const TOKEN = 0
-export const PERMISSION_DENIED = 1
-export const AUTHENTICATED = 2
+const PERMISSION_DENIED = 1
 
 /** A message of any kind, addressed. */
 export const to = (address, message) => encoding.encode(encoder => {
@@ -36,6 +35,14 @@ export const text = (type, payload) => encoding.encode(encoder => {
 export const stateless = payload => text(STATELESS, payload)
 
 export const CLOSING = new Uint8Array([CLOSE])
+
+/** Why a message closes or denies a document; nothing if it does not. @return {string | null} */
+export const refusal = message => {
+  const decoder = decoding.createDecoder(message)
+  const type = decoding.readVarUint(decoder)
+  const denies = type === AUTH && decoding.readVarUint(decoder) === PERMISSION_DENIED
+  return denies || type === CLOSE ? decoding.readVarString(decoder) : null
+}
 
 /**
  * @param {Uint8Array} frame

@@ -48,6 +48,16 @@ export class Client {
     await until(() => this.echoed, `${this} sees the echo of its edits`)
   }
 
+  /** The server has said, in the way of its protocol, that the edits of this client are durable. */
+  get confirmed () {
+    return this.echoed
+  }
+
+  async confirm () {
+    await until(() => this.confirmed, `the edits of ${this} are confirmed`)
+    return this
+  }
+
   /** Presence of others and own, by client id. */
   get present () {
     return [...this.awareness.getStates().keys()]

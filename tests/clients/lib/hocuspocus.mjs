@@ -103,13 +103,13 @@ export class HocuspocusClient extends Client {
     return this.socket.connected
   }
 
-  /** Whether the provider says that the server has everything. */
-  get saved () {
+  /** Whether the provider says that everything is saved. */
+  get confirmed () {
     return this.synced && !this.provider.hasUnsyncedChanges
   }
 
-  async save () {
-    await until(() => this.saved, () => `${this} is saved: ${this.provider.unsyncedChanges} changes are not`)
+  async confirm () {
+    await until(() => this.confirmed, () => `${this} is saved: ${this.provider.unsyncedChanges} changes are not`)
     return this
   }
 

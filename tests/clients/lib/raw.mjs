@@ -63,14 +63,18 @@ export class RawClient {
   }
 }
 
-/** The version that a raw client gives itself: the server may send it what it sends to the newest generation. */
+/** What the newest generation says in its token message, so that the server may send it all that it sends to that one. */
 const VERSION = '4.8.0'
 
 export class RawHocuspocus extends RawClient {
-  /** Asks for a document as providers do: a token, then Step1. */
-  attach (address) {
-    this.send(addressed.token(address, '', VERSION))
+  /** Asks for a document as providers do: a token, then Step1. Those before the fourth generation tell no version. */
+  attach (address, version = VERSION) {
+    this.send(addressed.token(address, '', version))
     this.sendTo(address, frames.step1())
+  }
+
+  async answerFor (address) {
+    await until(() => this.ofKind('step2', address).length > 0, `Step1 is answered in ${address}`)
   }
 
   sendTo (address, message) {
@@ -84,6 +88,11 @@ export class RawHocuspocus extends RawClient {
 
   ofKind (kind, address) {
     return this.messages(address).map(frames.read).filter(message => message.kind === kind).map(message => message.payload)
+  }
+
+  /** Why a document was closed or not opened for it; the socket may be open still. @return {string[]} */
+  refusals (address) {
+    return this.messages(address).map(addressed.refusal).filter(reason => reason !== null)
   }
 
   /** What it was told of its updates: 1 for each that is durable, 0 for each that was refused. @return {number[]} */

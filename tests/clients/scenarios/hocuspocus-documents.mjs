@@ -18,7 +18,7 @@ const write = (client, words) => client.doc.getText('text').insert(textOf(client
 /** Everything that was sent over the client's socket so far has been dealt with. */
 const roundTrip = async client => {
   write(client, '.')
-  await client.save()
+  await client.confirm()
   await client.echo()
 }
 
@@ -41,7 +41,7 @@ class Building {
       write(client, `${client.room}, `)
       client.awareness.setLocalStateField('user', { name: client.room })
     }
-    for (const client of [...this.here, ...this.there]) await client.save()
+    for (const client of [...this.here, ...this.there]) await client.confirm()
   }
 
   async expectApart () {
@@ -109,8 +109,8 @@ const twoSessions = async (world, server) => {
   for (const client of everyone) await until(() => client.present.length === everyone.length, `${client} sees all`)
   write(one, 'one ')
   write(other, 'other ')
-  await one.save()
-  await other.save()
+  await one.confirm()
+  await other.confirm()
   for (const client of everyone) await until(() => textOf(client).length === 10, `${client} has the text`)
 
   world.tell('one of them ends')

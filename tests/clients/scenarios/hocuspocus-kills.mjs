@@ -44,7 +44,7 @@ const enter = (world, place, witnesses) => hocuspocusGenerations.flatMap(generat
 /** The moment in which the provider says that nothing is unsynced; what it holds then, the server may not lose. */
 const killWhenSaved = (server, one) => new Promise(resolve => {
   const look = () => {
-    if (!one.saved) return
+    if (!one.confirmed) return
     server.process.kill('SIGKILL')
     one.provider.off('unsyncedChanges', look)
     one.witness.receiveAll(one.doc)
@@ -133,6 +133,6 @@ await scenario(async world => {
     await until(() => one.echoed && others.every(other => other.echoed && sameState(other.doc, one.doc)), 'all agree')
     for (const other of others) assert.deepStrictEqual(contentOf(other.doc), contentOf(one.doc))
   }
-  for (const person of people) await person.save()
+  for (const person of people) await person.confirm()
   await expectKept(server, witnesses)
 })

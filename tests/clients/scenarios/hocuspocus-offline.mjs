@@ -28,7 +28,7 @@ const expectAgreement = async (server, people) => {
     for (const other of others) assert.deepStrictEqual(contentOf(other.doc), contentOf(one.doc))
     assert.ok(sameState(await servedToHocuspocus(server, room), one.doc), `the server holds ${room}`)
   }
-  for (const person of people) if (person.save) await person.save()
+  for (const person of people) await person.confirm()
 }
 
 const rideThrough = async (world, server, proxy, people, end) => {
