@@ -111,6 +111,11 @@ fn a_slow_reader_ends_with_nothing_unsaved() {
 }
 
 #[test]
+fn a_token_opens_what_it_was_granted_and_no_more() {
+    play("hocuspocus-tokens");
+}
+
+#[test]
 fn what_was_called_saved_survives_kill_9() {
     play("hocuspocus-kills");
 }

@@ -28,11 +28,26 @@ const persist = ({ document, documentName }) => {
   for (const other of others) document.on('update', other)
 }
 
+/** Grants as a configuration file of Syncline lists them. @return {{ secret: string, rooms: string, access?: string }[]} */
+const grants = file => readFileSync(file, 'utf8').split('[[token]]').slice(1).map(lines =>
+  Object.fromEntries([...lines.matchAll(/^([a-z]+) = "(.*)"$/gm)].map(([, key, value]) => [key, value])))
+
+const config = args.includes('--config') ? args[args.indexOf('--config') + 1] : null
+
+const authorize = ({ token, documentName, connectionConfig }) => {
+  if (!config) return
+  const isOf = ({ secret, rooms }) => secret === token && documentName.startsWith(rooms.replace('*', ''))
+  const grant = grants(config).find(isOf)
+  if (!grant) throw new Error('no grant')
+  connectionConfig.readOnly = grant.access === 'read-only'
+}
+
 const { Server } = peers('@hocuspocus/server')
 const server = new Server({
   port: 0,
   address: '127.0.0.1',
   quiet: true,
+  onAuthenticate: async asking => authorize(asking),
   onLoadDocument: async loading => persist(loading),
   // As Syncline passes them on.
   onStateless: async ({ document, connection, payload }) => {

@@ -1,9 +1,12 @@
 // Many documents on one socket, each apart from the others; messages to everyone in a document that are no part of it.
 
 import assert from 'node:assert/strict'
+import * as Y from 'yjs'
 
 import { sameState } from '../lib/content.mjs'
+import * as frames from '../lib/frames.mjs'
 import { generations, hocuspocusGenerations, isReference } from '../lib/generations.mjs'
+import { servedToHocuspocus } from '../lib/raw.mjs'
 import { scenario } from '../lib/scenario.mjs'
 import { until } from '../lib/until.mjs'
 
@@ -161,11 +164,43 @@ const sayAside = async (world, server) => {
   for (const person of [...people, ...editors]) assert.deepEqual(person.closes, [], `${person} is not disturbed`)
 }
 
+const EDITS = 50
+
+/** Ranges of clocks in an update, as text. */
+const rangesOf = update => Y.decodeUpdate(update).structs.map(({ id, length }) => `${id.client}: ${id.clock} to ${id.clock + length}`)
+
+const deliverOnce = async (world, server) => {
+  world.tell('each edit arrives once at each address, and each is acknowledged once')
+  const addresses = ['once', 'once\0session', 'once\0another']
+  const reader = await world.rawHocuspocus(server).open()
+  for (const address of addresses) reader.attach(address)
+  for (const address of addresses) await reader.answerFor(address)
+  const writer = await world.rawHocuspocus(server).open()
+  writer.attach('once')
+  await writer.answerFor('once')
+  const doc = new Y.Doc()
+  doc.on('update', update => writer.sendTo('once', frames.update(update)))
+  for (let i = 0; i < EDITS; i++) {
+    doc.getText('text').insert(i, 'x')
+    await until(() => writer.statuses('once').length === i + 1, 'the edit is acknowledged')
+  }
+  const bystander = await servedToHocuspocus(server, 'once')
+  assert.equal(bystander.getText('text').toString(), 'x'.repeat(EDITS))
+  for (const address of addresses) {
+    const ranges = () => reader.ofKind('update', address).flatMap(rangesOf)
+    await until(() => ranges().length >= EDITS, `all arrive at ${JSON.stringify(address)}`)
+    assert.equal(new Set(ranges()).size, EDITS)
+    assert.equal(ranges().length, EDITS, 'nothing arrives twice')
+  }
+  assert.deepEqual(writer.statuses('once'), Array(EDITS).fill(1))
+}
+
 await scenario(async world => {
   const server = await world.serve()
   await Promise.all([
     ...hocuspocusGenerations.map(generation => manyDocuments(world.about(generation), server, generation)),
     ...hocuspocusGenerations.filter(one => one !== 'hp2').map(one => renewToken(world.about(one), server, one)),
+    deliverOnce(world, server),
     twoSessions(world, server),
     sayAside(world, server)
   ])
