@@ -13,7 +13,8 @@ pub(crate) fn browser() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/browser")
 }
 
-/// Plays `scenarios/<name>.mjs` of the clients; settings like `SYNCLINE_KILLS` and `SYNCLINE_SEED` come from the environment.
+/// Plays `scenarios/<name>.mjs` of the clients; settings like `SYNCLINE_KILLS`, `SYNCLINE_SEED` and
+/// `SYNCLINE_QUICK` come from the environment.
 pub(crate) fn play(name: &str) {
     let clients = clients();
     check_installed(&clients, "tests/clients");

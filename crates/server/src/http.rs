@@ -24,6 +24,8 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/rooms", get(lobby::rooms))
         .route("/rooms/events", get(lobby::events))
         .route("/yjs/{*room}", any(upgrade::yjs))
+        .route("/hocuspocus", any(upgrade::hocuspocus))
+        .route("/hocuspocus/", any(upgrade::hocuspocus))
         .fallback(page::serve)
         .method_not_allowed_fallback(async || {
             problem(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "this path takes other methods")

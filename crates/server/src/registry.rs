@@ -156,12 +156,18 @@ impl Rooms {
 mod tests {
     use std::sync::mpsc::channel;
 
-    use syncline_core::{id::ConnectionId, log::Author};
+    use syncline_core::id::ConnectionId;
+    use syncline_protocol::{Guest, Outbox, Slot};
     use syncline_store::{committer::Committer, mem::MemoryStore};
     use tokio::task::JoinSet;
 
     use super::*;
-    use crate::{clock::Clock, memory::MemoryBudget, metrics::Metrics, outbox::SharedOutbox};
+    use crate::{
+        clock::Clock,
+        memory::MemoryBudget,
+        metrics::Metrics,
+        outbox::{Ready, SharedOutbox},
+    };
 
     /// Goal: a join that finds the inbox full is not lost, whatever the room does meanwhile. Method: the load is held
     /// up by a store that answers nobody, until more have joined than the inbox takes.
@@ -176,13 +182,14 @@ mod tests {
         let key = RoomKey { tenant: TenantId(0), name: RoomName::new("room").unwrap() };
 
         let mut joins = JoinSet::new();
-        let mut outboxes = Vec::new();
+        let mut readies = Vec::new();
         for connection in 0..ROOM_INBOX_MESSAGES_MAX + LATE {
-            let outbox = Arc::new(SharedOutbox::default());
-            outboxes.push(Arc::clone(&outbox));
+            let ready = Arc::new(Ready::default());
+            let outbox = Arc::new(SharedOutbox::new(Outbox::default(), Slot(0), &ready));
+            readies.push(ready);
             let (epoch, key) = (Arc::clone(&epoch), key.clone());
             let connection = ConnectionId(connection as u64);
-            let join = Join { connection, author: Author::default(), outbox, handshake: None };
+            let join = Join { connection, guest: Guest::default(), outbox, handshake: None };
             joins.spawn(async move { Registry::join(&epoch, &key, join).await.map(drop) });
         }
         for _ in 0..ROOM_INBOX_MESSAGES_MAX {
@@ -198,8 +205,8 @@ mod tests {
         // When it ends, the room closes everyone whom it has taken in.
         epoch.end().await;
         assert_eq!(epoch.registry.len(), 0);
-        for outbox in &outboxes {
-            outbox.changed().await;
+        for ready in &readies {
+            ready.changed().await;
         }
     }
 }

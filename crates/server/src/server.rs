@@ -62,7 +62,8 @@ impl Server {
     /// [`StartError`]; nothing is running then.
     pub async fn start(config: Config, store: Box<dyn Store>) -> Result<Self, StartError> {
         let listen = config.listen;
-        if !listen.ip().is_loopback() && !config.insecure_listen_anywhere {
+        let asks_token = config.authorizer.is_some();
+        if !listen.ip().is_loopback() && !asks_token && !config.insecure_listen_anywhere {
             return Err(StartError::NotLoopback { listen });
         }
         let listener =
@@ -73,10 +74,14 @@ impl Server {
         let observer = shared.metrics.commit_observer();
         let committer = Committer::start(store, observer).map_err(|source| StartError::Thread { source })?;
         let epoch = keeper::open_first(&shared, &committer.handle()).await.map_err(store_error)?;
-        tracing::info!(
-            %addr,
-            "no authentication is configured: serving one tenant, to everyone who can reach this address"
-        );
+        if asks_token {
+            tracing::info!(%addr, "serving one tenant, to whoever has a token");
+        } else {
+            tracing::info!(
+                %addr,
+                "no authentication is configured: serving one tenant, to everyone who can reach this address"
+            );
+        }
 
         let router = http::router(Arc::clone(&shared));
         let keeper = keeper::keep(Arc::clone(&shared), committer, epoch);

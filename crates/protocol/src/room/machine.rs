@@ -5,18 +5,17 @@ use std::{
     sync::Arc,
 };
 
-use bytes::Bytes;
 use syncline_core::{
     doc::YjsDocument,
     id::{CommitNumber, ConnectionId},
     limits::ROOM_IDLE_MS,
-    log::Author,
     person::Person,
     time::{MonotonicMs, Now},
 };
 
 use super::{
-    Effect, Input, LoadError, Loaded, RoomLimits, Stats, commits::Commits, recent::Recent, stored::Stored,
+    Effect, Input, LoadError, Loaded, RoomLimits, Stats, commits::Commits, guests::Subscriber,
+    recent::Recent, requests::Wanting, stored::Stored,
 };
 use crate::{Batch, Frame, presence::Presence, wire::yjs};
 
@@ -33,7 +32,7 @@ pub struct Room {
     pub(super) presence: Presence,
     pub(super) subscribers: BTreeMap<ConnectionId, Subscriber>,
     /// Requests for what a client lacks, answered together when the tick ends.
-    pub(super) syncs: Vec<(ConnectionId, Bytes)>,
+    pub(super) syncs: Vec<Wanting>,
     /// Connections that sent their first request in this tick and have to be shown who is here.
     pub(super) greeted: Vec<ConnectionId>,
     /// Connections to ask for what their updates rest on, by when.
@@ -45,16 +44,6 @@ pub struct Room {
     pub(super) failed: bool,
     pub(super) effects: VecDeque<Effect>,
     pub(super) stats: Stats,
-}
-
-#[derive(Debug)]
-pub(super) struct Subscriber {
-    pub(super) author: Author,
-    /// Whether it has sent anything.
-    pub(super) spoke: bool,
-    /// When it was last asked for what its updates rest on, and whether it has not answered yet.
-    pub(super) asked_at: Option<MonotonicMs>,
-    pub(super) asked: bool,
 }
 
 impl Room {
@@ -109,7 +98,8 @@ impl Room {
 
     fn handle_live(&mut self, now: Now, input: Input) {
         match input {
-            Input::Join { connection, author } => self.join(connection, author),
+            Input::Join { connection, guest } => self.join(connection, guest),
+            Input::Access { connection, access } => self.access(connection, access),
             Input::Leave { connection } => self.leave(now, connection),
             Input::Request { connection, request } => self.request(now, connection, request),
             Input::Resume { connection, since } => self.resume(now, connection, since),
@@ -159,6 +149,13 @@ impl Room {
     /// Queues every parked effect that rests on durable commits only.
     pub(super) fn release(&mut self) {
         while let Some(effect) = self.commits.release() {
+            self.effects.push_back(effect);
+        }
+    }
+
+    /// Queues every effect that was parked behind commits that have been published.
+    pub(super) fn release_behind(&mut self) {
+        while let Some(effect) = self.commits.release_behind() {
             self.effects.push_back(effect);
         }
     }

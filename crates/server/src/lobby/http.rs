@@ -32,6 +32,8 @@ pub(crate) enum Refusal {
         "only this server's own pages may read this, under a name that an operator can allow with --allow-origin"
     )]
     Origin,
+    #[error("this needs a token that opens every room, as `Authorization: Bearer TOKEN`")]
+    Unauthorized,
     #[error("the store is not open; come again")]
     StoreDown,
     #[error("as many listen as may; come again")]
@@ -42,12 +44,16 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let (status, error) = match self {
             Self::Origin => (StatusCode::FORBIDDEN, "origin-not-allowed"),
+            Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized"),
             Self::StoreDown => (StatusCode::SERVICE_UNAVAILABLE, "store-down"),
             Self::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "overloaded"),
         };
         let mut response = problem(status, error, &self.to_string());
         if status == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        if self == Self::Unauthorized {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response
     }
@@ -135,5 +141,10 @@ fn nosniff() -> [(header::HeaderName, &'static str); 1] {
 }
 
 fn check_reader(shared: &Shared, headers: &HeaderMap) -> Result<(), Refusal> {
-    if origin::is_own_page(headers, &shared.allow_origins) { Ok(()) } else { Err(Refusal::Origin) }
+    if !origin::is_own_page(headers, &shared.allow_origins) {
+        return Err(Refusal::Origin);
+    }
+    let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let token = authorization.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
+    if shared.gate.may_list_rooms(token) { Ok(()) } else { Err(Refusal::Unauthorized) }
 }

@@ -6,11 +6,8 @@ mod work;
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use futures_util::FutureExt;
-use syncline_core::{
-    id::{CommitNumber, ConnectionId},
-    log::Author,
-};
-use syncline_protocol::{CloseReason, Request};
+use syncline_core::id::{CommitNumber, ConnectionId};
+use syncline_protocol::{Access, CloseReason, Guest, Request};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use self::task::RoomTask;
@@ -35,6 +32,8 @@ pub(crate) enum ToRoom {
         /// Given back when the room has handled the request.
         charge: Charge,
     },
+    /// What it may do has changed.
+    Access { connection: ConnectionId, access: Access },
     /// Its outbox dropped something and has been written empty.
     Resume { connection: ConnectionId, since: CommitNumber },
     /// It left. Nothing comes after this.
@@ -47,7 +46,7 @@ pub(crate) enum ToRoom {
 #[derive(Debug)]
 pub(crate) struct Join {
     pub(crate) connection: ConnectionId,
-    pub(crate) author: Author,
+    pub(crate) guest: Guest,
     pub(crate) outbox: Arc<SharedOutbox>,
     /// Given back when the room has taken the connection in.
     pub(crate) handshake: Option<OwnedSemaphorePermit>,

@@ -218,15 +218,16 @@ impl RoomTask {
 
     fn take(&mut self, message: ToRoom) {
         match message {
-            ToRoom::Join(Join { connection, author, outbox, handshake }) => {
+            ToRoom::Join(Join { connection, guest, outbox, handshake }) => {
                 self.subscribers.insert(connection, outbox);
-                self.input(Input::Join { connection, author });
+                self.input(Input::Join { connection, guest });
                 drop(handshake);
             }
             ToRoom::Request { connection, request, charge } => {
                 self.input(Input::Request { connection, request });
                 drop(charge);
             }
+            ToRoom::Access { connection, access } => self.input(Input::Access { connection, access }),
             ToRoom::Resume { connection, since } => self.input(Input::Resume { connection, since }),
             ToRoom::Leave { connection } => {
                 self.subscribers.remove(&connection);
@@ -266,6 +267,8 @@ impl RoomTask {
                 }
                 Effect::Answer(to, batch) => self.change(to, |outbox| outbox.answer(batch)),
                 Effect::Note(to, batch) => self.change(to, |outbox| outbox.note(&batch)),
+                Effect::Ask(to, batch) => self.change(to, |outbox| outbox.ask(batch)),
+                Effect::Acknowledge(to, updates) => self.change(to, |outbox| outbox.acknowledge(updates)),
                 Effect::Resume(to, batch) => self.change(to, |outbox| outbox.resume(batch)),
                 Effect::Close(to, reason) => {
                     if let Some(outbox) = self.subscribers.remove(&to) {

@@ -1,0 +1,4 @@
+//! What must hold of the machines whatever happens to them, seen through their public methods.
+
+mod outbox;
+mod presence;
