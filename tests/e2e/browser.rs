@@ -1,12 +1,21 @@
 //! What people see in a browser; the scenario of the same name in `tests/browser` tells how it is tried.
 
 use std::fs;
+use std::process::Command;
 
 use crate::scenario::{browser, play_in_browser};
 
 #[test]
 fn two_people_write_on_the_page_through_a_crash() {
     play_in_browser("page");
+}
+
+/// What the page says is worked out by functions that need no browser.
+#[test]
+fn the_page_chooses_its_words() {
+    let tests = browser().join("../../web/test/words.test.js");
+    let output = Command::new("node").arg("--test").arg(tests).output().expect("node 20 or later is needed");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }
 
 #[test]

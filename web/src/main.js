@@ -52,6 +52,5 @@ by('home').addEventListener('click', event => {
   by('opener-name').focus()
 })
 addEventListener('hashchange', show)
-addEventListener('popstate', show)
 showMe()
 show()

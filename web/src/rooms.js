@@ -10,10 +10,11 @@ import { unsavedRooms } from './unsaved.js'
 const PEOPLE_SHOWN = 5
 const AGO_EVERY_MS = 20_000
 const RETRY_MS = 2_000
+const AWAY = 'The server cannot be reached. Trying again…'
 
 let events = null
 let list = null
-let reached = true
+let trouble = ''
 let clock = 0
 let retry = 0
 
@@ -48,7 +49,7 @@ const row = room => {
 }
 
 const state = () => {
-  if (!reached) return 'The server cannot be reached. Trying again…'
+  if (trouble) return trouble
   if (!list) return 'Looking…'
   if (!list.complete) return 'Still looking through the stored rooms…'
   if (list.total > list.rooms.length) return `The last ${list.rooms.length} of ${list.total.toLocaleString('en')}. Any other opens by its name.`
@@ -70,32 +71,59 @@ const listen = () => {
   events = new EventSource('/rooms/events')
   events.addEventListener('message', event => {
     list = JSON.parse(event.data)
-    reached = true
+    trouble = ''
     draw()
   })
   events.addEventListener('error', () => {
-    reached = false
+    trouble = AWAY
     draw()
-    // After an answer that is no list the browser does not try again.
-    if (events?.readyState === EventSource.CLOSED) retry = setTimeout(listen, RETRY_MS)
+    // After an answer that is no list the browser does not try again, and does not say why.
+    if (events?.readyState === EventSource.CLOSED) refused()
   })
+}
+
+const refused = async () => {
+  const mine = events
+  try {
+    const answer = await fetch('/rooms')
+    if (answer.status === 401) trouble = 'This server does not show its rooms. Each opens by its name.'
+    else if (answer.status === 503) trouble = 'The server cannot show its rooms right now. Trying again…'
+    else if (!answer.ok) trouble = `The server does not show its rooms: ${(await answer.json()).message}.`
+  } catch {
+    // It cannot be reached.
+  }
+  if (events !== mine) return
+  draw()
+  retry = setTimeout(listen, RETRY_MS)
+}
+
+const stopListening = () => {
+  events?.close()
+  events = null
+  clearTimeout(retry)
+}
+
+/** A browser has few connections to one server: a list that nobody looks at takes none. */
+const followVisibility = () => {
+  stopListening()
+  if (!document.hidden) listen()
 }
 
 export const showRooms = () => {
   by('rooms').hidden = false
-  listen()
+  followVisibility()
+  document.addEventListener('visibilitychange', followVisibility)
   draw()
   clock = setInterval(draw, AGO_EVERY_MS)
 }
 
 export const hideRooms = () => {
-  events?.close()
-  events = null
+  document.removeEventListener('visibilitychange', followVisibility)
+  stopListening()
   list = null
-  reached = true
+  trouble = ''
   by('room-list').replaceChildren()
   clearInterval(clock)
-  clearTimeout(retry)
 }
 
 by('opener').addEventListener('submit', event => {

@@ -7,7 +7,7 @@ import { me } from './person.js'
 import { describe } from './saving.js'
 import { setUnsaved } from './unsaved.js'
 
-/** The root type that the page edits; examples/minimal-editor uses the same. */
+/** The root type that the page edits; examples/plain-text and examples/codemirror use the same. */
 const ROOT = 'text'
 
 /** Waits between two attempts to connect grow to this, in milliseconds. */
