@@ -21,8 +21,8 @@ const expectLateJoiner = async (world, server, writer, generation) => {
 
 const bothOffline = async (world, server, generation, other) => {
   world.tell('both sides edit the same word while they are offline')
-  const a = await world.join(server, `offline ${generation}`, { generation }).sync()
-  const b = await world.join(server, `offline ${generation}`, { generation: other }).sync()
+  const a = await world.join(server, `offline ${generation} ${other}`, { generation }).sync()
+  const b = await world.join(server, `offline ${generation} ${other}`, { generation: other }).sync()
   textOf(a).insert(0, 'common')
   await expectSame(a, b, 'the common text is there')
   await a.disconnect()
@@ -46,8 +46,8 @@ const bothOffline = async (world, server, generation, other) => {
 
 const whileConnecting = async (world, server, generation, other) => {
   world.tell('typed in the moment of connecting: the update overtakes the answer to Step1')
-  const reader = await world.join(server, `moment ${generation}`, { generation: other }).sync()
-  const writer = world.join(server, `moment ${generation}`, { generation, connect: false })
+  const reader = await world.join(server, `moment ${generation} ${other}`, { generation: other }).sync()
+  const writer = world.join(server, `moment ${generation} ${other}`, { generation, connect: false })
   textOf(writer).insert(0, 'before ')
   let typed = 0
   writer.onConnected(() => {
@@ -73,8 +73,8 @@ const whileConnecting = async (world, server, generation, other) => {
 const overSlowNetwork = async (world, server, generation, other) => {
   world.tell('what the server says is long under way: many updates rest on edits that it does not have yet')
   const proxy = await world.proxy(server)
-  const reader = await world.join(server, `slow ${generation}`, { generation: other }).sync()
-  const writer = await world.join(proxy, `slow ${generation}`, { generation }).sync()
+  const reader = await world.join(server, `slow ${generation} ${other}`, { generation: other }).sync()
+  const writer = await world.join(proxy, `slow ${generation} ${other}`, { generation }).sync()
   textOf(writer).insert(0, 'known. ')
   await writer.echo()
   proxy.shut()
@@ -101,7 +101,7 @@ const overSlowNetwork = async (world, server, generation, other) => {
   world.leave(reader)
 }
 
-/** @param {[string, string][]} pairs - of generations: who has been offline, and who else edits; each first one once */
+/** @param {[string, string][]} pairs - of generations: who has been offline, and who else edits */
 export const offline = async (world, server, pairs) => {
   for (const [generation, other] of pairs) {
     world.tell(`${generation} and ${other}`)

@@ -183,7 +183,7 @@ impl Session {
     #[must_use]
     pub fn dress(&self, slot: Slot, batch: Arc<Batch>) -> Option<Arc<Batch>> {
         match &self.speaks {
-            Speaks::Yjs(_) => Some(batch),
+            Speaks::Yjs(own) => (slot == *own).then_some(batch),
             Speaks::Hocuspocus(hocuspocus) => Some(batch.addressed(hocuspocus.address(slot)?)),
         }
     }

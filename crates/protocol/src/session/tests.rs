@@ -174,6 +174,16 @@ fn a_document_that_the_client_closes_can_be_opened_again() {
     assert_eq!(client.authorized(0, Some(Access::ReadWrite)), [], "an answer that comes late");
 }
 
+/// Provider 2 clears its presence once more after it has closed a document.
+#[test]
+fn presence_opens_no_document() {
+    let mut client = Client::open(false);
+    assert_eq!(client.send("d", &[7]), [Action::Leave { slot: Slot(0) }]);
+    assert_eq!(client.send("d", b"\x01\x08\x01\x05\x02\x04null"), []);
+    assert_eq!(client.send("d", &[3]), []);
+    assert_eq!(client.sync("d"), [open(1, "d", Access::ReadWrite), sync(1)]);
+}
+
 #[test]
 fn no_document_has_a_bad_name() {
     let mut client = Client::new(false);

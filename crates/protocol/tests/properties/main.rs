@@ -2,3 +2,4 @@
 
 mod outbox;
 mod presence;
+mod session;

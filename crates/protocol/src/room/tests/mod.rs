@@ -417,7 +417,7 @@ fn an_echo_of_anothers_presence_changes_nothing() {
 }
 
 #[test]
-fn a_presence_that_came_back_with_its_old_clock_is_told_to_move_on() {
+fn a_presence_that_came_back_with_its_old_clock_is_moved_on() {
     let mut world = World::with(&[ALICE, BOB]);
     world.presence(ALICE, 1, 5, "{}");
     world.input(Input::Leave { connection: ALICE });
@@ -429,9 +429,32 @@ fn a_presence_that_came_back_with_its_old_clock_is_told_to_move_on() {
     world.flush();
     let got = world.read(again);
     assert!(got.contains(&Got::Presence(Bytes::from_static(b"\x01\x01\x05\x04null"))), "{got:?}");
+    world.pass(PRESENCE_TICK_MS);
+    assert_eq!(
+        world.read(BOB),
+        [Got::Presence(Bytes::from_static(b"\x01\x01\x06\x02{}"))],
+        "it need not answer"
+    );
     world.presence(again, 1, 6, "{}");
     world.pass(PRESENCE_TICK_MS);
-    assert_eq!(world.read(BOB), [Got::Presence(Bytes::from_static(b"\x01\x01\x06\x02{}"))]);
+    assert_eq!(world.read(BOB), [], "its answer is known");
+}
+
+#[test]
+fn a_presence_that_moved_before_it_heard_that_it_was_removed_is_moved_on_once_more() {
+    let mut world = World::with(&[ALICE, BOB]);
+    world.presence(ALICE, 1, 5, "{}");
+    world.input(Input::Leave { connection: ALICE });
+    world.pass(PRESENCE_TICK_MS);
+    let again = ConnectionId(3);
+    world.join(again);
+    world.presence(again, 1, 5, "{}");
+    world.presence(again, 1, 6, "[]");
+    world.pass(PRESENCE_TICK_MS);
+    let got = world.read(again);
+    assert!(got.contains(&Got::Presence(Bytes::from_static(b"\x01\x01\x06\x04null"))), "{got:?}");
+    let got = world.read(BOB);
+    assert_eq!(got.last(), Some(&Got::Presence(Bytes::from_static(b"\x01\x01\x07\x02[]"))), "{got:?}");
 }
 
 #[test]
