@@ -15,6 +15,10 @@
 //! * no public function panics on any input;
 //! * no iteration order that can be seen from outside depends on a hash seed.
 
+#![cfg_attr(not(any(feature = "std", test)), no_std)]
+
+extern crate alloc;
+
 #[cfg(feature = "yjs")]
 pub mod doc;
 pub mod guard;
