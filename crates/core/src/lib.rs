@@ -7,6 +7,8 @@
 //! * [`time`]: a monotonic and a wall time that do not convert into each other.
 //! * [`limits`]: every bound of the engine, with its unit and its reason.
 //! * [`guard`]: scanners that prove bytes harmless before any decoder sees them.
+//! * [`clock`]: dots, vector clocks, causal contexts, Lamport and hybrid clocks.
+//! * [`codec`]: canonical bytes of all of these.
 //! * [`log`]: what a document's log keeps of each update.
 //! * [`doc`]: documents, behind the feature `yjs`.
 //!
@@ -19,6 +21,8 @@
 
 extern crate alloc;
 
+pub mod clock;
+pub mod codec;
 #[cfg(feature = "yjs")]
 pub mod doc;
 pub mod guard;
