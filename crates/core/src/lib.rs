@@ -8,6 +8,7 @@
 //! * [`limits`]: every bound of the engine, with its unit and its reason.
 //! * [`guard`]: scanners that prove bytes harmless before any decoder sees them.
 //! * [`clock`]: dots, vector clocks, causal contexts, Lamport and hybrid clocks.
+//! * [`crdt`]: counters, registers, flags, sets, maps and a list that replicas merge.
 //! * [`codec`]: canonical bytes of all of these.
 //! * [`log`]: what a document's log keeps of each update.
 //! * [`doc`]: documents, behind the feature `yjs`.
@@ -23,6 +24,7 @@ extern crate alloc;
 
 pub mod clock;
 pub mod codec;
+pub mod crdt;
 #[cfg(feature = "yjs")]
 pub mod doc;
 pub mod guard;
