@@ -14,8 +14,10 @@ pub(crate) mod state;
 pub(crate) mod subject;
 pub(crate) mod subjects;
 pub(crate) mod world;
+pub(crate) mod wrong;
 
 /// Makes the tests of one or more subjects: `laws!(or_set: OrSets, rga: Lists)`.
+#[allow(unused_macros, reason = "only one test binary has all the subjects")]
 macro_rules! laws {
     ($($name:ident: $subject:ty),* $(,)?) => {$(
         mod $name {
@@ -31,4 +33,5 @@ macro_rules! laws {
         }
     )*};
 }
+#[allow(unused_imports, reason = "only one test binary has all the subjects")]
 pub(crate) use laws;

@@ -57,8 +57,10 @@ pub(crate) fn broken<S: Subject>(seed: u64) -> Option<(usize, Breach)> {
     (0..=STEPS).find_map(|steps| Some((steps, run(steps)?)))
 }
 
-fn name<S: Subject>() -> &'static str {
-    std::any::type_name::<S>().rsplit("subjects::").next().expect("a name has a last part")
+/// Returns the name of a subject without the modules that it and its parameters lie in.
+pub(crate) fn name<S: Subject>() -> String {
+    let parts = std::any::type_name::<S>().split_inclusive(['<', ',', '>']);
+    parts.map(|part| part.rsplit("::").next().unwrap_or(part)).collect()
 }
 
 fn setting(name: &str) -> Option<u64> {
