@@ -1,6 +1,7 @@
 //! Names and numbers of things. Each is its own type, made by whoever owns the thing.
 
-use std::{fmt, sync::Arc};
+use alloc::sync::Arc;
+use core::fmt;
 
 use crate::limits::ROOM_NAME_BYTES_MAX;
 

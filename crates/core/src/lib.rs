@@ -7,6 +7,9 @@
 //! * [`time`]: a monotonic and a wall time that do not convert into each other.
 //! * [`limits`]: every bound of the engine, with its unit and its reason.
 //! * [`guard`]: scanners that prove bytes harmless before any decoder sees them.
+//! * [`clock`]: dots, vector clocks, causal contexts, Lamport and hybrid clocks.
+//! * [`crdt`]: counters, registers, flags, sets, maps and a list that replicas merge.
+//! * [`codec`]: canonical bytes of all of these.
 //! * [`log`]: what a document's log keeps of each update.
 //! * [`doc`]: documents, behind the feature `yjs`.
 //! * [`person`]: who someone in a document says they are, behind the same feature.
@@ -16,6 +19,13 @@
 //! * no public function panics on any input;
 //! * no iteration order that can be seen from outside depends on a hash seed.
 
+#![cfg_attr(not(any(feature = "std", test)), no_std)]
+
+extern crate alloc;
+
+pub mod clock;
+pub mod codec;
+pub mod crdt;
 #[cfg(feature = "yjs")]
 pub mod doc;
 pub mod guard;

@@ -57,6 +57,10 @@ pub const QUESTIONS_MAX: usize = 4;
 /// Longest stateless message, in bytes. It goes to everyone in the room and is not stored.
 pub const STATELESS_BYTES_MAX: usize = 256 << 10;
 
+/// Stateless messages that wait for one connection, in bytes. Beyond it further ones are lost to it: nobody can send them
+/// again, but they are a few words from honest clients.
+pub const TEXT_BYTES_MAX: usize = 1 << 20;
+
 /// Outbound queue of one connection, in bytes. Beyond it the queue is dropped and replaced by one diff later.
 pub const OUTBOUND_BYTES_MAX: usize = 256 << 10;
 

@@ -1,6 +1,6 @@
 //! What a document's log keeps: every update with who sent it and when.
 
-use std::sync::Arc;
+use alloc::{sync::Arc, vec::Vec};
 
 use bytes::Bytes;
 

@@ -2,7 +2,10 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use syncline_core::{id::CommitNumber, limits::OUTBOUND_BYTES_MAX};
+use syncline_core::{
+    id::CommitNumber,
+    limits::{OUTBOUND_BYTES_MAX, TEXT_BYTES_MAX},
+};
 
 use crate::{Batch, CloseReason};
 
@@ -25,6 +28,7 @@ pub struct Outbox {
     queue: VecDeque<Queued>,
     live_bytes: usize,
     live_bytes_max: usize,
+    text_bytes: usize,
     /// Updates of the client's that are durable and of which it was not told yet.
     acknowledged: u32,
     /// The last commit that everything handed to the socket covers.
@@ -49,6 +53,8 @@ enum Kind {
     CatchUp,
     /// A question to the client.
     Question,
+    /// What cannot be had again.
+    Text,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,6 +95,7 @@ impl Outbox {
             queue: VecDeque::new(),
             live_bytes: 0,
             live_bytes_max,
+            text_bytes: 0,
             acknowledged: 0,
             delivered: CommitNumber(0),
             lag: Lag::Asked,
@@ -128,6 +135,14 @@ impl Outbox {
         self.queue.push_back(Queued { batch, kind: Kind::Question });
     }
 
+    /// Queues a text from another client, which outlasts a lag. It is lost if [`TEXT_BYTES_MAX`] would be passed.
+    pub fn text(&mut self, batch: &Arc<Batch>) {
+        if self.text_bytes + batch.bytes() <= TEXT_BYTES_MAX {
+            self.text_bytes += batch.bytes();
+            self.queue.push_back(Queued { batch: Arc::clone(batch), kind: Kind::Text });
+        }
+    }
+
     /// Notes that `updates` more of the client's updates are durable.
     pub fn acknowledge(&mut self, updates: u32) {
         self.acknowledged = self.acknowledged.saturating_add(updates);
@@ -153,8 +168,10 @@ impl Outbox {
             return Written::Acknowledge(updates);
         }
         if let Some(queued) = self.queue.pop_front() {
-            if queued.kind == Kind::Live {
-                self.live_bytes -= queued.batch.bytes();
+            match queued.kind {
+                Kind::Live => self.live_bytes -= queued.batch.bytes(),
+                Kind::Text => self.text_bytes -= queued.batch.bytes(),
+                Kind::Answer | Kind::CatchUp | Kind::Question => {}
             }
             self.delivered = self.delivered.max(queued.batch.upto());
             return Written::Batch(queued.batch);

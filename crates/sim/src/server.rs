@@ -104,6 +104,10 @@ impl Server {
                 self.with(to, |outbox| outbox.note(&batch));
                 "note"
             }
+            Effect::Text(to, batch) => {
+                self.with(to, |outbox| outbox.text(&batch));
+                "text"
+            }
             Effect::Ask(to, batch) => {
                 self.with(to, |outbox| outbox.ask(batch));
                 "ask"

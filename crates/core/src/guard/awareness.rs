@@ -6,6 +6,8 @@
 //!
 //! After `applyAwarenessUpdate` of y-protocols 1.0.
 
+use alloc::vec::Vec;
+
 use super::{JsonRules, Malformed, Reader, scan_json};
 use crate::id::ClientId;
 

@@ -5,7 +5,7 @@
 //! 12 bits, and one that is far above the average is nobody's chance: with 50,000 random ids the fullest of the 4,096
 //! buckets holds about 30, and 112 are allowed.
 
-use std::collections::BTreeMap;
+use alloc::collections::BTreeMap;
 
 use crate::{
     id::ClientId,

@@ -10,6 +10,8 @@
 //! After lib0 0.2 `encoding.js` and `decoding.js`. Padded numbers (`80 00` for 0) are read, as lib0 and yrs read
 //! them, up to 10 bytes: with more, yrs shifts beyond the width of its integers.
 
+use alloc::vec::Vec;
+
 use super::Malformed;
 
 /// Greatest number on the wire: JavaScript's `Number.MAX_SAFE_INTEGER`.
@@ -125,7 +127,7 @@ impl<'a> Reader<'a> {
     pub fn var_string(&mut self) -> Result<&'a str, Malformed> {
         let buf = self.buf()?;
         let start = self.at - buf.len();
-        std::str::from_utf8(buf).map_err(|e| Malformed::Utf8 { at: start + e.valid_up_to() })
+        core::str::from_utf8(buf).map_err(|e| Malformed::Utf8 { at: start + e.valid_up_to() })
     }
 
     /// Reads how many entries of at least `entry_bytes_min` bytes follow.

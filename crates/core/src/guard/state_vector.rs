@@ -6,6 +6,8 @@
 //!
 //! yrs allocates for the declared number of clients before it reads the first: 5 bytes take it 500 MB.
 
+use alloc::vec::Vec;
+
 use super::{Malformed, Reader, structs::read_clock};
 use crate::{id::ClientId, limits::CLOCK_MAX};
 

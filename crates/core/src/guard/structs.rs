@@ -21,7 +21,7 @@
 //! things out of the same bytes, neither is honest and the bytes are refused: flags beside GC or Skip, bit 10 of
 //! `info`, type 5 (an XML hook has a name in yjs and none in yrs), types 9 and 15 (yrs only, written by nobody).
 
-use std::ops::Range;
+use core::ops::Range;
 
 use super::{Fidelity, Malformed, Reader, json::scan_json_of_yrs, scan_any, value};
 use crate::{id::ClientId, limits::CLOCK_MAX};

@@ -13,7 +13,8 @@
 //! [`ScannedUpdate::structs`] reads them again. So a scan takes at most some 24 bytes of memory for each byte, which
 //! an update of nothing but deleted ranges needs, and next to none for text.
 
-use std::ops::Range;
+use alloc::vec::Vec;
+use core::ops::Range;
 
 use super::{
     Id, Malformed, Reader, Struct, StructKind,

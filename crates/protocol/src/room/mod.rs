@@ -138,6 +138,8 @@ pub enum Effect {
     Answer(ConnectionId, Arc<Batch>),
     /// Put this into one outbox: [`crate::Outbox::note`].
     Note(ConnectionId, Arc<Batch>),
+    /// Put this into one outbox: [`crate::Outbox::text`].
+    Text(ConnectionId, Arc<Batch>),
     /// Put this into one outbox: [`crate::Outbox::ask`].
     Ask(ConnectionId, Arc<Batch>),
     /// So many of this connection's updates are durable: [`crate::Outbox::acknowledge`].

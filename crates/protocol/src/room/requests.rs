@@ -142,7 +142,7 @@ impl Room {
         let batch = self.note(vec![hocuspocus::stateless(payload)]);
         for (&to, other) in &self.subscribers {
             if to != connection && other.guest.dialect == Dialect::Hocuspocus {
-                self.commits.park_behind(Effect::Note(to, Arc::clone(&batch)));
+                self.commits.park_behind(Effect::Text(to, Arc::clone(&batch)));
             }
         }
         self.release();

@@ -267,6 +267,7 @@ impl RoomTask {
                 }
                 Effect::Answer(to, batch) => self.change(to, |outbox| outbox.answer(batch)),
                 Effect::Note(to, batch) => self.change(to, |outbox| outbox.note(&batch)),
+                Effect::Text(to, batch) => self.change(to, |outbox| outbox.text(&batch)),
                 Effect::Ask(to, batch) => self.change(to, |outbox| outbox.ask(batch)),
                 Effect::Acknowledge(to, updates) => self.change(to, |outbox| outbox.acknowledge(updates)),
                 Effect::Resume(to, batch) => self.change(to, |outbox| outbox.resume(batch)),

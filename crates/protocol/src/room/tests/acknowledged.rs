@@ -1,6 +1,9 @@
 //! Connections that count their updates, and such as may only read.
 
-use syncline_core::log::Author;
+use syncline_core::{
+    limits::{STATELESS_BYTES_MAX, TEXT_BYTES_MAX},
+    log::Author,
+};
 
 use super::*;
 use crate::{Access, Dialect};
@@ -124,6 +127,31 @@ fn acknowledgements_and_questions_outlast_a_lag() {
     assert_eq!(world.room.stats().resumed, 1);
     assert_eq!(durable(&got), 40);
     assert_eq!(got.iter().filter(|got| **got == Got::Step1).count(), 1);
+}
+
+#[test]
+fn texts_outlast_a_lag_within_their_bound() {
+    let mut world = World::counting();
+    let carol = ConnectionId(3);
+    world.join_as(carol, COUNTS);
+    world.flush();
+    world.read(carol);
+    let long = Bytes::from("x".repeat(STATELESS_BYTES_MAX));
+    for _ in 0..=TEXT_BYTES_MAX / STATELESS_BYTES_MAX {
+        world.request(ALICE, Request::Stateless { payload: long.clone() });
+    }
+    let doc = client();
+    for _ in 0..20 {
+        world.update(ALICE, &typed(&doc, &"x".repeat(OUTBOUND_BYTES_MAX / 16)));
+        world.flush();
+        world.commit();
+    }
+    let got = world.read(carol);
+    assert_eq!(world.room.stats().resumed, 1);
+    let texts = got.iter().filter(|got| matches!(got, Got::Text(_))).count();
+    assert_eq!(texts, TEXT_BYTES_MAX / STATELESS_BYTES_MAX - 1, "the header of a text counts too");
+    world.request(ALICE, Request::Stateless { payload: Bytes::from(vec![b'x'; STATELESS_BYTES_MAX + 1]) });
+    assert_eq!(world.read(ALICE).last(), Some(&Got::Closed(CloseReason::TooLarge)));
 }
 
 #[test]

@@ -108,6 +108,7 @@ impl World {
                 Effect::Publish(batch) => self.outboxes.values_mut().for_each(|outbox| outbox.publish(batch)),
                 Effect::Answer(to, batch) => self.outbox(*to).answer(batch.clone()),
                 Effect::Note(to, batch) => self.outbox(*to).note(batch),
+                Effect::Text(to, batch) => self.outbox(*to).text(batch),
                 Effect::Ask(to, batch) => self.outbox(*to).ask(batch.clone()),
                 Effect::Acknowledge(to, updates) => self.outbox(*to).acknowledge(*updates),
                 Effect::Resume(to, batch) => self.outbox(*to).resume(batch.clone()),
