@@ -10,6 +10,11 @@ fn two_people_write_on_the_page_through_a_crash() {
     play_in_browser("page");
 }
 
+#[test]
+fn the_page_asks_for_a_token() {
+    play_in_browser("token");
+}
+
 /// What the page says is worked out by functions that need no browser.
 #[test]
 fn the_page_chooses_its_words() {

@@ -6,6 +6,7 @@ import { createEditor } from './editor.js'
 import { count } from './format.js'
 import { me, tame } from './person.js'
 import { join } from './session.js'
+import { askToken } from './token.js'
 
 const PEOPLE_SHOWN = 6
 const NAMES_SAID = 3
@@ -49,6 +50,7 @@ const showSaving = session => {
     const saving = session.saving
     if (saving.state === 'saved') settle = setTimeout(() => write(saving), SETTLED_MS)
     else write(saving)
+    askToken(session.refused)
     by('notice').hidden = !session.holdsMore
     if (session.holdsMore) by('notice').textContent = 'Another editor keeps more in this room than plain text. This page shows only the text.'
   }

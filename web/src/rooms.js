@@ -2,21 +2,20 @@
 
 import { badge } from './badge.js'
 import { by, fill, make } from './dom.js'
+import { follow } from './events.js'
 import { ago, count, size } from './format.js'
 import { hashOf, problemWith } from './name.js'
 import { tame } from './person.js'
+import { askToken, token, tokens } from './token.js'
 import { unsavedRooms } from './unsaved.js'
 
 const PEOPLE_SHOWN = 5
 const AGO_EVERY_MS = 20_000
-const RETRY_MS = 2_000
-const AWAY = 'The server cannot be reached. Trying again…'
 
-let events = null
+let stop = () => {}
 let list = null
 let trouble = ''
 let clock = 0
-let retry = 0
 
 const people = ({ people, connections }) => {
   const known = people.map(tame).filter(Boolean)
@@ -67,40 +66,33 @@ const draw = () => {
   if (unsaved.length > 0) by('notice').textContent = `Not saved yet: ${unsaved.join(', ')}. Keep this page open until the server can be reached.`
 }
 
-const listen = () => {
-  events = new EventSource('/rooms/events')
-  events.addEventListener('message', event => {
-    list = JSON.parse(event.data)
-    trouble = ''
-    draw()
-  })
-  events.addEventListener('error', () => {
-    trouble = AWAY
-    draw()
-    // After an answer that is no list the browser does not try again, and does not say why.
-    if (events?.readyState === EventSource.CLOSED) refused()
-  })
+const why = (status, message) => {
+  if (status === 401 && token()) return 'The list takes a token that opens every room. Each room opens by its name.'
+  if (status === 401) return 'This server shows its rooms only with a token.'
+  if (status === 503) return 'The server cannot show its rooms right now. Trying again…'
+  return status ? `The server does not show its rooms: ${message}.` : 'The server cannot be reached. Trying again…'
 }
 
-const refused = async () => {
-  const mine = events
-  try {
-    const answer = await fetch('/rooms')
-    if (answer.status === 401) trouble = 'This server does not show its rooms. Each opens by its name.'
-    else if (answer.status === 503) trouble = 'The server cannot show its rooms right now. Trying again…'
-    else if (!answer.ok) trouble = `The server does not show its rooms: ${(await answer.json()).message}.`
-  } catch {
-    // It cannot be reached.
-  }
-  if (events !== mine) return
-  draw()
-  retry = setTimeout(listen, RETRY_MS)
+const listen = () => {
+  stop = follow('/rooms/events', {
+    token,
+    onEvent (data) {
+      list = JSON.parse(data)
+      trouble = ''
+      askToken(false)
+      draw()
+    },
+    onTrouble (status, message) {
+      trouble = why(status, message)
+      askToken(status === 401)
+      draw()
+    }
+  })
 }
 
 const stopListening = () => {
-  events?.close()
-  events = null
-  clearTimeout(retry)
+  stop()
+  stop = () => {}
 }
 
 /** A browser has few connections to one server: a list that nobody looks at takes none. */
@@ -113,12 +105,14 @@ export const showRooms = () => {
   by('rooms').hidden = false
   followVisibility()
   document.addEventListener('visibilitychange', followVisibility)
+  tokens.addEventListener('change', followVisibility)
   draw()
   clock = setInterval(draw, AGO_EVERY_MS)
 }
 
 export const hideRooms = () => {
   document.removeEventListener('visibilitychange', followVisibility)
+  tokens.removeEventListener('change', followVisibility)
   stopListening()
   list = null
   trouble = ''

@@ -8,7 +8,7 @@ import { hashOf, nameInHash, problemWith } from '../src/name.js'
 import { COLORS, initials, inkOn, tame } from '../src/person.js'
 import { describe } from '../src/saving.js'
 
-const NOTHING = { connected: true, synced: true, unconfirmed: 0, edits: 0, met: true, refused: '' }
+const NOTHING = { connected: true, synced: true, unconfirmed: 0, edits: 0, met: true, readOnly: false, refused: '' }
 
 test('"Saved" is said only when nothing is unconfirmed', () => {
   const says = (facts, state, text) => assert.deepEqual(describe({ ...NOTHING, ...facts }), { state, text })
@@ -21,6 +21,8 @@ test('"Saved" is said only when nothing is unconfirmed', () => {
   says({ connected: false, synced: false }, 'offline', 'Offline')
   says({ connected: false, synced: false, edits: 1 }, 'offline', 'Offline, 1 unsaved edit')
   says({ connected: false, synced: false, edits: 1200, met: false }, 'offline', 'Offline, 1,200 unsaved edits')
+  says({ readOnly: true, unconfirmed: 1 }, 'reading', 'Read only')
+  says({ readOnly: true, unconfirmed: 2, edits: 1 }, 'saving', 'Saving…')
   says({ refused: 'You may not open this room' }, 'refused', 'You may not open this room')
 })
 
