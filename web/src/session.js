@@ -100,6 +100,8 @@ class Session extends EventTarget {
     })
     this.provider.on('unsyncedChanges', () => this.#changed())
     this.provider.on('authenticationFailed', ({ reason }) => {
+      // What could not be kept is better not written.
+      this.readOnly = true
       this.#refused = reason === 'permission-denied' ? 'You may not open this room' : `Not opened: ${reason}`
       this.#changed()
     })

@@ -41,6 +41,8 @@ await scenario(async world => {
   await bo.goto(`${server.http}/#${ROOM}`)
   await says(bo, 'refused')
   if (process.env.SYNCLINE_PICTURES) await bo.screenshot({ path: join(process.env.SYNCLINE_PICTURES, 'token.png') })
+  await bo.locator('.cm-content').click()
+  await bo.keyboard.type('lost')
   await show(bo, READER)
   await bo.getByText('Read only').waitFor()
   await bo.getByText('Decided: tea.').waitFor()
