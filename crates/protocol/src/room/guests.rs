@@ -70,7 +70,7 @@ impl Subscriber {
 
     /// Notes an update with a gap, or one that comes before an answer that counts. Its next answer acknowledges it.
     pub(super) fn owe(&mut self, update: &[u8]) {
-        let counts = self.returning.as_mut().is_none_or(|returning| returning.counts(update));
+        let counts = self.returning.as_ref().is_none_or(|returning| returning.counts(update));
         self.owed = self.owed.saturating_add(counts.into());
     }
 

@@ -20,15 +20,6 @@ const STATE_BYTES_MAX: usize = 64 << 10;
 pub(super) struct Returning {
     /// Clocks that the client had when it asked.
     known: BTreeMap<ClientId, u32>,
-    resent: Resent,
-}
-
-/// How far the client is with what it did offline, which comes in one go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Resent {
-    NotYet,
-    Now,
-    Done,
 }
 
 impl Returning {
@@ -36,26 +27,17 @@ impl Returning {
     pub(super) fn new(state: &[u8]) -> Self {
         let short = (state.len() <= STATE_BYTES_MAX).then_some(state);
         let known = short.and_then(|state| scan_state_vector(state).ok()).unwrap_or_default();
-        Self { known: known.into_iter().collect(), resent: Resent::NotYet }
+        Self { known: known.into_iter().collect() }
     }
 
-    /// Returns whether the client counts the next update that it sends.
+    /// Returns whether the client counts an update.
     ///
-    /// Whether one that only deletes was made before the question cannot be seen, only guessed from its neighbours. In
-    /// doubt it counts: told too much, a client is wrong for a moment; told too little, it is unsaved for good.
-    pub(super) fn counts(&mut self, update: &[u8]) -> bool {
+    /// Whether one that only deletes was made before the question cannot be seen. In doubt it counts: told too much, a
+    /// client may call an edit saved while it is on its way; told too little, it is unsaved for good.
+    pub(super) fn counts(&self, update: &[u8]) -> bool {
         let Ok(scanned) = scan_update(update) else { return true };
-        let sections = scanned.sections();
-        if sections.is_empty() {
-            return self.resent != Resent::Now;
-        }
         let was_there = |client, end| self.known.get(&client).is_some_and(|known| *known >= end);
-        let is_old = sections.iter().all(|section| was_there(section.client, section.end()));
-        self.resent = match (is_old, self.resent) {
-            (true, _) => Resent::Now,
-            (false, Resent::NotYet) => Resent::NotYet,
-            (false, Resent::Now | Resent::Done) => Resent::Done,
-        };
-        !is_old
+        let sections = scanned.sections();
+        sections.is_empty() || !sections.iter().all(|section| was_there(section.client, section.end()))
     }
 }
