@@ -61,7 +61,8 @@ async fn what_a_failed_commit_held_is_not_called_saved_and_not_lost() {
             raw::until_status(server.addr(), "/readyz", 200).await;
             let mut socket = Socket::connect(server.addr()).await;
             assert_eq!(letters([&socket.whole_document("d").await]), "", "{failure:?}");
-            // The client still has it, and answers the question that came with the answer.
+            // The client still has it, and answers the question that comes with the answer.
+            socket.sync("d").await;
             socket.answer("d", &letter(1, 'a')).await;
             socket.hear_until("d", SAVED).await;
             drop(socket);
@@ -127,7 +128,7 @@ async fn a_token_opens_its_rooms_and_no_others_over_every_protocol() {
         socket.auth("team/plan", "writer", true).await;
         assert_eq!(socket.hear().await, ("team/plan".into(), Heard::Scope("read-write".into())));
         socket.hear_until("team/plan", |heard| matches!(heard, Heard::Step2(_))).await;
-        socket.update("team/plan", &letter(1, 'a')).await;
+        socket.answer("team/plan", &letter(1, 'a')).await;
         socket.hear_until("team/plan", SAVED).await;
 
         let mut reader = Socket::connect(addr).await;
@@ -135,6 +136,7 @@ async fn a_token_opens_its_rooms_and_no_others_over_every_protocol() {
         assert_eq!(letters([&reader.whole_document("team/plan").await]), "a");
         reader.update("team/plan", &letter(2, 'b')).await;
         reader.hear_until("team/plan", |heard| *heard == Heard::Refused).await;
+        reader.sync("team/plan").await;
         reader.answer("team/plan", &letter(1, 'a')).await;
         reader.hear_until("team/plan", SAVED).await;
 

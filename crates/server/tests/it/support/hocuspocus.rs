@@ -98,11 +98,13 @@ impl Socket {
         }
     }
 
-    /// Waits for the answer to [`Socket::sync`], and returns it.
+    /// Asks for the whole document, answers the question that comes in return, and returns the document.
     pub(crate) async fn whole_document(&mut self, document: &str) -> Bytes {
         self.sync(document).await;
         let mut heard = self.hear_until(document, |heard| matches!(heard, Heard::Step2(_))).await;
         let Some((_, Heard::Step2(update))) = heard.pop() else { panic!("it was heard") };
+        self.answer(document, &[0, 0]).await;
+        self.hear_until(document, |heard| *heard == Heard::Saved).await;
         update
     }
 }
