@@ -18,6 +18,10 @@ pub(crate) struct Client {
     pub(crate) synced: bool,
     /// How many of its updates are not acknowledged, if it counts them as Hocuspocus does.
     unsaved: Option<u32>,
+    /// What a client that counts did offline: it goes out edit by edit when the server is first heard of. Deletions do not,
+    /// for the server cannot tell when they were made, and calls them saved too soon.
+    offline: Vec<Bytes>,
+    heard: bool,
 }
 
 impl Client {
@@ -26,12 +30,19 @@ impl Client {
         options.offset_kind = OffsetKind::Utf16;
         options.cleanup_formatting = false;
         options.guid = "".into();
-        Self { doc: Doc::with_options(options), synced: false, unsaved: counts.then_some(0) }
+        Self {
+            doc: Doc::with_options(options),
+            synced: false,
+            unsaved: counts.then_some(0),
+            offline: Vec::new(),
+            heard: false,
+        }
     }
 
     /// Returns what the client sends first on a new connection.
     pub(crate) fn connect(&mut self) -> Bytes {
         self.synced = false;
+        self.heard = false;
         self.unsaved = self.unsaved.map(|_| 1);
         yjs::sync_step1(&self.doc.transact().state_vector().encode_v1())
     }
@@ -69,8 +80,26 @@ impl Client {
         yjs::update(&update)
     }
 
-    /// Takes in a frame and returns the answer to it.
-    pub(crate) fn receive(&mut self, frame: &Bytes) -> Option<Bytes> {
+    /// Keeps an edit that was made offline.
+    pub(crate) fn keep(&mut self, frame: Bytes) {
+        let Some(Message::Update(update)) = Message::read(&frame) else { return };
+        let inserts = scan_update(update).is_ok_and(|scanned| !scanned.sections().is_empty());
+        if inserts && self.unsaved.is_some() {
+            self.offline.push(frame);
+        }
+    }
+
+    /// Takes in a frame and returns what the client sends then.
+    pub(crate) fn receive(&mut self, frame: &Bytes) -> Vec<Bytes> {
+        let mut sent = Vec::new();
+        if !std::mem::replace(&mut self.heard, true) {
+            sent.append(&mut self.offline);
+        }
+        sent.extend(self.answer(frame));
+        sent
+    }
+
+    fn answer(&mut self, frame: &Bytes) -> Option<Bytes> {
         match Message::read(frame)? {
             Message::Step1(state) => {
                 let state = StateVector::decode_v1(state).ok()?;

@@ -239,8 +239,9 @@ impl World {
         self.counts.edits += 1;
         let frame = self.clients[who].edit(&mut self.rng);
         self.trace.line(format_args!("{who} edits: {}", describe(&frame)));
-        if let Some(link) = &mut self.links[who] {
-            link.up.push_back(frame);
+        match &mut self.links[who] {
+            Some(link) => link.up.push_back(frame),
+            None => self.clients[who].keep(frame),
         }
         Ok(())
     }
