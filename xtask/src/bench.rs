@@ -7,7 +7,8 @@ use crate::{npm, process};
 pub(crate) const HELP: &str = "\
 Usage: cargo xtask bench [--quick] [FILTER]
 
-Runs the micro benches, then the load generator against this server and against
+Runs the micro benches, the replicated types beside those of the crate crdts, then
+the load generator against this server and against
 the y-websocket reference server, which npm installs into benches/peers. Only
 what has FILTER in its name runs. benches/README.md says what each measures.
 
@@ -29,6 +30,7 @@ pub(crate) fn run(args: Vec<String>) -> Result<ExitCode, String> {
     npm::install("benches/peers")?;
     let micro: &[&str] = if quick { &["--max-time", MICRO_QUICK_SECONDS] } else { &[] };
     bench("micro", micro, &filters)?;
+    bench("crdt", if quick { &["--quick"] } else { &[] }, &filters)?;
     bench("relay", if quick { &["--quick"] } else { &[] }, &filters)?;
     Ok(ExitCode::SUCCESS)
 }

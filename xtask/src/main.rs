@@ -6,6 +6,7 @@
 mod bench;
 mod deny;
 mod fuzz;
+mod laws;
 mod npm;
 mod process;
 mod serve;
@@ -21,7 +22,7 @@ struct Task {
     run: fn(Vec<String>) -> Result<ExitCode, String>,
 }
 
-const TASKS: [Task; 5] = [
+const TASKS: [Task; 6] = [
     Task {
         name: "serve",
         summary: "build the server and run it on this machine",
@@ -40,6 +41,12 @@ const TASKS: [Task; 5] = [
         summary: "feed hostile bytes to every fuzz target",
         help: fuzz::HELP,
         run: fuzz::run,
+    },
+    Task {
+        name: "laws",
+        summary: "check the laws of the replicated types on many histories",
+        help: laws::HELP,
+        run: laws::run,
     },
     Task {
         name: "deny",
