@@ -91,6 +91,16 @@ mod document {
         });
     }
 
+    /// The same with one value that yrs does not keep: all that yrs writes is scanned for it.
+    #[divan::bench]
+    fn diff_for_nothing_with_an_original(bencher: Bencher<'_, '_>) {
+        let mut document = with_paper(YjsDocument::default());
+        // Client 7 puts -0 into the array `a`.
+        let negative_zero = Bytes::from_static(&[1, 1, 7, 0, 8, 1, 1, b'a', 1, 125, 0x40, 0]);
+        document.apply(&negative_zero).expect("an honest update is taken");
+        bencher.bench_local(|| document.diff(&[0]).expect("an empty state vector is well formed"));
+    }
+
     fn with_paper(mut document: YjsDocument) -> YjsDocument {
         document.apply(&PAPER).expect("an honest update is taken");
         document

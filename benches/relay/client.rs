@@ -7,6 +7,7 @@ use std::ops::Range;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::dialect::Dialect;
 use crate::frame;
 use crate::server::Server;
 use crate::wire::{self, Message};
@@ -14,6 +15,11 @@ use crate::wire::{self, Message};
 /// A connection to one room that has the room's state.
 pub(crate) struct Client {
     socket: TcpStream,
+    dialect: Dialect,
+    /// What stands before each message in its frame: nothing in y-websocket.
+    address: Vec<u8>,
+    /// How many updates were confirmed, where the protocol counts them.
+    confirmed: u64,
     /// What was read from the socket; `unread` is the part of it that was not handed out yet.
     buffer: Vec<u8>,
     unread: Range<usize>,
@@ -31,26 +37,35 @@ impl Client {
     ///
     /// Any error of the socket; [`io::ErrorKind::InvalidData`] if the server does not upgrade or speaks another protocol.
     pub(crate) async fn join(server: &Server, room: &str) -> io::Result<Self> {
-        let mut client = Self::connect(server.address(), &server.path(room)).await?;
+        let mut client = Self::connect(server.address(), &server.path(room), server.dialect()).await?;
+        // A Hocuspocus server asks and answers in any order, and its question is expected.
+        let mut is_asked = client.dialect == Dialect::YWebsocket;
+        if client.dialect == Dialect::Hocuspocus {
+            client.address = wire::address(room);
+            client.send(&wire::token()).await?;
+        }
         client.send(&wire::STEP1).await?;
         let mut has_state = false;
-        while !has_state {
-            let answers = match wire::parse(client.receive().await?)? {
-                Message::Step1 => true,
+        while !has_state || !is_asked {
+            let (answers, confirmed) = match client.message().await? {
+                Message::Step1 => (true, 0),
                 Message::Step2(_) => {
                     has_state = true;
-                    false
+                    (false, 0)
                 }
-                Message::Update(_) | Message::Other => false,
+                Message::Confirmed => (false, 1),
+                Message::Update(_) | Message::Other => (false, 0),
             };
+            client.confirmed += confirmed;
             if answers {
+                is_asked = true;
                 client.send(&wire::STEP2).await?;
             }
         }
         Ok(client)
     }
 
-    async fn connect(address: SocketAddr, path: &str) -> io::Result<Self> {
+    async fn connect(address: SocketAddr, path: &str, dialect: Dialect) -> io::Result<Self> {
         let mut socket = TcpStream::connect(address).await?;
         socket.set_nodelay(true)?;
         // The key is the example of RFC 6455: a browser draws one, and this client does not check the answer to it.
@@ -60,7 +75,15 @@ impl Client {
         );
         socket.write_all(request.as_bytes()).await?;
 
-        let mut client = Self { socket, buffer: vec![0; READ_BYTES], unread: 0..0, fragments: Vec::new() };
+        let mut client = Self {
+            socket,
+            dialect,
+            address: Vec::new(),
+            confirmed: 0,
+            buffer: vec![0; READ_BYTES],
+            unread: 0..0,
+            fragments: Vec::new(),
+        };
         let head_end = loop {
             let head = &client.buffer[client.unread.clone()];
             if let Some(at) = head.windows(4).position(|window| window == b"\r\n\r\n") {
@@ -84,12 +107,17 @@ impl Client {
     ///
     /// Any error of the socket.
     pub(crate) async fn send(&mut self, message: &[u8]) -> io::Result<()> {
-        let mut frame = Vec::with_capacity(message.len() + 14);
-        frame::write(&mut frame, message);
+        let mut frame = Vec::with_capacity(self.address.len() + message.len() + 14);
+        self.write(&mut frame, message);
         self.send_frames(&frame).await
     }
 
-    /// Sends what [`frame::write`] has written, in one system call if it can.
+    /// Appends a message as a frame.
+    pub(crate) fn write(&self, frames: &mut Vec<u8>, message: &[u8]) {
+        frame::write(frames, &[&self.address, message]);
+    }
+
+    /// Sends what [`write`](Self::write) has written, in one system call if it can.
     ///
     /// # Errors
     ///
@@ -98,12 +126,20 @@ impl Client {
         self.socket.write_all(frames).await
     }
 
-    /// Returns the next message; pings are left unanswered, since no run lasts until they matter.
+    /// Returns the next message.
     ///
     /// # Errors
     ///
     /// Any error of the socket; [`io::ErrorKind::ConnectionAborted`] with the code if the server closes.
-    pub(crate) async fn receive(&mut self) -> io::Result<&[u8]> {
+    pub(crate) async fn message(&mut self) -> io::Result<Message<'_>> {
+        let address_len = self.address.len();
+        let frame = self.receive().await?;
+        // What has no address is a sign of life.
+        frame.get(address_len..).map_or(Ok(Message::Other), wire::parse)
+    }
+
+    /// Returns the next frame; pings are left unanswered, since no run lasts until they matter.
+    async fn receive(&mut self) -> io::Result<&[u8]> {
         loop {
             let Some(frame) = frame::read(&self.buffer[self.unread.clone()]) else {
                 self.fill().await?;
@@ -127,6 +163,25 @@ impl Client {
         }
     }
 
+    /// Receives until more than `seen` updates of this client, which `writer` typed one by one, are confirmed in the way of the
+    /// protocol, and returns how many.
+    ///
+    /// # Errors
+    ///
+    /// As [`typed_beyond`](Self::typed_beyond).
+    pub(crate) async fn confirmed_beyond(&mut self, writer: u64, seen: u64) -> io::Result<u64> {
+        if self.dialect == Dialect::YWebsocket {
+            return self.typed_beyond(writer, seen).await;
+        }
+        // The first is for the answer that it gave when it joined.
+        while self.confirmed <= seen + 1 {
+            if self.message().await? == Message::Confirmed {
+                self.confirmed += 1;
+            }
+        }
+        Ok(self.confirmed - 1)
+    }
+
     /// Receives until the room has delivered what `writer` typed beyond `seen`, and returns the clock that it now has.
     ///
     /// # Errors
@@ -134,7 +189,7 @@ impl Client {
     /// As [`receive`](Self::receive); [`io::ErrorKind::InvalidData`] if a character is missing.
     pub(crate) async fn typed_beyond(&mut self, writer: u64, seen: u64) -> io::Result<u64> {
         loop {
-            let Message::Update(update) = wire::parse(self.receive().await?)? else { continue };
+            let Message::Update(update) = self.message().await? else { continue };
             match wire::typed(update, writer)? {
                 Some(typed) if typed.start > seen => {
                     let gap =

@@ -24,10 +24,10 @@ const MASKED: u8 = 0x80;
 /// A client must mask, and says with what; masking with zeros changes nothing and costs nothing.
 const MASK: [u8; 4] = [0; 4];
 
-/// Appends `payload` as one binary frame.
-pub(crate) fn write(out: &mut Vec<u8>, payload: &[u8]) {
+/// Appends a payload, given in parts, as one binary frame.
+pub(crate) fn write(out: &mut Vec<u8>, parts: &[&[u8]]) {
     out.push(FIN | BINARY);
-    match payload.len() {
+    match parts.iter().map(|part| part.len()).sum() {
         len @ 0..126 => out.push(MASKED | len as u8),
         len @ 126..0x1_0000 => {
             out.push(MASKED | 126);
@@ -39,7 +39,7 @@ pub(crate) fn write(out: &mut Vec<u8>, payload: &[u8]) {
         }
     }
     out.extend(MASK);
-    out.extend_from_slice(payload);
+    parts.iter().for_each(|part| out.extend_from_slice(part));
 }
 
 /// Returns the frame at the start of `bytes`, or none if it is not all there yet.

@@ -1,10 +1,12 @@
 //! What the numbers were measured on, as far as the system tells.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::thread;
 
+use crate::dialect::Dialect;
 use crate::server;
 
 /// Returns a line each for the machine, the disk and the servers.
@@ -19,11 +21,8 @@ pub(crate) fn lines() -> Vec<String> {
             env!("CARGO_PKG_VERSION"),
             said("git", &["rev-parse", "--short", "HEAD"])
         ),
-        format!(
-            "@y/websocket-server {} on node {}, in memory only",
-            peer_version(),
-            said("node", &["--version"])
-        ),
+        reference(Dialect::YWebsocket, "@y/websocket-server"),
+        reference(Dialect::Hocuspocus, "@hocuspocus/server"),
     ]
 }
 
@@ -46,14 +45,19 @@ fn disk(folder: &Path) -> Option<String> {
     Some(format!("{kind} on {device}"))
 }
 
-fn peer_version() -> String {
-    let manifest =
-        fs::read(server::peers().join("node_modules/@y/websocket-server/package.json")).unwrap_or_default();
+fn reference(dialect: Dialect, package: &str) -> String {
+    let manifest = server::peer(dialect).join("node_modules").join(package).join("package.json");
+    let manifest = fs::read(manifest).unwrap_or_default();
     let manifest: serde_json::Value = serde_json::from_slice(&manifest).unwrap_or_default();
-    manifest["version"].as_str().unwrap_or("(not installed)").to_owned()
+    format!(
+        "reference of {}: {package} {} on node {}, in memory only",
+        dialect.name(),
+        manifest["version"].as_str().unwrap_or("(not installed)"),
+        said(server::node(dialect), &["--version"])
+    )
 }
 
-fn said(program: &str, args: &[&str]) -> String {
+fn said(program: impl AsRef<OsStr>, args: &[&str]) -> String {
     let output = Command::new(program).args(args).current_dir(env!("CARGO_MANIFEST_DIR")).output();
     output.map_or("unknown".into(), |output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }

@@ -1,9 +1,10 @@
-//! A load generator for y-websocket servers: ours and the reference server, on the same work, in the same run.
+//! A load generator for Yjs servers: ours and the reference server of each protocol, on the same work, in the same run.
 //!
 //! It measures and reports; it never fails because a number is low. Each run starts a fresh server as a process of its own, and the two
 //! take turns, so that both meet what else the machine does. `benches/README.md` says what each workload is for.
 
 mod client;
+mod dialect;
 mod frame;
 mod limit;
 mod machine;
@@ -21,11 +22,12 @@ use std::time::Duration;
 
 use clap::Parser;
 
+use crate::dialect::Dialect;
 use crate::report::Report;
 use crate::server::{Kind, Server};
 use crate::workload::{Span, Workload};
 
-/// Measures relays of the y-websocket protocol side by side.
+/// Measures relays of the Yjs protocols side by side.
 #[derive(Parser)]
 struct Args {
     /// Runs only the workloads with this in their name.
@@ -36,6 +38,9 @@ struct Args {
     /// Runs only this server.
     #[arg(long)]
     server: Option<Kind>,
+    /// Runs only this protocol.
+    #[arg(long)]
+    dialect: Option<Dialect>,
     /// Accepted since `cargo bench` passes it.
     #[arg(long, hide = true)]
     bench: bool,
@@ -59,33 +64,42 @@ fn main() -> io::Result<ExitCode> {
 async fn measure(args: &Args) -> Report {
     let (runs, span) = if args.quick { (1, SPAN_QUICK) } else { (RUNS, SPAN) };
     let mut report = Report::new(runs);
-    let mut kinds = Kind::ALL.to_vec();
-    kinds.retain(|&kind| args.server.is_none_or(|only| only == kind));
-    kinds.retain(|&kind| {
-        let missing = kind.missing();
-        if let Some(remedy) = missing {
-            eprintln!("{} is left out: {remedy}", kind.name());
-        }
-        missing.is_none()
-    });
-
     let filter = args.filter.as_deref().unwrap_or("");
     let mut workloads = Workload::ALL.to_vec();
     workloads.retain(|workload| workload.name().contains(filter));
     if workloads.is_empty() {
         eprintln!("no workload has `{filter}` in its name");
     }
-    for workload in workloads {
-        for run in 1..=runs {
-            for &kind in &kinds {
-                eprintln!("{}, {}, run {run} of {runs}", workload.name(), kind.name());
-                let samples = match Server::start(kind) {
-                    Ok(server) => workload.run(&server, span).await,
-                    Err(problem) => Err(problem),
-                };
-                report.add(&workload.name(), kind, samples);
+    for dialect in Dialect::ALL.into_iter().filter(|&dialect| args.dialect.is_none_or(|only| only == dialect))
+    {
+        let kinds = kinds(args, dialect);
+        for &workload in &workloads {
+            for run in 1..=runs {
+                for &kind in &kinds {
+                    let name = workload.name();
+                    eprintln!("{}: {name}, {}, run {run} of {runs}", dialect.name(), kind.name());
+                    let samples = match Server::start(kind, dialect) {
+                        Ok(server) => workload.run(&server, span).await,
+                        Err(problem) => Err(problem),
+                    };
+                    report.add(dialect, &name, kind, samples);
+                }
             }
         }
     }
     report
+}
+
+/// Returns the servers that were asked for and are there.
+fn kinds(args: &Args, dialect: Dialect) -> Vec<Kind> {
+    let mut kinds = Kind::ALL.to_vec();
+    kinds.retain(|&kind| args.server.is_none_or(|only| only == kind));
+    kinds.retain(|&kind| {
+        let missing = kind.missing(dialect);
+        if let Some(remedy) = &missing {
+            eprintln!("the {} of {} is left out: {remedy}", kind.name(), dialect.name());
+        }
+        missing.is_none()
+    });
+    kinds
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 
+use crate::dialect::Dialect;
 use crate::machine;
 use crate::server::Kind;
 use crate::workload::{Better, Measure, Sample, median};
@@ -15,6 +16,7 @@ pub(crate) struct Report {
 }
 
 struct Row {
+    dialect: Dialect,
     workload: String,
     measure: Measure,
     /// One list a server, in the order of [`Kind::ALL`].
@@ -27,10 +29,20 @@ impl Report {
     }
 
     /// Adds what one run of one server gave.
-    pub(crate) fn add(&mut self, workload: &str, kind: Kind, samples: io::Result<Vec<Sample>>) {
+    pub(crate) fn add(
+        &mut self,
+        dialect: Dialect,
+        workload: &str,
+        kind: Kind,
+        samples: io::Result<Vec<Sample>>,
+    ) {
         match samples {
-            Ok(samples) => samples.into_iter().for_each(|sample| self.add_sample(workload, kind, &sample)),
-            Err(problem) => self.failures.push(format!("{workload}, {}: {problem}", kind.name())),
+            Ok(samples) => {
+                samples.into_iter().for_each(|sample| self.add_sample(dialect, workload, kind, &sample));
+            }
+            Err(problem) => {
+                self.failures.push(format!("{}: {workload}, {}: {problem}", dialect.name(), kind.name()));
+            }
         }
     }
 
@@ -39,11 +51,13 @@ impl Report {
         !self.failures.is_empty()
     }
 
-    fn add_sample(&mut self, workload: &str, kind: Kind, sample: &Sample) {
-        let known =
-            self.rows.iter().position(|row| row.workload == workload && row.measure == sample.measure);
+    fn add_sample(&mut self, dialect: Dialect, workload: &str, kind: Kind, sample: &Sample) {
+        let known = self.rows.iter().position(|row| {
+            row.dialect == dialect && row.workload == workload && row.measure == sample.measure
+        });
         let index = known.unwrap_or_else(|| {
             self.rows.push(Row {
+                dialect,
                 workload: workload.into(),
                 measure: sample.measure,
                 values: Default::default(),
@@ -59,10 +73,14 @@ impl fmt::Display for Report {
         let [ours, peer] = Kind::ALL.map(Kind::name);
         writeln!(
             f,
-            "| {:<23} | {:<25} | {ours:>12} | {peer:>12} | {:>8} |",
-            "workload", "measure", "ours is"
+            "| {:<11} | {:<23} | {:<25} | {ours:>12} | {peer:>12} | {:>8} |",
+            "protocol", "workload", "measure", "ours is"
         )?;
-        writeln!(f, "| {:-<23} | {:-<25} | {:->11}: | {:->11}: | {:->7}: |", "", "", "", "", "")?;
+        writeln!(
+            f,
+            "| {:-<11} | {:-<23} | {:-<25} | {:->11}: | {:->11}: | {:->7}: |",
+            "", "", "", "", "", ""
+        )?;
         for row in &self.rows {
             writeln!(f, "{row}")?;
         }
@@ -91,7 +109,12 @@ impl fmt::Display for Row {
             _ => String::new(),
         };
         let measure = format!("{} ({})", self.measure.name, self.measure.unit);
-        write!(f, "| {:<23} | {measure:<25} | {ours:>12} | {peer:>12} | {ratio:>8} |", self.workload)
+        let protocol = self.dialect.name();
+        write!(
+            f,
+            "| {protocol:<11} | {:<23} | {measure:<25} | {ours:>12} | {peer:>12} | {ratio:>8} |",
+            self.workload
+        )
     }
 }
 

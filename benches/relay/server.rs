@@ -1,23 +1,27 @@
 //! The servers under test: each run starts one as a child process, and stops it at its end.
 
+use std::env;
 use std::fs;
 use std::io::{self, BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
+use crate::dialect::Dialect;
+
 /// Which server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Kind {
     /// This repository's own; an update is on disk before it is shown.
     Syncline,
-    /// The reference server of y-websocket on node; it keeps documents in memory only.
-    YWebsocket,
+    /// The reference server of the protocol, on node; it keeps documents in memory only.
+    Reference,
 }
 
 /// A running server; dropping it ends the process and removes its data.
 pub(crate) struct Server {
     kind: Kind,
+    dialect: Dialect,
     child: Child,
     address: SocketAddr,
     /// Held so that what the server prints later does not meet a closed pipe.
@@ -26,23 +30,25 @@ pub(crate) struct Server {
 
 impl Kind {
     /// Both, ours first: the order of the columns in the report.
-    pub(crate) const ALL: [Self; 2] = [Self::Syncline, Self::YWebsocket];
+    pub(crate) const ALL: [Self; 2] = [Self::Syncline, Self::Reference];
 
     /// Returns the name of the column.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Syncline => "syncline",
-            Self::YWebsocket => "y-websocket",
+            Self::Reference => "reference",
         }
     }
 
-    /// Returns whether the server can be started, or else what to do about it.
-    pub(crate) fn missing(self) -> Option<&'static str> {
+    /// Returns what to do about a server that cannot be started.
+    pub(crate) fn missing(self, dialect: Dialect) -> Option<String> {
         let is_there = match self {
             Self::Syncline => true,
-            Self::YWebsocket => peer_script().is_file(),
+            Self::Reference => peer(dialect).join("node_modules").is_dir(),
         };
-        (!is_there).then_some("`npm ci --prefix benches/peers --ignore-scripts` installs it")
+        (!is_there).then(|| {
+            format!("`npm ci --prefix benches/peers/{} --ignore-scripts` installs it", dialect.name())
+        })
     }
 }
 
@@ -52,13 +58,14 @@ impl Server {
     /// # Errors
     ///
     /// Any error of the process; [`io::ErrorKind::InvalidData`] if it does not say that it listens.
-    pub(crate) fn start(kind: Kind) -> io::Result<Self> {
-        let (mut command, known) = match kind {
-            Kind::Syncline => (syncline()?, None),
-            Kind::YWebsocket => {
+    pub(crate) fn start(kind: Kind, dialect: Dialect) -> io::Result<Self> {
+        let (mut command, known) = match (kind, dialect) {
+            (Kind::Syncline, _) => (syncline()?, None),
+            (Kind::Reference, Dialect::YWebsocket) => {
                 let address = free_address()?;
                 (y_websocket(address), Some(address))
             }
+            (Kind::Reference, Dialect::Hocuspocus) => (hocuspocus(), None),
         };
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
         let mut stdout = BufReader::new(child.stdout.take().expect("its output is piped"));
@@ -70,18 +77,24 @@ impl Server {
             let problem = format!("{} did not start; its first line was {line:?}", kind.name());
             return Err(io::Error::new(io::ErrorKind::InvalidData, problem));
         };
-        Ok(Self { kind, child, address, _stdout: stdout })
+        Ok(Self { kind, dialect, child, address, _stdout: stdout })
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Returns the path of a room in the URL.
+    pub(crate) fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// Returns the path in the URL of a connection to a room.
     pub(crate) fn path(&self, room: &str) -> String {
-        match self.kind {
-            Kind::Syncline => format!("/yjs/{room}"),
-            Kind::YWebsocket => format!("/{room}"),
+        match (self.kind, self.dialect) {
+            (Kind::Syncline, Dialect::YWebsocket) => format!("/yjs/{room}"),
+            (Kind::Syncline, Dialect::Hocuspocus) => "/hocuspocus".into(),
+            (Kind::Reference, Dialect::YWebsocket) => format!("/{room}"),
+            (Kind::Reference, Dialect::Hocuspocus) => "/".into(),
         }
     }
 
@@ -106,9 +119,25 @@ pub(crate) fn data_dir() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("relay-bench")
 }
 
-/// Returns the folder that npm installs the peers into.
-pub(crate) fn peers() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../benches/peers")
+/// Returns the folder that npm installs the reference server of a protocol into.
+pub(crate) fn peer(dialect: Dialect) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../benches/peers").join(dialect.name())
+}
+
+/// Returns the node that runs the reference server of a protocol: the one that was installed with it, or else that of the path.
+pub(crate) fn node(dialect: Dialect) -> PathBuf {
+    let system = match env::consts::OS {
+        "macos" => "darwin",
+        "windows" => "win",
+        other => other,
+    };
+    let processor = match env::consts::ARCH {
+        "x86_64" => "x64",
+        "aarch64" => "arm64",
+        other => other,
+    };
+    let own = peer(dialect).join(format!("node_modules/node-{system}-{processor}/bin/node"));
+    if own.is_file() { own } else { "node".into() }
 }
 
 fn syncline() -> io::Result<Command> {
@@ -119,17 +148,20 @@ fn syncline() -> io::Result<Command> {
 }
 
 fn y_websocket(address: SocketAddr) -> Command {
-    let mut command = Command::new("node");
-    command.arg(peer_script()).env("HOST", address.ip().to_string()).env("PORT", address.port().to_string());
+    let mut command = Command::new(node(Dialect::YWebsocket));
+    command.arg(peer(Dialect::YWebsocket).join("node_modules/@y/websocket-server/src/server.js"));
+    command.env("HOST", address.ip().to_string()).env("PORT", address.port().to_string());
     command.env("NODE_ENV", "production");
     command
 }
 
-fn peer_script() -> PathBuf {
-    peers().join("node_modules/@y/websocket-server/src/server.js")
+fn hocuspocus() -> Command {
+    let mut command = Command::new(node(Dialect::Hocuspocus));
+    command.arg(peer(Dialect::Hocuspocus).join("server.mjs")).env("NODE_ENV", "production");
+    command
 }
 
-/// The peer cannot say which port it was given, so it is told one that was free a moment ago.
+/// The reference server of y-websocket cannot say which port it was given, so it is told one that was free a moment ago.
 fn free_address() -> io::Result<SocketAddr> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
 }

@@ -1,4 +1,4 @@
-//! As much of the y-websocket protocol as a load generator needs, written apart from the code under test.
+//! As much of the protocols as a load generator needs, written apart from the code under test.
 //!
 //! A writer types one character after the other into the text `t`, so what a server delivered can be told by clocks: an update that it
 //! merged from many covers them all.
@@ -15,6 +15,8 @@ pub(crate) enum Message<'a> {
     Step2(&'a [u8]),
     /// What changed since.
     Update(&'a [u8]),
+    /// One more update of this client is confirmed; Hocuspocus only.
+    Confirmed,
     /// Presence and the like.
     Other,
 }
@@ -23,6 +25,9 @@ pub(crate) enum Message<'a> {
 pub(crate) const STEP1: [u8; 4] = [0, 0, 1, 0];
 /// The answer of a client that has nothing to a server's first message.
 pub(crate) const STEP2: [u8; 5] = [0, 1, 2, 0, 0];
+
+/// `SyncStatus` of an update that was taken, in Hocuspocus.
+const CONFIRMED: [u8; 2] = [8, 1];
 
 const TEXT: &str = "t";
 
@@ -53,6 +58,20 @@ pub(crate) fn insertion(client: u64, clock: u64) -> Vec<u8> {
     update_message(&update)
 }
 
+/// Returns what stands before each message of a Hocuspocus document.
+pub(crate) fn address(document: &str) -> Vec<u8> {
+    let mut address = Vec::new();
+    write_buf(&mut address, document.as_bytes());
+    address
+}
+
+/// Returns the message with which a Hocuspocus client of version 4 says who it is: nobody.
+pub(crate) fn token() -> Vec<u8> {
+    let mut message = vec![2, 0, 0];
+    write_buf(&mut message, b"4.8.0");
+    message
+}
+
 /// Returns the message that carries a whole update.
 pub(crate) fn update_message(update: &[u8]) -> Vec<u8> {
     let mut message = vec![0, 2];
@@ -60,13 +79,16 @@ pub(crate) fn update_message(update: &[u8]) -> Vec<u8> {
     message
 }
 
-/// Tells what a frame carries.
+/// Tells what a message says.
 ///
 /// # Errors
 ///
 /// [`io::ErrorKind::InvalidData`] if it ends too early.
-pub(crate) fn parse(frame: &[u8]) -> io::Result<Message<'_>> {
-    let mut rest = frame;
+pub(crate) fn parse(message: &[u8]) -> io::Result<Message<'_>> {
+    if message == CONFIRMED {
+        return Ok(Message::Confirmed);
+    }
+    let mut rest = message;
     match (read_var_uint(&mut rest)?, rest.first().copied()) {
         (0, Some(0)) => Ok(Message::Step1),
         (0, Some(1)) => Ok(Message::Step2(read_buf(&mut &rest[1..])?)),

@@ -16,9 +16,9 @@ use crate::server::Server;
 /// One kind of load. A run of it has a server of its own.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Workload {
-    /// One writer, with `window` characters on the way to its echo, whom others read.
+    /// One writer, with `window` characters on the way to their confirmation, whom others read.
     FanOut { subscribers: u32, window: u64 },
-    /// Writers in a room each, with `window` characters each on the way to their echo.
+    /// Writers in a room each, with `window` characters each on the way to their confirmation.
     Echo { writers: u32, window: u64 },
     /// Clients open a long document one after the other.
     Join,

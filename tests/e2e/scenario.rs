@@ -8,7 +8,7 @@ pub(crate) fn clients() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/clients")
 }
 
-/// Plays `scenarios/<name>.mjs`; settings like `SYNCLINE_KILLS` and `SYNCLINE_SEED` come from the environment.
+/// Plays `scenarios/<name>.mjs`; settings like `SYNCLINE_KILLS`, `SYNCLINE_SEED` and `SYNCLINE_QUICK` come from the environment.
 pub(crate) fn play(name: &str) {
     let clients = clients();
     assert!(

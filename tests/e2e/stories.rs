@@ -81,6 +81,46 @@ fn what_was_seen_survives_a_full_disk() {
 }
 
 #[test]
+fn every_kind_of_value_reaches_everyone_whatever_they_speak() {
+    play("hocuspocus-values");
+}
+
+#[test]
+fn presence_is_shared_whatever_they_speak() {
+    play("hocuspocus-awareness");
+}
+
+#[test]
+fn documents_on_one_socket_are_apart() {
+    play("hocuspocus-documents");
+}
+
+#[test]
+fn offline_edits_and_restarts_are_survived_whatever_they_speak() {
+    play("hocuspocus-offline");
+}
+
+#[test]
+fn hostile_frames_harm_no_document_but_their_own() {
+    play("hocuspocus-hostile");
+}
+
+#[test]
+fn a_slow_reader_ends_with_nothing_unsaved() {
+    play("hocuspocus-slow-reader");
+}
+
+#[test]
+fn a_token_opens_what_it_was_granted_and_no_more() {
+    play("hocuspocus-tokens");
+}
+
+#[test]
+fn what_was_called_saved_survives_kill_9() {
+    play("hocuspocus-kills");
+}
+
+#[test]
 fn no_scenario_is_forgotten() {
     let stories = include_str!("stories.rs");
     for file in fs::read_dir(clients().join("scenarios")).expect("the folder of the scenarios") {

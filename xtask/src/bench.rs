@@ -8,9 +8,9 @@ pub(crate) const HELP: &str = "\
 Usage: cargo xtask bench [--quick] [FILTER]
 
 Runs the micro benches, the replicated types beside those of the crate crdts, then
-the load generator against this server and against
-the y-websocket reference server, which npm installs into benches/peers. Only
-what has FILTER in its name runs. benches/README.md says what each measures.
+the load generator against this server and against the reference servers of
+y-websocket and Hocuspocus, which npm installs below benches/peers. Only what has
+FILTER in its name runs. benches/README.md says what each measures.
 
     --quick    one short run of each instead of the median of five";
 
@@ -27,7 +27,9 @@ pub(crate) fn run(args: Vec<String>) -> Result<ExitCode, String> {
     }
     let quick = !flags.is_empty();
 
-    npm::install("benches/peers")?;
+    for peer in ["benches/peers/y-websocket", "benches/peers/hocuspocus"] {
+        npm::install(peer)?;
+    }
     let micro: &[&str] = if quick { &["--max-time", MICRO_QUICK_SECONDS] } else { &[] };
     bench("micro", micro, &filters)?;
     bench("crdt", if quick { &["--quick"] } else { &[] }, &filters)?;

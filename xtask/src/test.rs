@@ -14,11 +14,12 @@ clients under test, formatting, clippy, the house rules (tests/tidy.rs), all tes
 the documentation build, and the simulator. Each step prints its command, which
 may be run alone.
 
-    --quick    fewer kills of the server and fewer seeds of the simulator
+    --quick    fewer kills of the server, fewer seeds of the simulator, and no test
+               that waits for more than a minute
 
-SYNCLINE_KILLS sets how often the kill test ends the server: 200 unless given.";
+SYNCLINE_KILLS sets how often each kill test ends the server: 200 unless given.";
 
-/// How often the kill test ends the server, unless the caller's environment or `--quick` says otherwise.
+/// How often each kill test ends the server, unless the caller's environment or `--quick` says otherwise.
 const KILLS: &str = "200";
 /// How many seeds the simulator runs, in full and with `--quick`.
 const SEEDS: &str = "2000";
@@ -90,7 +91,9 @@ fn step(name: &'static str, run: impl Fn() -> Result<(), String> + 'static) -> S
 
 fn all_tests(quick: bool) -> Command {
     let mut tests = process::cargo(["test", "--workspace"]);
-    if !quick && env::var_os("SYNCLINE_KILLS").is_none() {
+    if quick {
+        tests.env("SYNCLINE_QUICK", "1");
+    } else if env::var_os("SYNCLINE_KILLS").is_none() {
         tests.env("SYNCLINE_KILLS", KILLS);
     }
     tests

@@ -18,7 +18,7 @@ const JOINS: u32 = 20;
 pub(super) async fn run(server: &Server) -> io::Result<Vec<Sample>> {
     let mut author = Client::join(server, ROOM).await?;
     author.send(&wire::update_message(paper())).await?;
-    while !matches!(wire::parse(author.receive().await?)?, wire::Message::Update(_)) {}
+    while !matches!(author.message().await?, wire::Message::Update(_)) {}
 
     let mut times = Vec::new();
     for _ in 0..JOINS {

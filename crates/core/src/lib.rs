@@ -12,6 +12,7 @@
 //! * [`codec`]: canonical bytes of all of these.
 //! * [`log`]: what a document's log keeps of each update.
 //! * [`doc`]: documents, behind the feature `yjs`.
+//! * [`person`]: who someone in a document says they are, behind the same feature.
 //!
 //! Invariants:
 //! * no byte from outside reaches yrs before a scanner of [`guard`] has accepted it;
@@ -31,4 +32,6 @@ pub mod guard;
 pub mod id;
 pub mod limits;
 pub mod log;
+#[cfg(feature = "yjs")]
+pub mod person;
 pub mod time;

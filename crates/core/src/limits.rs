@@ -50,6 +50,17 @@ pub const GAP_BYTES_MAX: usize = 1 << 20;
 /// Least time between two requests for what a connection's held updates rest on, in milliseconds.
 pub const GAP_ASK_MS_MIN: u64 = 1_000;
 
+/// Questions for what a client has that may wait for its answer. Each is a state vector in its queue; an honest client
+/// answers at once.
+pub const QUESTIONS_MAX: usize = 4;
+
+/// Longest stateless message, in bytes. It goes to everyone in the room and is not stored.
+pub const STATELESS_BYTES_MAX: usize = 256 << 10;
+
+/// Stateless messages that wait for one connection, in bytes. Beyond it further ones are lost to it: nobody can send them
+/// again, but they are a few words from honest clients.
+pub const TEXT_BYTES_MAX: usize = 1 << 20;
+
 /// Outbound queue of one connection, in bytes. Beyond it the queue is dropped and replaced by one diff later.
 pub const OUTBOUND_BYTES_MAX: usize = 256 << 10;
 
@@ -73,6 +84,9 @@ pub const PRESENCE_IDS_PER_CONNECTION_MAX: usize = 4;
 
 /// Longest awareness state, in bytes of JSON.
 pub const PRESENCE_STATE_BYTES_MAX: usize = 4 << 10;
+
+/// Longest name that is shown of a person, in characters. Longer ones are cut.
+pub const PERSON_NAME_CHARS_MAX: usize = 64;
 
 /// Furthest that one message may move an awareness clock. An honest client moves it by one.
 pub const PRESENCE_CLOCK_STEP_MAX: u64 = 1 << 20;
@@ -113,6 +127,21 @@ pub const VALUE_BYTES_MAX: usize = 7 << 10;
 
 /// Deletions that compaction puts into one batch.
 pub const DELETE_BATCH_MAX: usize = 500;
+
+/// Documents that one connection may have open, or may have had closed by the server.
+pub const DOCUMENTS_PER_CONNECTION_MAX: usize = 256;
+
+/// Documents of one connection that may wait for their token to be found good. Hocuspocus 4.7 allows as many.
+pub const PRE_AUTH_DOCUMENTS_MAX: usize = 100;
+
+/// Messages of one connection that may wait for tokens to be found good. Hocuspocus 4.7 allows as many.
+pub const PRE_AUTH_MESSAGES_MAX: usize = 1_000;
+
+/// The same, in bytes. Hocuspocus 4.7 allows as many.
+pub const PRE_AUTH_BYTES_MAX: usize = 5 << 20;
+
+/// Time in which a connection must have opened a document, in milliseconds. Hocuspocus 4.7 waits as long.
+pub const PRE_AUTH_MS_MAX: u64 = 60_000;
 
 /// Open connections of one server.
 pub const CONNECTIONS_MAX: usize = 10_000;

@@ -7,6 +7,12 @@
 pub enum CloseReason {
     /// A frame does not follow the protocol. The word says which rule it broke.
     Malformed(&'static str),
+    /// The token is missing, wrong or of no use for this document.
+    Unauthorized,
+    /// The client does what it may not.
+    Forbidden,
+    /// So much came in before the client said who it is that the connection is given up.
+    TooManyPending,
     /// A message, or the document with it, is longer than allowed.
     TooLarge,
     /// An update that no honest editor makes. The word says why.
@@ -31,6 +37,9 @@ impl CloseReason {
     pub const fn code(self) -> u16 {
         match self {
             Self::Malformed(_) => 4400,
+            Self::Unauthorized => 4401,
+            Self::Forbidden => 4403,
+            Self::TooManyPending => 4205,
             Self::TooLarge => 4413,
             Self::BadUpdate(_) => 4422,
             Self::Quarantined => 4423,
@@ -45,6 +54,9 @@ impl CloseReason {
     pub fn text(self) -> String {
         match self {
             Self::Malformed(rule) => format!("malformed: {rule}"),
+            Self::Unauthorized => "unauthorized".into(),
+            Self::Forbidden => "forbidden".into(),
+            Self::TooManyPending => "too-many-pending".into(),
             Self::TooLarge => "too-large".into(),
             Self::BadUpdate(rule) => format!("bad-update: {rule}"),
             Self::Quarantined => "quarantined".into(),

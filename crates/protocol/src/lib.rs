@@ -1,7 +1,7 @@
 //! Bytes to messages and back, and the sans-IO machines that decide what a collaboration server does.
 //!
 //! * [`wire`]: one module a dialect; it turns frames into [`Request`]s and back.
-//! * [`Session`]: one connection. It parses, and it keeps the connection alive.
+//! * [`Session`]: one connection. It parses, knows which documents are open on it, and keeps it alive.
 //! * [`Room`]: one document and everyone in it. Inputs go in one by one, effects come out in one order.
 //! * [`Outbox`]: what waits to be written to one connection, with a bound and a meaning for "full".
 //!
@@ -13,6 +13,7 @@
 //! * the commits of a room are numbered without gaps, and one is under way at a time;
 //! * an outbox that dropped anything takes nothing until it is brought up to date.
 
+mod access;
 mod batch;
 mod close;
 mod outbox;
@@ -21,9 +22,10 @@ mod room;
 mod session;
 pub mod wire;
 
+pub use access::Access;
 pub use batch::{Batch, Frame};
 pub use close::CloseReason;
 pub use outbox::{Outbox, Written};
-pub use room::{Effect, Input, LoadError, Loaded, Room, RoomLimits, Stats};
-pub use session::Session;
-pub use wire::Request;
+pub use room::{Effect, Guest, Input, LoadError, Loaded, Room, RoomLimits, Stats};
+pub use session::{Action, Session, Slot};
+pub use wire::{Dialect, Request};

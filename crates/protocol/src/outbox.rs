@@ -2,9 +2,15 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use syncline_core::{id::CommitNumber, limits::OUTBOUND_BYTES_MAX};
+use syncline_core::{
+    id::CommitNumber,
+    limits::{OUTBOUND_BYTES_MAX, TEXT_BYTES_MAX},
+};
 
 use crate::{Batch, CloseReason};
+
+/// Acknowledgements that are written at once: some kilobytes of them.
+const ACKNOWLEDGED_AT_ONCE_MAX: u32 = 256;
 
 /// The bounded queue between a room and one connection.
 ///
@@ -14,12 +20,17 @@ use crate::{Batch, CloseReason};
 /// same. There is at most one of each: the room is asked for the former only once everything else was written, and a later
 /// answer replaces an earlier one, because it was made for a later state of the same client.
 ///
-/// A new outbox takes nothing but [`Outbox::resume`]: its connection has not been shown anything yet.
+/// Acknowledgements are a number, which is never dropped; questions are small, and whoever asks bounds their number.
+///
+/// A new outbox takes no live batch before [`Outbox::resume`]: its connection has not been shown anything yet.
 #[derive(Debug)]
 pub struct Outbox {
     queue: VecDeque<Queued>,
     live_bytes: usize,
     live_bytes_max: usize,
+    text_bytes: usize,
+    /// Updates of the client's that are durable and of which it was not told yet.
+    acknowledged: u32,
     /// The last commit that everything handed to the socket covers.
     delivered: CommitNumber,
     lag: Lag,
@@ -40,6 +51,10 @@ enum Kind {
     Answer,
     /// What ended a lag.
     CatchUp,
+    /// A question to the client.
+    Question,
+    /// What cannot be had again.
+    Text,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +71,8 @@ enum Lag {
 pub enum Written {
     /// Write this, then come again.
     Batch(Arc<Batch>),
+    /// Tell the client that this many more of its updates are durable, one by one, then come again.
+    Acknowledge(u32),
     /// All is written, and something was dropped: tell the room, once, to resume from this commit.
     AskResume(CommitNumber),
     /// All is written: close the connection.
@@ -78,6 +95,8 @@ impl Outbox {
             queue: VecDeque::new(),
             live_bytes: 0,
             live_bytes_max,
+            text_bytes: 0,
+            acknowledged: 0,
             delivered: CommitNumber(0),
             lag: Lag::Asked,
             close: None,
@@ -111,6 +130,24 @@ impl Outbox {
         self.publish(batch);
     }
 
+    /// Queues a question to the client. It is never dropped.
+    pub fn ask(&mut self, batch: Arc<Batch>) {
+        self.queue.push_back(Queued { batch, kind: Kind::Question });
+    }
+
+    /// Queues a text from another client, which outlasts a lag. It is lost if [`TEXT_BYTES_MAX`] would be passed.
+    pub fn text(&mut self, batch: &Arc<Batch>) {
+        if self.text_bytes + batch.bytes() <= TEXT_BYTES_MAX {
+            self.text_bytes += batch.bytes();
+            self.queue.push_back(Queued { batch: Arc::clone(batch), kind: Kind::Text });
+        }
+    }
+
+    /// Notes that `updates` more of the client's updates are durable.
+    pub fn acknowledge(&mut self, updates: u32) {
+        self.acknowledged = self.acknowledged.saturating_add(updates);
+    }
+
     /// Ends the lag: `batch` covers all that was dropped.
     pub fn resume(&mut self, batch: Arc<Batch>) {
         self.lag = Lag::None;
@@ -125,9 +162,16 @@ impl Outbox {
     /// Returns what the writer does next. The writer has written everything it was handed before.
     #[must_use]
     pub fn poll(&mut self) -> Written {
+        if self.acknowledged > 0 {
+            let updates = self.acknowledged.min(ACKNOWLEDGED_AT_ONCE_MAX);
+            self.acknowledged -= updates;
+            return Written::Acknowledge(updates);
+        }
         if let Some(queued) = self.queue.pop_front() {
-            if queued.kind == Kind::Live {
-                self.live_bytes -= queued.batch.bytes();
+            match queued.kind {
+                Kind::Live => self.live_bytes -= queued.batch.bytes(),
+                Kind::Text => self.text_bytes -= queued.batch.bytes(),
+                Kind::Answer | Kind::CatchUp | Kind::Question => {}
             }
             self.delivered = self.delivered.max(queued.batch.upto());
             return Written::Batch(queued.batch);

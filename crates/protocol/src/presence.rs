@@ -17,6 +17,7 @@ use syncline_core::{
         PRESENCE_CLOCK_STEP_MAX, PRESENCE_EXPIRY_MS, PRESENCE_IDS_PER_CONNECTION_MAX, PRESENCE_MEMORY_MS,
         PRESENCE_STATE_BYTES_MAX, PRESENCE_TICK_MS,
     },
+    person::Person,
     time::MonotonicMs,
 };
 
@@ -34,6 +35,7 @@ pub(crate) struct Presence {
     tick_at: Option<MonotonicMs>,
     /// When to look for presences that were not renewed.
     sweep_at: Option<MonotonicMs>,
+    changes: u64,
     dropped: u64,
 }
 
@@ -46,6 +48,8 @@ struct Client {
     home: Option<ConnectionId>,
     /// When the entry was last renewed, or removed.
     touched: MonotonicMs,
+    /// Whether the client has not sent this clock yet: it takes it when it hears that it was removed.
+    ahead: bool,
 }
 
 #[derive(Debug, Default)]
@@ -58,8 +62,9 @@ struct Connection {
     shown: bool,
 }
 
-/// A client's own presence as removed, to be sent to that client alone: it answers with the next clock
-/// (y-websocket issue 122: after a reconnect with an unchanged clock nobody would see it).
+/// A client's own presence as removed, to be sent to that client alone: it keeps its state and takes the next clock
+/// (y-websocket issue 122: after a reconnect with an unchanged clock nobody would see it). Not every client says so before
+/// its next change (Hocuspocus 4 does not), so the others are shown the state with that clock at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Revive {
     client: ClientId,
@@ -109,19 +114,26 @@ impl Presence {
         }
         let client = self.clients.get_mut(&entry.client)?;
         let removes = entry.state.is_none() && client.state.is_some();
+        let returns = claims && client.state.is_none();
+        // It changed before it heard that it was removed, and its own clock is the one that the others were shown.
+        let crosses = client.ahead && client.clock == entry.clock && client.state.as_deref() != entry.state;
+        let state = entry.state.map(Arc::from);
         if is_new || client.clock < entry.clock || (client.clock == entry.clock && removes) {
-            *client = Client {
-                clock: entry.clock,
-                state: entry.state.map(Arc::from),
-                home: client.home,
-                touched: now,
-            };
+            *client = Client { clock: entry.clock, state, home: client.home, touched: now, ahead: false };
+        } else if state.is_some() && (returns || crosses) {
+            let removed = client.clock;
+            let clock = removed.saturating_add(1);
+            *client = Client { clock, state, home: client.home, touched: now, ahead: true };
             self.note_change(now, entry.client);
-        } else if claims && client.state.is_none() && entry.state.is_some() {
-            return Some(Revive { client: entry.client, clock: client.clock });
-        } else if claims && client.clock == entry.clock {
-            client.touched = now;
+            return Some(Revive { client: entry.client, clock: removed });
+        } else {
+            if client.clock == entry.clock && (claims || client.ahead) {
+                client.touched = now;
+                client.ahead = false;
+            }
+            return None;
         }
+        self.note_change(now, entry.client);
         None
     }
 
@@ -156,8 +168,13 @@ impl Presence {
             before.ids.remove(&entry.client);
         }
         let touched = MonotonicMs::default();
-        let client =
-            self.clients.entry(entry.client).or_insert(Client { clock: 0, state: None, home, touched });
+        let client = self.clients.entry(entry.client).or_insert(Client {
+            clock: 0,
+            state: None,
+            home,
+            touched,
+            ahead: false,
+        });
         client.home = Some(from);
         true
     }
@@ -170,6 +187,7 @@ impl Presence {
     }
 
     fn note_change(&mut self, now: MonotonicMs, id: ClientId) {
+        self.changes += 1;
         self.changed.insert(id);
         self.tick_at.get_or_insert(now.after(PRESENCE_TICK_MS));
         self.sweep_at.get_or_insert(now.after(SWEEP_MS));
@@ -223,6 +241,17 @@ impl Presence {
             keep
         });
         self.sweep_at = (!self.clients.is_empty()).then(|| now.after(SWEEP_MS));
+    }
+
+    /// Returns the people who say who they are, one for each client, in the order of their ids and at most `max`.
+    pub(crate) fn people(&self, max: usize) -> Vec<Person> {
+        let states = self.clients.values().filter_map(|client| client.state.as_deref());
+        states.filter_map(Person::of_state).take(max).collect()
+    }
+
+    /// Returns how often anyone's state has changed. While it stays, so do the people.
+    pub(crate) fn changes(&self) -> u64 {
+        self.changes
     }
 
     /// Returns how many entries were dropped.

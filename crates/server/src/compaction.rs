@@ -11,6 +11,7 @@ use syncline_core::{
     id::{CommitNumber, DocumentId, TenantId},
     limits::DELETE_BATCH_MAX,
     log::Snapshot,
+    time::WallMs,
 };
 use syncline_store::{
     ReadError, RecordTooLong, Store,
@@ -77,8 +78,13 @@ async fn fold(
     let snapshot_bytes = match covering(&loaded, upto) {
         Some(snapshot) => snapshot.state.len(),
         None => {
+            let edited = last_edit(&loaded, upto);
             let snapshot = fold_loaded(loaded, upto).await?;
-            for batch in records::snapshot_batches(tenant, document, &snapshot)? {
+            let mut batches = records::snapshot_batches(tenant, document, &snapshot)?;
+            if let (Some(last), Some(at)) = (batches.last_mut(), edited) {
+                records::put_edited(last, tenant, document, at);
+            }
+            for batch in batches {
                 still_running(epoch)?;
                 epoch.storage.commit(batch).await?;
             }
@@ -100,6 +106,12 @@ async fn fold(
 /// Returns the snapshot that an earlier compaction wrote before it could delete what it covers.
 fn covering(loaded: &Loaded, upto: CommitNumber) -> Option<&Snapshot> {
     loaded.snapshot.as_ref().filter(|snapshot| snapshot.number >= upto)
+}
+
+/// Returns when the last commit was made that the new snapshot covers.
+fn last_edit(loaded: &Loaded, upto: CommitNumber) -> Option<WallMs> {
+    let record = loaded.log.iter().rev().find(|record| record.number <= upto)?;
+    record.entries.last().map(|entry| entry.at)
 }
 
 async fn fold_loaded(loaded: Loaded, upto: CommitNumber) -> Result<Snapshot, GivenUp> {

@@ -1,10 +1,13 @@
 //! What an operator may set.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+};
 
 use syncline_core::limits::CONNECTIONS_MAX;
 
-use crate::{memory, origin::Origin};
+use crate::{access::Authorizer, memory, origin::Origin};
 
 /// The settings of a server.
 #[derive(Clone, Debug)]
@@ -16,6 +19,8 @@ pub struct Config {
     pub insecure_listen_anywhere: bool,
     /// Web pages that may connect besides the server's own and those of this machine.
     pub allow_origins: Vec<Origin>,
+    /// Who decides what the bearer of a token may do; if nobody does, everyone may do everything.
+    pub authorizer: Option<Arc<dyn Authorizer>>,
     /// Memory that documents may hold before rooms without anyone in them are unloaded at once, in bytes.
     pub memory_bytes: usize,
     /// Open WebSockets.
@@ -29,6 +34,7 @@ impl Default for Config {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             insecure_listen_anywhere: false,
             allow_origins: Vec::new(),
+            authorizer: None,
             memory_bytes: memory::default_budget_bytes(),
             connections_max: CONNECTIONS_MAX,
         }

@@ -7,8 +7,8 @@ use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    clock::Clock, halt::Halt, limits::LOADS_MAX, memory::MemoryBudget, metrics::Metrics, registry::Registry,
-    storage::Storage,
+    clock::Clock, halt::Halt, limits::LOADS_MAX, lobby::Directory, memory::MemoryBudget, metrics::Metrics,
+    registry::Registry, storage::Storage,
 };
 
 /// Everything that begins when the store opens and must end before it is opened again.
@@ -19,6 +19,7 @@ pub(crate) struct Epoch {
     pub(crate) clock: Clock,
     pub(crate) storage: Storage,
     pub(crate) registry: Registry,
+    pub(crate) directory: Directory,
     pub(crate) memory: Arc<MemoryBudget>,
     pub(crate) metrics: Arc<Metrics>,
     /// Closes every connection of the epoch.
@@ -44,6 +45,7 @@ impl Epoch {
             clock,
             storage: Storage::new(committer.clone(), Arc::clone(&halt)),
             registry: Registry::default(),
+            directory: Directory::default(),
             memory: Arc::clone(memory),
             metrics: Arc::clone(metrics),
             halt,

@@ -6,24 +6,27 @@ use axum::{
     Json, Router,
     extract::State,
     http::{StatusCode, header},
-    response::{Html, IntoResponse, Response},
+    response::{IntoResponse, Response},
     routing::{any, get},
 };
 
-use crate::{shared::Shared, upgrade};
+use crate::{lobby, page, shared::Shared, upgrade};
 
 const PROMETHEUS_TEXT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Returns everything that the server answers.
 pub(crate) fn router(shared: Arc<Shared>) -> Router {
     Router::new()
-        .route("/", get(index))
         .route("/favicon.ico", get(async || StatusCode::NO_CONTENT))
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
+        .route("/rooms", get(lobby::rooms))
+        .route("/rooms/events", get(lobby::events))
         .route("/yjs/{*room}", any(upgrade::yjs))
-        .fallback(async || problem(StatusCode::NOT_FOUND, "not-found", "there is nothing at this path"))
+        .route("/hocuspocus", any(upgrade::hocuspocus))
+        .route("/hocuspocus/", any(upgrade::hocuspocus))
+        .fallback(page::serve)
         .method_not_allowed_fallback(async || {
             problem(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "this path takes other methods")
         })
@@ -33,10 +36,6 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
 /// Returns an error as JSON: a stable word in kebab case, and a sentence for people.
 pub(crate) fn problem(status: StatusCode, error: &'static str, message: &str) -> Response {
     (status, Json(BTreeMap::from([("error", error), ("message", message)]))).into_response()
-}
-
-async fn index() -> Html<&'static str> {
-    Html(include_str!("index.html"))
 }
 
 async fn ready(State(shared): State<Arc<Shared>>) -> Response {

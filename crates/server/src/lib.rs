@@ -1,10 +1,12 @@
 //! Drives the machines of Syncline with tokio: sockets, HTTP, timers and the store's thread.
 //!
 //! * [`Server`]: starts and stops everything; [`Config`] is what an operator may set.
-//! * `listener`, `http`, `upgrade`: from a TCP connection to a WebSocket in a room.
+//! * `access`: who decides what a token opens.
+//! * `listener`, `http`, `upgrade`: from a TCP connection to a WebSocket.
 //! * `connection`: one task a WebSocket. `room`: one task a room, which owns a [`syncline_protocol::Room`].
 //! * `registry`: which rooms are open, and why joining, loading and unloading cannot race.
 //! * `loader`, `compaction`: from the store to a room, and back into less room.
+//! * `lobby`: the list of rooms, for people. `page`: what their browsers get.
 //! * `storage`, `epoch`, `keeper`: the store's thread, and what happens when a commit fails.
 //!
 //! This crate decides nothing about documents: an async function here awaits something and calls a machine.
@@ -15,6 +17,7 @@
 //! * no room of a document is opened while another has the document, or a commit of it is under way;
 //! * nothing is read from the store or shown to anyone between a commit that failed and the reopening of the store.
 
+mod access;
 mod clock;
 mod compaction;
 mod config;
@@ -27,10 +30,12 @@ mod keeper;
 mod limits;
 mod listener;
 mod loader;
+mod lobby;
 mod memory;
 mod metrics;
 mod origin;
 mod outbox;
+mod page;
 mod registry;
 mod room;
 mod server;
@@ -39,6 +44,7 @@ mod storage;
 mod upgrade;
 
 pub use self::{
+    access::{Authorizer, Grant, StaticTokens},
     config::Config,
     limits::STACK_BYTES,
     loader::new_document_id,

@@ -51,5 +51,26 @@ pub(crate) const REOPEN_MS: std::ops::RangeInclusive<u64> = 100..=5_000;
 /// during a load looks like an abort, so it takes one more than the failures that are seen to be failures.
 pub(crate) const UNFINISHED_LOADS_MAX: u32 = 3;
 
+/// Rooms that the list of rooms shows. A person reads no more, and it is written anew every second.
+pub(crate) const LISTED_ROOMS_MAX: usize = 200;
+
+/// People of one room that the list shows.
+pub(crate) const LISTED_PEOPLE_MAX: usize = 16;
+
+/// Least time between two lists of rooms, in milliseconds.
+pub(crate) const LIST_EVERY_MS: u64 = 1_000;
+
+/// Time that rooms have to say who is in them before a list is written without, in milliseconds.
+pub(crate) const LIST_DESCRIBE_MS_MAX: u64 = 100;
+
+/// Those who are told of every new list of rooms. Each holds a connection open.
+pub(crate) const LIST_LISTENERS_MAX: usize = 256;
+
+/// Silence after which a listener gets a comment, in milliseconds: proxies close what is silent for a minute.
+pub(crate) const LIST_HEARTBEAT_MS: u64 = 15_000;
+
+/// Names of rooms that are read from the store at once.
+pub(crate) const NAMES_PAGE: usize = 128;
+
 /// Stack of every thread that touches a document, in bytes. yrs recurses over nested types when it deletes them.
 pub const STACK_BYTES: usize = 8 << 20;

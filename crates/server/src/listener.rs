@@ -12,11 +12,14 @@ use syncline_core::limits::HEADER_MS_MAX;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::{Duration, sleep},
+    time::{Duration, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{limits::HTTP_CONNECTIONS_MAX, shared::Shared};
+use crate::{
+    limits::{FAREWELL_MS_MAX, HTTP_CONNECTIONS_MAX},
+    shared::Shared,
+};
 
 /// Pause after the system could not accept, usually for lack of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -63,7 +66,9 @@ async fn serve(tcp: TcpStream, router: Router, stopping: CancellationToken, _pla
         result = http.as_mut() => result,
         () = stopping.cancelled() => {
             http.as_mut().graceful_shutdown();
-            http.await
+            // Whoever does not take the rest of an answer is not waited for.
+            let Ok(result) = timeout(Duration::from_millis(FAREWELL_MS_MAX), http).await else { return };
+            result
         }
     };
     if let Err(error) = result {

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use syncline_core::{
     id::{DocumentId, TenantId},
     limits::FAILED_LOADS_MAX,
+    time::WallMs,
 };
 use syncline_protocol::{CloseReason, LoadError, Loaded, Room};
 use syncline_store::{
@@ -31,6 +32,8 @@ pub(crate) struct Opened {
     /// Whether the store knows which document the name means.
     pub(crate) named: bool,
     pub(crate) machine: Room,
+    /// When the document was last changed, if that is known.
+    pub(crate) edited: Option<WallMs>,
 }
 
 /// Why a room is not open.
@@ -103,11 +106,11 @@ pub(crate) async fn open(epoch: &Epoch, key: &RoomKey) -> Result<Opened, OpenErr
     let opened = match epoch.storage.read(move |store| records::name(store, tenant, &name)).await?? {
         Some(document) => {
             let machine = load(epoch, tenant, document).await;
-            machine.map(|machine| Opened { document, named: true, machine })
+            machine.map(|(machine, edited)| Opened { document, named: true, machine, edited })
         }
         None => {
             let machine = Room::load(epoch.clock.now(), &Loaded::default())?;
-            Ok(Opened { document: new_document_id(), named: false, machine })
+            Ok(Opened { document: new_document_id(), named: false, machine, edited: None })
         }
     };
     if let Err(error) = &opened {
@@ -147,15 +150,24 @@ async fn settle(storage: &Storage, count: fn(u32) -> u32) -> Result<(), OpenErro
     Ok(())
 }
 
-async fn load(epoch: &Epoch, tenant: TenantId, document: DocumentId) -> Result<Room, OpenError> {
+async fn load(
+    epoch: &Epoch,
+    tenant: TenantId,
+    document: DocumentId,
+) -> Result<(Room, Option<WallMs>), OpenError> {
     let storage = &epoch.storage;
     let failed_loads = storage.read(move |store| records::failed_loads(store, tenant, document)).await??;
     if is_quarantined(failed_loads) {
         return Err(OpenError::Quarantined);
     }
     let stored = storage.read(move |store| records::load(store, tenant, document)).await?;
+    let folded = storage.read(move |store| records::edited(store, tenant, document)).await?;
+    let mut edited = None;
     let result = match stored.map_err(OpenError::from) {
         Ok(stored) => {
+            let last = stored.log.last().and_then(|record| record.entries.last());
+            // A damaged time is an unknown one: the document does not depend on it.
+            edited = last.map(|entry| entry.at).or(folded.ok().flatten());
             let mut mark = Batch::new();
             records::put_loading(&mut mark, tenant, document);
             storage.commit(mark).await?;
@@ -166,7 +178,7 @@ async fn load(epoch: &Epoch, tenant: TenantId, document: DocumentId) -> Result<R
     };
     let counted = if result.is_ok() { 0 } else { after_failure(failed_loads) };
     end_load(storage, tenant, document, counted).await?;
-    result
+    result.map(|machine| (machine, edited))
 }
 
 /// Decodes on a thread that may block. Its stack is as large as that of a worker, and a panic ends only the load.

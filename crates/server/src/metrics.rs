@@ -53,6 +53,7 @@ struct RoomCounters {
     gaps: Counter,
     cut: Counter,
     refused: Counter,
+    unpermitted: Counter,
     presence_dropped: Counter,
     resumed: Counter,
     rebuilt: Counter,
@@ -107,13 +108,24 @@ impl Metrics {
 
     /// Adds what a room has counted since `before`.
     pub(crate) fn room_counted(&self, before: Stats, after: Stats) {
-        let Stats { updates, duplicates, gaps, cut, refused, presence_dropped, resumed, rebuilt } = after;
+        let Stats {
+            updates,
+            duplicates,
+            gaps,
+            cut,
+            refused,
+            unpermitted,
+            presence_dropped,
+            resumed,
+            rebuilt,
+        } = after;
         let rooms = &self.rooms;
         rooms.updates.inc_by(updates - before.updates);
         rooms.duplicates.inc_by(duplicates - before.duplicates);
         rooms.gaps.inc_by(gaps - before.gaps);
         rooms.cut.inc_by(cut - before.cut);
         rooms.refused.inc_by(refused - before.refused);
+        rooms.unpermitted.inc_by(unpermitted - before.unpermitted);
         rooms.presence_dropped.inc_by(presence_dropped - before.presence_dropped);
         rooms.resumed.inc_by(resumed - before.resumed);
         rooms.rebuilt.inc_by(rebuilt - before.rebuilt);
@@ -181,8 +193,17 @@ impl Metrics {
         registry.register_with_unit("inbound", help, bytes(), inbound_bytes.clone());
         registry.register("ready", "Whether the store is open", ready.clone());
 
-        let RoomCounters { updates, duplicates, gaps, cut, refused, presence_dropped, resumed, rebuilt } =
-            rooms;
+        let RoomCounters {
+            updates,
+            duplicates,
+            gaps,
+            cut,
+            refused,
+            unpermitted,
+            presence_dropped,
+            resumed,
+            rebuilt,
+        } = rooms;
         let mut room = |name: &str, help: &str, counter: &Counter| {
             registry.register(format!("room_{name}"), help, counter.clone());
         };
@@ -191,6 +212,7 @@ impl Metrics {
         room("gaps", "Updates of which something had to wait for what it rests on", gaps);
         room("cut_structs", "Structs below the document's clock that were cut off", cut);
         room("refused", "Updates refused", refused);
+        room("unpermitted", "Updates and texts not taken from who may only read", unpermitted);
         room("presence_dropped", "Awareness entries dropped", presence_dropped);
         room("resumed", "Times that a lagging connection was brought up to date", resumed);
         room("rebuilt", "Times that a document was rebuilt from the store", rebuilt);

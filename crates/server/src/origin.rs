@@ -1,6 +1,8 @@
 //! Which web pages may connect. Any page that a user visits can reach a server on their own machine.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, net::IpAddr, str::FromStr};
+
+use axum::http::{HeaderMap, HeaderValue, header};
 
 /// Where a page comes from: scheme, host and port (RFC 6454), with the port left out where the scheme implies it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,6 +57,14 @@ impl Origin {
         self.is_local() || host.is_some_and(|host| self.is_at(host)) || allowed.contains(self)
     }
 
+    /// Returns whether a name cannot be pointed at this machine by somebody else's name server: it is no name, or one of
+    /// this machine, or of an allowed page.
+    fn is_trusted(&self, allowed: &[Self]) -> bool {
+        let address = self.host.trim_matches(['[', ']']);
+        let known = || allowed.iter().any(|allowed| allowed.host == self.host);
+        self.is_local() || address.parse::<IpAddr>().is_ok() || known()
+    }
+
     fn is_local(&self) -> bool {
         matches!(self.host.as_str(), "localhost" | "127.0.0.1" | "[::1]")
     }
@@ -62,6 +72,23 @@ impl Origin {
     fn is_at(&self, host: &str) -> bool {
         parse_authority(self.scheme, host).is_ok_and(|server| server == *self)
     }
+}
+
+/// Returns whether a request may read what is meant for the server's own pages: it comes from one of them, or from no page
+/// at all. A page of a stranger gives itself away by its `Origin`, by `Sec-Fetch-Site`, or, if its name was made to mean
+/// this machine, by a `Host` that nobody has allowed.
+pub(crate) fn is_own_page(headers: &HeaderMap, allowed: &[Origin]) -> bool {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let asked = host.and_then(|host| parse_authority(Scheme::Http, host).ok());
+    let site = headers.get("sec-fetch-site");
+    let same_site = site.is_none_or(|site| site == "same-origin" || site == "none");
+    let may_connect = |origin: &HeaderValue| {
+        let origin = origin.to_str().ok().and_then(|origin| origin.parse::<Origin>().ok());
+        origin.is_some_and(|origin| origin.may_connect(host, allowed))
+    };
+    asked.is_some_and(|asked| asked.is_trusted(allowed))
+        && same_site
+        && headers.get_all(header::ORIGIN).iter().all(may_connect)
 }
 
 impl FromStr for Origin {

@@ -15,6 +15,7 @@ use tokio::sync::mpsc::{self, error::TrySendError};
 use crate::{
     epoch::Epoch,
     limits::ROOM_INBOX_MESSAGES_MAX,
+    lobby::Card,
     room::{self, Join, ToRoom},
 };
 
@@ -43,6 +44,7 @@ struct Rooms {
 struct Entry {
     number: RoomNumber,
     inbox: mpsc::Sender<ToRoom>,
+    card: Arc<Card>,
 }
 
 /// Numbers the rooms of an epoch in the order in which they were opened.
@@ -103,6 +105,13 @@ impl Registry {
         self.rooms().open.len()
     }
 
+    /// Returns every open room with its card and its inbox.
+    pub(crate) fn open(&self) -> Vec<(RoomKey, Arc<Card>, mpsc::Sender<ToRoom>)> {
+        let rooms = self.rooms();
+        let open = rooms.open.iter();
+        open.map(|(key, entry)| (key.clone(), Arc::clone(&entry.card), entry.inbox.clone())).collect()
+    }
+
     fn entry(&self, epoch: &Arc<Epoch>, key: &RoomKey) -> Result<Entry, RegistryClosed> {
         let mut rooms = self.rooms();
         if rooms.closed {
@@ -114,8 +123,9 @@ impl Registry {
         rooms.opened += 1;
         let number = RoomNumber(rooms.opened);
         let (inbox, messages) = mpsc::channel(ROOM_INBOX_MESSAGES_MAX);
-        epoch.tasks.spawn(room::run(Arc::clone(epoch), key.clone(), number, messages));
-        let entry = Entry { number, inbox };
+        let card = Arc::new(Card::default());
+        epoch.tasks.spawn(room::run(Arc::clone(epoch), key.clone(), number, messages, Arc::clone(&card)));
+        let entry = Entry { number, inbox, card };
         rooms.open.insert(key.clone(), entry.clone());
         Ok(entry)
     }
@@ -146,12 +156,18 @@ impl Rooms {
 mod tests {
     use std::sync::mpsc::channel;
 
-    use syncline_core::{id::ConnectionId, log::Author};
+    use syncline_core::id::ConnectionId;
+    use syncline_protocol::{Guest, Outbox, Slot};
     use syncline_store::{committer::Committer, mem::MemoryStore};
     use tokio::task::JoinSet;
 
     use super::*;
-    use crate::{clock::Clock, memory::MemoryBudget, metrics::Metrics, outbox::SharedOutbox};
+    use crate::{
+        clock::Clock,
+        memory::MemoryBudget,
+        metrics::Metrics,
+        outbox::{Ready, SharedOutbox},
+    };
 
     /// Goal: a join that finds the inbox full is not lost, whatever the room does meanwhile. Method: the load is held
     /// up by a store that answers nobody, until more have joined than the inbox takes.
@@ -166,13 +182,14 @@ mod tests {
         let key = RoomKey { tenant: TenantId(0), name: RoomName::new("room").unwrap() };
 
         let mut joins = JoinSet::new();
-        let mut outboxes = Vec::new();
+        let mut readies = Vec::new();
         for connection in 0..ROOM_INBOX_MESSAGES_MAX + LATE {
-            let outbox = Arc::new(SharedOutbox::default());
-            outboxes.push(Arc::clone(&outbox));
+            let ready = Arc::new(Ready::default());
+            let outbox = Arc::new(SharedOutbox::new(Outbox::default(), Slot(0), &ready));
+            readies.push(ready);
             let (epoch, key) = (Arc::clone(&epoch), key.clone());
             let connection = ConnectionId(connection as u64);
-            let join = Join { connection, author: Author::default(), outbox, handshake: None };
+            let join = Join { connection, guest: Guest::default(), outbox, handshake: None };
             joins.spawn(async move { Registry::join(&epoch, &key, join).await.map(drop) });
         }
         for _ in 0..ROOM_INBOX_MESSAGES_MAX {
@@ -188,8 +205,8 @@ mod tests {
         // When it ends, the room closes everyone whom it has taken in.
         epoch.end().await;
         assert_eq!(epoch.registry.len(), 0);
-        for outbox in &outboxes {
-            outbox.changed().await;
+        for ready in &readies {
+            ready.changed().await;
         }
     }
 }

@@ -5,7 +5,7 @@ use std::{io, net::SocketAddr, sync::Arc};
 use syncline_store::{Store, committer::Committer};
 use tokio::{net::TcpListener, task::JoinHandle};
 
-use crate::{config::Config, http, keeper, listener, loader::OpenError, shared::Shared};
+use crate::{config::Config, http, keeper, listener, loader::OpenError, lobby, shared::Shared};
 
 /// A server that is running.
 ///
@@ -62,7 +62,8 @@ impl Server {
     /// [`StartError`]; nothing is running then.
     pub async fn start(config: Config, store: Box<dyn Store>) -> Result<Self, StartError> {
         let listen = config.listen;
-        if !listen.ip().is_loopback() && !config.insecure_listen_anywhere {
+        let asks_token = config.authorizer.is_some();
+        if !listen.ip().is_loopback() && !asks_token && !config.insecure_listen_anywhere {
             return Err(StartError::NotLoopback { listen });
         }
         let listener =
@@ -73,13 +74,18 @@ impl Server {
         let observer = shared.metrics.commit_observer();
         let committer = Committer::start(store, observer).map_err(|source| StartError::Thread { source })?;
         let epoch = keeper::open_first(&shared, &committer.handle()).await.map_err(store_error)?;
-        tracing::info!(
-            %addr,
-            "no authentication is configured: serving one tenant, to everyone who can reach this address"
-        );
+        if asks_token {
+            tracing::info!(%addr, "serving one tenant, to whoever has a token");
+        } else {
+            tracing::info!(
+                %addr,
+                "no authentication is configured: serving one tenant, to everyone who can reach this address"
+            );
+        }
 
         let router = http::router(Arc::clone(&shared));
         let keeper = keeper::keep(Arc::clone(&shared), committer, epoch);
+        shared.connections.spawn(lobby::run(Arc::clone(&shared)));
         let accepting = listener::accept(listener, router, Arc::clone(&shared));
         let stopping = shared.stopping.clone();
         let running = tokio::spawn(async move {

@@ -10,11 +10,13 @@ use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    access::Gate,
     clock::Clock,
     config::Config,
     epoch::Epoch,
     inbound::InboundBudget,
     limits::HANDSHAKES_MAX,
+    lobby::Lobby,
     memory::MemoryBudget,
     metrics::{Metrics, Moment},
     origin::Origin,
@@ -26,6 +28,8 @@ pub(crate) struct Shared {
     pub(crate) memory: Arc<MemoryBudget>,
     pub(crate) inbound: Arc<InboundBudget>,
     pub(crate) allow_origins: Vec<Origin>,
+    pub(crate) gate: Gate,
+    pub(crate) lobby: Lobby,
     connections_max: usize,
     /// One permit for each WebSocket that may still be opened.
     pub(crate) sockets: Arc<Semaphore>,
@@ -49,6 +53,8 @@ impl Shared {
             memory: MemoryBudget::new(config.memory_bytes),
             inbound: InboundBudget::new(INBOUND_BYTES_MAX),
             allow_origins: config.allow_origins.clone(),
+            gate: Gate::new(config.authorizer.clone()),
+            lobby: Lobby::default(),
             connections_max,
             sockets: Arc::new(Semaphore::new(connections_max)),
             handshakes: Arc::new(Semaphore::new(HANDSHAKES_MAX)),

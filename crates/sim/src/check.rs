@@ -35,6 +35,18 @@ pub enum Violation {
         /// Its clock.
         clock: u32,
     },
+    /// A client was told that everything it holds is durable, and it was not.
+    SavedBeforeDurable {
+        /// The client whose elements they are.
+        client: ClientId,
+        /// The clock that was called durable, or the first that was called deleted.
+        held: u32,
+    },
+    /// A client was not told that everything it holds is durable.
+    NeverSaved {
+        /// Whose replica.
+        replica: String,
+    },
     /// Elements that a client was shown are gone.
     SeenAndLost {
         /// The client whose elements they are.
@@ -78,6 +90,10 @@ impl fmt::Display for Violation {
             Self::DeletionBeforeDurable { client, clock } => {
                 write!(f, "the deletion of {client}:{clock} was shown before it was durable")
             }
+            Self::SavedBeforeDurable { client, held } => {
+                write!(f, "{client}:{held} was called saved before it was durable")
+            }
+            Self::NeverSaved { replica } => write!(f, "{replica} was never told that all is saved"),
             Self::SeenAndLost { client, shown, there } => {
                 write!(f, "client {client} was seen up to {shown} and is there up to {there}")
             }
@@ -151,9 +167,27 @@ impl Checker {
                     }
                 }
             }
-            None => {}
+            Some(Message::Durable) | None => {}
         }
         Ok(())
+    }
+
+    /// Checks that all that a client holds, who was told so, is durable.
+    pub(crate) fn saved(&self, state: &Bytes) -> Result<(), Violation> {
+        let scanned = scan_update(state).map_err(unloadable)?;
+        for section in scanned.sections() {
+            let (client, held) = (section.client, section.end());
+            if held > self.durable.clock(client) {
+                return Err(Violation::SavedBeforeDurable { client, held });
+            }
+        }
+        let deletes = scanned.deletes().iter();
+        let mut deleted =
+            deletes.flat_map(|range| (range.clock..range.end()).map(|clock| (range.client, clock)));
+        match deleted.find(|id| !self.deleted.contains(id)) {
+            Some((client, held)) => Err(Violation::SavedBeforeDurable { client, held }),
+            None => Ok(()),
+        }
     }
 
     fn shown_upto(&mut self, client: ClientId, shown: u32) -> Result<(), Violation> {

@@ -1,8 +1,8 @@
-//! A client as y-websocket makes one: it edits, offline too, and syncs whenever it is connected.
+//! A client as y-websocket or Hocuspocus makes one: it edits, offline too, and syncs whenever it is connected.
 
 use bytes::Bytes;
 use syncline_core::guard::{Reader, scan_update};
-use syncline_protocol::wire::yjs;
+use syncline_protocol::{Dialect, Guest, wire::yjs};
 use yrs::{
     Any, Array, ClientID, Doc, GetString, Map, OffsetKind, Options, ReadTxn, StateVector, Text, Transact,
     Update, WriteTxn,
@@ -16,20 +16,23 @@ pub(crate) struct Client {
     doc: Doc,
     /// Whether the server has answered since the client connected.
     pub(crate) synced: bool,
+    /// How many of its updates are not acknowledged, if it counts them as Hocuspocus does.
+    unsaved: Option<u32>,
 }
 
 impl Client {
-    pub(crate) fn new(id: u64) -> Self {
+    pub(crate) fn new(id: u64, counts: bool) -> Self {
         let mut options = Options::with_client_id(ClientID::new(id));
         options.offset_kind = OffsetKind::Utf16;
         options.cleanup_formatting = false;
         options.guid = "".into();
-        Self { doc: Doc::with_options(options), synced: false }
+        Self { doc: Doc::with_options(options), synced: false, unsaved: counts.then_some(0) }
     }
 
     /// Returns what the client sends first on a new connection.
     pub(crate) fn connect(&mut self) -> Bytes {
         self.synced = false;
+        self.unsaved = self.unsaved.map(|_| 1);
         yjs::sync_step1(&self.doc.transact().state_vector().encode_v1())
     }
 
@@ -62,6 +65,7 @@ impl Client {
         }
         let update = txn.encode_update_v1();
         drop(txn);
+        self.unsaved = self.unsaved.map(|unsaved| unsaved + 1);
         yjs::update(&update)
     }
 
@@ -79,7 +83,22 @@ impl Client {
                 self.doc.transact_mut().apply_update(update).ok()?;
                 None
             }
+            Message::Durable => {
+                self.unsaved = self.unsaved.map(|unsaved| unsaved.saturating_sub(1));
+                None
+            }
         }
+    }
+
+    /// Returns whether the client says that all it holds is saved; nothing if it does not count.
+    pub(crate) fn is_saved(&self) -> Option<bool> {
+        self.unsaved.map(|unsaved| unsaved == 0)
+    }
+
+    /// Returns who joins.
+    pub(crate) fn guest(&self) -> Guest {
+        let dialect = if self.unsaved.is_some() { Dialect::Hocuspocus } else { Dialect::Yjs };
+        Guest { dialect, ..Guest::default() }
     }
 
     /// Returns everything the client holds, in bytes and as text for people.
@@ -95,14 +114,18 @@ pub(crate) enum Message<'a> {
     Step1(&'a [u8]),
     Step2(&'a [u8]),
     Update(&'a [u8]),
+    /// One more update is durable.
+    Durable,
 }
 
 impl<'a> Message<'a> {
     /// Reads a frame; `None` if it holds something else.
     pub(crate) fn read(frame: &'a Bytes) -> Option<Self> {
         let mut reader = Reader::new(frame);
-        if reader.var_uint().ok()? != 0 {
-            return None;
+        match reader.var_uint().ok()? {
+            0 => {}
+            8 => return Some(Self::Durable),
+            _ => return None,
         }
         let step = reader.var_uint().ok()?;
         let body = reader.buf().ok()?;
@@ -122,6 +145,7 @@ pub(crate) fn describe(frame: &Bytes) -> String {
         Some(Message::Step1(state)) => format!("step1 {}", state.len()),
         Some(Message::Step2(update)) => format!("step2 {} of {}", update.len(), structs(update)),
         Some(Message::Update(update)) => format!("update {} of {}", update.len(), structs(update)),
+        Some(Message::Durable) => "durable".into(),
         None => format!("other {}", frame.len()),
     }
 }

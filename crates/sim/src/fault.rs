@@ -15,16 +15,22 @@ pub enum Fault {
     SnapshotOmitsPending,
     /// Greets a new connection with the state vector of the document as it is in memory.
     Step1FromUndurableDocument,
+    /// Tells those who count their updates of each that is durable twice.
+    AcknowledgeTwice,
+    /// Forgets to tell them.
+    LoseAcknowledgement,
 }
 
 impl Fault {
     /// All faults, in the order in which they are documented.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 7] = [
         Self::AcknowledgeBeforeFlush,
         Self::SkipDedupe,
         Self::LoseLaggingFlag,
         Self::SnapshotOmitsPending,
         Self::Step1FromUndurableDocument,
+        Self::AcknowledgeTwice,
+        Self::LoseAcknowledgement,
     ];
 
     /// Returns the name that the command line takes.
@@ -36,6 +42,8 @@ impl Fault {
             Self::LoseLaggingFlag => "lose-lagging-flag",
             Self::SnapshotOmitsPending => "snapshot-omits-pending",
             Self::Step1FromUndurableDocument => "step1-from-undurable-document",
+            Self::AcknowledgeTwice => "acknowledge-twice",
+            Self::LoseAcknowledgement => "lose-acknowledgement",
         }
     }
 }

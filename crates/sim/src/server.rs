@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, VecDeque};
 use bytes::Bytes;
 use syncline_core::{
     id::ConnectionId,
-    log::{Author, LogEntry, LogRecord},
+    log::{LogEntry, LogRecord},
     time::Now,
 };
 use syncline_protocol::{
-    Batch, Effect, Input, Loaded, Outbox, Room, RoomLimits, Session, Written, wire::yjs,
+    Batch, Effect, Guest, Input, Loaded, Outbox, Room, RoomLimits, Written,
+    wire::{hocuspocus, yjs},
 };
 
 use crate::{disk::Disk, fault::Fault};
@@ -47,13 +48,13 @@ impl Server {
         Ok(Self { room, outboxes: BTreeMap::new(), made_up: VecDeque::new(), logged: Vec::new(), fault })
     }
 
-    pub(crate) fn join(&mut self, now: Now, connection: ConnectionId) {
+    pub(crate) fn join(&mut self, now: Now, connection: ConnectionId, guest: Guest) {
         self.outboxes.insert(connection, Outbox::with_bound(OUTBOX_BYTES_MAX));
         if self.fault == Some(Fault::Step1FromUndurableDocument) {
             let step1 = yjs::sync_step1(&self.room.document().state_vector());
             self.made_up.push_back(Effect::Resume(connection, Batch::new(Default::default(), vec![step1])));
         }
-        self.input(now, Input::Join { connection, author: Author::default() });
+        self.input(now, Input::Join { connection, guest });
     }
 
     pub(crate) fn leave(&mut self, now: Now, connection: ConnectionId) {
@@ -63,7 +64,7 @@ impl Server {
 
     /// Takes a frame off the wire.
     pub(crate) fn receive(&mut self, now: Now, connection: ConnectionId, frame: &Bytes) {
-        let requests = Session::new(now.monotonic).receive(frame).expect("clients write frames");
+        let requests = yjs::decode(frame).expect("clients write frames");
         for request in requests {
             self.input(now, Input::Request { connection, request });
         }
@@ -102,6 +103,23 @@ impl Server {
             Effect::Note(to, batch) => {
                 self.with(to, |outbox| outbox.note(&batch));
                 "note"
+            }
+            Effect::Text(to, batch) => {
+                self.with(to, |outbox| outbox.text(&batch));
+                "text"
+            }
+            Effect::Ask(to, batch) => {
+                self.with(to, |outbox| outbox.ask(batch));
+                "ask"
+            }
+            Effect::Acknowledge(to, updates) => {
+                let updates = match self.fault {
+                    Some(Fault::AcknowledgeTwice) => 2 * updates,
+                    Some(Fault::LoseAcknowledgement) => 0,
+                    _ => updates,
+                };
+                self.with(to, |outbox| outbox.acknowledge(updates));
+                "acknowledge"
             }
             Effect::Resume(to, batch) => {
                 self.with(to, |outbox| outbox.resume(batch));
@@ -146,6 +164,9 @@ impl Server {
         let Some(outbox) = self.outboxes.get_mut(&connection) else { return Wrote::Nothing };
         match outbox.poll() {
             Written::Batch(batch) => Wrote::Frames(batch.frames().to_vec()),
+            Written::Acknowledge(updates) => {
+                Wrote::Frames(vec![hocuspocus::sync_status(true); updates as usize])
+            }
             Written::AskResume(since) if self.fault == Some(Fault::LoseLaggingFlag) => {
                 outbox.resume(Batch::new(since, Vec::new()));
                 Wrote::Nothing

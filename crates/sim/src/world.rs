@@ -20,6 +20,9 @@ use crate::{
 
 const CLIENTS: usize = 3;
 
+/// The first of them count their updates.
+const COUNTING: usize = 1;
+
 /// Rounds without an event after which nothing more is expected: longer than any timer that a client waits for.
 const QUIET_ROUNDS: u32 = 20;
 
@@ -70,7 +73,7 @@ impl World {
             trace: Trace::new(print),
             fault,
             now_ms: 0,
-            clients: (1..=CLIENTS as u64).map(Client::new).collect(),
+            clients: (0..CLIENTS).map(|who| Client::new(who as u64 + 1, who < COUNTING)).collect(),
             links: (0..CLIENTS).map(|_| None).collect(),
             broken: VecDeque::new(),
             connections: 0,
@@ -146,6 +149,9 @@ impl World {
             let (state, text) = client.state();
             self.trace.line(format_args!("client {at} holds {text:?}"));
             self.checker.same(&format!("client {at}"), &state)?;
+            if client.is_saved() == Some(false) {
+                return Err(Violation::NeverSaved { replica: format!("client {at}") });
+            }
         }
         Ok(())
     }
@@ -198,7 +204,7 @@ impl World {
         if self.links[who].is_none() {
             self.incarnations += 1;
             self.trace.line(format_args!("{who} opens a new tab, client {}", self.incarnations));
-            self.clients[who] = Client::new(self.incarnations);
+            self.clients[who] = Client::new(self.incarnations, who < COUNTING);
         }
         Ok(())
     }
@@ -223,7 +229,7 @@ impl World {
         self.connections += 1;
         let connection = ConnectionId(self.connections);
         self.trace.line(format_args!("{who} connects as {connection}"));
-        self.server.join(self.now(), connection);
+        self.server.join(self.now(), connection, self.clients[who].guest());
         let up = VecDeque::from([self.clients[who].connect()]);
         self.links[who] = Some(Link { connection, up, down: VecDeque::new() });
         Ok(())
@@ -295,7 +301,7 @@ impl World {
         match self.rng.below(3) {
             0 => self.server.input(now, Input::Flush),
             1 => self.arrive_at_server(who),
-            _ => self.arrive_at_client(who),
+            _ => return self.arrive_at_client(who),
         }
         Ok(())
     }
@@ -311,11 +317,15 @@ impl World {
         self.server.receive(now, link.connection, &frame);
     }
 
-    fn arrive_at_client(&mut self, who: usize) {
-        let Some(link) = &mut self.links[who] else { return };
-        let Some(frame) = link.down.pop_front() else { return };
+    fn arrive_at_client(&mut self, who: usize) -> Result<(), Violation> {
+        let Some(link) = &mut self.links[who] else { return Ok(()) };
+        let Some(frame) = link.down.pop_front() else { return Ok(()) };
         self.trace.line(format_args!("{who} hears {}", describe(&frame)));
         let answer = self.clients[who].receive(&frame);
         link.up.extend(answer);
+        if self.clients[who].is_saved() == Some(true) {
+            self.checker.saved(&self.clients[who].state().0)?;
+        }
+        Ok(())
     }
 }

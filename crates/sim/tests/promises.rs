@@ -41,9 +41,15 @@ fn every_planted_mistake_is_found() {
         Fault::LoseLaggingFlag => {
             matches!(violation, Violation::Diverged { .. } | Violation::Unloadable { .. })
         }
-        Fault::SnapshotOmitsPending => {
-            matches!(violation, Violation::SeenAndLost { .. } | Violation::Unloadable { .. })
-        }
+        Fault::AcknowledgeTwice => matches!(violation, Violation::SavedBeforeDurable { .. }),
+        Fault::LoseAcknowledgement => matches!(violation, Violation::NeverSaved { .. }),
+        // What the snapshot lacks is gone, cannot be loaded, or is shown by a room that still has it.
+        Fault::SnapshotOmitsPending => matches!(
+            violation,
+            Violation::SeenAndLost { .. }
+                | Violation::Unloadable { .. }
+                | Violation::DeletionBeforeDurable { .. }
+        ),
     };
     for fault in Fault::ALL {
         let found = (0..40).find_map(|seed| run(seed, Some(fault), false).violation);

@@ -32,10 +32,13 @@ pub enum Kind {
     Loading = 4,
     /// How many loads of the document failed in a row.
     FailedLoads = 5,
+    /// When the last commit that the snapshot covers was made.
+    Edited = 6,
 }
 
 impl Kind {
-    const ALL: [Self; 5] = [Self::Name, Self::Snapshot, Self::Log, Self::Loading, Self::FailedLoads];
+    const ALL: [Self; 6] =
+        [Self::Name, Self::Snapshot, Self::Log, Self::Loading, Self::FailedLoads, Self::Edited];
 
     fn from_byte(byte: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| *kind as u8 == byte)
@@ -106,6 +109,12 @@ impl Key {
     #[must_use]
     pub fn failed_loads(tenant: TenantId, document: DocumentId) -> Self {
         Self::record(Slot { kind: Kind::FailedLoads, tenant, document, number: CommitNumber(0), chunk: 0 })
+    }
+
+    /// Returns the key of the time of the last commit that the snapshot covers.
+    #[must_use]
+    pub fn edited(tenant: TenantId, document: DocumentId) -> Self {
+        Self::record(Slot { kind: Kind::Edited, tenant, document, number: CommitNumber(0), chunk: 0 })
     }
 
     /// Takes the bytes of a key back from an engine, whatever they are.
@@ -218,12 +227,13 @@ mod tests {
         );
         check(Key::loading(TENANT, DOCUMENT), Some(slot(Kind::Loading, 0, 0)));
         check(Key::failed_loads(TENANT, DOCUMENT), Some(slot(Kind::FailedLoads, 0, 0)));
+        check(Key::edited(TENANT, DOCUMENT), Some(slot(Kind::Edited, 0, 0)));
         let name = RoomName::new("room").unwrap();
         check(Key::name(TENANT, &name), Some(Place::Name { tenant: TENANT, name }));
         check(Key::from_stored(b""), None);
         check(Key::from_stored(b"\x01\0\0\0\0"), None);
         check(Key::from_stored(b"\x01\0\0\0\0\xff"), None);
-        check(Key::from_stored(b"\x06\0\0\0\0"), None);
+        check(Key::from_stored(b"\x07\0\0\0\0"), None);
         check(Key::log(TENANT, DOCUMENT, CommitNumber(1), 0).successor(), None);
     }
 

@@ -9,7 +9,7 @@ use crate::{
     envelope::{self, RecordFault},
     key::{Key, Kind, Place, Slot},
     port::{ReadError, Store},
-    records::{decode_count, decode_document, decode_log},
+    records::{decode_count, decode_document, decode_log, decode_time},
     walk::Walk,
 };
 
@@ -174,6 +174,7 @@ impl Pass {
             }
             Kind::Loading => payload.map(drop),
             Kind::FailedLoads => payload.and_then(|payload| decode_count(&payload)).map(drop),
+            Kind::Edited => payload.and_then(|payload| decode_time(&payload)).map(drop),
         };
         if let Err(source) = checked {
             self.report.faults.push(Fault::Record { slot, source });

@@ -1,16 +1,11 @@
-// Unmodified y-websocket clients of both generations, and a way to see what passes through their sockets.
+// What the unmodified clients of these tests have in common, whatever they speak, and a way to see what passes through
+// their sockets.
 
 import { WebSocket } from 'ws'
-import { WebsocketProvider as Provider2 } from 'yws2'
-import { WebsocketProvider as Provider3 } from 'yws3'
 import * as Y from 'yjs'
 
 import { until } from './until.mjs'
 import { Witness } from './witness.mjs'
-
-const PROVIDERS = { yws3: Provider3, yws2: Provider2 }
-
-export const GENERATIONS = Object.keys(PROVIDERS)
 
 /** Each provider listens for the end of the process. */
 process.setMaxListeners(0)
@@ -18,13 +13,10 @@ process.setMaxListeners(0)
 /** @param {ArrayBuffer | Buffer} data */
 export const bytesOf = data => data instanceof ArrayBuffer ? new Uint8Array(data) : data
 
+/** An editor in a room; what it speaks sets `provider`, and says whether it is `connected`. */
 export class Client {
-  /**
-   * @param {string} url - without the room
-   * @param {string} room
-   * @param {object} [options] - `generation`, `doc`, `witness`, `onSend`; the rest goes to the provider
-   */
-  constructor (url, room, { generation = 'yws3', doc = new Y.Doc(), witness = new Witness(), ...options } = {}) {
+  constructor (room, generation, { doc = new Y.Doc(), witness = new Witness() }) {
+    this.room = room
     this.generation = generation
     this.doc = doc
     this.witness = witness
@@ -32,20 +24,10 @@ export class Client {
     this.closes = []
     /** Frames received so far. */
     this.received = 0
-    this.provider = new PROVIDERS[generation](url, room, doc, {
-      disableBc: true,
-      maxBackoffTime: 100,
-      WebSocketPolyfill: tapped(this),
-      ...options
-    })
   }
 
   get awareness () {
     return this.provider.awareness
-  }
-
-  get connected () {
-    return this.provider.wsconnected
   }
 
   get synced () {
@@ -66,30 +48,39 @@ export class Client {
     await until(() => this.echoed, `${this} sees the echo of its edits`)
   }
 
+  /** The server has said, in the way of its protocol, that the edits of this client are durable. */
+  get confirmed () {
+    return this.echoed
+  }
+
+  async confirm () {
+    await until(() => this.confirmed, `the edits of ${this} are confirmed`)
+    return this
+  }
+
   /** Presence of others and own, by client id. */
   get present () {
     return [...this.awareness.getStates().keys()]
   }
 
-  leave () {
-    this.provider.destroy()
-    this.doc.destroy()
+  /** @param {Uint8Array} message - from the server, without what addresses it */
+  receive (message) {
+    this.received++
+    this.witness.receive(message)
   }
 
   toString () {
-    return `client ${this.doc.clientID} (${this.generation}) in ${this.provider.roomname.slice(0, 40)}`
+    return `client ${this.doc.clientID} (${this.generation}) in ${this.room.slice(0, 40)}`
   }
 }
 
-const tapped = client => class extends WebSocket {
+/** A WebSocket that tells of each frame it receives and of its end. */
+export const tapped = ({ onFrame, onClose }) => class extends WebSocket {
   constructor (...args) {
     super(...args)
     // An attempt that is interrupted is an error without a listener otherwise, and ends the process.
     this.on('error', () => {})
-    this.on('message', data => {
-      client.received++
-      client.witness.receive(bytesOf(data))
-    })
-    this.on('close', code => client.closes.push(code))
+    this.on('message', data => onFrame(bytesOf(data)))
+    this.on('close', onClose)
   }
 }

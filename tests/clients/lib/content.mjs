@@ -5,7 +5,10 @@ import * as Y from 'yjs'
 
 /** The value of a shared type or of anything stored in one. */
 export const valueOf = value => {
-  if (value instanceof Y.Doc) return { document: value.guid, meta: value.meta ?? null }
+  if (value instanceof Y.Doc) {
+    const { guid, meta, gc, autoLoad } = value
+    return { document: guid, meta, gc, autoLoad }
+  }
   if (value instanceof Y.XmlText || value instanceof Y.Text) {
     return { text: value.toDelta().map(({ insert, attributes }) => ({ insert: valueOf(insert), attributes })) }
   }

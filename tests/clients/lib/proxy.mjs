@@ -23,6 +23,10 @@ export class Proxy {
     return `ws://127.0.0.1:${this.listener.address().port}/yjs`
   }
 
+  get hocuspocus () {
+    return `ws://127.0.0.1:${this.listener.address().port}/hocuspocus`
+  }
+
   /** From now on connections reach this server. */
   open (server) {
     this.target = server.port

@@ -4,12 +4,13 @@
 import { WebSocket } from 'ws'
 import * as Y from 'yjs'
 
+import * as addressed from './addressed.mjs'
 import { bytesOf } from './client.mjs'
 import * as frames from './frames.mjs'
 import { until } from './until.mjs'
 
 export class RawClient {
-  constructor (url, room, options = {}) {
+  constructor (url, options = {}) {
     /** Frames from the server. @type {Uint8Array[]} */
     this.frames = []
     /** HTTP status of the answer to the upgrade; 101 once open. @type {number | null} */
@@ -17,7 +18,7 @@ export class RawClient {
     /** Close code, once closed. @type {number | null} */
     this.closed = null
     this.reason = ''
-    this.socket = new WebSocket(`${url}/${room}`, options)
+    this.socket = new WebSocket(url, options)
     this.socket.on('error', () => {})
     this.socket.on('open', () => { this.status = 101 })
     this.socket.on('unexpected-response', (request, response) => {
@@ -62,17 +63,71 @@ export class RawClient {
   }
 }
 
+/** What the newest generation says in its token message, so that the server may send it all that it sends to that one. */
+const VERSION = '4.8.0'
+
+export class RawHocuspocus extends RawClient {
+  /** Asks for a document as providers do: a token, then Step1. Those before the fourth generation tell no version. */
+  attach (address, version = VERSION) {
+    this.send(addressed.token(address, '', version))
+    this.sendTo(address, frames.step1())
+  }
+
+  async answerFor (address) {
+    await until(() => this.ofKind('step2', address).length > 0, `Step1 is answered in ${address}`)
+  }
+
+  sendTo (address, message) {
+    this.send(addressed.to(address, message))
+  }
+
+  /** Messages to an address, without it. @return {Uint8Array[]} */
+  messages (address) {
+    return this.frames.map(addressed.read).filter(frame => frame.address === address).map(frame => frame.message)
+  }
+
+  ofKind (kind, address) {
+    return this.messages(address).map(frames.read).filter(message => message.kind === kind).map(message => message.payload)
+  }
+
+  /** Why a document was closed or not opened for it; the socket may be open still. @return {string[]} */
+  refusals (address) {
+    return this.messages(address).map(addressed.refusal).filter(reason => reason !== null)
+  }
+
+  /** What it was told of its updates: 1 for each that is durable, 0 for each that was refused. @return {number[]} */
+  statuses (address) {
+    return this.messages(address).filter(([type]) => type === addressed.SYNC_STATUS).map(([, status]) => status)
+  }
+}
+
 /**
  * The document as the server serves it to a newcomer.
  *
  * @return {Promise<Y.Doc>}
  */
 export const served = async (url, room) => {
-  const reader = await new RawClient(url, room).open()
+  const reader = await new RawClient(`${url}/${room}`).open()
   reader.send(frames.step1())
-  await until(() => reader.ofKind('step2').length > 0, `Step1 is answered in ${room}`)
+  return await answerTo(reader, () => reader.ofKind('step2'), room)
+}
+
+/**
+ * The same, asked for in the other protocol.
+ *
+ * @param {{ hocuspocus: string }} place
+ * @return {Promise<Y.Doc>}
+ */
+export const servedToHocuspocus = async (place, name) => {
+  const reader = await new RawHocuspocus(place.hocuspocus).open()
+  reader.attach(name)
+  return await answerTo(reader, () => reader.ofKind('step2', name), name)
+}
+
+const answerTo = async (reader, answers, room) => {
+  await until(() => answers().length > 0, `Step1 is answered in ${room}`)
   const doc = new Y.Doc()
-  for (const update of reader.ofKind('step2')) Y.applyUpdate(doc, update)
+  for (const update of answers()) Y.applyUpdate(doc, update)
   reader.leave()
   return doc
 }

@@ -6,18 +6,18 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as prng from 'lib0/prng'
 
-import { Client, GENERATIONS } from './client.mjs'
+import { clientOf } from './generations.mjs'
+import { Socket } from './hocuspocus.mjs'
 import { Proxy } from './proxy.mjs'
-import { RawClient } from './raw.mjs'
+import { RawClient, RawHocuspocus } from './raw.mjs'
 import { Server } from './server.mjs'
 
 const SCENARIO_MS_MAX = Number(process.env.SYNCLINE_SCENARIO_SECONDS ?? 600) * 1000
 
-/** Generations of y-websocket that a scenario is played with. */
-export const generations = process.env.SYNCLINE_GENERATION ? [process.env.SYNCLINE_GENERATION] : GENERATIONS
+export { generations, isReference } from './generations.mjs'
 
-/** Whether the server is the reference server, which keeps nothing and closes nothing. */
-export const isReference = process.env.SYNCLINE_BIN?.endsWith('reference.mjs') ?? false
+/** Whether what takes its time may be left out. */
+export const isQuick = Boolean(process.env.SYNCLINE_QUICK)
 
 /** A number from the environment. */
 export const setting = (name, otherwise) => Number(process.env[name] ?? otherwise)
@@ -30,6 +30,7 @@ class World {
     this.servers = []
     this.proxies = []
     this.clients = []
+    this.sockets = []
     this.told = []
   }
 
@@ -37,6 +38,13 @@ class World {
   tell (line) {
     this.told.push(line)
     console.log(`${(performance.now() / 1000).toFixed(2).padStart(7)} s  ${line}`)
+  }
+
+  /** This world, for a part of the story that is played along with others: what it tells begins with its subject. */
+  about (subject) {
+    const part = Object.create(this)
+    part.tell = line => this.tell(`${subject}: ${line}`)
+    return part
   }
 
   async serve (options = {}) {
@@ -54,16 +62,24 @@ class World {
 
   /** An editor that joins a room of a server or of a proxy. */
   join (place, room, options) {
-    const client = new Client(place.url, room, options)
-    this.clients.push(client)
-    return client
+    return this.keep(clientOf(place, room, options))
+  }
+
+  /** A Hocuspocus connection for editors to share: `join` them with it as the option `socket`. */
+  socket (place, options) {
+    const socket = new Socket(place, options)
+    this.sockets.push(socket)
+    return socket
   }
 
   /** A socket without an editor. */
   raw (place, room, options) {
-    const client = new RawClient(place.url, room, options)
-    this.clients.push(client)
-    return client
+    return this.keep(new RawClient(`${place.url}/${room}`, options))
+  }
+
+  /** A socket to many documents without an editor. */
+  rawHocuspocus (place) {
+    return this.keep(new RawHocuspocus(place.hocuspocus))
   }
 
   leave (client) {
@@ -71,8 +87,13 @@ class World {
     client.leave()
   }
 
+  keep (client) {
+    this.clients.push(client)
+    return client
+  }
+
   end ({ keep }) {
-    for (const client of this.clients) client.leave()
+    for (const client of [...this.clients, ...this.sockets]) client.leave()
     for (const proxy of this.proxies) proxy.end()
     this.endServers()
     if (!keep) rmSync(this.folder, { recursive: true, force: true })

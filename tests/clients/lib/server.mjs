@@ -56,6 +56,10 @@ export class Server {
     return `ws://127.0.0.1:${this.port}/yjs`
   }
 
+  get hocuspocus () {
+    return `ws://127.0.0.1:${this.port}/hocuspocus`
+  }
+
   get http () {
     return `http://127.0.0.1:${this.port}`
   }

@@ -5,8 +5,9 @@
 import assert from 'node:assert/strict'
 import * as prng from 'lib0/prng'
 
-import { served } from '../lib/raw.mjs'
-import { generations, scenario, setting } from '../lib/scenario.mjs'
+import { everyGeneration, generations } from '../lib/generations.mjs'
+import { served, servedToHocuspocus } from '../lib/raw.mjs'
+import { scenario, setting } from '../lib/scenario.mjs'
 import { until } from '../lib/until.mjs'
 
 const ROOMS = setting('SYNCLINE_ROOMS', 200)
@@ -49,13 +50,13 @@ class Building {
   async visit (room) {
     const { rng } = this.world
     const known = [...this.tokens(room)]
-    const client = this.world.join(this.server, room, { generation: prng.oneOf(rng, generations) })
+    const client = this.world.join(this.server, room, { generation: prng.oneOf(rng, everyGeneration) })
     await client.sync()
     for (const token of known) assert.ok(tokensOf(client).has(token), `${token} was acknowledged and is missing in ${room}`)
     this.enter(room, client)
     for (let i = prng.int32(rng, 1, 3); i > 0; i--) await this.write(room, client)
     this.inside.get(room).delete(client)
-    if (prng.bool(rng)) client.provider.ws?.terminate()
+    if (prng.bool(rng)) client.terminate()
     this.world.leave(client)
   }
 
@@ -70,7 +71,7 @@ class Building {
     if (!furnished) client.doc.getText('furniture').insert(0, 'f'.repeat(FURNITURE_BYTES))
     tokensOf(client).set(token, true)
     const witnesses = [...this.inside.get(room)]
-    await client.echo()
+    await client.confirm()
     this.acknowledged.set(room, [...this.tokens(room), token])
     for (const other of witnesses) {
       const seen = () => tokensOf(other).has(token) || !this.inside.get(room).has(other)
@@ -86,9 +87,10 @@ await scenario(async world => {
   await Promise.all(Array.from({ length: VISITORS }, () => building.visitor()))
   world.tell(`memory: ${(server.rss() / 2 ** 20).toFixed(0)} MiB`)
 
+  const look = room => generations.length > 0 ? served(server.url, room) : servedToHocuspocus(server, room)
   world.tell('every room holds every acknowledged edit')
   for (const [room, tokens] of building.acknowledged) {
-    const doc = await served(server.url, room)
+    const doc = await look(room)
     for (const token of tokens) assert.ok(doc.getMap('tokens').has(token), `${token} is missing in ${room}`)
   }
   world.tell(`memory: ${(server.rss() / 2 ** 20).toFixed(0)} MiB`)

@@ -9,8 +9,9 @@ import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 
 import { contentOf, sameState } from '../lib/content.mjs'
+import { everyGeneration } from '../lib/generations.mjs'
 import { served } from '../lib/raw.mjs'
-import { generations, scenario } from '../lib/scenario.mjs'
+import { scenario } from '../lib/scenario.mjs'
 import { until } from '../lib/until.mjs'
 import { Witness } from '../lib/witness.mjs'
 
@@ -41,7 +42,8 @@ const writeUntilRefused = async writer => {
   const lives = writer.closes.length
   while (writer.closes.length === lives) {
     textOf(writer).insert(textOf(writer).length, line())
-    await until(() => writer.echoed || writer.closes.length > lives, 'the line is acknowledged or refused')
+    await until(() => writer.confirmed || writer.closes.length > lives, 'the line is acknowledged or refused')
+    if (writer.confirmed) writer.witness.receiveAll(writer.doc)
   }
   return writer.closes[lives]
 }
@@ -79,7 +81,7 @@ const play = async (world, generation) => {
   proxy.refuse()
   world.tell('everyone is sent away, and in one room the last one leaves for good')
   await expectRefusal(world, server, people)
-  for (const client of [leaves.reader, leaves.writer]) client.provider.disconnect()
+  for (const client of [leaves.reader, leaves.writer]) await client.disconnect()
   const edits = textOf(stays.writer).length
 
   world.tell('there is room again')
@@ -117,5 +119,5 @@ const comeBack = async (world, { server, proxy, stays, leaves, edits }) => {
 }
 
 await scenario(async world => {
-  for (const generation of generations) await comeBack(world, await play(world, generation))
+  for (const generation of everyGeneration) await comeBack(world, await play(world, generation))
 })

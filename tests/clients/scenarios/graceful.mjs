@@ -51,7 +51,7 @@ await scenario(async world => {
   world.tell('everyone comes back by themselves, with what they typed meanwhile')
   proxy.open(server)
   for (const room of ROOMS) {
-    const [one, ...others] = people.filter(person => person.provider.roomname === room)
+    const [one, ...others] = people.filter(person => person.room === room)
     await until(() => one.echoed && others.every(other => other.echoed && sameState(other.doc, one.doc)), 'all agree')
     for (const other of others) assert.deepStrictEqual(contentOf(other.doc), contentOf(one.doc))
   }

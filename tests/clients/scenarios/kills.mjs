@@ -80,7 +80,7 @@ await scenario(async world => {
   proxy.open(server)
   for (const person of people) await person.sync()
   for (const room of ROOMS) {
-    const [one, ...others] = people.filter(person => person.provider.roomname === room)
+    const [one, ...others] = people.filter(person => person.room === room)
     await until(() => one.echoed && others.every(other => other.echoed && sameState(other.doc, one.doc)), 'all agree')
     for (const other of others) assert.deepStrictEqual(contentOf(other.doc), contentOf(one.doc))
     assert.ok(one.doc.getText('text').length + one.doc.getArray('array').length > 0, 'something was written')

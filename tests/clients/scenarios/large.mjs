@@ -58,7 +58,7 @@ await scenario(async world => {
   await server.kill()
   await server.start()
   for (const writer of writers) {
-    const reader = await world.join(server, writer.provider.roomname).sync()
+    const reader = await world.join(server, writer.room).sync()
     await expectSame(reader, writer, 'the document survived')
   }
 })

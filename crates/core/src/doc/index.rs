@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, iter::Peekable};
 
 use super::slices::{Slices, Take};
 use crate::{
-    guard::{Id, Parent, ScannedUpdate, Section, Struct, StructKind, Structs},
+    guard::{Fidelity, Id, Parent, ScannedUpdate, Section, Struct, StructKind, Structs},
     id::ClientId,
     limits::TYPE_DEPTH_MAX,
 };
@@ -57,6 +57,8 @@ pub(crate) struct Plan {
     pub(crate) trimmed: bool,
     /// Whether one of the structs to take is a weak link.
     pub(crate) weak_link: bool,
+    /// Whether yrs writes the content of all structs to take as it is.
+    pub(crate) fidelity: Fidelity,
     /// The same structs as in `sections`, in the order of their dependencies, if they are too many to go in at once.
     pub(crate) slices: Option<Slices>,
     added: BTreeMap<ClientId, ClientStructs>,
@@ -202,6 +204,7 @@ impl<'a> Planner<'a> {
         }
         self.plan.straddles |= next.clock < reached;
         self.plan.weak_link |= next.weak_link.is_some();
+        self.plan.fidelity = self.plan.fidelity.and(next.fidelity);
         self.plan.added.entry(client).or_default().push(reached, end, depth);
         if let Some(slices) = &mut self.plan.slices {
             slices.push(client, reached, next);

@@ -3,12 +3,14 @@
 //! [`YjsDocument`] holds a Yjs document on yrs. It takes updates in three steps: the [guard](crate::guard) proves the
 //! bytes harmless; an index of all structs finds the part that can be integrated now and how deep it nests; and only that
 //! part goes into yrs, contained, and a large one in slices, so that neither its time by the byte nor its stack grows with
-//! the update. So the document never holds anything that waits for something else, and whatever it
+//! the update. What yrs does not keep as it was is put back into whatever it encodes. So the document never holds anything that waits for something else, and whatever it
 //! reports as integrated can be stored, sent on and loaded again.
 
 mod compact;
 mod contain;
+mod contains;
 mod index;
+mod originals;
 mod read;
 mod same;
 mod slices;

@@ -80,8 +80,7 @@ pub(super) fn json(any: &Any) -> Value {
     }
 }
 
-/// Writes whole numbers as such, whichever way they were encoded: yrs turns a small `BigInt` into a number and -0 into 0
-/// when it encodes.
+/// Writes whole numbers as such, whichever way they were encoded; -0 becomes 0.
 fn json_number(number: &Number) -> Value {
     match number {
         Number::Int(value) => Value::from(*value),

@@ -2,7 +2,7 @@
 
 use serde_json::{Map as JsonMap, Value};
 use yrs::{
-    Array, ArrayRef, Map, MapRef, Out, ReadTxn, Text, TextRef,
+    Array, ArrayRef, ClientID, ID, Map, MapRef, Out, ReadTxn, Text, TextRef,
     branch::{Branch, BranchPtr},
     types::text::YChange,
 };
@@ -11,13 +11,18 @@ use super::{
     read::{json, typed},
     yjs::{Broken, YjsDocument},
 };
+use crate::guard::Id;
 
 impl YjsDocument {
-    /// Returns whether two documents hold the same: structs, deletions and content, formats included.
+    /// Returns whether two documents hold the same: structs, deletions and content, formats and what yrs does not keep
+    /// included.
     pub(super) fn same_document(&self, other: &Self) -> Result<bool, Broken> {
         let mine = self.contained().read(|txn| txn.snapshot())?;
         let theirs = other.contained().read(|txn| txn.snapshot())?;
-        Ok(mine == theirs && same_json(&self.content()?, &other.content()?))
+        let is_alive = |id: Id| !mine.delete_set.contains(&ID::new(ClientID::new(id.client.0), id.clock));
+        Ok(mine == theirs
+            && self.originals().lost(is_alive).eq(other.originals().lost(is_alive))
+            && same_json(&self.content()?, &other.content()?))
     }
 
     /// Returns the content with everything named in order. Markup would not do: yrs writes the attributes of an XML
@@ -76,8 +81,8 @@ fn runs<T: ReadTxn>(text: &TextRef, txn: &T) -> Value {
     .collect()
 }
 
-/// Compares two JSON values; numbers by what a double makes of them, since yrs encodes a `BigInt` that a double comes
-/// close to as that double.
+/// Compares two JSON values; numbers by what a double makes of them, since yrs encodes whole numbers beyond 2^53 in the
+/// JSON of an embed as doubles.
 fn same_json(one: &Value, other: &Value) -> bool {
     match (one, other) {
         (Value::Number(one), Value::Number(other)) => one == other || one.as_f64() == other.as_f64(),

@@ -2,8 +2,7 @@
 //!
 //! A V1 update is, for each client, a run of structs that stand for themselves (every id in them is absolute), and then
 //! a delete set. So structs can be left out at the ends of a run, and runs that continue each other can be joined, by
-//! copying bytes. Values pass through untouched, which a decoder does not promise: yrs turns small `BigInt`s into
-//! numbers.
+//! copying bytes. Values pass through untouched, which yrs does not promise; see `originals`.
 //!
 //! Layout (lib0 variable-length unsigned integers throughout):
 //! `sections, (structs, client, clock, struct bytes)*, clients, (client, ranges, (clock, length)*)*`.

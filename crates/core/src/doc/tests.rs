@@ -9,6 +9,7 @@ use yrs::{
 };
 
 mod large;
+mod originals;
 
 use super::*;
 use crate::{

@@ -8,12 +8,13 @@ use yrs::{ReadTxn, StateVector};
 use super::{
     contain::{Changes, Contained, Failed, decode},
     index::{Plan, StructIndex, TooDeep},
+    originals::Originals,
     slices::{self, cut},
 };
 use crate::{
     guard::{
-        ClientBuckets, CrowdedClients, DeleteRange, Malformed, ScannedUpdate, scan_state_vector, scan_update,
-        write_var_uint,
+        ClientBuckets, CrowdedClients, DeleteRange, Fidelity, Malformed, ScannedUpdate, scan_state_vector,
+        scan_update, write_var_uint,
     },
     id::ClientId,
 };
@@ -27,6 +28,7 @@ pub struct YjsDocument {
     doc: Contained,
     index: StructIndex,
     clients: ClientBuckets,
+    originals: Originals,
     /// Bytes of all updates that were integrated.
     integrated_bytes: usize,
 }
@@ -125,6 +127,7 @@ impl Default for YjsDocument {
             doc: Contained::new(),
             index: StructIndex::default(),
             clients: ClientBuckets::default(),
+            originals: Originals::default(),
             integrated_bytes: 0,
         }
     }
@@ -181,18 +184,40 @@ impl YjsDocument {
             return Ok(applied);
         }
         let whole = (!plan.trimmed && !deletes.trimmed).then(|| update.clone());
-        let (part, changes) = match &plan.slices {
+        let (part, mut changes) = match &plan.slices {
             None => self.integrate(update, scanned, whole, &plan, &deletes.ranges)?,
             Some(slices) => {
                 let changes = slices::integrate(&mut self.doc, update, &plan, slices, &deletes.ranges)?;
                 (whole, changes)
             }
         };
+        self.keep_originals(scanned, &plan, &mut changes).map_err(|_| {
+            self.doc.give_up();
+            ApplyError::Broken
+        })?;
         applied.before = plan.sections.iter().map(|take| (take.client, take.from)).collect();
         applied.update = new_part(update, part, &plan, &deletes.ranges, changes);
         self.index.commit(plan);
         self.integrated_bytes += applied.update.as_ref().map_or(0, Bytes::len);
         Ok(applied)
+    }
+
+    /// Remembers what yrs does not keep of an update that it has integrated, and puts it into the encoded change. It
+    /// fails only where yrs writes what the guard refuses.
+    fn keep_originals(
+        &mut self,
+        scanned: &ScannedUpdate<'_>,
+        plan: &Plan,
+        changes: &mut Changes,
+    ) -> Result<(), Malformed> {
+        if plan.fidelity == Fidelity::Lost {
+            self.originals.remember(scanned, &plan.sections)?;
+        }
+        if let Some(encoded) = changes.encoded.take() {
+            changes.encoded = Some(self.originals.restore(encoded)?);
+        }
+        self.originals.forget(&changes.deleted);
+        Ok(())
     }
 
     /// Integrates a plan at once. Returns what went in too.
@@ -282,7 +307,9 @@ impl YjsDocument {
 
     fn diff_from(&self, clocks: impl IntoIterator<Item = (ClientId, u32)>) -> Result<Bytes, Broken> {
         let state = self.known_of(clocks);
-        Ok(self.doc.read(|txn| txn.encode_state_as_update_v1(&state))?.into())
+        let encoded = self.doc.read(|txn| txn.encode_state_as_update_v1(&state))?;
+        // What yrs writes the guard accepts.
+        self.originals.restore(encoded.into()).map_err(|_| Broken)
     }
 
     /// Keeps the clients that the document holds structs of. yrs hashes client ids by identity: 20,000 that collide cost
@@ -298,7 +325,7 @@ impl YjsDocument {
     /// at a random place, whose update has about 25.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
-        self.integrated_bytes.saturating_mul(8)
+        self.integrated_bytes.saturating_mul(8) + self.originals.memory_bytes()
     }
 
     /// Returns the bytes of all updates that were integrated.
@@ -307,8 +334,16 @@ impl YjsDocument {
         self.integrated_bytes
     }
 
+    pub(super) fn index(&self) -> &StructIndex {
+        &self.index
+    }
+
     pub(super) fn contained(&self) -> &Contained {
         &self.doc
+    }
+
+    pub(super) fn originals(&self) -> &Originals {
+        &self.originals
     }
 
     /// Makes the document break, as a panic inside yrs would.

@@ -3,7 +3,7 @@
 //! JSON is in awareness states and, in a V1 update, in embeds and in the values of formats. serde_json, which yrs
 //! reads the latter with, recurses; this scan keeps its nesting in the bits of one integer.
 
-use super::Malformed;
+use super::{Fidelity, Malformed};
 use crate::limits::VALUE_DEPTH_MAX;
 
 /// What a JSON text may hold.
@@ -31,7 +31,14 @@ const FLOAT_BYTES_MAX: usize = 400;
 /// # Errors
 /// [`Malformed::Json`], [`Malformed::Depth`] and, under [`JsonRules::Yrs`], [`Malformed::JsonValue`].
 pub fn scan_json(text: &str, at: usize, rules: JsonRules) -> Result<(), Malformed> {
-    Scan { text, next: 0, at, rules }.document()
+    Scan { text, next: 0, at, rules, fidelity: Fidelity::Kept }.document()
+}
+
+/// As [`scan_json`] with [`JsonRules::Yrs`], and returns whether yrs writes the value as it is: of -0 it makes 0.
+pub(super) fn scan_json_of_yrs(text: &str, at: usize) -> Result<Fidelity, Malformed> {
+    let mut scan = Scan { text, next: 0, at, rules: JsonRules::Yrs, fidelity: Fidelity::Kept };
+    scan.document()?;
+    Ok(scan.fidelity)
 }
 
 /// A scan under way.
@@ -42,6 +49,7 @@ struct Scan<'a> {
     /// Offset of `text` in the message.
     at: usize,
     rules: JsonRules,
+    fidelity: Fidelity,
 }
 
 /// What has been read of a value.
@@ -186,11 +194,16 @@ impl Scan<'_> {
             let _ = self.eat(b'+') || self.eat(b'-');
             self.digits()?;
         }
-        match self.rules {
-            JsonRules::Rfc8259 => Ok(()),
-            JsonRules::Yrs if yrs_holds(&self.text[start..self.next], is_whole) => Ok(()),
-            JsonRules::Yrs => Err(Malformed::JsonValue { at: self.at + start }),
+        let number = &self.text[start..self.next];
+        if self.rules == JsonRules::Yrs {
+            if !yrs_holds(number, is_whole) {
+                return Err(Malformed::JsonValue { at: self.at + start });
+            }
+            if number.starts_with('-') && number.parse() == Ok(0.0) {
+                self.fidelity = Fidelity::Lost;
+            }
         }
+        Ok(())
     }
 
     /// Reads one digit or more.
@@ -384,5 +397,43 @@ mod tests {
         let mixed = |depth: usize| r#"[{"a":"#.repeat(depth) + "1" + &"}]".repeat(depth);
         check(&mixed(VALUE_DEPTH_MAX / 2), Ok(()));
         check(&mixed(VALUE_DEPTH_MAX / 2 + 1), Err(Malformed::Depth { at: 6 * VALUE_DEPTH_MAX / 2 }));
+    }
+
+    /// Goal: as `value::tests::what_yrs_writes_as_it_read_it`, for JSON.
+    #[cfg(feature = "yjs")]
+    #[test]
+    fn what_yrs_writes_as_it_read_it() {
+        let bits = |text: &str| serde_json::from_str::<f64>(text).expect("a number").to_bits();
+        let numbers = [
+            "0",
+            "-0",
+            "-0.0",
+            "-0e5",
+            "-1e-400",
+            "1e-400",
+            "-1",
+            "-0.5",
+            "1.0",
+            "1e2",
+            "1e21",
+            "123456789012345680000",
+            "9007199254740991",
+            "9007199254740993",
+            "-9007199254740993",
+            "9223372036854775807",
+            "-9223372036854775808",
+            "1152921504606846976",
+            "0.1",
+            "1.7976931348623157e308",
+            "5e-324",
+        ];
+        for number in numbers {
+            let fidelity = scan_json_of_yrs(&format!("{{\"a\":[{number}]}}"), 0);
+            let mut written = String::new();
+            yrs::Any::from_json(number).expect("yrs reads it").to_json(&mut written);
+            let want = if bits(number) == bits(&written) { Fidelity::Kept } else { Fidelity::Lost };
+            assert_eq!(fidelity, Ok(want), "{number} {written}");
+        }
+        assert_eq!(scan_json_of_yrs(r#"{"-0":"-0"}"#, 0), Ok(Fidelity::Kept));
     }
 }

@@ -76,15 +76,21 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// As [`Self::var_uint`].
     pub fn var_int(&mut self) -> Result<i64, Malformed> {
+        let (is_negative, magnitude) = self.sign_and_magnitude()?;
+        // SUBTLE: at most 53 bits, so the cast is exact.
+        let magnitude = magnitude as i64;
+        Ok(if is_negative { -magnitude } else { magnitude })
+    }
+
+    /// Reads a signed number as whether it is negative, which 0 may be too, and its magnitude of at most 53 bits.
+    pub(super) fn sign_and_magnitude(&mut self) -> Result<(bool, u64), Malformed> {
         let start = self.at;
         let first = self.u8()?;
         let mut magnitude = u64::from(first & 0x3f);
         if first & 0x80 != 0 {
             magnitude = self.groups(start, magnitude, 6)?;
         }
-        // SUBTLE: at most 53 bits, so the cast is exact.
-        let magnitude = magnitude as i64;
-        Ok(if first & 0x40 != 0 { -magnitude } else { magnitude })
+        Ok((first & 0x40 != 0, magnitude))
     }
 
     /// Reads `len` bytes.

@@ -15,7 +15,8 @@
 //! | numbers, texts, byte strings | [`Reader`] | `lib0.rs` |
 //!
 //! Of an update that is accepted the guard promises that yrs 0.28 decodes it without error, panic or deep recursion,
-//! and that what yrs writes of it is accepted again and has the [same shape](ScannedUpdate::same_shape).
+//! and that what yrs writes of it is accepted again and has the [same shape](ScannedUpdate::same_shape). Which contents
+//! yrs writes with other values than it read is said by their [`Fidelity`].
 //!
 //! It promises nothing that depends on the document: whether ids that an update names exist there, how deeply its
 //! types would nest, whether an item's parent is a type, or that one id means one content. [`ClientBuckets`] is the
@@ -50,4 +51,7 @@ pub use malformed::Malformed;
 pub use state_vector::scan_state_vector;
 pub use structs::{Id, Parent, Struct, StructKind, WeakLink};
 pub use update::{DeleteRange, ScannedUpdate, Section, Structs, scan_update};
-pub use value::scan_any;
+pub use value::{Fidelity, scan_any};
+
+#[cfg(all(test, feature = "yjs"))]
+pub(crate) use value::tests::js;

@@ -23,7 +23,7 @@
 
 use core::ops::Range;
 
-use super::{JsonRules, Malformed, Reader, scan_any, scan_json, value};
+use super::{Fidelity, Malformed, Reader, json::scan_json_of_yrs, scan_any, value};
 use crate::{id::ClientId, limits::CLOCK_MAX};
 
 /// Least bytes of a struct: its info and a length.
@@ -105,6 +105,10 @@ pub struct Struct {
     pub parent: Parent,
     /// What is quoted, if the content is a weak link.
     pub weak_link: Option<WeakLink>,
+    /// Whether yrs writes the content as it is.
+    pub fidelity: Fidelity,
+    /// Where the content of an item begins in the update, in bytes; it ends with the struct.
+    pub content_at: u32,
     /// Where the struct is in the update, in bytes.
     pub span: Range<u32>,
 }
@@ -139,6 +143,8 @@ pub(super) fn read_struct(reader: &mut Reader<'_>, clock: u32) -> Result<Struct,
         right_origin: None,
         parent: Parent::Inherited,
         weak_link: None,
+        fidelity: Fidelity::Kept,
+        content_at: 0,
         span: 0..0,
     };
     let len = match info {
@@ -182,7 +188,9 @@ fn read_item(reader: &mut Reader<'_>, info: u8, start: usize, item: &mut Struct)
             reader.var_string()?;
         }
     }
-    read_content(reader, content, &mut item.weak_link)
+    // SUBTLE: an update of more than 2^32 bytes is not scanned.
+    item.content_at = reader.position() as u32;
+    read_content(reader, content, item)
 }
 
 fn read_parent(reader: &mut Reader<'_>) -> Result<Parent, Malformed> {
@@ -198,21 +206,21 @@ fn read_parent(reader: &mut Reader<'_>) -> Result<Parent, Malformed> {
 }
 
 /// Reads content of a known kind, and returns how many elements it is.
-fn read_content(reader: &mut Reader<'_>, content: u8, link: &mut Option<WeakLink>) -> Result<u64, Malformed> {
+fn read_content(reader: &mut Reader<'_>, content: u8, item: &mut Struct) -> Result<u64, Malformed> {
     match content {
         1 => return reader.var_uint(),
         3 => drop(reader.buf()?),
         4 => return Ok(utf16_len(reader.var_string()?)),
-        5 => read_json(reader)?,
+        5 => item.fidelity = read_json(reader)?,
         6 => {
             reader.var_string()?;
-            read_json(reader)?;
+            item.fidelity = read_json(reader)?;
         }
-        7 => *link = read_type(reader)?,
+        7 => item.weak_link = read_type(reader)?,
         8 => {
             let len = reader.count(1)?;
             for _ in 0..len {
-                scan_any(reader)?;
+                item.fidelity = item.fidelity.and(scan_any(reader)?);
             }
             return Ok(len);
         }
@@ -223,6 +231,8 @@ fn read_content(reader: &mut Reader<'_>, content: u8, link: &mut Option<WeakLink
                 return Err(Malformed::SubdocumentOptions { at });
             }
             scan_any(reader)?;
+            // yrs keeps four options, writes two more that yjs never does, and says of no document that it should load.
+            item.fidelity = Fidelity::Lost;
         }
     }
     Ok(1)
@@ -259,9 +269,9 @@ fn read_weak_link(reader: &mut Reader<'_>) -> Result<WeakLink, Malformed> {
     Ok(link)
 }
 
-fn read_json(reader: &mut Reader<'_>) -> Result<(), Malformed> {
+fn read_json(reader: &mut Reader<'_>) -> Result<Fidelity, Malformed> {
     let text = reader.var_string()?;
-    scan_json(text, reader.position() - text.len(), JsonRules::Yrs)
+    scan_json_of_yrs(text, reader.position() - text.len())
 }
 
 fn read_id(reader: &mut Reader<'_>) -> Result<Id, Malformed> {

@@ -29,6 +29,8 @@ pub(super) struct Commits {
     gathered_bytes: usize,
     /// Effects with the commit that each rests on, in the order of these.
     parked: VecDeque<(CommitNumber, Effect)>,
+    /// The same, for effects that must follow what the commit is published with.
+    behind: VecDeque<(CommitNumber, Effect)>,
 }
 
 impl Commits {
@@ -65,10 +67,19 @@ impl Commits {
         self.parked.push_back((self.resting_on(), effect));
     }
 
+    /// Holds an effect back until everything that the document holds now has been published.
+    pub(super) fn park_behind(&mut self, effect: Effect) {
+        self.behind.push_back((self.resting_on(), effect));
+    }
+
     /// Returns the next effect that rests on durable commits only.
     pub(super) fn release(&mut self) -> Option<Effect> {
-        let ripe = self.parked.front().is_some_and(|(on, _)| *on <= self.durable);
-        ripe.then(|| self.parked.pop_front()).flatten().map(|(_, effect)| effect)
+        ripe(&mut self.parked, self.durable)
+    }
+
+    /// Returns the next effect that was parked behind commits that are all durable; they have been published.
+    pub(super) fn release_behind(&mut self) -> Option<Effect> {
+        ripe(&mut self.behind, self.durable)
     }
 
     /// Returns the commit after which everything that the document holds now will be durable.
@@ -101,4 +112,9 @@ impl Commits {
     pub(super) fn is_settled(&self) -> bool {
         self.under_way.is_empty() && self.gathered.is_empty()
     }
+}
+
+fn ripe(parked: &mut VecDeque<(CommitNumber, Effect)>, durable: CommitNumber) -> Option<Effect> {
+    let ripe = parked.front().is_some_and(|(on, _)| *on <= durable);
+    ripe.then(|| parked.pop_front()).flatten().map(|(_, effect)| effect)
 }

@@ -5,17 +5,17 @@ use std::{
     sync::Arc,
 };
 
-use bytes::Bytes;
 use syncline_core::{
     doc::YjsDocument,
     id::{CommitNumber, ConnectionId},
     limits::ROOM_IDLE_MS,
-    log::Author,
+    person::Person,
     time::{MonotonicMs, Now},
 };
 
 use super::{
-    Effect, Input, LoadError, Loaded, RoomLimits, Stats, commits::Commits, recent::Recent, stored::Stored,
+    Effect, Input, LoadError, Loaded, RoomLimits, Stats, commits::Commits, guests::Subscriber,
+    recent::Recent, requests::Wanting, stored::Stored,
 };
 use crate::{Batch, Frame, presence::Presence, wire::yjs};
 
@@ -32,7 +32,7 @@ pub struct Room {
     pub(super) presence: Presence,
     pub(super) subscribers: BTreeMap<ConnectionId, Subscriber>,
     /// Requests for what a client lacks, answered together when the tick ends.
-    pub(super) syncs: Vec<(ConnectionId, Bytes)>,
+    pub(super) syncs: Vec<Wanting>,
     /// Connections that sent their first request in this tick and have to be shown who is here.
     pub(super) greeted: Vec<ConnectionId>,
     /// Connections to ask for what their updates rest on, by when.
@@ -44,16 +44,6 @@ pub struct Room {
     pub(super) failed: bool,
     pub(super) effects: VecDeque<Effect>,
     pub(super) stats: Stats,
-}
-
-#[derive(Debug)]
-pub(super) struct Subscriber {
-    pub(super) author: Author,
-    /// Whether it has sent anything.
-    pub(super) spoke: bool,
-    /// When it was last asked for what its updates rest on, and whether it has not answered yet.
-    pub(super) asked_at: Option<MonotonicMs>,
-    pub(super) asked: bool,
 }
 
 impl Room {
@@ -108,7 +98,8 @@ impl Room {
 
     fn handle_live(&mut self, now: Now, input: Input) {
         match input {
-            Input::Join { connection, author } => self.join(connection, author),
+            Input::Join { connection, guest } => self.join(connection, guest),
+            Input::Access { connection, access } => self.access(connection, access),
             Input::Leave { connection } => self.leave(now, connection),
             Input::Request { connection, request } => self.request(now, connection, request),
             Input::Resume { connection, since } => self.resume(now, connection, since),
@@ -162,6 +153,13 @@ impl Room {
         }
     }
 
+    /// Queues every effect that was parked behind commits that have been published.
+    pub(super) fn release_behind(&mut self) {
+        while let Some(effect) = self.commits.release_behind() {
+            self.effects.push_back(effect);
+        }
+    }
+
     /// Returns whether the shell must hold back everything but the outcome of a commit: too much is gathered, or the
     /// document is being read again.
     #[must_use]
@@ -185,6 +183,25 @@ impl Room {
     #[must_use]
     pub fn connections(&self) -> usize {
         self.subscribers.len()
+    }
+
+    /// Returns the length of what is stored of the document, snapshot and log, in bytes.
+    #[must_use]
+    pub fn stored_bytes(&self) -> usize {
+        self.stored.bytes()
+    }
+
+    /// Returns the people who say who they are, one for each client, at most `max`. It decodes every state it looks at,
+    /// so ask only when [`Room::presence_changes`] has grown.
+    #[must_use]
+    pub fn people(&self, max: usize) -> Vec<Person> {
+        self.presence.people(max)
+    }
+
+    /// Returns how often anyone's presence has changed since the room was loaded.
+    #[must_use]
+    pub fn presence_changes(&self) -> u64 {
+        self.presence.changes()
     }
 
     /// Returns what the room has counted.

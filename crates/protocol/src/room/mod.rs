@@ -1,6 +1,7 @@
 //! One document and everyone in it.
 
 mod commits;
+mod guests;
 mod machine;
 mod recent;
 mod requests;
@@ -20,7 +21,7 @@ use syncline_core::{
 
 pub use machine::Room;
 
-use crate::{Batch, CloseReason, Request};
+use crate::{Access, Batch, CloseReason, Dialect, Request};
 
 /// What a store holds of a document.
 #[derive(Clone, Debug, Default)]
@@ -64,6 +65,17 @@ impl Default for RoomLimits {
     }
 }
 
+/// Who joins a room.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Guest {
+    /// Who is behind the connection.
+    pub author: Author,
+    /// What it may do.
+    pub access: Access,
+    /// What it speaks.
+    pub dialect: Dialect,
+}
+
 /// What happened outside.
 #[derive(Debug)]
 pub enum Input {
@@ -71,8 +83,15 @@ pub enum Input {
     Join {
         /// Its number.
         connection: ConnectionId,
-        /// Who is behind it.
-        author: Author,
+        /// Who is behind it, what it may do and what it speaks.
+        guest: Guest,
+    },
+    /// What a connection may do has changed.
+    Access {
+        /// Its number.
+        connection: ConnectionId,
+        /// What it may do from now on.
+        access: Access,
     },
     /// A connection left, or was closed.
     Leave {
@@ -119,6 +138,12 @@ pub enum Effect {
     Answer(ConnectionId, Arc<Batch>),
     /// Put this into one outbox: [`crate::Outbox::note`].
     Note(ConnectionId, Arc<Batch>),
+    /// Put this into one outbox: [`crate::Outbox::text`].
+    Text(ConnectionId, Arc<Batch>),
+    /// Put this into one outbox: [`crate::Outbox::ask`].
+    Ask(ConnectionId, Arc<Batch>),
+    /// So many of this connection's updates are durable: [`crate::Outbox::acknowledge`].
+    Acknowledge(ConnectionId, u32),
     /// Put this into one outbox: [`crate::Outbox::resume`].
     Resume(ConnectionId, Arc<Batch>),
     /// Close this connection: [`crate::Outbox::close`]. The room has forgotten it already.
@@ -145,6 +170,8 @@ pub struct Stats {
     pub cut: u64,
     /// Updates refused.
     pub refused: u64,
+    /// Updates and texts not taken from connections that may only read.
+    pub unpermitted: u64,
     /// Awareness entries dropped because their id belongs to another connection or breaks a bound.
     pub presence_dropped: u64,
     /// Times that a lagging subscriber was brought up to date.

@@ -1,55 +1,52 @@
 //! From a connection's input to what the room makes of it.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use syncline_core::{
-    doc::ApplyError,
+    doc::{ApplyError, DiffError},
     guard::scan_awareness,
-    id::{CommitNumber, ConnectionId},
-    limits::{DOCUMENT_BYTES_MAX, GAP_ASK_MS_MIN, ROOM_IDLE_MS},
-    log::{Author, LogEntry},
+    id::ConnectionId,
+    limits::{DOCUMENT_BYTES_MAX, STATELESS_BYTES_MAX},
+    log::LogEntry,
     time::Now,
 };
 
-use super::{Effect, Room, commits::Integrated, machine::Subscriber};
-use crate::{CloseReason, Request, wire::yjs};
+use super::{Effect, Room, commits::Integrated};
+use crate::{
+    CloseReason, Dialect, Frame, Request,
+    wire::{hocuspocus, yjs},
+};
+
+/// Said once to a client that writes although it may not.
+const READ_ONLY: &str = "read-only";
+
+/// Someone who wants to know what it lacks.
+#[derive(Debug)]
+pub(super) struct Wanting {
+    pub(super) connection: ConnectionId,
+    /// Its state vector.
+    pub(super) state: Bytes,
+    /// Whether to ask it in return.
+    pub(super) pairs: bool,
+}
 
 impl Room {
-    pub(super) fn join(&mut self, connection: ConnectionId, author: Author) {
-        self.idle_at = None;
-        self.presence.join(connection);
-        let subscriber = Subscriber { author, spoke: false, asked_at: None, asked: true };
-        self.subscribers.insert(connection, subscriber);
-        let opening = self.step1(self.commits.durable());
-        self.commits.park(Effect::Resume(connection, opening));
-        self.release();
-    }
-
-    pub(super) fn leave(&mut self, now: Now, connection: ConnectionId) {
-        let Some(subscriber) = self.subscribers.remove(&connection) else { return };
-        self.presence.leave(now.monotonic, connection);
-        self.syncs.retain(|(from, _)| *from != connection);
-        self.greeted.retain(|greeted| *greeted != connection);
-        if let Some(at) = subscriber.asked_at {
-            self.asks.remove(&(at.after(GAP_ASK_MS_MIN), connection));
-        }
-        if self.subscribers.is_empty() {
-            self.idle_at = Some(now.monotonic.after(ROOM_IDLE_MS));
-        }
-    }
-
-    pub(super) fn close(&mut self, now: Now, connection: ConnectionId, reason: CloseReason) {
-        self.leave(now, connection);
-        self.effects.push_back(Effect::Close(connection, reason));
-    }
-
     pub(super) fn request(&mut self, now: Now, connection: ConnectionId, request: Request) {
         let Some(subscriber) = self.subscribers.get_mut(&connection) else { return };
-        if !std::mem::replace(&mut subscriber.spoke, true) {
+        if subscriber.speaks() {
             self.greeted.push(connection);
         }
         match request {
-            Request::Sync { state } => self.syncs.push((connection, state)),
-            Request::Update { update, answer } => self.update(now, connection, &update, answer),
+            Request::Sync { state } => {
+                let pairs = subscriber.is_paired();
+                self.syncs.push(Wanting { connection, state, pairs });
+            }
+            Request::Update { update, answer } if subscriber.may_write() => {
+                self.update(now, connection, &update, answer);
+            }
+            Request::Update { update, answer } => self.read_only_update(now, connection, &update, answer),
+            Request::Stateless { payload } => self.stateless(now, connection, &payload),
             Request::Presence { entries } => self.presence(now, connection, &entries),
             Request::QueryPresence => self.greeted.push(connection),
         }
@@ -65,16 +62,28 @@ impl Room {
             Err(error) => return self.refuse(now, connection, error),
         };
         let Some(subscriber) = self.subscribers.get_mut(&connection) else { return };
-        subscriber.asked &= !answer;
-        self.stats.cut += applied.known;
-        match applied.update {
-            Some(update) => {
-                let author = subscriber.author.clone();
-                let entry = LogEntry { author, connection, at: now.wall, update };
-                self.commits.gather(Integrated { entry, before: applied.before });
+        let acknowledged = match (answer, applied.gap) {
+            (true, _) => subscriber.answers(),
+            (false, true) => {
+                subscriber.owe();
+                0
             }
-            None if !applied.gap => self.stats.duplicates += 1,
-            None => {}
+            (false, false) => 1,
+        };
+        let dialect = subscriber.guest.dialect;
+        self.stats.cut += applied.known;
+        let repeats = applied.update.is_none() || applied.known > 0;
+        if let Some(update) = applied.update {
+            let author = subscriber.guest.author.clone();
+            let entry = LogEntry { author, connection, at: now.wall, update };
+            self.commits.gather(Integrated { entry, before: applied.before });
+        } else if !applied.gap {
+            self.stats.duplicates += 1;
+        }
+        match dialect {
+            Dialect::Hocuspocus => self.acknowledge(connection, acknowledged),
+            Dialect::Yjs if repeats && !applied.gap && !answer => self.acknowledge_again(connection, update),
+            Dialect::Yjs => {}
         }
         if applied.gap {
             self.stats.gaps += 1;
@@ -85,30 +94,80 @@ impl Room {
         }
     }
 
+    /// Tells a connection, when everything that the document holds now is durable, that so many of its updates are.
+    fn acknowledge(&mut self, connection: ConnectionId, updates: u32) {
+        if updates > 0 {
+            self.commits.park(Effect::Acknowledge(connection, updates));
+            self.release();
+        }
+    }
+
+    /// Takes nothing from a connection that may only read, but tells it what of its content is stored.
+    fn read_only_update(&mut self, now: Now, connection: ConnectionId, update: &Bytes, answer: bool) {
+        let contained = match self.document.contains(update) {
+            Ok(contained) => contained,
+            Err(DiffError::Malformed(malformed)) => {
+                self.stats.refused += 1;
+                return self.close(now, connection, CloseReason::BadUpdate(malformed.reason()));
+            }
+            Err(_broken) => {
+                self.close(now, connection, CloseReason::Internal);
+                return self.rebuild();
+            }
+        };
+        let Some(subscriber) = self.subscribers.get_mut(&connection) else { return };
+        let answered = if answer { subscriber.answers() } else { 1 };
+        self.stats.unpermitted += u64::from(!contained);
+        match subscriber.guest.dialect {
+            Dialect::Hocuspocus if contained => self.acknowledge(connection, answered),
+            Dialect::Hocuspocus => self.tell(connection, hocuspocus::sync_status(false)),
+            Dialect::Yjs if !contained && !std::mem::replace(&mut subscriber.told, true) => {
+                self.tell(connection, yjs::denied(READ_ONLY));
+            }
+            Dialect::Yjs => {}
+        }
+    }
+
+    /// Passes a text on to everyone else who speaks a dialect that knows such, after all that was received before it.
+    fn stateless(&mut self, now: Now, connection: ConnectionId, payload: &Bytes) {
+        if payload.len() > STATELESS_BYTES_MAX {
+            return self.close(now, connection, CloseReason::TooLarge);
+        }
+        if self.subscribers.get(&connection).is_some_and(|subscriber| !subscriber.may_write()) {
+            self.stats.unpermitted += 1;
+            return;
+        }
+        // It was proved to be text when the frame was parsed.
+        let payload = std::str::from_utf8(payload).unwrap_or_default();
+        let batch = self.note(vec![hocuspocus::stateless(payload)]);
+        for (&to, other) in &self.subscribers {
+            if to != connection && other.guest.dialect == Dialect::Hocuspocus {
+                self.commits.park_behind(Effect::Text(to, Arc::clone(&batch)));
+            }
+        }
+        self.release();
+        self.release_behind();
+    }
+
+    fn tell(&mut self, connection: ConnectionId, frame: Frame) {
+        let batch = self.note(vec![frame]);
+        self.effects.push_back(Effect::Note(connection, batch));
+    }
+
+    /// Sends an update back to its author alone: what was new in it goes to everyone, but the author may be waiting for the
+    /// rest too, which others brought first.
+    fn acknowledge_again(&mut self, connection: ConnectionId, update: &Bytes) {
+        let batch = self.note(vec![yjs::update(update)]);
+        self.commits.park(Effect::Note(connection, batch));
+        self.release();
+    }
+
     fn refuse(&mut self, now: Now, connection: ConnectionId, error: ApplyError) {
         self.stats.refused += 1;
         self.close(now, connection, CloseReason::BadUpdate(error.reason()));
         if error == ApplyError::Broken {
             self.rebuild();
         }
-    }
-
-    /// Asks a connection for what it has and the document lacks, unless it was asked and has not answered, and at most
-    /// once in [`GAP_ASK_MS_MIN`].
-    pub(super) fn ask(&mut self, now: Now, connection: ConnectionId) {
-        let Some(subscriber) = self.subscribers.get_mut(&connection).filter(|subscriber| !subscriber.asked)
-        else {
-            return;
-        };
-        let earliest = subscriber.asked_at.map(|at| at.after(GAP_ASK_MS_MIN));
-        if let Some(at) = earliest.filter(|at| *at > now.monotonic) {
-            self.asks.insert((at, connection));
-            return;
-        }
-        subscriber.asked_at = Some(now.monotonic);
-        subscriber.asked = true;
-        self.commits.park(Effect::Note(connection, self.step1(CommitNumber(0))));
-        self.release();
     }
 
     fn presence(&mut self, now: Now, connection: ConnectionId, entries: &[u8]) {
@@ -120,8 +179,7 @@ impl Room {
         };
         for entry in &entries {
             if let Some(revive) = self.presence.apply(now.monotonic, connection, entry) {
-                let batch = self.note(vec![yjs::presence(&revive.encode())]);
-                self.effects.push_back(Effect::Note(connection, batch));
+                self.tell(connection, yjs::presence(&revive.encode()));
             }
         }
     }

@@ -9,7 +9,7 @@ use syncline_core::{
     time::Now,
 };
 
-use super::{Effect, LoadError, Loaded, Room};
+use super::{Effect, LoadError, Loaded, Room, requests::Wanting};
 use crate::{Batch, CloseReason, wire::yjs};
 
 impl Room {
@@ -31,8 +31,13 @@ impl Room {
     /// Answers the tick's requests for what clients lack. Who asked from the same state gets the same buffer.
     fn answer_syncs(&mut self, now: Now) {
         let mut made: BTreeMap<Bytes, Arc<Batch>> = BTreeMap::new();
+        let mut question = None;
         let mut waiting = std::mem::take(&mut self.syncs).into_iter();
-        while let Some((connection, state)) = waiting.next() {
+        while let Some(Wanting { connection, state, pairs }) = waiting.next() {
+            if pairs {
+                let question = question.get_or_insert_with(|| self.step1(CommitNumber(0)));
+                self.commits.park(Effect::Ask(connection, Arc::clone(question)));
+            }
             let answer = match made.get(&state) {
                 Some(batch) => Ok(Arc::clone(batch)),
                 None => self.document.diff(&state).map(|diff| {
@@ -70,6 +75,7 @@ impl Room {
         // part of it; whoever it opens the line to needs the whole commit after it.
         self.release();
         self.effects.push_back(Effect::Publish(Batch::new(number, frames)));
+        self.release_behind();
         if self.stored.wants_compaction() {
             self.stored.start_compaction();
             self.effects.push_back(Effect::Compact(number));
@@ -78,8 +84,9 @@ impl Room {
 
     /// Brings a connection up to date whose outbox dropped what came after the commit `since`.
     pub(super) fn resume(&mut self, now: Now, connection: ConnectionId, since: CommitNumber) {
-        let Some(subscriber) = self.subscribers.get(&connection) else { return };
-        let asked = subscriber.asked;
+        if !self.subscribers.contains_key(&connection) {
+            return;
+        }
         self.stats.resumed += 1;
         let mut frames = Vec::new();
         let merged =
@@ -102,10 +109,6 @@ impl Room {
         } else {
             let batch = Batch::new(self.commits.covered(), frames);
             self.commits.park(Effect::Resume(connection, batch));
-        }
-        if asked {
-            // The question may have been among what was dropped.
-            self.commits.park(Effect::Note(connection, self.step1(CommitNumber(0))));
         }
         self.release();
     }

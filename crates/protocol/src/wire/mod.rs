@@ -1,5 +1,6 @@
 //! The dialects: one module each, from bytes to [`Request`]s and from what a room says to bytes.
 
+pub mod hocuspocus;
 pub mod yjs;
 
 use bytes::Bytes;
@@ -27,6 +28,21 @@ pub enum Request {
     },
     /// Asks for everyone's awareness.
     QueryPresence,
+    /// Brings a text for everyone else who speaks a dialect that knows such.
+    Stateless {
+        /// The text, UTF-8.
+        payload: Bytes,
+    },
+}
+
+/// What a client speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Dialect {
+    /// [`yjs`]: it takes the echo of an update as its acknowledgement.
+    #[default]
+    Yjs,
+    /// [`hocuspocus`]: it counts the updates that are not acknowledged, and is asked for what it has whenever it asks.
+    Hocuspocus,
 }
 
 impl Request {
@@ -36,7 +52,8 @@ impl Request {
         match self {
             Self::Sync { state: bytes }
             | Self::Update { update: bytes, .. }
-            | Self::Presence { entries: bytes } => bytes.len(),
+            | Self::Presence { entries: bytes }
+            | Self::Stateless { payload: bytes } => bytes.len(),
             Self::QueryPresence => 0,
         }
     }

@@ -12,13 +12,16 @@
 //! Clients read one message a frame, so the server writes one. Of clients it takes several.
 
 use bytes::Bytes;
-use syncline_core::guard::{Malformed, Reader, write_buf, write_var_uint};
+use syncline_core::guard::{Malformed, Reader, write_buf, write_string, write_var_uint};
 
 use crate::{Frame, Request};
 
 const SYNC: u64 = 0;
 const AWARENESS: u64 = 1;
+const AUTH: u64 = 2;
 const QUERY_AWARENESS: u64 = 3;
+
+const PERMISSION_DENIED: u64 = 0;
 
 const STEP1: u64 = 0;
 const STEP2: u64 = 1;
@@ -32,16 +35,20 @@ pub fn decode(frame: &Bytes) -> Result<Vec<Request>, Malformed> {
     let mut reader = Reader::new(frame);
     let mut requests = Vec::with_capacity(1);
     while requests.is_empty() || reader.left() > 0 {
-        let request = match reader.var_uint()? {
-            SYNC => sync(&mut reader, frame)?,
-            AWARENESS => Some(Request::Presence { entries: frame.slice_ref(reader.buf()?) }),
-            QUERY_AWARENESS => Some(Request::QueryPresence),
-            _unknown => None,
-        };
-        let Some(request) = request else { break };
+        let Some(request) = decode_one(&mut reader, frame)? else { break };
         requests.push(request);
     }
     Ok(requests)
+}
+
+/// Parses the next message of a frame; nothing if it is of an unknown kind.
+pub(super) fn decode_one(reader: &mut Reader<'_>, frame: &Bytes) -> Result<Option<Request>, Malformed> {
+    match reader.var_uint()? {
+        SYNC => sync(reader, frame),
+        AWARENESS => Ok(Some(Request::Presence { entries: frame.slice_ref(reader.buf()?) })),
+        QUERY_AWARENESS => Ok(Some(Request::QueryPresence)),
+        _unknown => Ok(None),
+    }
 }
 
 fn sync(reader: &mut Reader<'_>, frame: &Bytes) -> Result<Option<Request>, Malformed> {
@@ -80,6 +87,16 @@ pub fn presence(entries: &[u8]) -> Frame {
     let mut frame = Vec::with_capacity(entries.len() + 10);
     write_var_uint(&mut frame, AWARENESS);
     write_buf(&mut frame, entries);
+    frame.into()
+}
+
+/// Tells a client that it may not do what it asked for. It says so in its log, and stays connected.
+#[must_use]
+pub fn denied(reason: &str) -> Frame {
+    let mut frame = Vec::with_capacity(reason.len() + 4);
+    write_var_uint(&mut frame, AUTH);
+    write_var_uint(&mut frame, PERMISSION_DENIED);
+    write_string(&mut frame, reason);
     frame.into()
 }
 
@@ -132,5 +149,6 @@ mod tests {
         assert_eq!(&sync_step2(&[0, 0])[..], [0, 1, 2, 0, 0]);
         assert_eq!(&update(&[0, 0])[..], [0, 2, 2, 0, 0]);
         assert_eq!(presence(&[0]), empty_presence());
+        assert_eq!(&denied("no")[..], b"\x02\x00\x02no");
     }
 }

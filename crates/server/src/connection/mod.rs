@@ -1,6 +1,7 @@
 //! One WebSocket as a task: what comes in goes to the room, what the room says goes out.
 
 mod closing;
+mod documents;
 mod line;
 mod run;
 mod socket;
@@ -10,11 +11,11 @@ use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use futures_util::FutureExt;
 use syncline_core::{
-    id::ConnectionId,
+    id::TenantId,
     limits::{FRAGMENT_BYTES, MESSAGE_BYTES_MAX},
     log::Author,
 };
-use syncline_protocol::CloseReason;
+use syncline_protocol::{CloseReason, Dialect, Session};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::OwnedSemaphorePermit,
@@ -24,25 +25,27 @@ use tokio_tungstenite::{
     tungstenite::protocol::{Role, WebSocketConfig},
 };
 
-use self::{run::Connection, socket::Socket};
+use self::{
+    documents::Documents,
+    run::{Connection, Guests},
+    socket::Socket,
+};
 use crate::{
     epoch::Epoch,
-    inbound::InboundBudget,
     limits::{READ_BUFFER_BYTES, WRITE_BUFFER_BYTES_MAX},
-    outbox::SharedOutbox,
-    registry::{Registry, RoomKey},
-    room::{Join, ToRoom},
+    shared::Shared,
 };
 
-/// A connection that was upgraded and has not joined its room yet.
+/// A connection that was upgraded and has not joined a room yet.
 pub(crate) struct Arrival {
-    pub(crate) connection: ConnectionId,
-    pub(crate) author: Author,
-    pub(crate) room: RoomKey,
+    pub(crate) shared: Arc<Shared>,
     pub(crate) epoch: Arc<Epoch>,
-    pub(crate) inbound: Arc<InboundBudget>,
-    /// Given back when the room has taken the connection in.
-    pub(crate) handshake: OwnedSemaphorePermit,
+    pub(crate) tenant: TenantId,
+    pub(crate) author: Author,
+    /// The machine, or why the connection is closed at once.
+    pub(crate) session: Result<Session, CloseReason>,
+    /// Given back when the first room has taken the connection in, or at once if it names its rooms later.
+    pub(crate) handshake: Option<OwnedSemaphorePermit>,
 }
 
 /// Why a connection ends.
@@ -58,26 +61,24 @@ enum End {
 
 /// Serves a connection from the end of its handshake to the end of its socket.
 pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send>(socket: S, arrival: Arrival) {
-    let Arrival { connection, author, room: key, epoch, inbound, handshake } = arrival;
-    let socket = Socket::new(socket, &inbound);
+    let Arrival { shared, epoch, tenant, author, session, handshake } = arrival;
+    let socket = Socket::new(socket, &shared.inbound);
     let mut ws = WebSocketStream::from_raw_socket(socket, Role::Server, Some(websocket_config())).await;
-    let outbox = Arc::new(SharedOutbox::default());
-    let join = Join { connection, author, outbox: Arc::clone(&outbox), handshake: Some(handshake) };
-    let end = match Registry::join(&epoch, &key, join).await {
-        Ok(room) => {
-            let connection_task = Connection::new(connection, &epoch, &mut ws, outbox, room.clone());
-            let ran = AssertUnwindSafe(connection_task.run(epoch.halt.wait())).catch_unwind().await;
-            // A room that is gone has nobody to forget.
-            let _ = room.send(ToRoom::Leave { connection }).await;
+    let end = match session {
+        Ok(session) => {
+            let many = session.dialect() == Dialect::Hocuspocus;
+            let mut documents = Documents::new(&epoch, many);
+            let guests = Guests { shared: &shared, tenant, author, handshake: handshake.filter(|_| !many) };
+            let connection = Connection::new(&epoch, &mut ws, session, &mut documents, guests);
+            let ran = AssertUnwindSafe(connection.run(epoch.halt.wait())).catch_unwind().await;
+            documents.end().await;
             ran.unwrap_or(End::Close(CloseReason::Internal))
         }
-        Err(_closed) if epoch.halt.is_set() => End::Close(CloseReason::StoreDown),
-        Err(_closed) => End::Close(CloseReason::Shutdown),
+        Err(reason) => End::Close(reason),
     };
     if let End::Close(reason) = end {
         epoch.metrics.closed(reason);
-        let room = key.name.as_str();
-        tracing::debug!(%connection, room, code = reason.code(), reason = reason.text(), "connection closed");
+        tracing::debug!(code = reason.code(), reason = reason.text(), "connection closed");
     }
     closing::close(ws, end).await;
 }

@@ -1,7 +1,6 @@
 //! The loop of a connection.
 
 use std::{
-    collections::VecDeque,
     future::poll_fn,
     pin::Pin,
     sync::Arc,
@@ -11,13 +10,14 @@ use std::{
 use bytes::Bytes;
 use futures_util::StreamExt;
 use syncline_core::{
-    id::{CommitNumber, ConnectionId},
+    id::{CommitNumber, RoomName, TenantId},
+    log::Author,
     time::MonotonicMs,
 };
-use syncline_protocol::{Batch, CloseReason, Session, Written};
+use syncline_protocol::{Access, Action, Batch, CloseReason, Guest, Session, Slot, Written};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    sync::mpsc::{self, error::TrySendError},
+    sync::OwnedSemaphorePermit,
     time::{Sleep, sleep_until},
 };
 use tokio_tungstenite::{
@@ -27,62 +27,78 @@ use tokio_tungstenite::{
 
 use super::{
     End,
+    documents::Documents,
     line::{Dead, Line},
     socket::{Socket, is_budget_spent},
     writer::Writer,
 };
-use crate::{epoch::Epoch, outbox::SharedOutbox, room::ToRoom};
+use crate::{
+    epoch::Epoch,
+    inbound::Charge,
+    outbox::Ready,
+    registry::{RegistryClosed, RoomKey},
+    room::ToRoom,
+    shared::Shared,
+};
 
-/// A connection in a room.
+/// A connection and the rooms that it is in.
 ///
 /// It reads and writes independently: a client that does not take what it is sent is still read, or two that write to
-/// each other would wait for ever. It stops reading while the room's inbox is full.
+/// each other would wait for ever. It stops reading while the inbox of a room is full.
 pub(super) struct Connection<'a, S> {
-    id: ConnectionId,
     epoch: &'a Epoch,
     ws: &'a mut WebSocketStream<Socket<S>>,
     session: Session,
-    outbox: Arc<SharedOutbox>,
-    room: mpsc::Sender<ToRoom>,
-    /// What the room's inbox had no place for. Nothing is read meanwhile.
-    held_back: VecDeque<ToRoom>,
+    documents: &'a mut Documents,
+    ready: Arc<Ready>,
+    guests: Guests<'a>,
     writer: Writer,
     line: Line,
     /// Bytes written that the metrics know of.
     counted: u64,
+    /// Why the connection is closed when all is written.
+    closing: Option<CloseReason>,
+}
+
+/// As whom a connection joins rooms.
+pub(super) struct Guests<'a> {
+    pub(super) shared: &'a Shared,
+    pub(super) tenant: TenantId,
+    pub(super) author: Author,
+    /// Given back when the first room has taken the connection in.
+    pub(super) handshake: Option<OwnedSemaphorePermit>,
 }
 
 enum Event {
     Halted(CloseReason),
     Timer,
-    /// The outbox has something.
+    /// An outbox has something.
     Outbox,
-    /// The room took something that was held back.
-    RoomTook,
+    /// A room took something that was held back, or no room is opened any more.
+    RoomTook(Result<(), RegistryClosed>),
     Wrote(Result<(), tungstenite::Error>),
     Read(Option<Result<Message, tungstenite::Error>>),
 }
 
 impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
     pub(super) fn new(
-        id: ConnectionId,
         epoch: &'a Epoch,
         ws: &'a mut WebSocketStream<Socket<S>>,
-        outbox: Arc<SharedOutbox>,
-        room: mpsc::Sender<ToRoom>,
+        session: Session,
+        documents: &'a mut Documents,
+        guests: Guests<'a>,
     ) -> Self {
-        let now = epoch.clock.monotonic();
         Self {
-            id,
             epoch,
             ws,
-            session: Session::new(now),
-            outbox,
-            room,
-            held_back: VecDeque::new(),
+            session,
+            ready: documents.ready(),
+            documents,
+            guests,
             writer: Writer::default(),
-            line: Line::new(now),
+            line: Line::new(epoch.clock.monotonic()),
             counted: 0,
+            closing: None,
         }
     }
 
@@ -90,9 +106,13 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
     pub(super) async fn run(mut self, halted: impl Future<Output = CloseReason>) -> End {
         let mut halted = std::pin::pin!(halted);
         let mut timer = std::pin::pin!(sleep_until(self.epoch.clock.instant(self.due_at())));
+        if let Err(end) = self.act(None) {
+            return end;
+        }
         loop {
-            if let Some(end) = self.fill_writer() {
-                return end;
+            self.fill_writer();
+            if let Some(reason) = self.closing.filter(|_| self.writer.is_idle()) {
+                return End::Close(reason);
             }
             // A timer that is due too early finds nothing to do and is set again: cheaper than setting it each time.
             let due = self.epoch.clock.instant(self.due_at());
@@ -111,22 +131,15 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
         halted: Pin<&mut impl Future<Output = CloseReason>>,
         timer: Pin<&mut Sleep>,
     ) -> Event {
-        let Self { ws, writer, held_back, room, outbox, .. } = self;
+        let Self { ws, writer, documents, ready, .. } = self;
         let idle = writer.is_idle();
-        let reads = held_back.is_empty();
+        let reads = !documents.is_behind();
         tokio::select! {
             biased;
             reason = halted => Event::Halted(reason),
             () = timer => Event::Timer,
-            place = room.reserve(), if !reads => {
-                match (place, held_back.pop_front()) {
-                    (Ok(place), Some(message)) => place.send(message),
-                    // The room has ended and says why in the outbox.
-                    _ => held_back.clear(),
-                }
-                Event::RoomTook
-            }
-            () = outbox.changed(), if idle => Event::Outbox,
+            took = documents.deliver(), if !reads => Event::RoomTook(took),
+            () = ready.changed(), if idle => Event::Outbox,
             event = poll_fn(|cx| poll_socket(ws, writer, reads, cx)) => event,
         }
     }
@@ -136,10 +149,14 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             Event::Halted(reason) => Err(End::Close(reason)),
             Event::Timer => self.handle_timer(),
             Event::Outbox => Ok(()),
-            Event::RoomTook => {
+            Event::RoomTook(Ok(())) => {
                 self.line.heard(self.epoch.clock.monotonic());
                 Ok(())
             }
+            Event::RoomTook(Err(_closed)) if self.epoch.halt.is_set() => {
+                Err(End::Close(CloseReason::StoreDown))
+            }
+            Event::RoomTook(Err(_closed)) => Err(End::Close(CloseReason::Shutdown)),
             Event::Wrote(Ok(())) => {
                 self.session.wrote(self.epoch.clock.monotonic());
                 let written = self.ws.get_ref().written();
@@ -160,13 +177,12 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
         let now = self.epoch.clock.monotonic();
         let stalled = |Dead| End::Close(CloseReason::Stalled);
         if self.writer.is_idle() {
-            if let Some(frame) = self.session.handle_timeout(now) {
-                self.write(now, Batch::new(CommitNumber(0), vec![frame]));
-            }
+            self.session.handle_timeout(now);
+            self.act(None)?;
         } else {
             self.line.check_writing(now, self.ws.get_ref().written()).map_err(stalled)?;
         }
-        if !self.held_back.is_empty() {
+        if self.documents.is_behind() {
             self.line.heard(now);
         }
         if self.line.poll_ping(now).map_err(stalled)? {
@@ -187,30 +203,79 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => return Ok(()),
         };
         self.epoch.metrics.received(frame.len());
-        let mut charge = self.ws.get_mut().take_charge();
-        let requests = self.session.receive(&frame).map_err(End::Close)?;
-        let mut requests = requests.into_iter().peekable();
-        while let Some(request) = requests.next() {
-            // The room handles them in order, so the last one gives back what the frame was charged.
-            let charge = if requests.peek().is_none() { charge.detach() } else { charge.none() };
-            self.tell_room(ToRoom::Request { connection: self.id, request, charge });
+        let charge = self.ws.get_mut().take_charge();
+        self.session.receive(&frame);
+        self.act(Some(charge))
+    }
+
+    /// Does what the session says. The last request gives back what the frame was charged when it has been handled,
+    /// since rooms handle requests in order.
+    fn act(&mut self, charge: Option<Charge>) -> Result<(), End> {
+        let mut charge = charge.unwrap_or_else(|| Charge::new(&self.guests.shared.inbound));
+        let mut next = self.session.poll_action();
+        while let Some(action) = next {
+            next = self.session.poll_action();
+            match action {
+                Action::Authorize { slot, room, token } => {
+                    // It was proved to be text when the frame was parsed.
+                    let token = std::str::from_utf8(&token).unwrap_or_default();
+                    self.session.authorized(slot, self.guests.shared.gate.authorize(&room, token));
+                    next = next.or_else(|| self.session.poll_action());
+                }
+                Action::Open { slot, room, access } => self.open(slot, room, access),
+                Action::Access { slot, access } => {
+                    self.documents.tell(slot, |connection| ToRoom::Access { connection, access });
+                }
+                Action::Request { slot, request } => {
+                    let charge = if next.is_none() { charge.detach() } else { charge.none() };
+                    self.documents.tell(slot, |connection| ToRoom::Request { connection, request, charge });
+                }
+                Action::Leave { slot } => self.documents.leave(slot),
+                Action::Write(frame) => {
+                    self.write(self.epoch.clock.monotonic(), Batch::new(CommitNumber(0), vec![frame]));
+                }
+                Action::Close(reason) => return Err(End::Close(reason)),
+            }
         }
         Ok(())
     }
 
-    /// Takes from the outbox what fits into one write. Returns how the connection ends if all is written.
-    fn fill_writer(&mut self) -> Option<End> {
-        while self.writer.has_room() {
-            match self.outbox.poll() {
-                Written::Batch(batch) => self.write(self.epoch.clock.monotonic(), batch),
-                Written::AskResume(since) => {
-                    self.tell_room(ToRoom::Resume { connection: self.id, since });
+    fn open(&mut self, slot: Slot, room: RoomName, access: Access) {
+        let connection = self.guests.shared.next_connection();
+        let guest = Guest { author: self.guests.author.clone(), access, dialect: self.session.dialect() };
+        let key = RoomKey { tenant: self.guests.tenant, name: room };
+        self.documents.open(slot, key, connection, guest, self.guests.handshake.take());
+    }
+
+    /// Takes from the outboxes what fits into one write.
+    fn fill_writer(&mut self) {
+        while self.writer.has_room() && self.closing.is_none() {
+            let Some((slot, written)) = self.documents.poll() else { break };
+            let now = self.epoch.clock.monotonic();
+            match written {
+                Written::Batch(batch) => {
+                    if let Some(batch) = self.session.dress(slot, batch) {
+                        self.write(now, batch);
+                    }
                 }
-                Written::Close(reason) => return self.writer.is_idle().then_some(End::Close(reason)),
-                Written::Idle => break,
+                Written::Acknowledge(updates) => {
+                    if let Some(batch) = self.session.acknowledge(slot, updates) {
+                        self.write(now, batch);
+                    }
+                }
+                Written::AskResume(since) => {
+                    self.documents.tell(slot, |connection| ToRoom::Resume { connection, since });
+                }
+                Written::Close(reason) => {
+                    self.documents.forget(slot);
+                    self.session.closed(slot, reason);
+                    if let Err(End::Close(reason)) = self.act(None) {
+                        self.closing = Some(reason);
+                    }
+                }
+                Written::Idle => {}
             }
         }
-        None
     }
 
     fn write(&mut self, now: MonotonicMs, batch: Arc<Batch>) {
@@ -218,19 +283,6 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             self.line.took(now, self.ws.get_ref().written());
         }
         self.writer.push(batch);
-    }
-
-    fn tell_room(&mut self, message: ToRoom) {
-        if !self.held_back.is_empty() {
-            self.held_back.push_back(message);
-            return;
-        }
-        match self.room.try_send(message) {
-            Ok(()) => {}
-            Err(TrySendError::Full(message)) => self.held_back.push_back(message),
-            // The room has ended and says why in the outbox.
-            Err(TrySendError::Closed(_)) => {}
-        }
     }
 
     fn due_at(&self) -> MonotonicMs {

@@ -6,18 +6,16 @@ mod work;
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use futures_util::FutureExt;
-use syncline_core::{
-    id::{CommitNumber, ConnectionId},
-    log::Author,
-};
-use syncline_protocol::{CloseReason, Request};
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use syncline_core::id::{CommitNumber, ConnectionId};
+use syncline_protocol::{Access, CloseReason, Guest, Request};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use self::task::RoomTask;
 use crate::{
     epoch::Epoch,
     inbound::Charge,
     loader,
+    lobby::Card,
     outbox::SharedOutbox,
     registry::{RoomKey, RoomNumber},
 };
@@ -34,28 +32,38 @@ pub(crate) enum ToRoom {
         /// Given back when the room has handled the request.
         charge: Charge,
     },
+    /// What it may do has changed.
+    Access { connection: ConnectionId, access: Access },
     /// Its outbox dropped something and has been written empty.
     Resume { connection: ConnectionId, since: CommitNumber },
     /// It left. Nothing comes after this.
     Leave { connection: ConnectionId },
+    /// Someone wants to know who is in the room: note it on the card, and say so.
+    Describe { done: oneshot::Sender<()> },
 }
 
 /// A connection that wants to join a room.
 #[derive(Debug)]
 pub(crate) struct Join {
     pub(crate) connection: ConnectionId,
-    pub(crate) author: Author,
+    pub(crate) guest: Guest,
     pub(crate) outbox: Arc<SharedOutbox>,
     /// Given back when the room has taken the connection in.
     pub(crate) handshake: Option<OwnedSemaphorePermit>,
 }
 
 /// Loads a room and runs it until it is unloaded, fails or is asked to end. Whoever has joined by then is closed.
-pub(crate) async fn run(epoch: Arc<Epoch>, key: RoomKey, number: RoomNumber, inbox: mpsc::Receiver<ToRoom>) {
+pub(crate) async fn run(
+    epoch: Arc<Epoch>,
+    key: RoomKey,
+    number: RoomNumber,
+    inbox: mpsc::Receiver<ToRoom>,
+    card: Arc<Card>,
+) {
     let reason = match loader::open(&epoch, &key).await {
         Ok(opened) => {
             tracing::debug!(room = key.name.as_str(), document = %opened.document, "room opened");
-            let mut task = RoomTask::new(Arc::clone(&epoch), key.clone(), number, opened, inbox);
+            let mut task = RoomTask::new(Arc::clone(&epoch), key.clone(), number, opened, inbox, card);
             let served = AssertUnwindSafe(task.serve()).catch_unwind().await;
             let reason = served.unwrap_or(Some(CloseReason::Internal));
             task.end(reason).await;

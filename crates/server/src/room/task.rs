@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, pin::Pin, sync::Arc};
 use syncline_core::{
     id::{ConnectionId, DocumentId},
     log::LogRecord,
+    time::WallMs,
 };
 use syncline_protocol::{CloseReason, Effect, Input, Loaded, Outbox, Room, Stats};
 use syncline_store::{Batch, records};
@@ -17,8 +18,9 @@ use super::{Join, ToRoom, turn_away, work::Work};
 use crate::{
     compaction,
     epoch::Epoch,
-    limits::ROOM_TICK_MESSAGES_MAX,
+    limits::{LISTED_PEOPLE_MAX, ROOM_TICK_MESSAGES_MAX},
     loader::{self, OpenError, Opened},
+    lobby::{Card, Size},
     memory::MemoryShare,
     outbox::SharedOutbox,
     registry::{RoomKey, RoomNumber},
@@ -34,6 +36,10 @@ pub(super) struct RoomTask {
     named: bool,
     machine: Room,
     inbox: mpsc::Receiver<ToRoom>,
+    card: Arc<Card>,
+    /// When the commit under way was made, and the last one that is stored.
+    committing: Option<WallMs>,
+    edited: Option<WallMs>,
     /// Whether the inbox is closed and empty: the room is asked to end.
     inbox_ended: bool,
     subscribers: BTreeMap<ConnectionId, Arc<SharedOutbox>>,
@@ -79,6 +85,7 @@ impl RoomTask {
         number: RoomNumber,
         opened: Opened,
         inbox: mpsc::Receiver<ToRoom>,
+        card: Arc<Card>,
     ) -> Self {
         let memory = MemoryShare::new(&epoch.memory);
         Self {
@@ -89,6 +96,9 @@ impl RoomTask {
             named: opened.named,
             machine: opened.machine,
             inbox,
+            card,
+            committing: None,
+            edited: opened.edited,
             inbox_ended: false,
             subscribers: BTreeMap::new(),
             commit: Work::NONE,
@@ -116,6 +126,7 @@ impl RoomTask {
                 Next::Go => {}
                 Next::Unload => {
                     let unused = || self.inbox.is_empty() && self.machine.is_idle();
+                    self.close_card();
                     if epoch.registry.remove_if(&self.key, self.number, unused) {
                         return None;
                     }
@@ -136,6 +147,7 @@ impl RoomTask {
             // Its result changes nothing for a room that ends.
             let _ = self.commit.done().await;
         }
+        self.close_card();
         self.epoch.registry.remove_if(&self.key, self.number, || true);
         let (_, closed) = mpsc::channel(1);
         turn_away(std::mem::replace(&mut self.inbox, closed), reason);
@@ -161,7 +173,10 @@ impl RoomTask {
     fn handle(&mut self, wake: Wake) -> Next {
         match wake {
             Wake::Committed(Ok(())) => {
-                self.named = true;
+                if !std::mem::replace(&mut self.named, true) {
+                    self.epoch.directory.created(&self.key.name);
+                }
+                self.edited = self.committing.take().or(self.edited);
                 self.input(Input::Committed);
             }
             Wake::Committed(Err(error)) => {
@@ -203,19 +218,25 @@ impl RoomTask {
 
     fn take(&mut self, message: ToRoom) {
         match message {
-            ToRoom::Join(Join { connection, author, outbox, handshake }) => {
+            ToRoom::Join(Join { connection, guest, outbox, handshake }) => {
                 self.subscribers.insert(connection, outbox);
-                self.input(Input::Join { connection, author });
+                self.input(Input::Join { connection, guest });
                 drop(handshake);
             }
             ToRoom::Request { connection, request, charge } => {
                 self.input(Input::Request { connection, request });
                 drop(charge);
             }
+            ToRoom::Access { connection, access } => self.input(Input::Access { connection, access }),
             ToRoom::Resume { connection, since } => self.input(Input::Resume { connection, since }),
             ToRoom::Leave { connection } => {
                 self.subscribers.remove(&connection);
                 self.input(Input::Leave { connection });
+            }
+            ToRoom::Describe { done } => {
+                self.describe();
+                // Whoever asked may not wait any more.
+                let _ = done.send(());
             }
         }
     }
@@ -230,7 +251,10 @@ impl RoomTask {
         while let Some(effect) = self.machine.poll_effect() {
             match effect {
                 Effect::Commit(record) => match self.batch(&record) {
-                    Ok(batch) => self.commit.start(self.epoch.storage.commit(batch)),
+                    Ok(batch) => {
+                        self.committing = record.entries.last().map(|entry| entry.at);
+                        self.commit.start(self.epoch.storage.commit(batch));
+                    }
                     Err(error) => {
                         tracing::error!(room = self.key.name.as_str(), error = %error, "a commit has no record");
                         return Next::End(CloseReason::Internal);
@@ -243,6 +267,9 @@ impl RoomTask {
                 }
                 Effect::Answer(to, batch) => self.change(to, |outbox| outbox.answer(batch)),
                 Effect::Note(to, batch) => self.change(to, |outbox| outbox.note(&batch)),
+                Effect::Text(to, batch) => self.change(to, |outbox| outbox.text(&batch)),
+                Effect::Ask(to, batch) => self.change(to, |outbox| outbox.ask(batch)),
+                Effect::Acknowledge(to, updates) => self.change(to, |outbox| outbox.acknowledge(updates)),
                 Effect::Resume(to, batch) => self.change(to, |outbox| outbox.resume(batch)),
                 Effect::Close(to, reason) => {
                     if let Some(outbox) = self.subscribers.remove(&to) {
@@ -279,7 +306,32 @@ impl RoomTask {
         Ok(batch)
     }
 
+    fn describe(&self) {
+        let people = self.machine.people(LISTED_PEOPLE_MAX);
+        self.card.change(|facts| {
+            facts.people = people;
+            facts.described = self.machine.presence_changes();
+        });
+    }
+
+    fn size(&self) -> Size {
+        Size { bytes: self.machine.stored_bytes() as u64, edited: self.edited }
+    }
+
+    /// Leaves what the list shows of the room behind.
+    fn close_card(&self) {
+        if self.named {
+            self.epoch.directory.closed(&self.key.name, self.size());
+        }
+    }
+
     fn report(&mut self) {
+        self.card.change(|facts| {
+            facts.size = self.size();
+            facts.stored = self.named;
+            facts.connections = self.machine.connections();
+            facts.presence_changes = self.machine.presence_changes();
+        });
         self.memory.set(self.machine.memory_bytes());
         let stats = self.machine.stats();
         if stats != self.reported {

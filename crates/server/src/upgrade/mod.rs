@@ -15,7 +15,9 @@ use hyper_util::rt::TokioIo;
 use syncline_core::{
     id::{RoomName, RoomNameError, TenantId},
     log::Author,
+    time::MonotonicMs,
 };
+use syncline_protocol::{CloseReason, Session};
 use tokio::{
     sync::OwnedSemaphorePermit,
     time::{Duration, timeout},
@@ -27,7 +29,6 @@ use crate::{
     http::problem,
     limits::HANDSHAKE_WAIT_MS_MAX,
     origin::Origin,
-    registry::RoomKey,
     shared::Shared,
 };
 
@@ -36,12 +37,37 @@ const ONLY_TENANT: TenantId = TenantId(0);
 
 /// Upgrades `/yjs/{room}` to a WebSocket that speaks the y-websocket protocol.
 pub(crate) async fn yjs(State(shared): State<Arc<Shared>>, mut request: Request) -> Response {
-    let response = match upgrade(&shared, &mut request).await {
-        Ok(response) => response,
-        Err(refusal) => refusal.into_response(),
+    let answer = match yjs_document(&request) {
+        Ok((room, token)) => {
+            let session = |now| match shared.gate.authorize(&room, &token) {
+                Some(access) => Ok(Session::yjs(now, room, access)),
+                None => Err(CloseReason::Unauthorized),
+            };
+            upgrade(&shared, &mut request, session).await
+        }
+        Err(refusal) => Err(refusal),
     };
+    answered(&shared, answer)
+}
+
+/// Upgrades `/hocuspocus` to a WebSocket that speaks the Hocuspocus protocol, which names its documents later.
+pub(crate) async fn hocuspocus(State(shared): State<Arc<Shared>>, mut request: Request) -> Response {
+    let asks_token = shared.gate.asks_token();
+    let answer = upgrade(&shared, &mut request, |now| Ok(Session::hocuspocus(now, asks_token))).await;
+    answered(&shared, answer)
+}
+
+fn answered(shared: &Shared, answer: Result<Response, Refusal>) -> Response {
+    let response = answer.unwrap_or_else(Refusal::into_response);
     shared.metrics.upgrade_answered(response.status().as_u16());
     response
+}
+
+/// Reads the room and the token, which may be empty, from a URL.
+fn yjs_document(request: &Request) -> Result<(RoomName, String), Refusal> {
+    let uri = request.uri();
+    let name = path::room_name(uri.path()).ok_or(Refusal::NoRoom)?;
+    Ok((RoomName::new(&name)?, path::parameter(uri.query().unwrap_or_default(), "token").unwrap_or_default()))
 }
 
 /// Why a request for a WebSocket is refused.
@@ -94,9 +120,11 @@ impl IntoResponse for Refusal {
     }
 }
 
-async fn upgrade(shared: &Arc<Shared>, request: &mut Request) -> Result<Response, Refusal> {
-    let name = path::room_name(request.uri().path()).ok_or(Refusal::NoRoom)?;
-    let room = RoomKey { tenant: ONLY_TENANT, name: RoomName::new(&name)? };
+async fn upgrade(
+    shared: &Arc<Shared>,
+    request: &mut Request,
+    session: impl FnOnce(MonotonicMs) -> Result<Session, CloseReason>,
+) -> Result<Response, Refusal> {
     let handshake = Handshake::of(request).ok_or(Refusal::NotWebSocket)?;
     check_origin(shared, request)?;
     if shared.epoch().is_none() {
@@ -107,12 +135,12 @@ async fn upgrade(shared: &Arc<Shared>, request: &mut Request) -> Result<Response
     // The store may have failed while the request waited for its turn.
     let epoch = shared.epoch().ok_or(Refusal::StoreDown)?;
     let arrival = Arrival {
-        connection: shared.next_connection(),
-        author: Author::default(),
-        room,
+        shared: Arc::clone(shared),
+        session: session(epoch.clock.monotonic()),
         epoch,
-        inbound: Arc::clone(&shared.inbound),
-        handshake: turn,
+        tenant: ONLY_TENANT,
+        author: Author::default(),
+        handshake: Some(turn),
     };
     let upgraded = hyper::upgrade::on(request);
     shared.connections.spawn(serve(upgraded, arrival, socket));

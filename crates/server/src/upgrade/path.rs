@@ -1,4 +1,4 @@
-//! The name of a room in a path.
+//! What a URL says: the name of a room, and parameters.
 
 const PREFIX: &str = "/yjs/";
 
@@ -7,6 +7,12 @@ const PREFIX: &str = "/yjs/";
 pub(super) fn room_name(path: &str) -> Option<String> {
     let raw = path.strip_prefix(PREFIX)?;
     (!raw.is_empty()).then(|| percent_decode(raw))
+}
+
+/// Returns the first parameter of this name in a raw query, percent-decoded.
+pub(super) fn parameter(query: &str, name: &str) -> Option<String> {
+    let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    pairs.find(|(key, _)| *key == name).map(|(_, value)| percent_decode(value))
 }
 
 fn percent_decode(text: &str) -> String {
@@ -63,6 +69,17 @@ mod tests {
         check("/yjs/%2541", Some("%41"));
         check("/yjs/", None);
         check("/other/notes", None);
+    }
+
+    #[test]
+    fn a_parameter_is_found_by_its_name() {
+        let check = |query: &str, want: Option<&str>| {
+            assert_eq!(parameter(query, "token").as_deref(), want, "{query}");
+        };
+        check("token=a%2Fb", Some("a/b"));
+        check("x=1&token=a&token=b", Some("a"));
+        check("tokens=a&token", None);
+        check("", None);
     }
 
     #[test]

@@ -12,7 +12,7 @@ async fn every_path_is_answered() {
             assert_eq!(answer.status, status, "{path}");
             assert!(answer.body.contains(body), "{path}: {}", answer.body);
         };
-        check("/", 200, "y-websocket").await;
+        check("/", 200, "Syncline").await;
         check("/healthz", 200, "ok").await;
         check("/readyz", 200, "ready").await;
         check("/metrics", 200, "syncline_ready 1").await;

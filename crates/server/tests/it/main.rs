@@ -7,6 +7,7 @@ mod churn;
 mod documents;
 mod http;
 mod loading;
+mod rooms;
 mod shutdown;
 mod store_failure;
 mod support;

@@ -6,6 +6,7 @@
 mod cover;
 mod load;
 mod payload;
+mod summary;
 
 #[cfg(test)]
 mod tests;
@@ -16,10 +17,11 @@ use syncline_core::{
     log::{LogRecord, Snapshot},
 };
 
-pub(crate) use self::payload::{decode_count, decode_document, decode_log};
+pub(crate) use self::payload::{decode_count, decode_document, decode_log, decode_time};
 pub use self::{
     cover::{DocumentSizes, covered, document_sizes},
     load::{Corruption, LoadError, Loaded, load},
+    summary::{Summary, edited, put_edited, summary},
 };
 use crate::{
     batch::Batch,

@@ -11,7 +11,8 @@
 //! | 4 + n | the update: length in bytes, u32, then the bytes |
 //!
 //! Integers are big-endian. A snapshot's payload is its state, a name's the 16 bytes of the document id, a count of
-//! failed loads 4 bytes, u32, and that of a load's marker is empty.
+//! failed loads 4 bytes, u32, that of a load's marker is empty, and the time of the last commit that the snapshot covers
+//! 8 bytes, milliseconds since the Unix epoch, u64.
 
 use std::sync::Arc;
 
@@ -83,6 +84,19 @@ pub(crate) fn decode_count(payload: &[u8]) -> Result<u32, RecordFault> {
         .map_err(|_| RecordFault::Malformed { what: "count of failed loads" })
 }
 
+/// Decodes a time.
+pub(crate) fn decode_time(payload: &[u8]) -> Result<WallMs, RecordFault> {
+    let bytes = payload.try_into().map_err(|_| RecordFault::Malformed { what: "time" })?;
+    Ok(WallMs(u64::from_be_bytes(bytes)))
+}
+
+/// Decodes when the first update of a log record was taken in, from the beginning of the record's payload.
+pub(crate) fn decode_log_time(mut payload: Bytes) -> Result<WallMs, RecordFault> {
+    payload.try_get_u32().map_err(|_| RecordFault::Malformed { what: "count of entries" })?;
+    let flags = payload.try_get_u8().map_err(|_| RecordFault::Malformed { what: "flags of an entry" })?;
+    Ok(take_author_and_time(&mut payload, flags)?.2)
+}
+
 fn entry_bytes(entry: &LogEntry) -> usize {
     let text = |text: &Option<Arc<str>>| text.as_ref().map_or(0, |text| 4 + text.len());
     ENTRY_BYTES_MIN + text(&entry.author.user) + text(&entry.author.device) + entry.update.len()
@@ -99,6 +113,16 @@ fn take_entry(payload: &mut Bytes) -> Result<LogEntry, RecordFault> {
     if flags & !(USER_KNOWN | DEVICE_KNOWN) != 0 {
         return Err(malformed("flags of an entry"));
     }
+    let (author, connection, at) = take_author_and_time(payload, flags)?;
+    let update = take_bytes(payload).ok_or(malformed("update"))?;
+    Ok(LogEntry { author, connection, at, update })
+}
+
+fn take_author_and_time(
+    payload: &mut Bytes,
+    flags: u8,
+) -> Result<(Author, ConnectionId, WallMs), RecordFault> {
+    let malformed = |what| RecordFault::Malformed { what };
     let mut text = |flag, what| {
         if flags & flag == 0 {
             return Ok(None);
@@ -109,8 +133,7 @@ fn take_entry(payload: &mut Bytes) -> Result<LogEntry, RecordFault> {
     let author = Author { user: text(USER_KNOWN, "user")?, device: text(DEVICE_KNOWN, "device")? };
     let connection = payload.try_get_u64().map(ConnectionId).map_err(|_| malformed("connection"))?;
     let at = payload.try_get_u64().map(WallMs).map_err(|_| malformed("time of an entry"))?;
-    let update = take_bytes(payload).ok_or(malformed("update"))?;
-    Ok(LogEntry { author, connection, at, update })
+    Ok((author, connection, at))
 }
 
 fn take_bytes(payload: &mut Bytes) -> Option<Bytes> {

@@ -1,20 +1,27 @@
 //! Settings: from flags, variables and a file to what the server is started with.
 
 use std::{
-    fs, io,
+    fmt, fs, io,
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
-use syncline::server::{Config, Origin, OriginError};
+use syncline::{
+    protocol::Access,
+    server::{Config, Grant, Origin, OriginError, StaticTokens},
+};
 
 /// Where a server listens that was told nothing.
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 
 /// Where data is kept by whoever was told nothing.
 const DATA_DIR: &str = "syncline-data";
+
+/// Shortest token that is taken, in bytes.
+const TOKEN_BYTES_MIN: usize = 8;
 
 /// The file that is read if it exists and no other is named.
 const CONFIG_FILE: &str = "syncline.toml";
@@ -85,6 +92,38 @@ struct File {
     insecure_listen_anywhere: Option<bool>,
     log: Option<String>,
     log_format: Option<LogFormat>,
+    #[serde(default)]
+    token: Vec<TokenGrant>,
+}
+
+/// What the bearer of a token may do. Secrets are kept in the file: a command line is seen by everyone on the machine.
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct TokenGrant {
+    secret: String,
+    #[serde(default = "all_rooms")]
+    rooms: String,
+    #[serde(default)]
+    access: TokenAccess,
+}
+
+impl fmt::Debug for TokenGrant {
+    /// Leaves the secret out.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokenGrant").field("rooms", &self.rooms).finish_non_exhaustive()
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum TokenAccess {
+    #[default]
+    ReadWrite,
+    ReadOnly,
+}
+
+fn all_rooms() -> String {
+    "*".into()
 }
 
 /// Everything that `syncline serve` needs to know.
@@ -115,6 +154,9 @@ pub(crate) enum SettingsError {
         /// What is wrong with it.
         source: Box<toml::de::Error>,
     },
+    /// The file holds a token that is too easily guessed.
+    #[error("a token has at least {TOKEN_BYTES_MIN} bytes; `openssl rand -hex 16` makes a good one")]
+    ShortToken,
     /// The file holds an origin that is none.
     #[error("{origin:?} is not an origin")]
     Origin {
@@ -166,6 +208,9 @@ impl ServeArgs {
         if let Some(connections_max) = self.connections_max.or(file.connections_max) {
             server.connections_max = connections_max;
         }
+        if !file.token.is_empty() {
+            server.authorizer = Some(Arc::new(tokens(file.token)?));
+        }
         let insecure = self.insecure_listen_anywhere.or(file.insecure_listen_anywhere);
         server.insecure_listen_anywhere = insecure.unwrap_or_default();
         Ok(Settings {
@@ -175,6 +220,20 @@ impl ServeArgs {
             log_format: self.log_format.or(file.log_format).unwrap_or_default(),
         })
     }
+}
+
+fn tokens(grants: Vec<TokenGrant>) -> Result<StaticTokens, SettingsError> {
+    if grants.iter().any(|grant| grant.secret.len() < TOKEN_BYTES_MIN) {
+        return Err(SettingsError::ShortToken);
+    }
+    let grants = grants.into_iter().map(|TokenGrant { secret, rooms, access }| {
+        let access = match access {
+            TokenAccess::ReadWrite => Access::ReadWrite,
+            TokenAccess::ReadOnly => Access::ReadOnly,
+        };
+        Grant { token: secret, rooms, access }
+    });
+    Ok(StaticTokens::new(grants.collect()))
 }
 
 fn origins(texts: Vec<String>) -> Result<Vec<Origin>, SettingsError> {
@@ -216,6 +275,14 @@ mod tests {
         check("listen = 'localhost'", "invalid socket address");
         check("memory-mb = -1", "invalid value");
 
+        check("[[token]]\nrooms = 'x'", "missing field `secret`");
+        check("[[token]]\nsecret = 'x'\naccess = 'all'", "unknown variant `all`");
+
+        let short = file("[[token]]\nsecret = 'x'").unwrap();
+        assert!(matches!(ServeArgs::default().over(short), Err(SettingsError::ShortToken)));
+        let good = file("[[token]]\nsecret = 'long enough'").unwrap();
+        assert!(!format!("{good:?}").contains("long enough"), "secrets stay out of logs");
+        assert!(ServeArgs::default().over(good).unwrap().server.authorizer.is_some());
         let wrong = file("allow-origin = ['*']").unwrap();
         assert!(matches!(ServeArgs::default().over(wrong), Err(SettingsError::Origin { .. })));
     }

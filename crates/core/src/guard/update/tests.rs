@@ -1,5 +1,5 @@
 use super::*;
-use crate::guard::{Parent, StructKind::*, write_string, write_var_uint};
+use crate::guard::{Fidelity, Parent, StructKind::*, write_string, write_var_uint};
 
 /// An update of one section: client 1 from clock `clock`, with `structs`, and nothing deleted.
 fn update(clock: u64, structs: &[&[u8]]) -> Vec<u8> {
@@ -68,14 +68,25 @@ fn what_is_known_of_a_struct() {
         right_origin: None,
         parent: Parent::Root,
         weak_link: None,
+        fidelity: Fidelity::Kept,
+        content_at: 8,
         span: 4..11,
     };
     let inherited = Parent::Inherited;
     let (origin, right_origin) = (id(1, 1), id(9, 5));
-    let second =
-        Struct { clock: 2, len: 1, origin, right_origin, parent: inherited, span: 11..18, ..first.clone() };
+    let second = Struct {
+        clock: 2,
+        len: 1,
+        origin,
+        right_origin,
+        parent: inherited,
+        content_at: 16,
+        span: 11..18,
+        ..first.clone()
+    };
     let parent = Parent::Item(Id { client: ClientId(9), clock: 7 });
-    let third = Struct { clock: 3, len: 1, kind: Item { content: 8 }, parent, span: 18..26, ..first.clone() };
+    let kind = Item { content: 8 };
+    let third = Struct { clock: 3, len: 1, kind, parent, content_at: 24, span: 18..26, ..first.clone() };
     assert_eq!(scanned.structs(section).collect::<Vec<_>>(), [first, second, third]);
     assert_eq!(scanned.bytes(), bytes);
     assert!(!scanned.is_empty());

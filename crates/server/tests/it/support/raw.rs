@@ -25,17 +25,18 @@ pub(crate) async fn get(addr: SocketAddr, path: &str, headers: &str) -> Answer {
     let request = format!("GET {path} HTTP/1.1\r\nHost: {addr}\r\n{headers}\r\n");
     tcp.write_all(request.as_bytes()).await.expect("the server reads");
     let mut reader = BufReader::new(tcp);
-    let mut head = String::new();
-    while !head.ends_with("\r\n\r\n") {
-        let read = reader.read_line(&mut head).await.expect("an answer is text");
-        assert!(read > 0, "the answer ended early: {head:?}");
-    }
-    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status line");
-    let head = head.to_lowercase();
+    let (status, head) = read_head(&mut reader).await;
     let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
     let mut body = vec![0; length.map_or(0, |length| length.parse().expect("a length is a number"))];
     reader.read_exact(&mut body).await.expect("a body is as long as its header says");
     Answer { status, head, body: String::from_utf8(body).expect("a body is text") }
+}
+
+/// Sends a whole request and returns the status and the head of the answer, in lower case.
+pub(crate) async fn head(addr: SocketAddr, request: &str) -> (u16, String) {
+    let mut tcp = TcpStream::connect(addr).await.expect("the server listens");
+    tcp.write_all(request.as_bytes()).await.expect("the server reads");
+    read_head(&mut BufReader::new(tcp)).await
 }
 
 /// Requests a path until the answer has this status.
@@ -43,4 +44,14 @@ pub(crate) async fn until_status(addr: SocketAddr, path: &str, status: u16) {
     while get(addr, path, "").await.status != status {
         tokio::task::yield_now().await;
     }
+}
+
+async fn read_head(reader: &mut BufReader<TcpStream>) -> (u16, String) {
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        let read = reader.read_line(&mut head).await.expect("an answer is text");
+        assert!(read > 0, "the answer ended early: {head:?}");
+    }
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status line");
+    (status, head.to_lowercase())
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // The reference server of y-websocket 2 behind the same command line, to try scenarios against: what fails there too
-// is a fault of the scenario, or something that Syncline promises beyond it. SYNCLINE_BIN=lib/reference.mjs.
+// is a fault of the scenario, or something that Syncline promises beyond it. SYNCLINE_BIN=lib/reference-y-websocket.mjs.
 //
 // It appends updates to a file for each room before it shows them, without a flush: enough for kill -9.
 

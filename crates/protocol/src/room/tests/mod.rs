@@ -1,5 +1,7 @@
 //! Rooms driven by hand: every effect is carried out here, and commits end when the test says so.
 
+mod acknowledged;
+
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
@@ -8,12 +10,12 @@ use syncline_core::{
     guard::Reader,
     id::{CommitNumber, ConnectionId},
     limits::{GAP_ASK_MS_MIN, OUTBOUND_BYTES_MAX, PRESENCE_TICK_MS, ROOM_IDLE_MS},
-    log::{Author, LogRecord},
+    log::LogRecord,
     time::{MonotonicMs, Now, WallMs},
 };
 use yrs::{Doc, ReadTxn, StateVector, Text, Transact};
 
-use super::{Effect, Input, Loaded, Room};
+use super::{Effect, Guest, Input, Loaded, Room};
 use crate::{CloseReason, Outbox, Request, Written, wire::yjs};
 
 const ALICE: ConnectionId = ConnectionId(1);
@@ -51,8 +53,12 @@ impl World {
     }
 
     fn join(&mut self, connection: ConnectionId) {
+        self.join_as(connection, Guest::default());
+    }
+
+    fn join_as(&mut self, connection: ConnectionId, guest: Guest) {
         self.outboxes.insert(connection, Outbox::default());
-        self.input(Input::Join { connection, author: Author::default() });
+        self.input(Input::Join { connection, guest });
     }
 
     fn request(&mut self, connection: ConnectionId, request: Request) {
@@ -102,6 +108,9 @@ impl World {
                 Effect::Publish(batch) => self.outboxes.values_mut().for_each(|outbox| outbox.publish(batch)),
                 Effect::Answer(to, batch) => self.outbox(*to).answer(batch.clone()),
                 Effect::Note(to, batch) => self.outbox(*to).note(batch),
+                Effect::Text(to, batch) => self.outbox(*to).text(batch),
+                Effect::Ask(to, batch) => self.outbox(*to).ask(batch.clone()),
+                Effect::Acknowledge(to, updates) => self.outbox(*to).acknowledge(*updates),
                 Effect::Resume(to, batch) => self.outbox(*to).resume(batch.clone()),
                 Effect::Close(to, reason) => self.outbox(*to).close(*reason),
                 Effect::Compact(_) | Effect::Reload | Effect::Unload => {}
@@ -120,6 +129,7 @@ impl World {
         loop {
             match self.outbox(connection).poll() {
                 Written::Batch(batch) => got.extend(batch.frames().iter().map(Got::from)),
+                Written::Acknowledge(updates) => got.push(Got::Durable(updates)),
                 Written::AskResume(since) => self.input(Input::Resume { connection, since }),
                 Written::Close(reason) => {
                     got.push(Got::Closed(reason));
@@ -138,6 +148,12 @@ enum Got {
     Step2(Bytes),
     Update(Bytes),
     Presence(Bytes),
+    /// A word of the dialect: it may not, a text, or an update was refused.
+    Denied,
+    Text(Bytes),
+    Refused,
+    /// So many updates are durable.
+    Durable(u32),
     Closed(CloseReason),
 }
 
@@ -151,6 +167,9 @@ impl From<&Bytes> for Got {
             (0, 1) => Self::Step2(body(2)),
             (0, 2) => Self::Update(body(2)),
             (1, _) => Self::Presence(body(1)),
+            (2, 0) => Self::Denied,
+            (5, _) => Self::Text(body(1)),
+            (8, 0) => Self::Refused,
             other => panic!("no such message: {other:?}"),
         }
     }
@@ -176,7 +195,13 @@ fn text_of(updates: &[Bytes]) -> String {
 fn updates(got: Vec<Got>) -> Vec<Bytes> {
     let update = |got| match got {
         Got::Update(update) | Got::Step2(update) => Some(update),
-        Got::Step1 | Got::Presence(_) | Got::Closed(_) => None,
+        Got::Step1
+        | Got::Presence(_)
+        | Got::Denied
+        | Got::Text(_)
+        | Got::Refused
+        | Got::Durable(_)
+        | Got::Closed(_) => None,
     };
     got.into_iter().filter_map(update).collect()
 }
@@ -244,10 +269,14 @@ fn an_update_that_comes_twice_is_committed_once() {
     world.update(BOB, &update);
     world.flush();
     world.commit();
+    world.read(ALICE);
+    world.read(BOB);
     world.update(BOB, &update);
     world.flush();
     assert_eq!(world.under_way, None);
     assert_eq!(world.room.stats().duplicates, 2);
+    assert_eq!(world.read(ALICE), []);
+    assert_eq!(world.read(BOB), [Got::Update(update)], "it is acknowledged every time");
 }
 
 #[test]
@@ -389,7 +418,7 @@ fn an_echo_of_anothers_presence_changes_nothing() {
 }
 
 #[test]
-fn a_presence_that_came_back_with_its_old_clock_is_told_to_move_on() {
+fn a_presence_that_came_back_with_its_old_clock_is_moved_on() {
     let mut world = World::with(&[ALICE, BOB]);
     world.presence(ALICE, 1, 5, "{}");
     world.input(Input::Leave { connection: ALICE });
@@ -401,9 +430,32 @@ fn a_presence_that_came_back_with_its_old_clock_is_told_to_move_on() {
     world.flush();
     let got = world.read(again);
     assert!(got.contains(&Got::Presence(Bytes::from_static(b"\x01\x01\x05\x04null"))), "{got:?}");
+    world.pass(PRESENCE_TICK_MS);
+    assert_eq!(
+        world.read(BOB),
+        [Got::Presence(Bytes::from_static(b"\x01\x01\x06\x02{}"))],
+        "it need not answer"
+    );
     world.presence(again, 1, 6, "{}");
     world.pass(PRESENCE_TICK_MS);
-    assert_eq!(world.read(BOB), [Got::Presence(Bytes::from_static(b"\x01\x01\x06\x02{}"))]);
+    assert_eq!(world.read(BOB), [], "its answer is known");
+}
+
+#[test]
+fn a_presence_that_moved_before_it_heard_that_it_was_removed_is_moved_on_once_more() {
+    let mut world = World::with(&[ALICE, BOB]);
+    world.presence(ALICE, 1, 5, "{}");
+    world.input(Input::Leave { connection: ALICE });
+    world.pass(PRESENCE_TICK_MS);
+    let again = ConnectionId(3);
+    world.join(again);
+    world.presence(again, 1, 5, "{}");
+    world.presence(again, 1, 6, "[]");
+    world.pass(PRESENCE_TICK_MS);
+    let got = world.read(again);
+    assert!(got.contains(&Got::Presence(Bytes::from_static(b"\x01\x01\x06\x04null"))), "{got:?}");
+    let got = world.read(BOB);
+    assert_eq!(got.last(), Some(&Got::Presence(Bytes::from_static(b"\x01\x01\x07\x02[]"))), "{got:?}");
 }
 
 #[test]
@@ -433,7 +485,7 @@ fn a_room_is_loaded_from_its_snapshot_and_its_log() {
     let loaded = Loaded { snapshot: Some(snapshot), log: world.stored[2..].to_vec() };
     let mut room = Room::load(Now::default(), &loaded).expect("it loads");
     assert_eq!(room.document().text("t"), Ok(Some("abc".into())));
-    room.handle(Now::default(), Input::Join { connection: BOB, author: Author::default() });
+    room.handle(Now::default(), Input::Join { connection: BOB, guest: Guest::default() });
     let Some(Effect::Resume(_, batch)) = room.poll_effect() else { panic!("Bob is greeted") };
     assert_eq!(batch.frames(), [yjs::sync_step1(&room.document().state_vector())]);
 }

@@ -1,0 +1,134 @@
+//! Who is in the room, and what they were asked.
+
+use std::collections::VecDeque;
+
+use syncline_core::{
+    id::{CommitNumber, ConnectionId},
+    limits::{GAP_ASK_MS_MIN, QUESTIONS_MAX, ROOM_IDLE_MS},
+    time::{MonotonicMs, Now},
+};
+
+use super::{Effect, Guest, Room};
+use crate::{Access, Batch, CloseReason, Dialect};
+
+/// A connection that has joined.
+#[derive(Debug)]
+pub(super) struct Subscriber {
+    pub(super) guest: Guest,
+    /// Whether it has sent anything.
+    spoke: bool,
+    /// Questions for what it has and the document lacks that it has not answered yet, oldest first.
+    questions: VecDeque<Question>,
+    /// When it was last asked because something was missing.
+    asked_at: Option<MonotonicMs>,
+    /// Updates with a gap: its next answer holds what they brought, and acknowledges them.
+    owed: u32,
+    /// Whether it was told that it may only read.
+    pub(super) told: bool,
+}
+
+/// Why a client was asked for what it has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Question {
+    /// The document lacks something.
+    Ours,
+    /// The client asked, and counts the answer to the question that comes with ours as an update.
+    Paired,
+}
+
+impl Subscriber {
+    fn new(guest: Guest) -> Self {
+        let questions = match guest.dialect {
+            // It is asked when it joins.
+            Dialect::Yjs => VecDeque::from([Question::Ours]),
+            Dialect::Hocuspocus => VecDeque::new(),
+        };
+        Self { guest, spoke: false, questions, asked_at: None, owed: 0, told: false }
+    }
+
+    /// Notes that it sent something. Returns whether that is the first time.
+    pub(super) fn speaks(&mut self) -> bool {
+        !std::mem::replace(&mut self.spoke, true)
+    }
+
+    pub(super) fn may_write(&self) -> bool {
+        self.guest.access == Access::ReadWrite
+    }
+
+    /// Notes that it asked. Returns whether to ask in return.
+    pub(super) fn is_paired(&mut self) -> bool {
+        let paired = self.guest.dialect == Dialect::Hocuspocus && self.questions.len() < QUESTIONS_MAX;
+        if paired {
+            self.questions.push_back(Question::Paired);
+        }
+        paired
+    }
+
+    /// Notes an update with a gap.
+    pub(super) fn owe(&mut self) {
+        self.owed = self.owed.saturating_add(1);
+    }
+
+    /// Notes an answer. Returns how many updates it acknowledges: it was made after everything that was received before
+    /// it, and holds whatever of that was missing.
+    pub(super) fn answers(&mut self) -> u32 {
+        let paired = self.questions.pop_front() == Some(Question::Paired);
+        std::mem::take(&mut self.owed).saturating_add(paired.into())
+    }
+}
+
+impl Room {
+    pub(super) fn join(&mut self, connection: ConnectionId, guest: Guest) {
+        self.idle_at = None;
+        self.presence.join(connection);
+        let opening = match guest.dialect {
+            Dialect::Yjs => self.step1(self.commits.durable()),
+            Dialect::Hocuspocus => Batch::new(self.commits.durable(), Vec::new()),
+        };
+        self.subscribers.insert(connection, Subscriber::new(guest));
+        self.commits.park(Effect::Resume(connection, opening));
+        self.release();
+    }
+
+    pub(super) fn access(&mut self, connection: ConnectionId, access: Access) {
+        if let Some(subscriber) = self.subscribers.get_mut(&connection) {
+            subscriber.guest.access = access;
+        }
+    }
+
+    pub(super) fn leave(&mut self, now: Now, connection: ConnectionId) {
+        let Some(subscriber) = self.subscribers.remove(&connection) else { return };
+        self.presence.leave(now.monotonic, connection);
+        self.syncs.retain(|wanting| wanting.connection != connection);
+        self.greeted.retain(|greeted| *greeted != connection);
+        if let Some(at) = subscriber.asked_at {
+            self.asks.remove(&(at.after(GAP_ASK_MS_MIN), connection));
+        }
+        if self.subscribers.is_empty() {
+            self.idle_at = Some(now.monotonic.after(ROOM_IDLE_MS));
+        }
+    }
+
+    pub(super) fn close(&mut self, now: Now, connection: ConnectionId, reason: CloseReason) {
+        self.leave(now, connection);
+        self.effects.push_back(Effect::Close(connection, reason));
+    }
+
+    /// Asks a connection for what it has and the document lacks, unless its answer to another question is still to come,
+    /// and at most once in [`GAP_ASK_MS_MIN`].
+    pub(super) fn ask(&mut self, now: Now, connection: ConnectionId) {
+        let Some(subscriber) = self.subscribers.get_mut(&connection) else { return };
+        if !subscriber.questions.is_empty() {
+            return;
+        }
+        let earliest = subscriber.asked_at.map(|at| at.after(GAP_ASK_MS_MIN));
+        if let Some(at) = earliest.filter(|at| *at > now.monotonic) {
+            self.asks.insert((at, connection));
+            return;
+        }
+        subscriber.asked_at = Some(now.monotonic);
+        subscriber.questions.push_back(Question::Ours);
+        self.commits.park(Effect::Ask(connection, self.step1(CommitNumber(0))));
+        self.release();
+    }
+}

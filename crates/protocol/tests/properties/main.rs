@@ -1,0 +1,5 @@
+//! What must hold of the machines whatever happens to them, seen through their public methods.
+
+mod outbox;
+mod presence;
+mod session;

@@ -1,0 +1,150 @@
+//! The list over HTTP: once, or as it changes.
+
+use std::{convert::Infallible, sync::Arc};
+
+use axum::{
+    extract::State,
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{
+        IntoResponse, Response,
+        sse::{Event, KeepAlive, Sse},
+    },
+};
+use futures_util::stream;
+use tokio::{
+    sync::{OwnedSemaphorePermit, watch},
+    time::Duration,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{Lobby, Published};
+use crate::{
+    http::problem,
+    limits::{LIST_EVERY_MS, LIST_HEARTBEAT_MS},
+    origin,
+    shared::Shared,
+};
+
+/// Why the list is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Refusal {
+    #[error(
+        "only this server's own pages may read this, under a name that an operator can allow with --allow-origin"
+    )]
+    Origin,
+    #[error("this needs a token that opens every room, as `Authorization: Bearer TOKEN`")]
+    Unauthorized,
+    #[error("the store is not open; come again")]
+    StoreDown,
+    #[error("as many listen as may; come again")]
+    Overloaded,
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let (status, error) = match self {
+            Self::Origin => (StatusCode::FORBIDDEN, "origin-not-allowed"),
+            Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized"),
+            Self::StoreDown => (StatusCode::SERVICE_UNAVAILABLE, "store-down"),
+            Self::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "overloaded"),
+        };
+        let mut response = problem(status, error, &self.to_string());
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        if self == Self::Unauthorized {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+/// Answers `GET /rooms`: the list, at most a second old.
+pub(crate) async fn rooms(
+    State(shared): State<Arc<Shared>>,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    check_reader(&shared, &headers)?;
+    let list = shared.lobby.list(&shared).await.ok_or(Refusal::StoreDown)?;
+    let kind = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
+    Ok((kind, nosniff(), list.to_string()).into_response())
+}
+
+/// Answers `GET /rooms/events`: the list now and whenever it has changed, as server-sent events.
+pub(crate) async fn events(
+    State(shared): State<Arc<Shared>>,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    check_reader(&shared, &headers)?;
+    let place = Arc::clone(&shared.lobby.listeners).try_acquire_owned().map_err(|_| Refusal::Overloaded)?;
+    let listener = Listener {
+        published: shared.lobby.listen(),
+        last: None,
+        stopping: shared.stopping.clone(),
+        _place: place,
+    };
+    let events = stream::unfold(listener, async |mut listener| {
+        let event = listener.next().await?;
+        Some((Ok::<_, Infallible>(event), listener))
+    });
+    let heartbeat = KeepAlive::new().interval(Duration::from_millis(LIST_HEARTBEAT_MS));
+    Ok((nosniff(), Sse::new(events).keep_alive(heartbeat)).into_response())
+}
+
+/// Who gets the list as it changes.
+struct Listener {
+    published: watch::Receiver<Published>,
+    last: Option<Arc<str>>,
+    stopping: CancellationToken,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Listener {
+    /// Waits for a list that is not the last one. Returns nothing when the server stops.
+    async fn next(&mut self) -> Option<Event> {
+        loop {
+            let list = self.published.borrow_and_update().list.clone();
+            if let Some(list) = list.filter(|list| self.last.as_ref() != Some(list)) {
+                self.last = Some(Arc::clone(&list));
+                return Some(Event::default().data(&*list));
+            }
+            tokio::select! {
+                changed = self.published.changed() => changed.ok()?,
+                () = self.stopping.cancelled() => return None,
+            }
+        }
+    }
+}
+
+impl Lobby {
+    /// Returns where the lists come, and has the first one written.
+    fn listen(&self) -> watch::Receiver<Published> {
+        let published = self.published.subscribe();
+        self.wanted.notify_one();
+        published
+    }
+
+    /// Returns a list that is at most a second old, or nothing while the store is down.
+    async fn list(&self, shared: &Shared) -> Option<Arc<str>> {
+        let asked = shared.clock.monotonic();
+        let mut published = self.listen();
+        let recent = |published: &Published| published.at.is_some_and(|at| asked.since(at) < LIST_EVERY_MS);
+        tokio::select! {
+            found = published.wait_for(recent) => found.ok()?.list.clone(),
+            () = shared.stopping.cancelled() => None,
+        }
+    }
+}
+
+fn nosniff() -> [(header::HeaderName, &'static str); 1] {
+    [(header::X_CONTENT_TYPE_OPTIONS, "nosniff")]
+}
+
+fn check_reader(shared: &Shared, headers: &HeaderMap) -> Result<(), Refusal> {
+    if !origin::is_own_page(headers, &shared.allow_origins) {
+        return Err(Refusal::Origin);
+    }
+    let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let token = authorization.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
+    if shared.gate.may_list_rooms(token) { Ok(()) } else { Err(Refusal::Unauthorized) }
+}

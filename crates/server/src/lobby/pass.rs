@@ -1,0 +1,57 @@
+//! The pass over the names of the stored rooms.
+
+use std::sync::Arc;
+
+use syncline_core::id::{RoomName, TenantId};
+use syncline_store::records::{self, RecordError, Summary};
+
+use super::Size;
+use crate::{epoch::Epoch, limits::NAMES_PAGE, storage::StoreDown};
+
+/// Without an authentication configuration everyone belongs to this tenant.
+const ONLY_TENANT: TenantId = TenantId(0);
+
+/// Why the pass ended early: the list stays incomplete.
+#[derive(Debug, thiserror::Error)]
+enum PassError {
+    #[error(transparent)]
+    Down(#[from] StoreDown),
+    #[error(transparent)]
+    Record(#[from] RecordError),
+}
+
+/// Begins the pass, unless it was begun before. It is a task of the epoch, and reads little at a time.
+pub(super) fn begin(epoch: &Arc<Epoch>) {
+    if epoch.directory.begin_pass() {
+        let epoch = Arc::clone(epoch);
+        epoch.tasks.clone().spawn(async move {
+            if let Err(error) = run(&epoch).await {
+                tracing::warn!(%error, "the stored rooms could not be listed");
+            }
+        });
+    }
+}
+
+async fn run(epoch: &Epoch) -> Result<(), PassError> {
+    let mut after: Option<RoomName> = None;
+    loop {
+        let from = after.clone();
+        let names = epoch
+            .storage
+            .read(move |store| records::names(store, ONLY_TENANT, "", from.as_ref(), NAMES_PAGE))
+            .await??;
+        let Some((last, _)) = names.last() else {
+            epoch.directory.end_pass();
+            return Ok(());
+        };
+        after = Some(last.clone());
+        for (name, document) in names {
+            if epoch.drain.is_cancelled() {
+                return Ok(());
+            }
+            let read = epoch.storage.read(move |store| records::summary(store, ONLY_TENANT, document));
+            let Summary { bytes, edited } = read.await?.map_err(RecordError::from)?;
+            epoch.directory.found(&name, Size { bytes, edited });
+        }
+    }
+}

@@ -1,0 +1,23 @@
+// Times and sizes as people say them.
+
+const relative = new Intl.RelativeTimeFormat('en', { numeric: 'auto' })
+const UNITS = [['day', 86_400_000], ['hour', 3_600_000], ['minute', 60_000]]
+const DAYS_TOLD = 7
+
+export const ago = (at, now = Date.now()) => {
+  const past = Math.max(0, now - at)
+  if (past > DAYS_TOLD * 86_400_000) return `on ${new Date(at).toLocaleDateString('en', { day: 'numeric', month: 'long', year: 'numeric' })}`
+  const unit = UNITS.find(([, ms]) => past >= ms)
+  return unit ? relative.format(-Math.floor(past / unit[1]), unit[0]) : 'just now'
+}
+
+const SIZES = [['megabyte', 1e6], ['kilobyte', 1e3]]
+
+export const size = bytes => {
+  const [unit, one] = SIZES.find(([, one]) => bytes >= one) ?? ['byte', 1]
+  const value = bytes / one
+  const digits = value < 10 && one > 1 ? 1 : 0
+  return new Intl.NumberFormat('en', { style: 'unit', unit, maximumFractionDigits: digits }).format(value)
+}
+
+export const count = (number, one, many) => `${number.toLocaleString('en')} ${number === 1 ? one : many}`
