@@ -3,7 +3,8 @@
 use alloc::{collections::BTreeMap, vec::Vec};
 use core::borrow::Borrow;
 
-use super::{Change, Changes, DotStore, Replicas, Stability, StoreCodec, within};
+use super::dot_index::DotIndex;
+use super::{Change, Changes, DotStore, Replicas, Stability, StoreCodec};
 use crate::clock::{CausalContext, Dot};
 use crate::codec::{Codec, DecodeError, Reader, write_var};
 
@@ -18,7 +19,7 @@ use crate::codec::{Codec, DecodeError, Reader, write_var};
 #[derive(Clone, Debug)]
 pub(crate) struct DotMap<K, S> {
     entries: BTreeMap<K, S>,
-    keys: Option<BTreeMap<Dot, K>>,
+    keys: Option<DotIndex<K>>,
 }
 
 impl<K, S> Default for DotMap<K, S> {
@@ -80,7 +81,7 @@ impl<K: Clone + Ord, S: DotStore> DotMap<K, S> {
         });
         let before = self.entries.insert(key.clone(), store).unwrap_or_default();
         before.dots(&mut |dot| {
-            keys.remove(&dot);
+            keys.remove(dot);
             changes(Change::Went(dot));
         });
         before
@@ -94,7 +95,7 @@ impl<K: Clone + Ord, S: DotStore> DotMap<K, S> {
         let keys = self.keys.get_or_insert_with(|| index(&self.entries));
         let before = self.entries.remove(key).unwrap_or_default();
         before.dots(&mut |dot| {
-            keys.remove(&dot);
+            keys.remove(dot);
             changes(Change::Went(dot));
         });
         before
@@ -105,9 +106,11 @@ impl<K: Clone + Ord, S: DotStore> DotMap<K, S> {
         let keys = self.keys.get_or_insert_with(|| index(&self.entries));
         let mut note = |change| {
             match change {
-                Change::Came(dot) => keys.insert(dot, key.clone()),
-                Change::Went(dot) => keys.remove(&dot),
-            };
+                Change::Came(dot) => {
+                    keys.insert(dot, key.clone());
+                }
+                Change::Went(dot) => keys.remove(dot),
+            }
             changes(change);
         };
         if let Some(store) = self.entries.get_mut(key) {
@@ -136,7 +139,7 @@ impl<K: Clone + Ord, S: DotStore> DotStore for DotMap<K, S> {
         // Keys of which they have nothing left, though they have seen something of it. Those that both have come below.
         let mut lost = Vec::new();
         let keys = self.keys.get_or_insert_with(|| index(&self.entries));
-        within(keys, theirs, |_, key| {
+        keys.within(theirs, |key| {
             if !other.entries.contains_key(key) {
                 lost.push(key.clone());
             }
@@ -160,7 +163,7 @@ impl<K: Clone + Ord, S: DotStore> DotStore for DotMap<K, S> {
 
     fn pick(&self, wanted: &CausalContext) -> Self {
         let mut entries = BTreeMap::new();
-        let mut pick = |key: &K| {
+        let pick = |key: &K| {
             if !entries.contains_key(key)
                 && let Some(store) = self.entries.get(key)
             {
@@ -171,7 +174,7 @@ impl<K: Clone + Ord, S: DotStore> DotStore for DotMap<K, S> {
             }
         };
         match &self.keys {
-            Some(keys) => within(keys, wanted, |_, key| pick(key)),
+            Some(keys) => keys.within(wanted, pick),
             None => self.entries.keys().for_each(pick),
         }
         Self { entries, keys: None }
@@ -197,7 +200,7 @@ impl<K: Clone + Ord + Codec, S: StoreCodec> StoreCodec for DotMap<K, S> {
     }
 
     fn decode(replicas: &Replicas, reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let (mut entries, mut keys) = (BTreeMap::new(), BTreeMap::new());
+        let (mut entries, mut keys) = (BTreeMap::new(), DotIndex::new());
         for _ in 0..reader.count(K::BYTES_MIN + S::BYTES_MIN)? {
             let key: K = reader.after(entries.last_key_value().map(|(last, _)| last))?;
             let store = S::decode(replicas, reader)?;
@@ -205,7 +208,7 @@ impl<K: Clone + Ord + Codec, S: StoreCodec> StoreCodec for DotMap<K, S> {
                 return Err(DecodeError::Range { at: reader.at() });
             }
             let mut is_known = false;
-            store.dots(&mut |dot| is_known |= keys.insert(dot, key.clone()).is_some());
+            store.dots(&mut |dot| is_known |= !keys.insert(dot, key.clone()));
             if is_known {
                 return Err(DecodeError::Dot { at: reader.at() });
             }
@@ -216,8 +219,8 @@ impl<K: Clone + Ord + Codec, S: StoreCodec> StoreCodec for DotMap<K, S> {
 }
 
 /// Returns the index of `entries`: from each dot to its key.
-fn index<K: Clone + Ord, S: DotStore>(entries: &BTreeMap<K, S>) -> BTreeMap<Dot, K> {
-    let mut keys = BTreeMap::new();
+fn index<K: Clone + Ord, S: DotStore>(entries: &BTreeMap<K, S>) -> DotIndex<K> {
+    let mut keys = DotIndex::new();
     for (key, store) in entries {
         store.dots(&mut |dot| {
             keys.insert(dot, key.clone());

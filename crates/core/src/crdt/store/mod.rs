@@ -9,6 +9,7 @@
 mod changes;
 mod delegate;
 mod dot_fun;
+mod dot_index;
 mod dot_map;
 mod dot_set;
 mod live;
