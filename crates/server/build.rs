@@ -23,13 +23,31 @@ fn main() -> io::Result<()> {
         collect(&dist, &mut files)?;
     }
     files.sort();
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
+    let mut copies = Copies { folder: out.join("page"), count: 0 };
+    fs::create_dir_all(&copies.folder)?;
     let mut source = String::from("&[\n");
     for file in &files {
-        source += &asset(&dist, file)?;
+        source += &asset(&dist, file, &mut copies)?;
     }
     source += "]\n";
-    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it")).join("page.rs");
-    fs::write(out, source)
+    fs::write(out.join("page.rs"), source)
+}
+
+/// Copies of what is built in: the page may be built again while the compiler reads them.
+struct Copies {
+    folder: PathBuf,
+    count: usize,
+}
+
+impl Copies {
+    /// Returns the source of the content's bytes.
+    fn add(&mut self, content: &[u8]) -> io::Result<String> {
+        let name = self.count.to_string();
+        self.count += 1;
+        fs::write(self.folder.join(&name), content)?;
+        Ok(format!("include_bytes!(concat!(env!(\"OUT_DIR\"), \"/page/{name}\"))"))
+    }
 }
 
 fn collect(folder: &Path, found: &mut Vec<PathBuf>) -> io::Result<()> {
@@ -47,7 +65,7 @@ fn collect(folder: &Path, found: &mut Vec<PathBuf>) -> io::Result<()> {
 }
 
 /// Returns the source of one `Asset`.
-fn asset(dist: &Path, file: &Path) -> io::Result<String> {
+fn asset(dist: &Path, file: &Path, copies: &mut Copies) -> io::Result<String> {
     let content = fs::read(file)?;
     // The keys of this hasher are fixed, so equal content has an equal tag in every build.
     let mut hasher = DefaultHasher::new();
@@ -55,18 +73,20 @@ fn asset(dist: &Path, file: &Path) -> io::Result<String> {
     let relative =
         file.strip_prefix(dist).expect("the walk began there").to_string_lossy().replace('\\', "/");
     let path = if relative == "index.html" { String::from("/") } else { format!("/{relative}") };
-    let compressed = |extension: &str| {
+    let mut compressed = |extension: &str| {
         let beside = PathBuf::from(format!("{}.{extension}", file.display()));
-        if beside.is_file() { format!("Some(include_bytes!({beside:?}))") } else { String::from("None") }
+        if !beside.is_file() {
+            return Ok(String::from("None"));
+        }
+        fs::read(beside).and_then(|content| copies.add(&content)).map(|bytes| format!("Some({bytes})"))
     };
+    let (gzip, brotli) = (compressed("gz")?, compressed("br")?);
+    let plain = copies.add(&content)?;
     Ok(format!(
-        "Asset {{ path: {path:?}, kind: {:?}, tag: {:?}, immutable: {}, plain: include_bytes!({file:?}), \
-         gzip: {}, brotli: {} }},\n",
+        "Asset {{ path: {path:?}, kind: {:?}, tag: {:?}, immutable: {}, plain: {plain}, gzip: {gzip}, brotli: {brotli} }},\n",
         kind(file),
         format!("\"{:016x}\"", hasher.finish()),
         relative.starts_with("assets/"),
-        compressed("gz"),
-        compressed("br"),
     ))
 }
 

@@ -2,7 +2,7 @@
 // policy.
 
 import { defaultKeymap } from '@codemirror/commands'
-import { EditorState } from '@codemirror/state'
+import { Compartment, EditorState } from '@codemirror/state'
 import { drawSelection, dropCursor, EditorView, keymap, placeholder } from '@codemirror/view'
 import { yCollab, yUndoManagerKeymap } from 'y-codemirror.next'
 import * as Y from 'yjs'
@@ -29,8 +29,10 @@ const theme = EditorView.theme({
   '.cm-placeholder': { color: 'var(--faint)' }
 })
 
-export const createEditor = ({ parent, session: { name, text, awareness } }) => {
+export const createEditor = ({ parent, session }) => {
+  const { name, text, awareness } = session
   const root = parent.shadowRoot ?? parent.attachShadow({ mode: 'open' })
+  const writing = new Compartment()
   const undoManager = new Y.UndoManager(text)
   const state = EditorState.create({
     doc: text.toString(),
@@ -45,15 +47,23 @@ export const createEditor = ({ parent, session: { name, text, awareness } }) => 
         autocapitalize: 'sentences',
         spellcheck: 'true'
       }),
+      writing.of(EditorState.readOnly.of(session.readOnly)),
       yCollab(text, null, { undoManager }),
       remoteCursors(text, awareness),
       theme
     ]
   })
   const view = new EditorView({ state, parent: root, root })
+  const follow = () => {
+    if (view.state.readOnly !== session.readOnly) {
+      view.dispatch({ effects: writing.reconfigure(EditorState.readOnly.of(session.readOnly)) })
+    }
+  }
+  session.addEventListener('change', follow)
   return {
     focus: () => view.focus(),
     destroy () {
+      session.removeEventListener('change', follow)
       view.destroy()
       undoManager.destroy()
       root.replaceChildren()

@@ -11,13 +11,13 @@ export const ago = (at, now = Date.now()) => {
   return unit ? relative.format(-Math.floor(past / unit[1]), unit[0]) : 'just now'
 }
 
-const SIZES = [['megabyte', 1e6], ['kilobyte', 1e3]]
+const SIZES = [['MB', 1e6], ['kB', 1e3]]
 
 export const size = bytes => {
-  const [unit, one] = SIZES.find(([, one]) => bytes >= one) ?? ['byte', 1]
+  const [unit, one] = SIZES.find(([, one]) => bytes >= one) ?? []
+  if (!unit) return count(bytes, 'byte', 'bytes')
   const value = bytes / one
-  const digits = value < 10 && one > 1 ? 1 : 0
-  return new Intl.NumberFormat('en', { style: 'unit', unit, maximumFractionDigits: digits }).format(value)
+  return `${value.toLocaleString('en', { maximumFractionDigits: value < 10 ? 1 : 0 })} ${unit}`
 }
 
 export const count = (number, one, many) => `${number.toLocaleString('en')} ${number === 1 ? one : many}`

@@ -6,6 +6,7 @@ import { announce, by } from './dom.js'
 import { showMe } from './me.js'
 import { hideRooms, showRooms } from './rooms.js'
 import { nameInHash } from './name.js'
+import { askToken, listenForToken } from './token.js'
 
 let leave = () => {}
 let turn = 0
@@ -17,6 +18,7 @@ const show = async () => {
   const name = nameInHash(location.hash)
   by('bar-room').hidden = by('people').hidden = by('copy').hidden = by('room').hidden = !name
   by('notice').hidden = true
+  askToken(false)
   document.body.dataset.view = name ? 'room' : 'rooms'
   if (!name) {
     document.title = 'Syncline'
@@ -52,6 +54,6 @@ by('home').addEventListener('click', event => {
   by('opener-name').focus()
 })
 addEventListener('hashchange', show)
-addEventListener('popstate', show)
 showMe()
+listenForToken()
 show()

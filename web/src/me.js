@@ -7,6 +7,7 @@ import { COLORS, initials, me } from './person.js'
 const show = () => {
   const { name, color } = me.current
   by('me-name').textContent = name
+  by('me').ariaLabel = `You are ${name}. Change name and colour`
   by('me-avatar').textContent = initials(name)
   paint(by('me-avatar'), color)
 }

@@ -3,10 +3,15 @@
 import { badge } from './badge.js'
 import { announce, by, fill, make } from './dom.js'
 import { createEditor } from './editor.js'
+import { count } from './format.js'
 import { me, tame } from './person.js'
 import { join } from './session.js'
+import { askToken } from './token.js'
 
 const PEOPLE_SHOWN = 6
+const NAMES_SAID = 3
+/** Time in which those who are in a room become known, in milliseconds. */
+const ARRIVAL_MS = 2_000
 /** "Saved" is shown when it has held for so long, in milliseconds: it does not flicker while someone types. */
 const SETTLED_MS = 300
 
@@ -45,6 +50,7 @@ const showSaving = session => {
     const saving = session.saving
     if (saving.state === 'saved') settle = setTimeout(() => write(saving), SETTLED_MS)
     else write(saving)
+    askToken(session.refused)
     by('notice').hidden = !session.holdsMore
     if (session.holdsMore) by('notice').textContent = 'Another editor keeps more in this room than plain text. This page shows only the text.'
   }
@@ -56,9 +62,12 @@ const showSaving = session => {
   }
 }
 
+const listed = names => names.length > NAMES_SAID ? count(names.length, 'person', 'people') : names.join(', ')
+
 const showPeople = session => {
   const { awareness, doc } = session
-  let known = null
+  const opened = performance.now()
+  let known = new Set()
   const update = () => {
     const others = [...awareness.getStates()].filter(([client]) => client !== doc.clientID)
     const people = others.map(([, state]) => tame(state?.user)).filter(Boolean)
@@ -74,11 +83,12 @@ const showPeople = session => {
     tellChanges(new Set(people.map(({ name }) => name)))
   }
   const tellChanges = names => {
-    if (known && session.saving.state !== 'offline') {
+    // Whoever is met on coming in does not come in.
+    if (performance.now() - opened > ARRIVAL_MS && session.saving.state !== 'offline') {
       const came = [...names].filter(name => !known.has(name))
       const went = [...known].filter(name => !names.has(name))
-      if (came.length > 0) announce(`${came.join(', ')} came in`)
-      else if (went.length > 0) announce(`${went.join(', ')} left`)
+      if (came.length > 0) announce(`${listed(came)} came in`)
+      else if (went.length > 0) announce(`${listed(went)} left`)
     }
     known = names
   }

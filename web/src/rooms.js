@@ -2,20 +2,20 @@
 
 import { badge } from './badge.js'
 import { by, fill, make } from './dom.js'
+import { follow } from './events.js'
 import { ago, count, size } from './format.js'
 import { hashOf, problemWith } from './name.js'
 import { tame } from './person.js'
+import { askToken, token, tokens } from './token.js'
 import { unsavedRooms } from './unsaved.js'
 
 const PEOPLE_SHOWN = 5
 const AGO_EVERY_MS = 20_000
-const RETRY_MS = 2_000
 
-let events = null
+let stop = () => {}
 let list = null
-let reached = true
+let trouble = ''
 let clock = 0
-let retry = 0
 
 const people = ({ people, connections }) => {
   const known = people.map(tame).filter(Boolean)
@@ -48,7 +48,7 @@ const row = room => {
 }
 
 const state = () => {
-  if (!reached) return 'The server cannot be reached. Trying again…'
+  if (trouble) return trouble
   if (!list) return 'Looking…'
   if (!list.complete) return 'Still looking through the stored rooms…'
   if (list.total > list.rooms.length) return `The last ${list.rooms.length} of ${list.total.toLocaleString('en')}. Any other opens by its name.`
@@ -66,36 +66,58 @@ const draw = () => {
   if (unsaved.length > 0) by('notice').textContent = `Not saved yet: ${unsaved.join(', ')}. Keep this page open until the server can be reached.`
 }
 
+const why = (status, message) => {
+  if (status === 401 && token()) return 'The list takes a token that opens every room. Each room opens by its name.'
+  if (status === 401) return 'This server shows its rooms only with a token.'
+  if (status === 503) return 'The server cannot show its rooms right now. Trying again…'
+  return status ? `The server does not show its rooms: ${message}.` : 'The server cannot be reached. Trying again…'
+}
+
 const listen = () => {
-  events = new EventSource('/rooms/events')
-  events.addEventListener('message', event => {
-    list = JSON.parse(event.data)
-    reached = true
-    draw()
+  stop = follow('/rooms/events', {
+    token,
+    onEvent (data) {
+      list = JSON.parse(data)
+      trouble = ''
+      askToken(false)
+      draw()
+    },
+    onTrouble (status, message) {
+      trouble = why(status, message)
+      askToken(status === 401)
+      draw()
+    }
   })
-  events.addEventListener('error', () => {
-    reached = false
-    draw()
-    // After an answer that is no list the browser does not try again.
-    if (events?.readyState === EventSource.CLOSED) retry = setTimeout(listen, RETRY_MS)
-  })
+}
+
+const stopListening = () => {
+  stop()
+  stop = () => {}
+}
+
+/** A browser has few connections to one server: a list that nobody looks at takes none. */
+const followVisibility = () => {
+  stopListening()
+  if (!document.hidden) listen()
 }
 
 export const showRooms = () => {
   by('rooms').hidden = false
-  listen()
+  followVisibility()
+  document.addEventListener('visibilitychange', followVisibility)
+  tokens.addEventListener('change', followVisibility)
   draw()
   clock = setInterval(draw, AGO_EVERY_MS)
 }
 
 export const hideRooms = () => {
-  events?.close()
-  events = null
+  document.removeEventListener('visibilitychange', followVisibility)
+  tokens.removeEventListener('change', followVisibility)
+  stopListening()
   list = null
-  reached = true
+  trouble = ''
   by('room-list').replaceChildren()
   clearInterval(clock)
-  clearTimeout(retry)
 }
 
 by('opener').addEventListener('submit', event => {

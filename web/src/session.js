@@ -5,9 +5,10 @@ import * as Y from 'yjs'
 
 import { me } from './person.js'
 import { describe } from './saving.js'
+import { token, tokens } from './token.js'
 import { setUnsaved } from './unsaved.js'
 
-/** The root type that the page edits; examples/minimal-editor uses the same. */
+/** The root type that the page edits; examples/plain-text and examples/codemirror use the same. */
 const ROOT = 'text'
 
 /** Waits between two attempts to connect grow to this, in milliseconds. */
@@ -30,6 +31,7 @@ export const join = name => {
 
 class Session extends EventTarget {
   left = false
+  readOnly = false
   #met = false
   #connected = false
   #edits = 0
@@ -44,6 +46,7 @@ class Session extends EventTarget {
       url: `${location.origin.replace(/^http/, 'ws')}/hocuspocus`,
       name,
       document: this.doc,
+      token,
       delay: 500,
       minDelay: 250,
       factor: 1.5,
@@ -56,7 +59,7 @@ class Session extends EventTarget {
 
   get saving () {
     const { isSynced: synced, unsyncedChanges: unconfirmed } = this.provider
-    return describe({ connected: this.#connected, synced, unconfirmed, edits: this.#edits, met: this.#met, refused: this.#refused })
+    return describe({ connected: this.#connected, synced, unconfirmed, edits: this.#edits, met: this.#met, readOnly: this.readOnly, refused: this.#refused })
   }
 
   /** Whether the room holds something that this page does not show. */
@@ -91,16 +94,34 @@ class Session extends EventTarget {
       this.#refused = ''
       this.#changed()
     })
+    this.provider.on('authenticated', ({ scope }) => {
+      this.readOnly = scope === 'readonly'
+      this.#changed()
+    })
     this.provider.on('unsyncedChanges', () => this.#changed())
     this.provider.on('authenticationFailed', ({ reason }) => {
+      // What could not be kept is better not written.
+      this.readOnly = true
       this.#refused = reason === 'permission-denied' ? 'You may not open this room' : `Not opened: ${reason}`
       this.#changed()
     })
     addEventListener('online', this.#reconnect)
+    tokens.addEventListener('change', this.#knock)
   }
 
   #reconnect = () => {
     if (!this.#connected) this.provider.connect()
+  }
+
+  /** Asks again to be let in, as the provider does when a connection opens. */
+  #knock = async () => {
+    if (!this.#connected || this.provider.isAuthenticated) return
+    await this.provider.sendToken()
+    this.provider.startSync()
+  }
+
+  get refused () {
+    return this.#refused !== ''
   }
 
   #changed () {
@@ -116,6 +137,7 @@ class Session extends EventTarget {
     open.delete(this.name)
     me.removeEventListener('change', this.show)
     removeEventListener('online', this.#reconnect)
+    tokens.removeEventListener('change', this.#knock)
     // Not from within an event of the provider's own.
     queueMicrotask(() => {
       this.provider.destroy()

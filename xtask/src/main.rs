@@ -4,13 +4,16 @@
 //! starts after seconds.
 
 mod bench;
+mod browser;
 mod deny;
 mod fuzz;
 mod laws;
 mod npm;
 mod process;
+mod screenshot;
 mod serve;
 mod test;
+mod web;
 
 use std::process::ExitCode;
 
@@ -22,7 +25,7 @@ struct Task {
     run: fn(Vec<String>) -> Result<ExitCode, String>,
 }
 
-const TASKS: [Task; 6] = [
+const TASKS: [Task; 8] = [
     Task {
         name: "serve",
         summary: "build the server and run it on this machine",
@@ -34,6 +37,13 @@ const TASKS: [Task; 6] = [
         summary: "run every check that a change must pass",
         help: test::HELP,
         run: test::run,
+    },
+    Task { name: "web", summary: "build the page that the server shows", help: web::HELP, run: web::run },
+    Task {
+        name: "screenshot",
+        summary: "take the picture in the README",
+        help: screenshot::HELP,
+        run: screenshot::run,
     },
     Task { name: "bench", summary: "measure, side by side with a peer", help: bench::HELP, run: bench::run },
     Task {
@@ -91,7 +101,7 @@ fn task(name: &str) -> Result<&'static Task, String> {
 fn print_overview() {
     println!("Usage: cargo xtask COMMAND [ARGS]\n\nCommands:");
     for task in &TASKS {
-        println!("  {:<6} {}", task.name, task.summary);
+        println!("  {:<10} {}", task.name, task.summary);
     }
     println!("\n`cargo xtask COMMAND --help` says more about one of them.");
 }

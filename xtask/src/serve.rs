@@ -3,15 +3,16 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::process;
+use crate::{process, web};
 
 pub(crate) const HELP: &str = "\
 Usage: cargo xtask serve [ARGS]
 
-Builds the server with optimisations and runs `syncline serve`. ARGS are passed
-on to it; `cargo xtask serve -- --help` lists them. Unless ARGS, a SYNCLINE_*
-variable or a configuration file say otherwise, it listens on 127.0.0.1:8080 and
-keeps its data in the folder syncline-data of this repository.
+Builds the page in web/ if there is Node, and the server with optimisations, and
+runs `syncline serve`. ARGS are passed on to it; `cargo xtask serve -- --help`
+lists them. Unless ARGS, a SYNCLINE_* variable or a configuration file say
+otherwise, it listens on 127.0.0.1:8080 and keeps its data in the folder
+syncline-data of this repository.
 
 Ctrl-C stops the server; its exit code is passed on.";
 
@@ -31,6 +32,9 @@ pub(crate) fn run(args: Vec<String>) -> Result<ExitCode, String> {
         std::env::var_os(name).is_some()
     });
 
+    if let Err(problem) = web::build() {
+        eprintln!("The server will have no page at /, or the one built last: {problem}");
+    }
     eprintln!("Building Syncline in release mode, then starting it. The first build takes a few minutes.");
     let mut cargo = process::cargo(["run", "--release", "--package", "syncline", "--", "serve"]);
     // Paths that the user typed are meant from where they typed them.

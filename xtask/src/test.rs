@@ -4,16 +4,16 @@ use std::env;
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
-use crate::{laws, npm, process};
+use crate::{browser, laws, npm, process, web};
 
 pub(crate) const HELP: &str = "\
 Usage: cargo xtask test [--quick]
 
 Runs, in this order, until one fails: the installation of the npm packages of the
-clients under test, formatting, clippy, the house rules (tests/tidy.rs), all tests,
-the documentation build, the laws of the replicated types on many histories, the
-core on `alloc` alone, and the simulator. Each step prints its command, which may
-be run alone.
+clients under test, and of Chromium where that is possible, the build of the page,
+formatting, clippy, the house rules (tests/tidy.rs), all tests, the documentation
+build, the laws of the replicated types on many histories, the core on `alloc`
+alone, and the simulator. Each step prints its command, which may be run alone.
 
     --quick    fewer kills of the server, fewer histories, fewer seeds of the
                simulator, and no test that waits for more than a minute
@@ -63,7 +63,11 @@ pub(crate) fn run(args: Vec<String>) -> Result<ExitCode, String> {
 fn steps(quick: bool) -> Vec<Step> {
     let seeds = if quick { SEEDS_QUICK } else { SEEDS };
     vec![
-        step("npm packages", || npm::install("tests/clients")),
+        step("npm packages", || {
+            ["tests/clients", "tests/browser", "examples"].into_iter().try_for_each(npm::install)
+        }),
+        step("browser", browser::install),
+        step("page", web::build),
         step("format", || process::run(&mut process::cargo(["fmt", "--all", "--check"]))),
         step("clippy", || {
             process::run(&mut process::cargo([

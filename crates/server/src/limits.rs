@@ -60,7 +60,8 @@ pub(crate) const LISTED_PEOPLE_MAX: usize = 16;
 /// Least time between two lists of rooms, in milliseconds.
 pub(crate) const LIST_EVERY_MS: u64 = 1_000;
 
-/// Time that rooms have to say who is in them before a list is written without, in milliseconds.
+/// Time for which a list of rooms waits for what it lacks: for rooms to say who is in them, and the first one for the
+/// names of stored rooms. In milliseconds.
 pub(crate) const LIST_DESCRIBE_MS_MAX: u64 = 100;
 
 /// Those who are told of every new list of rooms. Each holds a connection open.

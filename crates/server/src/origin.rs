@@ -51,12 +51,6 @@ pub enum OriginError {
 }
 
 impl Origin {
-    /// Returns whether a page from here may connect to a server that was addressed as `host`, the text of the `Host`
-    /// header: it is the server's own page, or one of this machine, or in `allowed`.
-    pub(crate) fn may_connect(&self, host: Option<&str>, allowed: &[Self]) -> bool {
-        self.is_local() || host.is_some_and(|host| self.is_at(host)) || allowed.contains(self)
-    }
-
     /// Returns whether a name cannot be pointed at this machine by somebody else's name server: it is no name, or one of
     /// this machine, or of an allowed page.
     fn is_trusted(&self, allowed: &[Self]) -> bool {
@@ -74,21 +68,54 @@ impl Origin {
     }
 }
 
-/// Returns whether a request may read what is meant for the server's own pages: it comes from one of them, or from no page
-/// at all. A page of a stranger gives itself away by its `Origin`, by `Sec-Fetch-Site`, or, if its name was made to mean
-/// this machine, by a `Host` that nobody has allowed.
-pub(crate) fn is_own_page(headers: &HeaderMap, allowed: &[Origin]) -> bool {
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let asked = host.and_then(|host| parse_authority(Scheme::Http, host).ok());
-    let site = headers.get("sec-fetch-site");
-    let same_site = site.is_none_or(|site| site == "same-origin" || site == "none");
-    let may_connect = |origin: &HeaderValue| {
-        let origin = origin.to_str().ok().and_then(|origin| origin.parse::<Origin>().ok());
-        origin.is_some_and(|origin| origin.may_connect(host, allowed))
-    };
-    asked.is_some_and(|asked| asked.is_trusted(allowed))
-        && same_site
-        && headers.get_all(header::ORIGIN).iter().all(may_connect)
+/// Which pages may use the server.
+///
+/// A page is the server's own if its origin is where the server was asked for. Yet a stranger's name server may point a
+/// name at this machine; then origin and `Host` agree, and only the name itself gives the page away.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Pages {
+    allowed: Vec<Origin>,
+    /// Whether any name will do as the server's own: tokens are asked for, or it is meant to be found under any name.
+    any_name: bool,
+}
+
+impl Pages {
+    pub(crate) fn new(allowed: Vec<Origin>, any_name: bool) -> Self {
+        Self { allowed, any_name }
+    }
+
+    /// Returns whether a request may open a WebSocket: it does not come from a page, or from one that may.
+    pub(crate) fn may_connect(&self, headers: &HeaderMap) -> bool {
+        let origins: Vec<_> = headers.get_all(header::ORIGIN).iter().collect();
+        origins.len() <= 1 && origins.into_iter().all(|origin| self.is_admitted(origin, headers))
+    }
+
+    /// Returns whether a request may read what is meant for the server's own pages. A page of a stranger gives itself away
+    /// by its `Origin` or by `Sec-Fetch-Site`; one that asks without either, by a `Host` that is none of the server's.
+    pub(crate) fn may_read(&self, headers: &HeaderMap) -> bool {
+        let site = headers.get("sec-fetch-site");
+        site.is_none_or(|site| site == "same-origin" || site == "none")
+            && host_of(headers).is_some_and(|host| self.is_own_name(&host))
+            && self.may_connect(headers)
+    }
+
+    fn is_admitted(&self, origin: &HeaderValue, headers: &HeaderMap) -> bool {
+        let Some(origin) = origin.to_str().ok().and_then(|origin| origin.parse::<Origin>().ok()) else {
+            return false;
+        };
+        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        let is_own = || host.is_some_and(|host| origin.is_at(host)) && self.is_own_name(&origin);
+        origin.is_local() || self.allowed.contains(&origin) || is_own()
+    }
+
+    fn is_own_name(&self, name: &Origin) -> bool {
+        self.any_name || name.is_trusted(&self.allowed)
+    }
+}
+
+fn host_of(headers: &HeaderMap) -> Option<Origin> {
+    let host = headers.get(header::HOST)?.to_str().ok()?;
+    parse_authority(Scheme::Http, host).ok()
 }
 
 impl FromStr for Origin {
@@ -151,22 +178,24 @@ mod tests {
         check("http://a:http", Err(OriginError::Port));
     }
 
+    fn headers(origin: &str, host: Option<&str>) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ORIGIN, origin.parse().unwrap());
+        if let Some(host) = host {
+            headers.insert(header::HOST, host.parse().unwrap());
+        }
+        headers
+    }
+
     #[test]
     fn only_own_local_and_allowed_pages_may_connect() {
-        let allowed: Origin = "https://app.example".parse().unwrap();
+        let pages = Pages::new(vec!["https://app.example".parse().unwrap()], false);
         let check = |origin: &str, host: Option<&str>, want: bool| {
-            let parsed: Origin = origin.parse().unwrap();
-            assert_eq!(
-                parsed.may_connect(host, std::slice::from_ref(&allowed)),
-                want,
-                "{origin} at {host:?}"
-            );
+            assert_eq!(pages.may_connect(&headers(origin, host)), want, "{origin} at {host:?}");
         };
-        check("https://sync.example", Some("sync.example"), true);
-        check("https://sync.example", Some("SYNC.example:443"), true);
-        check("http://sync.example:8080", Some("sync.example:8080"), true);
-        check("http://sync.example", Some("sync.example:8080"), false);
-        check("http://evil.example", Some("sync.example"), false);
+        check("http://192.168.0.7:8080", Some("192.168.0.7:8080"), true);
+        check("http://192.168.0.7", Some("192.168.0.7:8080"), false);
+        check("http://evil.example", Some("127.0.0.1"), false);
         check("http://evil.example", None, false);
         check("http://localhost:3000", Some("127.0.0.1:8080"), true);
         check("http://[::1]:3000", None, true);
@@ -174,5 +203,22 @@ mod tests {
         check("https://app.example", Some("sync.example"), true);
         check("http://app.example", Some("sync.example"), false);
         check("https://app.example:8443", Some("sync.example"), false);
+        check("null", Some("127.0.0.1"), false);
+        let mut two = headers("http://localhost", Some("localhost"));
+        two.append(header::ORIGIN, HeaderValue::from_static("http://localhost"));
+        assert!(!pages.may_connect(&two));
+        assert!(pages.may_connect(&HeaderMap::new()), "no page");
+    }
+
+    /// A stranger's name server can point a name at this machine.
+    #[test]
+    fn a_name_that_nobody_vouches_for_is_not_the_servers_own() {
+        let rebound = headers("http://evil.example:8080", Some("evil.example:8080"));
+        assert!(!Pages::new(Vec::new(), false).may_connect(&rebound));
+        assert!(!Pages::new(Vec::new(), false).may_read(&rebound));
+        let named = Pages::new(Vec::new(), true);
+        assert!(named.may_connect(&headers("https://sync.example", Some("SYNC.example:443"))));
+        assert!(named.may_read(&headers("http://sync.example:8080", Some("sync.example:8080"))));
+        assert!(!named.may_connect(&headers("http://sync.example", Some("sync.example:8080"))));
     }
 }

@@ -19,7 +19,7 @@ use crate::{
     lobby::Lobby,
     memory::MemoryBudget,
     metrics::{Metrics, Moment},
-    origin::Origin,
+    origin::Pages,
 };
 
 pub(crate) struct Shared {
@@ -27,7 +27,7 @@ pub(crate) struct Shared {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) memory: Arc<MemoryBudget>,
     pub(crate) inbound: Arc<InboundBudget>,
-    pub(crate) allow_origins: Vec<Origin>,
+    pub(crate) pages: Pages,
     pub(crate) gate: Gate,
     pub(crate) lobby: Lobby,
     connections_max: usize,
@@ -52,7 +52,10 @@ impl Shared {
             metrics: Arc::new(Metrics::new()),
             memory: MemoryBudget::new(config.memory_bytes),
             inbound: InboundBudget::new(INBOUND_BYTES_MAX),
-            allow_origins: config.allow_origins.clone(),
+            pages: Pages::new(
+                config.allow_origins.clone(),
+                config.authorizer.is_some() || config.insecure_listen_anywhere,
+            ),
             gate: Gate::new(config.authorizer.clone()),
             lobby: Lobby::default(),
             connections_max,

@@ -66,11 +66,20 @@ export class RawClient {
 /** What the newest generation says in its token message, so that the server may send it all that it sends to that one. */
 const VERSION = '4.8.0'
 
+const NO_UPDATE = new Uint8Array([0, 0])
+
 export class RawHocuspocus extends RawClient {
   /** Asks for a document as providers do: a token, then Step1. Those before the fourth generation tell no version. */
   attach (address, version = VERSION) {
     this.send(addressed.token(address, '', version))
     this.sendTo(address, frames.step1())
+  }
+
+  /** Says that it holds nothing, as it is asked; updates are acknowledged from then on. */
+  async begin (address) {
+    await until(() => this.ofKind('step1', address).length > 0, `Step1 comes for ${address}`)
+    this.sendTo(address, frames.step2(NO_UPDATE))
+    await until(() => this.statuses(address).length > 0, 'the answer is acknowledged')
   }
 
   async answerFor (address) {

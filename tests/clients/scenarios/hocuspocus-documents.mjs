@@ -96,6 +96,8 @@ const manyDocuments = async (world, server, generation) => {
   world.tell('a socket that breaks takes everyone on it along, out of every document')
   const gone = new Set()
   for (const other of building.there) other.awareness.on('change', ({ removed }) => removed.forEach(id => gone.add(id)))
+  // Who is back at once is not seen leaving.
+  building.sockets[0].provider.shouldConnect = false
   building.here[0].terminate()
   await until(() => building.here.every(one => gone.has(one.doc.clientID)), 'all who were cut off were seen leaving')
 }
@@ -139,7 +141,8 @@ const renewToken = async (world, server, generation) => {
   assert.equal(client.provider.authorizedScope, 'read-write')
 }
 
-const PAYLOADS = ['plain', '', JSON.stringify({ text: '😀 \u0000' }), 'x'.repeat(100_000)]
+/** Together they are less than what may wait for one document of a connection: beyond that they may be lost. */
+const PAYLOADS = ['plain', '', JSON.stringify({ text: '😀 \u0000' }), 'x'.repeat(40_000)]
 
 const sayAside = async (world, server) => {
   world.tell('what is no part of the document reaches all others in it, once, and nobody elsewhere')
@@ -177,12 +180,12 @@ const deliverOnce = async (world, server) => {
   for (const address of addresses) await reader.answerFor(address)
   const writer = await world.rawHocuspocus(server).open()
   writer.attach('once')
-  await writer.answerFor('once')
+  await writer.begin('once')
   const doc = new Y.Doc()
   doc.on('update', update => writer.sendTo('once', frames.update(update)))
   for (let i = 0; i < EDITS; i++) {
     doc.getText('text').insert(i, 'x')
-    await until(() => writer.statuses('once').length === i + 1, 'the edit is acknowledged')
+    await until(() => writer.statuses('once').length === i + 2, 'the edit is acknowledged')
   }
   const bystander = await servedToHocuspocus(server, 'once')
   assert.equal(bystander.getText('text').toString(), 'x'.repeat(EDITS))
@@ -192,7 +195,7 @@ const deliverOnce = async (world, server) => {
     assert.equal(new Set(ranges()).size, EDITS)
     assert.equal(ranges().length, EDITS, 'nothing arrives twice')
   }
-  assert.deepEqual(writer.statuses('once'), Array(EDITS).fill(1))
+  assert.deepEqual(writer.statuses('once'), Array(EDITS + 1).fill(1))
 }
 
 await scenario(async world => {

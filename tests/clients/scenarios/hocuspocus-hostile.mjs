@@ -176,8 +176,9 @@ const witnesses = async (world, server) => {
   for (const one of all) await one.sync()
   for (const one of all) one.doc.getText('text').insert(0, 'peace ')
   const odd = await enter(world, server, ['attacked'])
+  await odd.begin('attacked')
   HONEST.forEach((struct, i) => odd.sendTo('attacked', frames.update(crafted.update({ client: 100 + i }, struct))))
-  await until(() => odd.statuses('attacked').length === HONEST.length, 'honest structs are acknowledged')
+  await until(() => odd.statuses('attacked').length === HONEST.length + 1, 'honest structs are acknowledged')
   for (const one of all) {
     await one.echo()
     await until(() => all.filter(other => other.room === one.room).every(other => sameState(other.doc, one.doc)), 'all agree')

@@ -8,7 +8,7 @@ use syncline_core::{
     time::{MonotonicMs, Now},
 };
 
-use super::{Effect, Guest, Room};
+use super::{Effect, Guest, Room, returning::Returning};
 use crate::{Access, Batch, CloseReason, Dialect};
 
 /// A connection that has joined.
@@ -21,8 +21,11 @@ pub(super) struct Subscriber {
     questions: VecDeque<Question>,
     /// When it was last asked because something was missing.
     asked_at: Option<MonotonicMs>,
-    /// Updates with a gap: its next answer holds what they brought, and acknowledges them.
+    /// Updates that its next answer acknowledges: those with a gap, since it holds what they brought, and those from before
+    /// an answer that counts.
     owed: u32,
+    /// Set while an answer that counts is still to come.
+    returning: Option<Returning>,
     /// Whether it was told that it may only read.
     pub(super) told: bool,
 }
@@ -43,7 +46,7 @@ impl Subscriber {
             Dialect::Yjs => VecDeque::from([Question::Ours]),
             Dialect::Hocuspocus => VecDeque::new(),
         };
-        Self { guest, spoke: false, questions, asked_at: None, owed: 0, told: false }
+        Self { guest, spoke: false, questions, asked_at: None, owed: 0, returning: None, told: false }
     }
 
     /// Notes that it sent something. Returns whether that is the first time.
@@ -55,24 +58,34 @@ impl Subscriber {
         self.guest.access == Access::ReadWrite
     }
 
-    /// Notes that it asked. Returns whether to ask in return.
-    pub(super) fn is_paired(&mut self) -> bool {
+    /// Notes that it asked, with its state vector. Returns whether to ask in return.
+    pub(super) fn is_paired(&mut self, state: &[u8]) -> bool {
         let paired = self.guest.dialect == Dialect::Hocuspocus && self.questions.len() < QUESTIONS_MAX;
         if paired {
             self.questions.push_back(Question::Paired);
+            self.returning = Some(Returning::new(state));
         }
         paired
     }
 
-    /// Notes an update with a gap.
-    pub(super) fn owe(&mut self) {
-        self.owed = self.owed.saturating_add(1);
+    /// Notes an update with a gap, or one that comes before an answer that counts. Its next answer acknowledges it.
+    pub(super) fn owe(&mut self, update: &[u8]) {
+        let counts = self.returning.as_ref().is_none_or(|returning| returning.counts(update));
+        self.owed = self.owed.saturating_add(counts.into());
+    }
+
+    /// Returns whether an answer that counts is still to come.
+    pub(super) fn returns(&self) -> bool {
+        self.returning.is_some()
     }
 
     /// Notes an answer. Returns how many updates it acknowledges: it was made after everything that was received before
     /// it, and holds whatever of that was missing.
     pub(super) fn answers(&mut self) -> u32 {
         let paired = self.questions.pop_front() == Some(Question::Paired);
+        if !self.questions.contains(&Question::Paired) {
+            self.returning = None;
+        }
         std::mem::take(&mut self.owed).saturating_add(paired.into())
     }
 }

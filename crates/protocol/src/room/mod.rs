@@ -5,6 +5,7 @@ mod guests;
 mod machine;
 mod recent;
 mod requests;
+mod returning;
 mod stored;
 #[cfg(test)]
 mod tests;

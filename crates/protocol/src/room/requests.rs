@@ -39,7 +39,7 @@ impl Room {
         }
         match request {
             Request::Sync { state } => {
-                let pairs = subscriber.is_paired();
+                let pairs = subscriber.is_paired(&state);
                 self.syncs.push(Wanting { connection, state, pairs });
             }
             Request::Update { update, answer } if subscriber.may_write() => {
@@ -64,11 +64,11 @@ impl Room {
         let Some(subscriber) = self.subscribers.get_mut(&connection) else { return };
         let acknowledged = match (answer, applied.gap) {
             (true, _) => subscriber.answers(),
-            (false, true) => {
-                subscriber.owe();
+            (false, gap) if gap || subscriber.returns() => {
+                subscriber.owe(update);
                 0
             }
-            (false, false) => 1,
+            (false, _) => 1,
         };
         let dialect = subscriber.guest.dialect;
         self.stats.cut += applied.known;

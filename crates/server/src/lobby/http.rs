@@ -21,7 +21,6 @@ use super::{Lobby, Published};
 use crate::{
     http::problem,
     limits::{LIST_EVERY_MS, LIST_HEARTBEAT_MS},
-    origin,
     shared::Shared,
 };
 
@@ -141,7 +140,7 @@ fn nosniff() -> [(header::HeaderName, &'static str); 1] {
 }
 
 fn check_reader(shared: &Shared, headers: &HeaderMap) -> Result<(), Refusal> {
-    if !origin::is_own_page(headers, &shared.allow_origins) {
+    if !shared.pages.may_read(headers) {
         return Err(Refusal::Origin);
     }
     let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use syncline_core::id::{RoomName, TenantId};
 use syncline_store::records::{self, RecordError, Summary};
+use tokio::task::JoinHandle;
 
 use super::Size;
 use crate::{epoch::Epoch, limits::NAMES_PAGE, storage::StoreDown};
@@ -20,16 +21,17 @@ enum PassError {
     Record(#[from] RecordError),
 }
 
-/// Begins the pass, unless it was begun before. It is a task of the epoch, and reads little at a time.
-pub(super) fn begin(epoch: &Arc<Epoch>) {
-    if epoch.directory.begin_pass() {
-        let epoch = Arc::clone(epoch);
+/// Begins the pass and returns its end, unless it was begun before. It is a task of the epoch, and reads little at a time.
+pub(super) fn begin(epoch: &Arc<Epoch>) -> Option<JoinHandle<()>> {
+    let begins = epoch.directory.begin_pass();
+    let epoch = Arc::clone(epoch);
+    begins.then(|| {
         epoch.tasks.clone().spawn(async move {
             if let Err(error) = run(&epoch).await {
                 tracing::warn!(%error, "the stored rooms could not be listed");
             }
-        });
-    }
+        })
+    })
 }
 
 async fn run(epoch: &Epoch) -> Result<(), PassError> {

@@ -28,7 +28,6 @@ use crate::{
     connection::{self, Arrival},
     http::problem,
     limits::HANDSHAKE_WAIT_MS_MAX,
-    origin::Origin,
     shared::Shared,
 };
 
@@ -126,7 +125,9 @@ async fn upgrade(
     session: impl FnOnce(MonotonicMs) -> Result<Session, CloseReason>,
 ) -> Result<Response, Refusal> {
     let handshake = Handshake::of(request).ok_or(Refusal::NotWebSocket)?;
-    check_origin(shared, request)?;
+    if !shared.pages.may_connect(request.headers()) {
+        return Err(Refusal::Origin);
+    }
     if shared.epoch().is_none() {
         return Err(Refusal::StoreDown);
     }
@@ -163,15 +164,4 @@ async fn turn(shared: &Shared) -> Result<OwnedSemaphorePermit, Refusal> {
         }
         () = shared.stopping.cancelled() => Err(Refusal::StoreDown),
     }
-}
-
-/// A request without an origin does not come from a web page.
-fn check_origin(shared: &Shared, request: &Request) -> Result<(), Refusal> {
-    let headers = request.headers();
-    let mut origins = headers.get_all(header::ORIGIN).iter();
-    let Some(origin) = origins.next() else { return Ok(()) };
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let parsed = origin.to_str().ok().and_then(|origin| origin.parse::<Origin>().ok());
-    let allowed = parsed.is_some_and(|origin| origin.may_connect(host, &shared.allow_origins));
-    if allowed && origins.next().is_none() { Ok(()) } else { Err(Refusal::Origin) }
 }

@@ -5,6 +5,7 @@
 
 mod churn;
 mod documents;
+mod hocuspocus;
 mod http;
 mod loading;
 mod rooms;

@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use serde_json::{Value, json};
-use syncline_store::mem::Failure;
+use syncline_core::limits::COMPACT_LOG_BYTES_MIN;
+use syncline_store::{key::Kind, mem::Failure};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -12,7 +13,7 @@ use tokio::{
 
 use crate::support::{
     client::Client,
-    disk::Disk,
+    disk::{Disk, count},
     raw, start, start_with,
     updates::{letter, long_text},
     within,
@@ -102,6 +103,36 @@ async fn stored_rooms_are_listed() {
         assert_eq!(rooms.len(), 200, "the list has a bound");
         assert!(rooms.iter().all(|room| room["edited"].is_number() && room["bytes"].as_u64() > Some(100)));
         assert!(rooms.is_sorted_by_key(|room| std::cmp::Reverse(room["edited"].as_u64())));
+        server.shutdown().await;
+    })
+    .await;
+}
+
+/// Goal: compaction does not forget when a document was edited. Method: a log that is folded whole, and a new life.
+#[tokio::test]
+async fn a_folded_log_leaves_the_time_of_the_last_edit() {
+    within(async {
+        let disk = Disk::new();
+        let server = start(&disk).await;
+        let mut client = Client::connect(server.addr(), "long").await;
+        client.update(&long_text(1, COMPACT_LOG_BYTES_MIN)).await;
+        client.hear_update().await;
+        let folded = || count(&disk, Kind::Snapshot) > 0 && count(&disk, Kind::Log) == 0;
+        while !folded() {
+            tokio::task::yield_now().await;
+        }
+        let told = list(server.addr()).await["rooms"][0]["edited"].clone();
+        assert!(told.is_number());
+        client.leave().await;
+        server.shutdown().await;
+
+        let server = start(&disk).await;
+        let stored = until(server.addr(), |list| list["complete"] == true).await;
+        assert_eq!(stored["rooms"][0]["edited"], told, "as found in the store");
+        let reader = Client::connect(server.addr(), "long").await;
+        let opened = until(server.addr(), |list| list["rooms"][0]["connections"] == 1).await;
+        assert_eq!(opened["rooms"][0]["edited"], told, "as the room was loaded");
+        drop(reader);
         server.shutdown().await;
     })
     .await;

@@ -4,6 +4,7 @@ use syncline_core::{
     limits::{STATELESS_BYTES_MAX, TEXT_BYTES_MAX},
     log::Author,
 };
+use yrs::updates::encoder::Encode;
 
 use super::*;
 use crate::{Access, Dialect};
@@ -112,17 +113,60 @@ fn a_gap_before_the_answer_is_not_asked_for_again() {
     assert_eq!(durable(&world.read(ALICE)), 2);
 }
 
+/// A client that comes back counts what it did offline as one change, and sends each edit apart before its answer.
+#[test]
+fn nothing_is_acknowledged_before_the_answer_with_which_a_client_begins_to_count() {
+    let mut world = World::counting();
+    let doc = client();
+    world.sync(ALICE);
+    for letter in ["a", "b"] {
+        world.update(ALICE, &typed(&doc, letter));
+        world.flush();
+        world.commit();
+    }
+    assert_eq!(durable(&world.read(ALICE)), 0, "it would take the answer for durable too");
+    typed(&doc, "c");
+    world.answer(ALICE, &doc);
+    world.flush();
+    assert_eq!(durable(&world.read(ALICE)), 0);
+    world.commit();
+    assert_eq!(durable(&world.read(ALICE)), 3);
+    world.update(ALICE, &typed(&doc, "d"));
+    world.flush();
+    world.commit();
+    assert_eq!(durable(&world.read(ALICE)), 1);
+}
+
+/// Goal: what was typed offline and is sent again edit by edit counts once, with the answer.
+#[test]
+fn what_a_client_had_when_it_asked_is_acknowledged_by_its_answer_alone() {
+    let mut world = World::counting();
+    let doc = client();
+    let offline = ["a", "b", "c"].map(|letter| typed(&doc, letter));
+    let state = doc.transact().state_vector().encode_v1();
+    world.request(ALICE, Request::Sync { state: state.into() });
+    let counted = typed(&doc, "d");
+    for update in [&counted, &offline[0], &offline[1], &offline[2]] {
+        world.update(ALICE, update);
+    }
+    world.answer(ALICE, &doc);
+    world.flush();
+    world.commit();
+    assert_eq!(durable(&world.read(ALICE)), 2, "the one that was typed after it had asked, and the answer");
+}
+
 #[test]
 fn acknowledgements_and_questions_outlast_a_lag() {
     let mut world = World::counting();
     let doc = client();
-    world.sync(ALICE);
     for _ in 0..40 {
         world.update(ALICE, &typed(&doc, &"x".repeat(OUTBOUND_BYTES_MAX / 16)));
         world.flush();
         world.commit();
         world.read(BOB);
     }
+    world.sync(ALICE);
+    world.flush();
     let got = world.read(ALICE);
     assert_eq!(world.room.stats().resumed, 1);
     assert_eq!(durable(&got), 40);

@@ -1,19 +1,15 @@
 import * as Y from 'yjs'
 import { WebsocketProvider } from 'y-websocket'
 
-const settings = new URLSearchParams(location.search)
-const server = settings.get('server') ?? 'ws://127.0.0.1:4000/yjs'
-const room = settings.get('room') ?? 'minimal-editor'
+import { room, say, server, user } from '../settings.js'
 
 const doc = new Y.Doc()
 const text = doc.getText('text')
-const provider = new WebsocketProvider(server, encodeURIComponent(room), doc)
+const provider = new WebsocketProvider(`${server}/yjs`, encodeURIComponent(room), doc)
 
-// A presence is seen from its first change on.
-provider.awareness.setLocalStateField('user', {})
+provider.awareness.setLocalStateField('user', user)
 
 const editor = document.querySelector('#editor')
-const state = document.querySelector('#state')
 
 // What was typed is what lies between the common start and the common end of before and after.
 editor.addEventListener('input', () => {
@@ -55,7 +51,7 @@ const shift = (index, delta) => {
 
 const show = () => {
   const people = provider.awareness.getStates().size
-  state.textContent = provider.synced ? `${room}: ${people} here` : 'offline: what you type is sent later'
+  say(provider.synced ? `connected, ${people} here` : 'offline: what you write is sent later')
 }
 provider.on('status', show)
 provider.on('sync', show)
