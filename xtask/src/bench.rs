@@ -7,10 +7,10 @@ use crate::{npm, process};
 pub(crate) const HELP: &str = "\
 Usage: cargo xtask bench [--quick] [FILTER]
 
-Runs the micro benches, then the load generator against this server and against
-the reference servers of y-websocket and Hocuspocus, which npm installs below
-benches/peers. Only what has FILTER in its name runs. benches/README.md says what
-each measures.
+Runs the micro benches, the replicated types beside those of the crate crdts, then
+the load generator against this server and against the reference servers of
+y-websocket and Hocuspocus, which npm installs below benches/peers. Only what has
+FILTER in its name runs. benches/README.md says what each measures.
 
     --quick    one short run of each instead of the median of five";
 
@@ -32,6 +32,7 @@ pub(crate) fn run(args: Vec<String>) -> Result<ExitCode, String> {
     }
     let micro: &[&str] = if quick { &["--max-time", MICRO_QUICK_SECONDS] } else { &[] };
     bench("micro", micro, &filters)?;
+    bench("crdt", if quick { &["--quick"] } else { &[] }, &filters)?;
     bench("relay", if quick { &["--quick"] } else { &[] }, &filters)?;
     Ok(ExitCode::SUCCESS)
 }

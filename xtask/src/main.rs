@@ -7,6 +7,7 @@ mod bench;
 mod browser;
 mod deny;
 mod fuzz;
+mod laws;
 mod npm;
 mod process;
 mod screenshot;
@@ -24,7 +25,7 @@ struct Task {
     run: fn(Vec<String>) -> Result<ExitCode, String>,
 }
 
-const TASKS: [Task; 7] = [
+const TASKS: [Task; 8] = [
     Task {
         name: "serve",
         summary: "build the server and run it on this machine",
@@ -50,6 +51,12 @@ const TASKS: [Task; 7] = [
         summary: "feed hostile bytes to every fuzz target",
         help: fuzz::HELP,
         run: fuzz::run,
+    },
+    Task {
+        name: "laws",
+        summary: "check the laws of the replicated types on many histories",
+        help: laws::HELP,
+        run: laws::run,
     },
     Task {
         name: "deny",

@@ -4,7 +4,7 @@ use std::env;
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
-use crate::{browser, npm, process, web};
+use crate::{browser, laws, npm, process, web};
 
 pub(crate) const HELP: &str = "\
 Usage: cargo xtask test [--quick]
@@ -12,15 +12,18 @@ Usage: cargo xtask test [--quick]
 Runs, in this order, until one fails: the installation of the npm packages of the
 clients under test, and of Chromium where that is possible, the build of the page,
 formatting, clippy, the house rules (tests/tidy.rs), all tests, the documentation
-build, and the simulator. Each step prints its command, which may be run alone.
+build, the laws of the replicated types on many histories, the core on `alloc`
+alone, and the simulator. Each step prints its command, which may be run alone.
 
-    --quick    fewer kills of the server, fewer seeds of the simulator, and no test
-               that waits for more than a minute
+    --quick    fewer kills of the server, fewer histories, fewer seeds of the
+               simulator, and no test that waits for more than a minute
 
 SYNCLINE_KILLS sets how often each kill test ends the server: 200 unless given.";
 
 /// How often each kill test ends the server, unless the caller's environment or `--quick` says otherwise.
 const KILLS: &str = "200";
+/// How many random histories each replicated type has with `--quick`.
+const LAWS_QUICK: &str = "1000";
 /// How many seeds the simulator runs, in full and with `--quick`.
 const SEEDS: &str = "2000";
 const SEEDS_QUICK: &str = "200";
@@ -84,9 +87,22 @@ fn steps(quick: bool) -> Vec<Step> {
             let mut doc = process::cargo(["doc", "--workspace", "--no-deps"]);
             process::run(doc.env("RUSTDOCFLAGS", "-D warnings"))
         }),
+        step("laws", move || laws::run(if quick { vec![LAWS_QUICK.into()] } else { Vec::new() }).map(|_| ())),
+        step("core alone", core_alone),
         step("simulator", move || process::run(&mut simulator(&["--seeds", seeds]))),
         step("same seed, same run", same_seed_same_run),
     ]
+}
+
+/// The core without `std`, and with serde, which no other crate here asks for.
+fn core_alone() -> Result<(), String> {
+    let core = |command, more: &[&str]| {
+        process::run(&mut process::cargo(
+            [command, "--package", "syncline-core", "--no-default-features"].iter().chain(more),
+        ))
+    };
+    core("check", &[])?;
+    core("test", &["--features", "serde", "--lib"])
 }
 
 fn step(name: &'static str, run: impl Fn() -> Result<(), String> + 'static) -> Step {

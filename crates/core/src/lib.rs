@@ -1,4 +1,5 @@
-//! The pure core of Syncline: ids and time values, limits, the guard against hostile bytes, and documents.
+//! The pure core of Syncline: ids and time values, limits, the guard against hostile bytes, documents,
+//! and replicated types.
 //!
 //! Everything here is a function of its arguments. This crate does not read a clock, draw random numbers, block,
 //! do IO or know an async runtime; whoever needs the time or chance passes it in.

@@ -2,7 +2,7 @@
 //!
 //! This crate adds nothing of its own. It names the parts, each of which can be used alone:
 //!
-//! * [`core`]: ids, limits, the guard against hostile bytes, and documents;
+//! * [`core`]: ids, limits, the guard against hostile bytes, documents, and replicated types for state of your own;
 //! * [`protocol`]: the wire codecs, and the machines that decide what a server does;
 //! * [`store`]: the store on disk, and the one in memory;
 //! * [`server`]: a server to embed, which is also what `syncline serve` runs.

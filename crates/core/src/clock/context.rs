@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use super::runs::Runs;
 use super::{Dot, ReplicaId, Run, VectorClock};
 
 /// A causal context: a set of events, kept as runs of events that follow each other.
@@ -33,14 +34,14 @@ use super::{Dot, ReplicaId, Run, VectorClock};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct CausalContext {
     /// Ascending; none is empty, begins at 0, or touches another.
-    runs: Vec<Run>,
+    runs: Runs,
 }
 
 impl CausalContext {
     /// Returns the empty context.
     #[must_use]
     pub const fn new() -> Self {
-        Self { runs: Vec::new() }
+        Self { runs: Runs::new() }
     }
 
     /// Adds an event and returns whether it is new.
@@ -61,10 +62,27 @@ impl CausalContext {
         let len = self.runs[from..].iter().take_while(|known| known.touches(run)).count();
         match self.runs[from..from + len] {
             [] => self.runs.insert(from, run),
-            [known] => self.runs[from] = joined(known, run),
+            [known] => self.runs.as_mut_slice()[from] = joined(known, run),
             [known, .., last] => {
-                self.runs[from] = joined(joined(known, run), last);
-                self.runs.drain(from + 1..from + len);
+                self.runs.as_mut_slice()[from] = joined(joined(known, run), last);
+                self.runs.to_mut().drain(from + 1..from + len);
+            }
+        }
+    }
+
+    /// Adds the [`next`](Self::next) event of `replica` and returns it.
+    pub fn increment(&mut self, replica: ReplicaId) -> Dot {
+        let end = self.runs.partition_point(|run| run.replica <= replica);
+        let last = end.checked_sub(1).and_then(|at| self.runs.as_mut_slice().get_mut(at));
+        match last.filter(|run| run.replica == replica) {
+            Some(run) => {
+                run.last = run.last.saturating_add(1);
+                run.last_dot()
+            }
+            None => {
+                let dot = Dot::new(replica, 1);
+                self.runs.insert(end, Run::of(dot));
+                dot
             }
         }
     }
@@ -74,7 +92,7 @@ impl CausalContext {
         if other.runs.len().saturating_mul(8) < self.runs.len() || other.runs.len() < 2 {
             other.runs.iter().for_each(|&run| self.insert_run(run));
         } else if self.runs != other.runs {
-            let mut merged = Self { runs: Vec::with_capacity(self.runs.len().max(other.runs.len())) };
+            let mut merged = Self { runs: Vec::with_capacity(self.runs.len().max(other.runs.len())).into() };
             let (mut ours, mut theirs) = (self.runs.iter().peekable(), other.runs.iter().peekable());
             while let (Some(a), Some(b)) = (ours.peek(), theirs.peek()) {
                 let least = if a <= b { ours.next() } else { theirs.next() };
@@ -129,8 +147,8 @@ impl CausalContext {
     #[must_use]
     pub fn difference(&self, other: &Self) -> Self {
         let mut runs = Vec::new();
-        let mut theirs = other.runs.as_slice();
-        'runs: for &run in &self.runs {
+        let mut theirs = other.runs();
+        'runs: for &run in self.runs() {
             theirs = &theirs[theirs.partition_point(|their| their.last_dot() < run.first_dot())..];
             let mut first = run.first;
             for their in theirs.iter().take_while(|their| their.first_dot() <= run.last_dot()) {
@@ -145,21 +163,21 @@ impl CausalContext {
                 runs.push(Run { first, ..run });
             }
         }
-        Self { runs }
+        Self { runs: runs.into() }
     }
 
     /// Returns the events that both have.
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Self {
         let mut runs = Vec::new();
-        let mut theirs = other.runs.as_slice();
-        for &run in &self.runs {
+        let mut theirs = other.runs();
+        for &run in self.runs() {
             theirs = &theirs[theirs.partition_point(|their| their.last_dot() < run.first_dot())..];
             for their in theirs.iter().take_while(|their| their.first_dot() <= run.last_dot()) {
                 runs.push(Run { first: run.first.max(their.first), last: run.last.min(their.last), ..run });
             }
         }
-        Self { runs }
+        Self { runs: runs.into() }
     }
 
     /// Returns what has been seen without gaps, from each replica's first event on.
@@ -178,11 +196,16 @@ impl CausalContext {
         replicas
     }
 
+    /// Returns the events of a run, which is not empty and does not begin at 0.
+    pub(crate) fn of_run(run: Run) -> Self {
+        Self { runs: Runs::One(run) }
+    }
+
     /// Adds a run that begins at or behind the first event of the last one.
     pub(crate) fn push(&mut self, run: Run) {
-        match self.runs.last_mut() {
+        match self.runs.as_mut_slice().last_mut() {
             Some(last) if last.touches(run) => *last = joined(*last, run),
-            Some(_) | None => self.runs.push(run),
+            Some(_) | None => self.runs.insert(self.runs.len(), run),
         }
     }
 
@@ -196,7 +219,8 @@ impl CausalContext {
 
 impl From<&VectorClock> for CausalContext {
     fn from(clock: &VectorClock) -> Self {
-        Self { runs: clock.iter().map(|(replica, last)| Run { replica, first: 1, last }).collect() }
+        let runs: Vec<Run> = clock.iter().map(|(replica, last)| Run { replica, first: 1, last }).collect();
+        Self { runs: runs.into() }
     }
 }
 

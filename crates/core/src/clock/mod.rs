@@ -20,6 +20,7 @@ mod dot;
 mod hybrid;
 mod lamport;
 mod run;
+mod runs;
 mod stamp;
 mod vector;
 

@@ -35,6 +35,9 @@
 //!
 //! Types of elements are not written: both sides agree on them beforehand.
 //!
+//! With the feature `serde` every state, delta and digest is for serde the byte string of its canonical bytes, so that what
+//! serde reads has passed the same checks. [`ReplicaId`], [`Dot`], [`HybridTime`] and [`Timestamp`] have their fields.
+//!
 //! Invariants:
 //! * no count is believed before it has been checked against the bytes left;
 //! * no two byte strings decode to the same value;
@@ -50,6 +53,8 @@
 mod clocks;
 mod error;
 mod reader;
+#[cfg(feature = "serde")]
+mod serde;
 mod values;
 mod wire;
 

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::{fmt, ops::Deref};
 
-use super::store::{Changes, DotStore, Live, Replicas, Stability, StoreCodec, StoreWire};
+use super::store::{Change, Changes, DotStore, Live, Replicas, Stability, StoreCodec, StoreWire};
 use super::{CausalDigest, Crdt, Delta, DeltaCrdt};
 use crate::clock::{CausalContext, Dot, ReplicaId};
 use crate::codec::{Codec, DecodeError, Reader, Wire};
@@ -54,6 +54,17 @@ impl<S: DotStore> Causal<S> {
         delta
     }
 
+    /// Makes a change in place and returns it: for mutators that know a shorter way than to merge their change.
+    ///
+    /// `change` must leave what merging the delta that it returns would leave.
+    pub(crate) fn mutate_in_place(
+        &mut self,
+        change: impl FnOnce(&mut S, &mut CausalContext, &mut Changes<'_>) -> Delta<Self>,
+    ) -> Delta<Self> {
+        let live = &mut self.live;
+        change(&mut self.store, &mut self.context, &mut |change| note(live, change))
+    }
+
     /// Drops what no replica can miss any more, and returns that as a change to be sent like any other.
     ///
     /// `acknowledged` holds, for every registered replica but this one, a digest that it was seen to have, however old. What
@@ -65,12 +76,15 @@ impl<S: DotStore> Causal<S> {
     /// bring back what they removed. Let it begin anew from another replica's state.
     pub fn stabilize<'a>(&mut self, acknowledged: impl IntoIterator<Item = &'a CausalDigest>) -> Delta<Self> {
         let Some(stability) = Stability::of(self.digest(), acknowledged) else { return Delta::default() };
-        let mut changes = Changes::default();
-        self.store.stabilize(&stability, &mut changes);
-        if changes.went.is_empty() {
+        let mut has_dropped = false;
+        let live = &mut self.live;
+        self.store.stabilize(&stability, &mut |change| {
+            has_dropped = true;
+            note(live, change);
+        });
+        if !has_dropped {
             return Delta::default();
         }
-        self.note(&changes);
         // SUBTLE: not only the marks, but all that is known to be gone. What a mark had beaten may still be on its way to
         // someone, who without the mark would take it in.
         Delta::causal(S::default(), self.context.difference(&self.live()))
@@ -80,13 +94,6 @@ impl<S: DotStore> Causal<S> {
     #[must_use]
     pub const fn context(&self) -> &CausalContext {
         &self.context
-    }
-
-    fn note(&mut self, changes: &Changes) {
-        if let Some(live) = &mut self.live {
-            changes.went.iter().for_each(|&dot| live.remove(dot));
-            changes.came.iter().for_each(|&dot| live.insert(dot));
-        }
     }
 
     fn live(&self) -> CausalContext {
@@ -105,6 +112,11 @@ impl<S: DotStore> Delta<Causal<S>> {
         store.dots(&mut |dot| {
             context.insert(dot);
         });
+        Self::of(Causal { store, context, live: None })
+    }
+
+    /// As [`causal`](Self::causal), for a context that holds the dots of the store.
+    pub(crate) const fn of_parts(store: S, context: CausalContext) -> Self {
         Self::of(Causal { store, context, live: None })
     }
 
@@ -144,9 +156,8 @@ impl<S: fmt::Debug> fmt::Debug for Causal<S> {
 
 impl<S: DotStore> Crdt for Causal<S> {
     fn merge(&mut self, other: &Self) {
-        let mut changes = Changes::default();
-        self.store.join(&self.context, &other.store, &other.context, &mut changes);
-        self.note(&changes);
+        let live = &mut self.live;
+        self.store.join(&self.context, &other.store, &other.context, &mut |change| note(live, change));
         self.context.merge(&other.context);
     }
 }
@@ -193,5 +204,14 @@ impl<S: StoreCodec> Codec for Causal<S> {
 impl<S: StoreWire> Wire for Causal<S> {
     fn write_tag(out: &mut Vec<u8>) {
         S::write_tag(out);
+    }
+}
+
+fn note(live: &mut Option<Live>, change: Change) {
+    if let Some(live) = live {
+        match change {
+            Change::Came(dot) => live.insert(dot),
+            Change::Went(dot) => live.remove(dot),
+        }
     }
 }

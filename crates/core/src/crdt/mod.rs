@@ -34,6 +34,11 @@
 //! * no value inside of a map owns a causal context;
 //! * no equal states differ in structure or in bytes.
 
+// The guide's examples run as tests of this crate.
+#[cfg(doctest)]
+#[doc = include_str!("../../../../docs/choosing-a-crdt.md")]
+mod guide {}
+
 mod causal;
 mod counter;
 mod delta;

@@ -8,6 +8,7 @@
 
 pub(crate) mod choice;
 pub(crate) mod exhaustive;
+pub(crate) mod fuzz;
 pub(crate) mod graph;
 pub(crate) mod run;
 pub(crate) mod state;

@@ -123,7 +123,7 @@ impl<S: Subject> World<S> {
             return;
         }
         let mut group = choice.of(&self.on_the_way).clone();
-        while choice.one_in(3) {
+        while !choice.is_used_up() && choice.one_in(3) {
             group.merge(choice.of(&self.on_the_way));
         }
         self.replicas[here].merge(&group);

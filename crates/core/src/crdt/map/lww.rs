@@ -5,7 +5,9 @@ use core::borrow::Borrow;
 
 use crate::clock::{CausalContext, Dot, Timestamp};
 use crate::codec::{Codec, DecodeError, Reader};
-use crate::crdt::store::{Changes, DotMap, DotStore, Replicas, Stability, StoreCodec, StoreWire, delegate};
+use crate::crdt::store::{
+    Change, Changes, DotMap, DotStore, Replicas, Stability, StoreCodec, StoreWire, delegate,
+};
 use crate::crdt::{Causal, Delta};
 
 /// A map of last-writer-wins registers: of each key the write with the greatest stamp counts, and a removal is a write.
@@ -160,20 +162,24 @@ impl<K: Clone + Ord + Codec, V: Clone + PartialEq + Codec> StoreWire for LwwMap<
 impl<V: Clone + PartialEq> DotStore for Cell<V> {
     // A write is dropped for two reasons: a later one is there, or it was a tombstone and stable. The greatest write of
     // two states is dropped in neither of them for the first reason, so it is the outcome of every order of merging.
-    fn join(&mut self, ours: &CausalContext, other: &Self, theirs: &CausalContext, changes: &mut Changes) {
+    fn join(
+        &mut self,
+        ours: &CausalContext,
+        other: &Self,
+        theirs: &CausalContext,
+        changes: &mut Changes<'_>,
+    ) {
         let is_common = |a: &Write<V>, b: &Self| b.0.as_ref().is_some_and(|b| b.dot == a.dot);
         let stays = self.0.as_ref().filter(|write| is_common(write, other) || !theirs.contains(write.dot));
         let comes = other.0.as_ref().filter(|write| !is_common(write, self) && !ours.contains(write.dot));
         let order = |write: &&Write<V>| (write.stamp, write.dot);
         let is_new = comes.as_ref().map(order) > stays.as_ref().map(order);
+        let went = if is_new || stays.is_none() { self.0.take().map(|write| write.dot) } else { None };
         if is_new {
-            let before = self.0.take();
-            changes.went.extend(before.map(|write| write.dot));
-            self.0 = other.0.clone();
-            changes.came.extend(self.0.as_ref().map(|write| write.dot));
-        } else if stays.is_none() {
-            changes.went.extend(self.0.take().map(|write| write.dot));
+            self.0.clone_from(&other.0);
         }
+        went.into_iter().for_each(|dot| changes(Change::Went(dot)));
+        self.0.iter().filter(|_| is_new).for_each(|write| changes(Change::Came(write.dot)));
     }
 
     fn is_bottom(&self) -> bool {
@@ -188,10 +194,10 @@ impl<V: Clone + PartialEq> DotStore for Cell<V> {
         Self(self.0.clone().filter(|write| wanted.contains(write.dot)))
     }
 
-    fn stabilize(&mut self, stability: &Stability, changes: &mut Changes) {
+    fn stabilize(&mut self, stability: &Stability, changes: &mut Changes<'_>) {
         // Everyone knows the removal, and all writes from before they knew it have arrived and lost against it.
         let dropped = self.0.take_if(|write| write.value.is_none() && stability.seen.contains(write.dot));
-        changes.went.extend(dropped.map(|write| write.dot));
+        dropped.into_iter().for_each(|write| changes(Change::Went(write.dot)));
     }
 }
 

@@ -9,16 +9,26 @@ use alloc::{collections::BTreeMap, vec::Vec};
 use super::{Content, Node, Order, Rga};
 use crate::clock::{CausalContext, Dot};
 use crate::codec::{Codec, DecodeError, Reader, write_var};
-use crate::crdt::store::{Changes, DotStore, Replicas, Stability, StoreCodec, StoreWire, within};
+use crate::crdt::store::{Change, Changes, DotStore, Replicas, Stability, StoreCodec, StoreWire, within};
 
 /// New nodes that are put into the order one by one, at a scan each; for more of them the order is made anew, unless the
 /// list is far longer.
 const NEW_NODES_MAX: usize = 16;
 
 impl<T: Clone + PartialEq> DotStore for Rga<T> {
-    fn join(&mut self, ours: &CausalContext, other: &Self, theirs: &CausalContext, changes: &mut Changes) {
-        let dropped = within(&self.nodes, theirs).filter(|(dot, _)| !other.nodes.contains_key(dot));
-        let dropped: Vec<Dot> = dropped.map(|(dot, _)| dot).collect();
+    fn join(
+        &mut self,
+        ours: &CausalContext,
+        other: &Self,
+        theirs: &CausalContext,
+        changes: &mut Changes<'_>,
+    ) {
+        let mut dropped = Vec::new();
+        within(&self.nodes, theirs, |dot, _| {
+            if !other.nodes.contains_key(&dot) {
+                dropped.push(dot);
+            }
+        });
         dropped.iter().for_each(|&dot| self.forget(dot, changes));
         let mut new = Vec::new();
         for (&dot, node) in &other.nodes {
@@ -27,7 +37,7 @@ impl<T: Clone + PartialEq> DotStore for Rga<T> {
                     self.delete_node(dot, deletion, changes);
                 }
             } else if !ours.contains(dot) {
-                node.dots(dot, &mut |dot| changes.came.push(dot));
+                node.dots(dot, &mut |dot| changes(Change::Came(dot)));
                 if let Content::Deleted(deletion) = node.content {
                     self.deletions.insert(deletion, dot);
                 }
@@ -52,13 +62,17 @@ impl<T: Clone + PartialEq> DotStore for Rga<T> {
     }
 
     fn pick(&self, wanted: &CausalContext) -> Self {
-        let inserted = within(&self.nodes, wanted).map(|(dot, _)| dot);
-        let deleted = within(&self.deletions, wanted).map(|(_, &dot)| dot);
-        let picked = inserted.chain(deleted).filter_map(|dot| Some((dot, self.nodes.get(&dot)?.clone())));
-        Self::of(picked.collect())
+        let mut picked = BTreeMap::new();
+        within(&self.nodes, wanted, |dot, node| {
+            picked.insert(dot, node.clone());
+        });
+        within(&self.deletions, wanted, |_, &dot| {
+            picked.extend(self.nodes.get(&dot).map(|node| (dot, node.clone())));
+        });
+        Self::of(picked)
     }
 
-    fn stabilize(&mut self, stability: &Stability, changes: &mut Changes) {
+    fn stabilize(&mut self, stability: &Stability, changes: &mut Changes<'_>) {
         // SUBTLE: insertions stand behind elements that their writer sees. All who have seen the deletion insert nothing
         // behind it any more, and what they inserted before has arrived. So a node that nothing stands on stays so.
         let mut standing: BTreeMap<Dot, usize> = BTreeMap::new();
@@ -91,9 +105,9 @@ impl<T> Rga<T> {
     }
 
     /// Removes a node; the order is for the caller to make anew.
-    fn forget(&mut self, dot: Dot, changes: &mut Changes) {
+    fn forget(&mut self, dot: Dot, changes: &mut Changes<'_>) {
         if let Some(node) = self.nodes.remove(&dot) {
-            node.dots(dot, &mut |dot| changes.went.push(dot));
+            node.dots(dot, &mut |dot| changes(Change::Went(dot)));
             if let Content::Deleted(deletion) = node.content {
                 self.deletions.remove(&deletion);
             }
@@ -101,19 +115,19 @@ impl<T> Rga<T> {
     }
 
     /// Deletes a node; of several deletions the one with the least dot is kept.
-    fn delete_node(&mut self, dot: Dot, deletion: Dot, changes: &mut Changes) {
+    fn delete_node(&mut self, dot: Dot, deletion: Dot, changes: &mut Changes<'_>) {
         let Some(node) = self.nodes.get_mut(&dot) else { return };
         match node.content {
             Content::Deleted(before) if before <= deletion => return,
             Content::Deleted(before) => {
                 self.deletions.remove(&before);
-                changes.went.push(before);
+                changes(Change::Went(before));
             }
             Content::Live(_) => self.order.delete(dot),
         }
         node.content = Content::Deleted(deletion);
         self.deletions.insert(deletion, dot);
-        changes.came.push(deletion);
+        changes(Change::Came(deletion));
     }
 }
 

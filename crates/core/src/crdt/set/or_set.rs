@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::borrow::Borrow;
 
-use crate::clock::{CausalContext, Dot, ReplicaId};
+use crate::clock::{CausalContext, Dot, ReplicaId, Run};
 use crate::codec::{Codec, DecodeError, Reader};
 use crate::crdt::store::{
     Changes, DotMap, DotSet, DotStore, Nested, Replicas, Stability, StoreCodec, StoreWire, delegate,
@@ -119,7 +119,13 @@ impl<E: Clone + Ord> OrSet<E> {
 impl<E: Clone + Ord> Causal<OrSet<E>> {
     /// Adds an element in the name of `replica`.
     pub fn add(&mut self, replica: ReplicaId, element: E) -> Delta<Self> {
-        self.mutate(replica, |set, dot| set.add(dot, element))
+        self.mutate_in_place(|set, context, changes| {
+            let dot = context.increment(replica);
+            let before = set.additions.replace(&element, DotSet::One(dot), changes);
+            let mut seen = CausalContext::of_run(Run::of(dot));
+            before.dots(&mut |dot| seen.insert_run(Run::of(dot)));
+            Delta::of_parts(OrSet { additions: DotMap::of(element, DotSet::One(dot)) }, seen)
+        })
     }
 
     /// Removes an element, as far as this replica has seen it added. If it is not there, nothing changes.
@@ -127,7 +133,10 @@ impl<E: Clone + Ord> Causal<OrSet<E>> {
     where
         E: Borrow<Q>,
     {
-        self.mutate_without_dot(|set| set.remove(element))
+        self.mutate_in_place(|set, _, changes| {
+            let before = set.additions.remove(element, changes);
+            Delta::of_parts(OrSet::default(), before.as_slice().iter().copied().collect())
+        })
     }
 
     /// Removes all elements that this replica has seen.

@@ -6,7 +6,7 @@ use core::borrow::Borrow;
 use crate::clock::{CausalContext, Dot, ReplicaId};
 use crate::codec::{Codec, DecodeError, Reader};
 use crate::crdt::store::{
-    Changes, DotMap, DotSet, DotStore, Nested, Replicas, Stability, StoreCodec, StoreWire, delegate,
+    Change, Changes, DotMap, DotSet, DotStore, Nested, Replicas, Stability, StoreCodec, StoreWire, delegate,
 };
 use crate::crdt::{Causal, Delta};
 
@@ -123,7 +123,13 @@ impl<E: Clone + Ord + Codec> StoreWire for RwSet<E> {
 }
 
 impl DotStore for Votes {
-    fn join(&mut self, ours: &CausalContext, other: &Self, theirs: &CausalContext, changes: &mut Changes) {
+    fn join(
+        &mut self,
+        ours: &CausalContext,
+        other: &Self,
+        theirs: &CausalContext,
+        changes: &mut Changes<'_>,
+    ) {
         self.additions.join(ours, &other.additions, theirs, changes);
         self.removals.join(ours, &other.removals, theirs, changes);
     }
@@ -141,7 +147,7 @@ impl DotStore for Votes {
         Self { additions: self.additions.pick(wanted), removals: self.removals.pick(wanted) }
     }
 
-    fn stabilize(&mut self, stability: &Stability, changes: &mut Changes) {
+    fn stabilize(&mut self, stability: &Stability, changes: &mut Changes<'_>) {
         // SUBTLE: the additions go too, since the removals have beaten them. That holds for additions that had not seen the
         // removals, and only while nobody has dropped these: who has, adds the element again without naming them. So the
         // removals must still have been held by all, and the additions have been seen by all, their own writers included,
@@ -154,8 +160,8 @@ impl DotStore for Votes {
             && removals.iter().all(is_beaten)
             && self.additions.as_slice().iter().all(is_known)
         {
-            self.dots(&mut |dot| changes.went.push(dot));
-            *self = Self::default();
+            let dropped = core::mem::take(self);
+            dropped.dots(&mut |dot| changes(Change::Went(dot)));
         }
     }
 }

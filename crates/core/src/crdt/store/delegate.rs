@@ -5,7 +5,7 @@
 macro_rules! delegate {
     ($name:ty, $field:ident: $inner:ty, [$($bounds:tt)*] $(, codec [$($codec:tt)*])?) => {
         impl<$($bounds)*> DotStore for $name {
-            fn join(&mut self, ours: &CausalContext, other: &Self, theirs: &CausalContext, changes: &mut Changes) {
+            fn join(&mut self, ours: &CausalContext, other: &Self, theirs: &CausalContext, changes: &mut Changes<'_>) {
                 self.$field.join(ours, &other.$field, theirs, changes);
             }
 
@@ -21,7 +21,7 @@ macro_rules! delegate {
                 Self { $field: self.$field.pick(wanted) }
             }
 
-            fn stabilize(&mut self, stability: &Stability, changes: &mut Changes) {
+            fn stabilize(&mut self, stability: &Stability, changes: &mut Changes<'_>) {
                 self.$field.stabilize(stability, changes);
             }
         }

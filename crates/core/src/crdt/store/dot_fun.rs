@@ -2,7 +2,7 @@
 
 use alloc::{collections::BTreeMap, vec::Vec};
 
-use super::{Changes, DotStore, Nested, Replicas, StoreCodec, within};
+use super::{Change, Changes, DotStore, Nested, Replicas, StoreCodec, within};
 use crate::clock::{CausalContext, Dot};
 use crate::codec::{Codec, DecodeError, Reader, write_var};
 
@@ -31,18 +31,27 @@ impl<V> DotFun<V> {
 }
 
 impl<V: Clone + PartialEq> DotStore for DotFun<V> {
-    fn join(&mut self, ours: &CausalContext, other: &Self, theirs: &CausalContext, changes: &mut Changes) {
-        let gone =
-            within(&self.values, theirs).map(|(dot, _)| dot).filter(|dot| !other.values.contains_key(dot));
-        let gone: Vec<Dot> = gone.collect();
+    fn join(
+        &mut self,
+        ours: &CausalContext,
+        other: &Self,
+        theirs: &CausalContext,
+        changes: &mut Changes<'_>,
+    ) {
+        let mut gone = Vec::new();
+        within(&self.values, theirs, |dot, _| {
+            if !other.values.contains_key(&dot) {
+                gone.push(dot);
+            }
+        });
         for dot in gone {
             self.values.remove(&dot);
-            changes.went.push(dot);
+            changes(Change::Went(dot));
         }
         for (&dot, value) in &other.values {
             if !ours.contains(dot) && !self.values.contains_key(&dot) {
                 self.values.insert(dot, value.clone());
-                changes.came.push(dot);
+                changes(Change::Came(dot));
             }
         }
     }
@@ -56,7 +65,11 @@ impl<V: Clone + PartialEq> DotStore for DotFun<V> {
     }
 
     fn pick(&self, wanted: &CausalContext) -> Self {
-        Self { values: within(&self.values, wanted).map(|(dot, value)| (dot, value.clone())).collect() }
+        let mut values = BTreeMap::new();
+        within(&self.values, wanted, |dot, value| {
+            values.insert(dot, value.clone());
+        });
+        Self { values }
     }
 }
 

@@ -3,7 +3,8 @@
 use alloc::{collections::BTreeMap, vec::Vec};
 use core::borrow::Borrow;
 
-use super::{Changes, DotStore, Replicas, Stability, StoreCodec, within};
+use super::dot_index::DotIndex;
+use super::{Change, Changes, DotStore, Replicas, Stability, StoreCodec};
 use crate::clock::{CausalContext, Dot};
 use crate::codec::{Codec, DecodeError, Reader, write_var};
 
@@ -11,18 +12,19 @@ use crate::codec::{Codec, DecodeError, Reader, write_var};
 ///
 /// An index leads from each dot to its key, so that what a change removes is found without walking through all keys:
 /// joining costs the logarithm of the size for each dot and key of the smaller side. Keys are held twice and cloned once
-/// for each of their dots; share those that are large, as `Arc<str>`.
+/// for each of their dots; share those that are large, as `Arc<str>`. A map that is a change has no index until another is
+/// merged into it.
 ///
 /// Bytes: count, then of each key, ascending: the key, its store.
 #[derive(Clone, Debug)]
 pub(crate) struct DotMap<K, S> {
     entries: BTreeMap<K, S>,
-    keys: BTreeMap<Dot, K>,
+    keys: Option<DotIndex<K>>,
 }
 
 impl<K, S> Default for DotMap<K, S> {
     fn default() -> Self {
-        Self { entries: BTreeMap::new(), keys: BTreeMap::new() }
+        Self { entries: BTreeMap::new(), keys: None }
     }
 }
 
@@ -38,14 +40,11 @@ impl<K: Ord, S: Eq> Eq for DotMap<K, S> {}
 impl<K: Clone + Ord, S: DotStore> DotMap<K, S> {
     /// Returns the map with one key, or the empty map if its store is empty.
     pub(crate) fn of(key: K, store: S) -> Self {
-        let mut map = Self::default();
+        let mut entries = BTreeMap::new();
         if !store.is_bottom() {
-            store.dots(&mut |dot| {
-                map.keys.insert(dot, key.clone());
-            });
-            map.entries.insert(key, store);
+            entries.insert(key, store);
         }
-        map
+        Self { entries, keys: None }
     }
 
     pub(crate) fn store<Q: Ord + ?Sized>(&self, key: &Q) -> Option<&S>
@@ -73,36 +72,78 @@ impl<K: Clone + Ord, S: DotStore> DotMap<K, S> {
         context
     }
 
+    /// Puts `store`, which is not empty, in the place of that of `key`, which is returned.
+    pub(crate) fn replace(&mut self, key: &K, store: S, changes: &mut Changes<'_>) -> S {
+        let keys = self.keys.get_or_insert_with(|| index(&self.entries));
+        store.dots(&mut |dot| {
+            keys.insert(dot, key.clone());
+            changes(Change::Came(dot));
+        });
+        let before = self.entries.insert(key.clone(), store).unwrap_or_default();
+        before.dots(&mut |dot| {
+            keys.remove(dot);
+            changes(Change::Went(dot));
+        });
+        before
+    }
+
+    /// Removes a key and returns its store.
+    pub(crate) fn remove<Q: Ord + ?Sized>(&mut self, key: &Q, changes: &mut Changes<'_>) -> S
+    where
+        K: Borrow<Q>,
+    {
+        let keys = self.keys.get_or_insert_with(|| index(&self.entries));
+        let before = self.entries.remove(key).unwrap_or_default();
+        before.dots(&mut |dot| {
+            keys.remove(dot);
+            changes(Change::Went(dot));
+        });
+        before
+    }
+
     /// Changes the store of one key, and the index with it.
-    pub(crate) fn edit(&mut self, key: &K, changes: &mut Changes, edit: impl FnOnce(&mut S, &mut Changes)) {
-        let (came, went) = changes.mark();
+    fn edit(&mut self, key: &K, changes: &mut Changes<'_>, edit: impl FnOnce(&mut S, &mut Changes<'_>)) {
+        let keys = self.keys.get_or_insert_with(|| index(&self.entries));
+        let mut note = |change| {
+            match change {
+                Change::Came(dot) => {
+                    keys.insert(dot, key.clone());
+                }
+                Change::Went(dot) => keys.remove(dot),
+            }
+            changes(change);
+        };
         if let Some(store) = self.entries.get_mut(key) {
-            edit(store, changes);
+            edit(store, &mut note);
             if store.is_bottom() {
                 self.entries.remove(key);
             }
         } else {
             let mut store = S::default();
-            edit(&mut store, changes);
+            edit(&mut store, &mut note);
             if !store.is_bottom() {
                 self.entries.insert(key.clone(), store);
             }
-        }
-        for dot in &changes.went[went..] {
-            self.keys.remove(dot);
-        }
-        for &dot in &changes.came[came..] {
-            self.keys.insert(dot, key.clone());
         }
     }
 }
 
 impl<K: Clone + Ord, S: DotStore> DotStore for DotMap<K, S> {
-    fn join(&mut self, ours: &CausalContext, other: &Self, theirs: &CausalContext, changes: &mut Changes) {
+    fn join(
+        &mut self,
+        ours: &CausalContext,
+        other: &Self,
+        theirs: &CausalContext,
+        changes: &mut Changes<'_>,
+    ) {
         // Keys of which they have nothing left, though they have seen something of it. Those that both have come below.
-        let lost = within(&self.keys, theirs).filter(|(dot, _)| !other.keys.contains_key(dot));
-        let lost = lost.filter(|(_, key)| !other.entries.contains_key(key));
-        let lost: Vec<K> = lost.map(|(_, key)| key.clone()).collect();
+        let mut lost = Vec::new();
+        let keys = self.keys.get_or_insert_with(|| index(&self.entries));
+        keys.within(theirs, |key| {
+            if !other.entries.contains_key(key) {
+                lost.push(key.clone());
+            }
+        });
         let nothing = S::default();
         for key in &lost {
             self.edit(key, changes, |store, changes| store.join(ours, &nothing, theirs, changes));
@@ -117,25 +158,29 @@ impl<K: Clone + Ord, S: DotStore> DotStore for DotMap<K, S> {
     }
 
     fn dots(&self, visit: &mut dyn FnMut(Dot)) {
-        self.keys.keys().copied().for_each(visit);
+        self.entries.values().for_each(|store| store.dots(visit));
     }
 
     fn pick(&self, wanted: &CausalContext) -> Self {
-        let mut picked = Self::default();
-        for (_, key) in within(&self.keys, wanted) {
-            if !picked.entries.contains_key(key)
+        let mut entries = BTreeMap::new();
+        let pick = |key: &K| {
+            if !entries.contains_key(key)
                 && let Some(store) = self.entries.get(key)
             {
-                picked.edit(key, &mut Changes::default(), |part, changes| {
-                    *part = store.pick(wanted);
-                    part.dots(&mut |dot| changes.came.push(dot));
-                });
+                let part = store.pick(wanted);
+                if !part.is_bottom() {
+                    entries.insert(key.clone(), part);
+                }
             }
+        };
+        match &self.keys {
+            Some(keys) => keys.within(wanted, pick),
+            None => self.entries.keys().for_each(pick),
         }
-        picked
+        Self { entries, keys: None }
     }
 
-    fn stabilize(&mut self, stability: &Stability, changes: &mut Changes) {
+    fn stabilize(&mut self, stability: &Stability, changes: &mut Changes<'_>) {
         let keys: Vec<K> = self.entries.keys().cloned().collect();
         for key in &keys {
             self.edit(key, changes, |store, changes| store.stabilize(stability, changes));
@@ -155,20 +200,31 @@ impl<K: Clone + Ord + Codec, S: StoreCodec> StoreCodec for DotMap<K, S> {
     }
 
     fn decode(replicas: &Replicas, reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let mut map = Self::default();
+        let (mut entries, mut keys) = (BTreeMap::new(), DotIndex::new());
         for _ in 0..reader.count(K::BYTES_MIN + S::BYTES_MIN)? {
-            let key = reader.after(map.entries.last_key_value().map(|(last, _)| last))?;
+            let key: K = reader.after(entries.last_key_value().map(|(last, _)| last))?;
             let store = S::decode(replicas, reader)?;
             if store.is_bottom() {
                 return Err(DecodeError::Range { at: reader.at() });
             }
             let mut is_known = false;
-            store.dots(&mut |dot| is_known |= map.keys.insert(dot, key.clone()).is_some());
+            store.dots(&mut |dot| is_known |= !keys.insert(dot, key.clone()));
             if is_known {
                 return Err(DecodeError::Dot { at: reader.at() });
             }
-            map.entries.insert(key, store);
+            entries.insert(key, store);
         }
-        Ok(map)
+        Ok(Self { entries, keys: Some(keys) })
     }
+}
+
+/// Returns the index of `entries`: from each dot to its key.
+fn index<K: Clone + Ord, S: DotStore>(entries: &BTreeMap<K, S>) -> DotIndex<K> {
+    let mut keys = DotIndex::new();
+    for (key, store) in entries {
+        store.dots(&mut |dot| {
+            keys.insert(dot, key.clone());
+        });
+    }
+    keys
 }

@@ -1,9 +1,8 @@
 //! A few events that mean the same.
 
 use alloc::vec::Vec;
-use core::mem;
 
-use super::{Changes, DotStore, Nested, Replicas, StoreCodec};
+use super::{Change, Changes, DotStore, Nested, Replicas, StoreCodec};
 use crate::clock::{CausalContext, Dot};
 use crate::codec::{DecodeError, Reader, write_var};
 
@@ -29,44 +28,44 @@ impl DotSet {
             Self::Many(dots) => dots.as_slice(),
         }
     }
+}
 
-    fn from_ascending(dots: Vec<Dot>) -> Self {
-        match dots.as_slice() {
-            [] => Self::Empty,
-            [dot] => Self::One(*dot),
-            [_, _, ..] => Self::Many(dots),
-        }
-    }
-
-    fn into_vec(self) -> Vec<Dot> {
-        match self {
-            Self::Empty => Vec::new(),
-            Self::One(dot) => Vec::from([dot]),
-            Self::Many(dots) => dots,
+impl FromIterator<Dot> for DotSet {
+    fn from_iter<I: IntoIterator<Item = Dot>>(dots: I) -> Self {
+        let mut dots = dots.into_iter();
+        match (dots.next(), dots.next()) {
+            (None, _) => Self::Empty,
+            (Some(dot), None) => Self::One(dot),
+            (Some(first), Some(second)) => {
+                let mut all: Vec<Dot> = [first, second].into_iter().chain(dots).collect();
+                all.sort_unstable();
+                Self::Many(all)
+            }
         }
     }
 }
 
 impl DotStore for DotSet {
-    fn join(&mut self, ours: &CausalContext, other: &Self, theirs: &CausalContext, changes: &mut Changes) {
+    fn join(
+        &mut self,
+        ours: &CausalContext,
+        other: &Self,
+        theirs: &CausalContext,
+        changes: &mut Changes<'_>,
+    ) {
         if self == other {
             return;
         }
-        let (here, there) = (self.as_slice(), other.as_slice());
-        let gone = |dot: &Dot| there.binary_search(dot).is_err() && theirs.contains(*dot);
-        let new = |dot: &Dot| here.binary_search(dot).is_err() && !ours.contains(*dot);
-        let (came, went) = changes.mark();
-        changes.went.extend(here.iter().copied().filter(gone));
-        changes.came.extend(there.iter().copied().filter(new));
-        let (came, went) = (&changes.came[came..], &changes.went[went..]);
-        if came.is_empty() && went.is_empty() {
-            return;
+        let gone = |dot: &Dot| other.as_slice().binary_search(dot).is_err() && theirs.contains(*dot);
+        let went: Vec<Dot> = self.as_slice().iter().copied().filter(gone).collect();
+        let new = |dot: &Dot| self.as_slice().binary_search(dot).is_err() && !ours.contains(*dot);
+        let came: Vec<Dot> = other.as_slice().iter().copied().filter(new).collect();
+        if !went.is_empty() || !came.is_empty() {
+            let stays = self.as_slice().iter().copied().filter(|dot| went.binary_search(dot).is_err());
+            *self = stays.chain(came.iter().copied()).collect();
+            went.into_iter().for_each(|dot| changes(Change::Went(dot)));
+            came.into_iter().for_each(|dot| changes(Change::Came(dot)));
         }
-        let mut dots = mem::take(self).into_vec();
-        dots.retain(|dot| went.binary_search(dot).is_err());
-        dots.extend_from_slice(came);
-        dots.sort_unstable();
-        *self = Self::from_ascending(dots);
     }
 
     fn is_bottom(&self) -> bool {
@@ -79,7 +78,7 @@ impl DotStore for DotSet {
 
     fn pick(&self, wanted: &CausalContext) -> Self {
         let picked = self.as_slice().iter().copied().filter(|&dot| wanted.contains(dot));
-        Self::from_ascending(picked.collect())
+        picked.collect()
     }
 }
 
@@ -103,6 +102,6 @@ impl StoreCodec for DotSet {
             }
             dots.push(dot);
         }
-        Ok(Self::from_ascending(dots))
+        Ok(dots.into_iter().collect())
     }
 }

@@ -22,15 +22,24 @@ impl Live {
     }
 
     pub(crate) fn insert(&mut self, dot: Dot) {
-        let before = self.runs.range(..=dot).next_back().map(|(&first, &last)| Self::run(first, last));
-        let before = before.filter(|run| run.touches(Run::of(dot)));
-        if before.is_some_and(|run| run.contains(dot)) {
-            return;
+        let behind = |runs: &mut BTreeMap<Dot, u64>| {
+            let next = dot.counter.checked_add(1).map(|counter| Dot { counter, ..dot });
+            next.and_then(|next| runs.remove(&next)).unwrap_or(dot.counter)
+        };
+        match self.runs.range_mut(..=dot).next_back() {
+            Some((&first, &mut last)) if Self::run(first, last).contains(dot) => {}
+            Some((&first, last)) if Self::run(first, *last).touches(Run::of(dot)) => {
+                *last = dot.counter;
+                let last = behind(&mut self.runs);
+                if last > dot.counter {
+                    self.runs.insert(first, last);
+                }
+            }
+            Some(_) | None => {
+                let last = behind(&mut self.runs);
+                self.runs.insert(dot, last);
+            }
         }
-        let first = before.map_or(dot, Run::first_dot);
-        let next = dot.counter.checked_add(1).map(|counter| Dot { counter, ..dot });
-        let behind = next.and_then(|next| self.runs.remove(&next));
-        self.runs.insert(first, behind.unwrap_or(dot.counter));
     }
 
     pub(crate) fn remove(&mut self, dot: Dot) {

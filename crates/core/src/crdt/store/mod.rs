@@ -9,12 +9,13 @@
 mod changes;
 mod delegate;
 mod dot_fun;
+mod dot_index;
 mod dot_map;
 mod dot_set;
 mod live;
 mod stability;
 
-pub use changes::Changes;
+pub use changes::{Change, Changes};
 pub(in crate::crdt) use delegate::delegate;
 pub(super) use dot_fun::DotFun;
 pub(super) use dot_map::DotMap;
@@ -34,7 +35,7 @@ pub trait DotStore: Clone + Default + PartialEq {
     /// Takes in `other`: an event that both have stays, and one that only one has stays if the other has not seen it.
     ///
     /// `ours` and `theirs` are what either side has seen, before the merge. Every dot that comes or goes is reported.
-    fn join(&mut self, ours: &CausalContext, other: &Self, theirs: &CausalContext, changes: &mut Changes);
+    fn join(&mut self, ours: &CausalContext, other: &Self, theirs: &CausalContext, changes: &mut Changes<'_>);
 
     /// Returns whether the store holds no event.
     fn is_bottom(&self) -> bool;
@@ -47,7 +48,7 @@ pub trait DotStore: Clone + Default + PartialEq {
     fn pick(&self, wanted: &CausalContext) -> Self;
 
     /// Drops what no replica can miss any more: see [`Causal::stabilize`](super::Causal::stabilize).
-    fn stabilize(&mut self, stability: &Stability, changes: &mut Changes) {
+    fn stabilize(&mut self, stability: &Stability, changes: &mut Changes<'_>) {
         let _ = (stability, changes);
     }
 }
@@ -117,14 +118,17 @@ impl Replicas {
     }
 }
 
-/// Returns the entries of `map` whose dots are in `context`, by way of whichever of the two is shorter.
+/// Calls `visit` with the entries of `map` whose dots are in `context`, by way of whichever of the two is shorter.
 pub(super) fn within<'a, T>(
     map: &'a BTreeMap<Dot, T>,
-    context: &'a CausalContext,
-) -> impl Iterator<Item = (Dot, &'a T)> + 'a {
-    let by_runs = context.runs().len() <= map.len();
-    let runs = if by_runs { context.runs() } else { &[] };
-    let in_runs = runs.iter().flat_map(|run| map.range(run.first_dot()..=run.last_dot()));
-    let entries = if by_runs { None } else { Some(map.iter().filter(|(dot, _)| context.contains(**dot))) };
-    in_runs.chain(entries.into_iter().flatten()).map(|(dot, value)| (*dot, value))
+    context: &CausalContext,
+    mut visit: impl FnMut(Dot, &'a T),
+) {
+    if context.runs().len() <= map.len() {
+        for run in context.runs() {
+            map.range(run.first_dot()..=run.last_dot()).for_each(|(&dot, value)| visit(dot, value));
+        }
+    } else {
+        map.iter().filter(|(dot, _)| context.contains(**dot)).for_each(|(&dot, value)| visit(dot, value));
+    }
 }

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use std::marker::PhantomData;
 
 use syncline_core::clock::CausalContext;
-use syncline_core::crdt::store::{Changes, DotStore};
+use syncline_core::crdt::store::DotStore;
 use syncline_core::crdt::{Causal, CausalDigest, Delta, DeltaCrdt};
 
 use crate::laws::graph::{Events, Graph};
@@ -68,7 +68,7 @@ fn joined<S: DotStore>(
     noted: CausalContext,
 ) -> Causal<S> {
     let mut store: S = (**state).clone();
-    store.join(state.context(), other, theirs, &mut Changes::default());
+    store.join(state.context(), other, theirs, &mut |_| ());
     let mut context = state.context().clone();
     context.merge(&noted);
     Delta::causal(store, context).state().clone()
