@@ -1,7 +1,10 @@
 //! A client as y-websocket or Hocuspocus makes one: it edits, offline too, and syncs whenever it is connected.
 
 use bytes::Bytes;
-use syncline_core::guard::{Reader, scan_update};
+use syncline_core::{
+    doc::YjsDocument,
+    guard::{Reader, scan_update},
+};
 use syncline_protocol::{Dialect, Guest, wire::yjs};
 use yrs::{
     Any, Array, ClientID, Doc, GetString, Map, OffsetKind, Options, ReadTxn, StateVector, Text, Transact,
@@ -14,6 +17,11 @@ use crate::trace::Rng;
 /// One editor with its document.
 pub(crate) struct Client {
     doc: Doc,
+    /// The same once more, to tell what of an update can be taken in now.
+    known: YjsDocument,
+    /// Updates that overtook what they rest on. yrs 0.28 would hold them too, but when what they rest on comes together with
+    /// them again, it joins the two to characters that nobody typed.
+    waiting: Vec<Bytes>,
     /// Whether the server has answered since the client connected.
     pub(crate) synced: bool,
     /// How many of its updates are not acknowledged, if it counts them as Hocuspocus does.
@@ -32,6 +40,8 @@ impl Client {
         options.guid = "".into();
         Self {
             doc: Doc::with_options(options),
+            known: YjsDocument::default(),
+            waiting: Vec::new(),
             synced: false,
             unsaved: counts.then_some(0),
             offline: Vec::new(),
@@ -74,8 +84,9 @@ impl Client {
             }
             _ => text.insert(&mut txn, 0, "x"),
         }
-        let update = txn.encode_update_v1();
+        let update = Bytes::from(txn.encode_update_v1());
         drop(txn);
+        self.known.replay(&update).expect("an edit rests on what is there");
         self.unsaved = self.unsaved.map(|unsaved| unsaved + 1);
         yjs::update(&update)
     }
@@ -108,13 +119,31 @@ impl Client {
             }
             Message::Step2(update) | Message::Update(update) => {
                 self.synced |= matches!(Message::read(frame), Some(Message::Step2(_)));
-                let update = Update::decode_v1(update).ok()?;
-                self.doc.transact_mut().apply_update(update).ok()?;
+                self.waiting.push(Bytes::copy_from_slice(update));
+                self.take_in();
                 None
             }
             Message::Durable => {
                 self.unsaved = self.unsaved.map(|unsaved| unsaved.saturating_sub(1));
                 None
+            }
+        }
+    }
+
+    /// Takes in what waits, as far as that is possible by now.
+    fn take_in(&mut self) {
+        let mut progress = true;
+        while std::mem::take(&mut progress) {
+            for update in std::mem::take(&mut self.waiting) {
+                let applied = self.known.apply(&update).expect("the server sends honest updates");
+                if let Some(new) = applied.update {
+                    progress = true;
+                    let new = Update::decode_v1(&new).expect("an update");
+                    self.doc.transact_mut().apply_update(new).expect("it rests on what is there");
+                }
+                if applied.gap {
+                    self.waiting.push(update);
+                }
             }
         }
     }
