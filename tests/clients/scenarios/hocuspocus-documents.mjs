@@ -142,7 +142,7 @@ const renewToken = async (world, server, generation) => {
 }
 
 /** Together they are less than what may wait for one document of a connection: beyond that they may be lost. */
-const PAYLOADS = ['plain', '', JSON.stringify({ text: '😀 \u0000' }), 'x'.repeat(40_000)]
+const PAYLOADS = ['plain', '', JSON.stringify({ text: '😀 \u0000' }), 'x'.repeat(100_000)]
 
 const sayAside = async (world, server) => {
   world.tell('what is no part of the document reaches all others in it, once, and nobody elsewhere')
