@@ -119,3 +119,12 @@ pub const CONNECTIONS_MAX: usize = 10_000;
 
 /// Time in which a connection must have sent its whole request head, in milliseconds.
 pub const HEADER_MS_MAX: u64 = 5_000;
+
+/// Longest id of an entity or name of a device, in bytes. UUIDs and the keys of other systems fit.
+pub const ENTITY_ID_BYTES_MAX: usize = 128;
+
+/// Longest name of a type of entities, in bytes. It is part of each key and a label of metrics.
+pub const TYPE_NAME_BYTES_MAX: usize = 64;
+
+/// Longest name of a field, in bytes. Each record holds the names of its fields.
+pub const FIELD_NAME_BYTES_MAX: usize = 128;
