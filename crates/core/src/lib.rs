@@ -10,7 +10,7 @@
 //! * [`clock`]: dots, vector clocks, causal contexts, Lamport and hybrid clocks.
 //! * [`crdt`]: counters, registers, flags, sets, maps and a list that replicas merge.
 //! * [`codec`]: canonical bytes of all of these.
-//! * [`entity`]: what syncs and is no live document: its names, values and times.
+//! * [`entity`]: what syncs and is no live document: ops, records, policies, conflicts.
 //! * [`log`]: what a document's log keeps of each update.
 //! * [`doc`]: documents, behind the feature `yjs`.
 //!

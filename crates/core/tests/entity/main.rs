@@ -1,0 +1,11 @@
+//! Entities: what becomes of ops under each policy, one table; and what holds for all histories.
+
+mod before;
+mod examples;
+mod histories;
+mod losses;
+mod orders;
+mod policies;
+mod relations;
+mod support;
+mod types;
