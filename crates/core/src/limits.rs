@@ -128,3 +128,6 @@ pub const TYPE_NAME_BYTES_MAX: usize = 64;
 
 /// Longest name of a field, in bytes. Each record holds the names of its fields.
 pub const FIELD_NAME_BYTES_MAX: usize = 128;
+
+/// Candidates that one conflict keeps; more are counted. A person chooses among them.
+pub const CONFLICT_CANDIDATES_MAX: usize = 32;

@@ -6,7 +6,7 @@
 //! * [`relate`]: what the author of an op had seen of a record;
 //! * [`ServerClock::effective`]: when an op counts as made;
 //! * [`decide`]: what becomes of an op, by its policy and the rules of its fields;
-//! * [`conflict`]: what is kept of what lost, and what people are to settle.
+//! * [`conflict`]: what is kept of what lost, and what people settle.
 //!
 //! Invariants:
 //! * no decision depends on anything but its arguments, and none on the numbers that actors have;

@@ -1,11 +1,22 @@
 //! Conflicts: what was lost when writes that did not see each other were settled, and what people must settle.
 //!
+//! ```text
+//! auto                                            born closed: a policy has decided, and this keeps what lost
+//! open -> assigned -> escalated -> resolved       by a person, or because the entity was deleted
+//! open | assigned | escalated   -> expired        when the last deadline passes
+//! ```
+//!
 //! Invariants:
+//! * no conflict that is closed ever changes;
 //! * no value that an op wanted and a record does not hold is without a candidate here, unless the op was refused.
 
 mod draft;
+mod life;
+mod resolution;
 
 pub use draft::{Candidate, Draft, Origin};
+pub use life::{Conflict, ConflictError, ConflictState, Level};
+pub use resolution::{Choice, Method, Request, Resolution, Resolved};
 
 /// What writes collided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
