@@ -6,7 +6,8 @@
 //! * [`relate`]: what the author of an op had seen of a record;
 //! * [`ServerClock::effective`]: when an op counts as made;
 //! * [`decide`]: what becomes of an op, by its policy and the rules of its fields;
-//! * [`conflict`]: what is kept of what lost, and what people settle.
+//! * [`conflict`]: what is kept of what lost, and what people settle;
+//! * [`queue`]: which ops a client may merge before it sends them, and which wait for which.
 //!
 //! Invariants:
 //! * no decision depends on anything but its arguments, and none on the numbers that actors have;
@@ -20,6 +21,7 @@ mod id;
 mod mutation;
 mod number;
 mod policy;
+pub mod queue;
 mod record;
 mod refusal;
 mod relation;

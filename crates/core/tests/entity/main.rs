@@ -7,6 +7,7 @@ mod histories;
 mod losses;
 mod orders;
 mod policies;
+mod queues;
 mod relations;
 mod support;
 mod types;
