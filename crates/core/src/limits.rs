@@ -131,3 +131,7 @@ pub const FIELD_NAME_BYTES_MAX: usize = 128;
 
 /// Candidates that one conflict keeps; more are counted. A person chooses among them.
 pub const CONFLICT_CANDIDATES_MAX: usize = 32;
+
+/// Ops of one device that are taken behind one that is deferred. A handler that is down must not let a device's results
+/// pile up for ever; an honest device has a few hundred ops after a day.
+pub const OPS_BEYOND_HOLE_MAX: u64 = 1_024;

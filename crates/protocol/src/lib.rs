@@ -3,6 +3,7 @@
 //! * [`wire`]: one module a dialect; it turns frames into [`Request`]s and back.
 //! * [`Session`]: one connection. It parses, and it keeps the connection alive.
 //! * [`Room`]: one document and everyone in it. Inputs go in one by one, effects come out in one order.
+//! * [`ledger`]: the log of a tenant shard's entities, so far its parts.
 //! * [`Outbox`]: what waits to be written to one connection, with a bound and a meaning for "full".
 //!
 //! This crate contains no networking code, starts no task, and reads neither clock nor disk: whoever drives it passes
@@ -15,6 +16,7 @@
 
 mod batch;
 mod close;
+pub mod ledger;
 mod outbox;
 mod presence;
 mod room;
