@@ -88,14 +88,18 @@ fn a_chain_conflicts_with_a_stranger_and_never_with_itself() {
     }
 }
 
-/// What comes after the creation of something that was there rests on what was there.
+/// What an op leaves for the next one: what its author saw, and itself if it did anything; of a creation of what was there
+/// already, what was there.
 #[test]
-fn a_chain_goes_on_from_a_creation_that_was_made_before() {
-    let trace = Trace {
-        context: Context::default(),
-        hlc: at(1),
-        dot: stamp(ANN, 1, 1).dot,
-        effect: TraceEffect::Matched(vector(&[(BOB, 7)])),
-    };
-    assert_eq!(trace.context_after().vv, vector(&[(BOB, 7)]));
+fn a_chain_goes_on_from_what_was_seen() {
+    let seen = || vector(&[(BOB, 7)]);
+    for (effect, want) in [
+        (TraceEffect::Changed, vector(&[(ANN, 1), (BOB, 7)])),
+        (TraceEffect::Nothing, seen()),
+        (TraceEffect::Matched(vector(&[(CID, 2)])), vector(&[(CID, 2)])),
+    ] {
+        let context = Context { vv: seen(), beyond: true };
+        let trace = Trace { context, hlc: at(1), dot: stamp(ANN, 1, 1).dot, effect };
+        assert_eq!(trace.context_after(), Context { vv: want, beyond: true });
+    }
 }
