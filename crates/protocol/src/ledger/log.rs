@@ -45,6 +45,13 @@ impl Log {
         self.head
     }
 
+    /// Puts a record back to the place that it had when the log was stored.
+    pub(super) fn restore(&mut self, key: EntityKey, seq: Sequence) {
+        self.head = self.head.max(seq);
+        self.by_seq.insert(seq, key.clone());
+        self.by_key.insert(key, seq);
+    }
+
     /// Returns at most `count_max` records that have changed since `pos`.
     ///
     /// A `pos` beyond the end, as after a restored backup, stays where it is: nobody is led back without noticing.

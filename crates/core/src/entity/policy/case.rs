@@ -70,7 +70,9 @@ impl Decision {
         Self { change: Some(change), ..Self::unchanged(outcome) }
     }
 
-    pub(super) fn refused(refusal: impl Into<Refusal>) -> Self {
+    /// Returns the decision to refuse an op.
+    #[must_use]
+    pub fn refused(refusal: impl Into<Refusal>) -> Self {
         Self::unchanged(Outcome::Rejected(refusal.into()))
     }
 }
