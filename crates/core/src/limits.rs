@@ -135,3 +135,6 @@ pub const CONFLICT_CANDIDATES_MAX: usize = 32;
 /// Ops of one device that are taken behind one that is deferred. A handler that is down must not let a device's results
 /// pile up for ever; an honest device has a few hundred ops after a day.
 pub const OPS_BEYOND_HOLE_MAX: u64 = 1_024;
+
+/// Results that one pull lists of those that its device has not acknowledged. More follow once these are.
+pub const PULL_RESULTS_MAX: usize = 100;

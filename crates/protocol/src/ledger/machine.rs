@@ -1,13 +1,17 @@
 //! The ledger of one tenant shard.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::Bound;
 
 use syncline_core::clock::{HybridTime, ReplicaId};
 use syncline_core::entity::conflict::Conflict;
-use syncline_core::entity::{Actors, EntityKey, EntityType, Epoch, Record, Sequence, TypeName};
+use syncline_core::entity::{ActorName, Actors, EntityKey, EntityType, Epoch, Record, Sequence, TypeName};
+use syncline_core::limits::PULL_RESULTS_MAX;
 use syncline_core::time::Now;
 
-use super::message::{Answer, ConflictId, Effect, Input, Kept, LedgerCommit, RequestId, Write};
+use super::message::{
+    Acked, Answer, ConflictId, Effect, Input, Kept, LedgerCommit, OpResult, RequestId, Write,
+};
 use super::{Log, Numbers};
 
 /// The entities of one tenant shard: one writer, one log without gaps.
@@ -58,6 +62,7 @@ pub enum LedgerLoadError {
 pub(super) struct Device {
     pub(super) numbers: Numbers,
     pub(super) kept: BTreeMap<u64, Kept>,
+    pub(super) acked: Acked,
     /// The last op that was to create an entity.
     pub(super) created: BTreeMap<EntityKey, u64>,
 }
@@ -102,8 +107,12 @@ impl Ledger {
                 let answer = self.push(now.wall, &actor, clock, &ops);
                 self.park(request, answer);
             }
-            Input::Pull { request, pos, count_max } => {
-                let answer = self.pull(pos, count_max);
+            Input::Pull { request, actor, pos, count_max } => {
+                let answer = self.pull(&actor, pos, count_max);
+                self.park(request, answer);
+            }
+            Input::Ack { request, actor, acked } => {
+                let answer = self.acknowledge(&actor, acked);
                 self.park(request, answer);
             }
             Input::Committed(commit) => self.durable = self.durable.max(commit),
@@ -127,13 +136,45 @@ impl Ledger {
         self.conflicts.iter().map(|(&id, conflict)| (id, conflict))
     }
 
-    fn pull(&self, pos: Sequence, count_max: usize) -> Answer {
+    /// Returns the number of an actor, which is stored if it is new.
+    pub(super) fn number(&mut self, name: &ActorName) -> ReplicaId {
+        if let Some(known) = self.actors.known(name) {
+            return known;
+        }
+        let number = self.actors.number(name);
+        self.gathered.push(Write::Actor(number, name.clone()));
+        number
+    }
+
+    /// Raises what a device has acknowledged, never beyond what there is: results that are still to come stay to be told.
+    fn acknowledge(&mut self, name: &ActorName, acked: Acked) -> Answer {
+        let actor = self.number(name);
+        let device = self.devices.entry(actor).or_default();
+        let before = device.acked;
+        device.acked = Acked {
+            pos: before.pos.max(acked.pos.min(self.log.head())),
+            results_through: before.results_through.max(acked.results_through.min(device.numbers.last())),
+        };
+        if device.acked != before {
+            self.gathered.push(Write::Acked(actor, device.acked));
+        }
+        Answer::Acked(device.acked)
+    }
+
+    fn pull(&self, name: &ActorName, pos: Sequence, count_max: usize) -> Answer {
         let page = self.log.page(pos, count_max);
         let records = page.entries.into_iter().map(|(_, key)| {
             let record = self.records[&key].clone();
             (key, record)
         });
-        Answer::Changes { records: records.collect(), pos: page.pos, head: page.head }
+        let device = self.actors.known(name).and_then(|actor| self.devices.get(&actor));
+        let results = device.into_iter().flat_map(Device::unacknowledged).take(PULL_RESULTS_MAX);
+        Answer::Changes {
+            records: records.collect(),
+            pos: page.pos,
+            head: page.head,
+            results: results.cloned().collect(),
+        }
     }
 
     fn park(&mut self, request: RequestId, answer: Answer) {
@@ -162,6 +203,7 @@ impl Ledger {
                     return Err(LedgerLoadError::Actor { number, expected });
                 }
             }
+            Write::Acked(number, acked) => self.devices.entry(number).or_default().acked = acked,
             Write::Numbers(number, numbers) => self.devices.entry(number).or_default().numbers = numbers,
             Write::Result(dot, kept) => {
                 self.hlc = self.hlc.max(kept.trace.hlc);
@@ -190,5 +232,10 @@ impl Device {
             *last = n.max(*last);
         }
         self.kept.insert(n, kept);
+    }
+
+    fn unacknowledged(&self) -> impl Iterator<Item = &OpResult> {
+        let behind = (Bound::Excluded(self.acked.results_through), Bound::Unbounded);
+        self.kept.range(behind).map(|(_, kept)| &kept.result)
     }
 }

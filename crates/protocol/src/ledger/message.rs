@@ -37,17 +37,37 @@ pub enum Input {
         /// Its ops.
         ops: Vec<PushOp>,
     },
-    /// Someone asks what has changed.
+    /// A device asks what has changed.
     Pull {
         /// The request.
         request: RequestId,
+        /// The device, which has been authenticated.
+        actor: ActorName,
         /// Since where.
         pos: Sequence,
         /// How many records at most.
         count_max: usize,
     },
+    /// A device has stored what it was told.
+    Ack {
+        /// The request.
+        request: RequestId,
+        /// The device, which has been authenticated.
+        actor: ActorName,
+        /// What it has stored.
+        acked: Acked,
+    },
     /// A commit is durable.
     Committed(LedgerCommit),
+}
+
+/// What a device has stored of what it was told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Acked {
+    /// The changes up to this place.
+    pub pos: Sequence,
+    /// The results of its ops up to this number.
+    pub results_through: u64,
 }
 
 /// An op in a push.
@@ -125,7 +145,11 @@ pub enum Answer {
         pos: Sequence,
         /// The end of the log.
         head: Sequence,
+        /// The oldest results that the device has not acknowledged.
+        results: Vec<OpResult>,
     },
+    /// What the device has acknowledged by now, in all.
+    Acked(Acked),
 }
 
 /// What became of an op.
@@ -182,6 +206,8 @@ pub enum Write {
     Actor(ReplicaId, ActorName),
     /// The numbers of a device's ops.
     Numbers(ReplicaId, Numbers),
+    /// A device has acknowledged.
+    Acked(ReplicaId, Acked),
     /// An op has its result.
     Result(Dot, Box<Kept>),
     /// A record. Its entry in the index of the log goes with it, to its place.

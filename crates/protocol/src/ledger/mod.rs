@@ -20,7 +20,7 @@ mod tests;
 pub use log::{Log, Page};
 pub use machine::{Ledger, LedgerLoadError};
 pub use message::{
-    Answer, ConflictId, Effect, Input, Kept, LedgerCommit, OpResult, PushOp, PushSeen, RecordState,
+    Acked, Answer, ConflictId, Effect, Input, Kept, LedgerCommit, OpResult, PushOp, PushSeen, RecordState,
     RequestId, Write,
 };
 pub use numbers::{ContentHash, Numbered, Numbers, NumbersError, Turn};

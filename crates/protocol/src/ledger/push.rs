@@ -21,11 +21,7 @@ impl Ledger {
         clock: ClientClock,
         ops: &[PushOp],
     ) -> Answer {
-        let known = self.actors.known(name);
-        let actor = self.actors.number(name);
-        if known.is_none() {
-            self.gathered.push(Write::Actor(actor, name.clone()));
-        }
+        let actor = self.number(name);
         let device = self.devices.entry(actor).or_default();
         let numbered: Vec<Numbered> = ops.iter().map(|op| op.numbered).collect();
         let turns = match device.numbers.turns(&numbered, |n| device.kept.get(&n).map(|kept| kept.hash)) {

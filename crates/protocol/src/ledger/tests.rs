@@ -24,6 +24,7 @@ const DEVICES: usize = 3;
 struct Disk {
     actors: BTreeMap<ReplicaId, ActorName>,
     numbers: BTreeMap<ReplicaId, Numbers>,
+    acked: BTreeMap<ReplicaId, Acked>,
     results: BTreeMap<(ReplicaId, u64), Kept>,
     records: BTreeMap<EntityKey, Record>,
     conflicts: BTreeMap<ConflictId, Conflict>,
@@ -36,6 +37,7 @@ impl Disk {
             match write {
                 Write::Actor(number, name) => drop(self.actors.insert(number, name)),
                 Write::Numbers(number, numbers) => drop(self.numbers.insert(number, numbers)),
+                Write::Acked(number, acked) => drop(self.acked.insert(number, acked)),
                 Write::Result(dot, kept) => drop(self.results.insert((dot.replica, dot.counter), *kept)),
                 Write::Record(key, record) => drop(self.records.insert(key, *record)),
                 Write::Conflict(id, conflict) => drop(self.conflicts.insert(id, *conflict)),
@@ -47,6 +49,7 @@ impl Disk {
     fn load(&self) -> Ledger {
         let actors = self.actors.iter().map(|(&number, name)| Write::Actor(number, name.clone()));
         let numbers = self.numbers.iter().map(|(&number, numbers)| Write::Numbers(number, numbers.clone()));
+        let acked = self.acked.iter().map(|(&number, &acked)| Write::Acked(number, acked));
         let results = self.results.iter();
         let results =
             results.map(|(&(actor, n), kept)| Write::Result(Dot::new(actor, n), Box::new(kept.clone())));
@@ -54,7 +57,7 @@ impl Disk {
         let records = records.map(|(key, record)| Write::Record(key.clone(), Box::new(record.clone())));
         let conflicts = self.conflicts.iter();
         let conflicts = conflicts.map(|(&id, conflict)| Write::Conflict(id, Box::new(conflict.clone())));
-        let stored = actors.chain(numbers).chain(results).chain(records).chain(conflicts);
+        let stored = actors.chain(numbers).chain(acked).chain(results).chain(records).chain(conflicts);
         Ledger::load(types(), Epoch(1), stored.collect::<Vec<_>>()).expect("it was written by a ledger")
     }
 
@@ -75,6 +78,10 @@ fn key(kind: usize, id: usize) -> EntityKey {
     EntityKey { kind: TypeName::new(kind).expect("a name"), id: EntityId::new(&id).expect("an id") }
 }
 
+fn name(device: usize) -> ActorName {
+    ActorName::device(&format!("d{device}")).expect("a name")
+}
+
 fn field() -> FieldName {
     FieldName::new("v").expect("a name")
 }
@@ -86,6 +93,8 @@ struct Device {
     told: BTreeMap<u64, OpResult>,
     copy: BTreeMap<EntityKey, Record>,
     pos: Sequence,
+    /// What the server said it knows that it has stored.
+    acked: Acked,
 }
 
 struct World {
@@ -123,6 +132,10 @@ enum Step {
         device: usize,
         count_max: usize,
     },
+    Ack {
+        device: usize,
+        more: u64,
+    },
     Flush,
     Crash,
 }
@@ -136,6 +149,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
             .prop_map(|(device, kind, id)| Step::Delete { device, kind, id }),
         6 => (device.clone(), 0..3_usize, 1..5_usize)
             .prop_map(|(device, back, count)| Step::Push { device, back, count }),
+        2 => (device.clone(), 0..3_u64).prop_map(|(device, more)| Step::Ack { device, more }),
         4 => (device, 1..4_usize).prop_map(|(device, count_max)| Step::Pull { device, count_max }),
         5 => Just(Step::Flush),
         1 => Just(Step::Crash),
@@ -164,6 +178,7 @@ impl World {
                 self.push(device, ops)?;
             }
             Step::Pull { device, count_max } => self.pull(device, count_max)?,
+            Step::Ack { device, more } => self.ack(device, more)?,
             Step::Flush => self.flush()?,
             Step::Crash => {
                 self.under_way = None;
@@ -213,14 +228,23 @@ impl World {
     }
 
     fn push(&mut self, device: usize, ops: Vec<PushOp>) -> Result<(), TestCaseError> {
-        let actor = ActorName::device(&format!("d{device}")).expect("a name");
         let request = self.request(device);
-        self.handle(Input::Push { request, actor, clock: ClientClock::default(), ops })
+        self.handle(Input::Push { request, actor: name(device), clock: ClientClock::default(), ops })
     }
 
     fn pull(&mut self, device: usize, count_max: usize) -> Result<(), TestCaseError> {
         let (request, pos) = (self.request(device), self.devices[device].pos);
-        self.handle(Input::Pull { request, pos, count_max })
+        self.handle(Input::Pull { request, actor: name(device), pos, count_max })
+    }
+
+    /// A device has stored what it was told without a hole; it may say more than that, or repeat an old place.
+    fn ack(&mut self, device: usize, more: u64) -> Result<(), TestCaseError> {
+        let request = self.request(device);
+        let Device { told, pos, .. } = &self.devices[device];
+        let through = (1..).take_while(|n| told.contains_key(n)).count() as u64;
+        let pos = if more == 2 { Sequence(pos.0 / 2) } else { *pos };
+        let acked = Acked { pos, results_through: through + more };
+        self.handle(Input::Ack { request, actor: name(device), acked })
     }
 
     fn flush(&mut self) -> Result<(), TestCaseError> {
@@ -254,9 +278,18 @@ impl World {
 
     /// Whatever is told is on the disk, and is what was told before.
     fn answered(&mut self, (device, from): (usize, Sequence), answer: Answer) -> Result<(), TestCaseError> {
-        let name = ActorName::device(&format!("d{device}")).expect("a name");
-        let Device { told, copy, pos, .. } = &mut self.devices[device];
+        let name = name(device);
+        let actor = self.disk.actors.iter().find(|(_, known)| **known == name).map(|(&actor, _)| actor);
+        let Device { told, copy, pos, acked: known, .. } = &mut self.devices[device];
         match answer {
+            Answer::Acked(acked) => {
+                let stored = actor.and_then(|actor| self.disk.acked.get(&actor));
+                prop_assert!(stored.copied().unwrap_or_default().pos >= acked.pos);
+                let last = actor.and_then(|actor| self.disk.numbers.get(&actor)).map_or(0, Numbers::last);
+                prop_assert!(acked.results_through <= last && acked.pos <= self.disk.head());
+                prop_assert!(acked.pos >= known.pos && acked.results_through >= known.results_through);
+                *known = acked;
+            }
             Answer::Refused(NumbersError::Gap { .. }) => {}
             Answer::Refused(refusal) => prop_assert!(false, "{refusal}"),
             Answer::Pushed { results, fence, .. } => {
@@ -271,8 +304,13 @@ impl World {
                     prop_assert_eq!(&*before, &result);
                 }
             }
-            Answer::Changes { records, pos: next, head } => {
+            Answer::Changes { records, pos: next, head, results } => {
                 prop_assert!(next >= from && head <= self.disk.head());
+                for result in results {
+                    prop_assert!(result.n > known.results_through, "what is acknowledged is not told again");
+                    let before = told.entry(result.n).or_insert_with(|| result.clone());
+                    prop_assert_eq!(&*before, &result);
+                }
                 if from != *pos {
                     // The device has gone on meanwhile, and does not look at it.
                     return Ok(());
@@ -341,7 +379,7 @@ proptest! {
         prop_assert_eq!(world.disk.head(), Sequence(changes));
         let mut again = world.disk.load();
         let request = RequestId(0);
-        again.handle(Now::default(), Input::Pull { request, pos: Sequence(0), count_max: usize::MAX });
+        again.handle(Now::default(), Input::Pull { request, actor: name(9), pos: Sequence(0), count_max: usize::MAX });
         let Some(Effect::Answer { answer: Answer::Changes { records, .. }, .. }) = again.poll_effect() else {
             panic!("a pull is answered");
         };
