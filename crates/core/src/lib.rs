@@ -11,6 +11,7 @@
 //! * [`clock`]: dots, vector clocks, causal contexts, Lamport and hybrid clocks.
 //! * [`crdt`]: counters, registers, flags, sets, maps and a list that replicas merge.
 //! * [`codec`]: canonical bytes of all of these.
+//! * [`entity`]: what syncs and is no live document: ops, records, policies, conflicts.
 //! * [`log`]: what a document's log keeps of each update.
 //! * [`doc`]: documents, behind the feature `yjs`.
 //! * [`person`]: who someone in a document says they are, behind the same feature.
@@ -29,6 +30,7 @@ pub mod codec;
 pub mod crdt;
 #[cfg(feature = "yjs")]
 pub mod doc;
+pub mod entity;
 pub mod guard;
 pub mod id;
 pub mod limits;

@@ -148,3 +148,22 @@ pub const CONNECTIONS_MAX: usize = 10_000;
 
 /// Time in which a connection must have sent its whole request head, in milliseconds.
 pub const HEADER_MS_MAX: u64 = 5_000;
+
+/// Longest id of an entity or name of a device, in bytes. UUIDs and the keys of other systems fit.
+pub const ENTITY_ID_BYTES_MAX: usize = 128;
+
+/// Longest name of a type of entities, in bytes. It is part of each key and a label of metrics.
+pub const TYPE_NAME_BYTES_MAX: usize = 64;
+
+/// Longest name of a field, in bytes. Each record holds the names of its fields.
+pub const FIELD_NAME_BYTES_MAX: usize = 128;
+
+/// Candidates that one conflict keeps; more are counted. A person chooses among them.
+pub const CONFLICT_CANDIDATES_MAX: usize = 32;
+
+/// Ops of one device that are taken behind one that is deferred. A handler that is down must not let a device's results
+/// pile up for ever; an honest device has a few hundred ops after a day.
+pub const OPS_BEYOND_HOLE_MAX: u64 = 1_024;
+
+/// Results that one pull lists of those that its device has not acknowledged. More follow once these are.
+pub const PULL_RESULTS_MAX: usize = 100;

@@ -1,0 +1,160 @@
+//! What a decision says of a conflict, before it is one.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+
+use super::ConflictKind;
+use crate::entity::{Action, FieldName, Op, Record, Slot, Stamp, Value};
+
+/// Where a losing value comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Origin {
+    /// The op that was decided.
+    Op,
+    /// The record, before that op.
+    Record,
+}
+
+/// What one side wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// Where it comes from.
+    pub origin: Origin,
+    /// The write.
+    pub stamp: Stamp,
+    /// What would have to be done to the record now to give it what it wanted.
+    pub wish: Action,
+}
+
+/// A conflict as a decision finds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Draft {
+    /// What collided.
+    pub kind: ConflictKind,
+    /// Whether people must decide.
+    pub open: bool,
+    /// The fields in conflict.
+    pub fields: BTreeSet<FieldName>,
+    /// What the author of the op saw in them, if the op says so.
+    pub base: BTreeMap<FieldName, Option<Value>>,
+    /// What the record held in them.
+    pub standing: BTreeMap<FieldName, Option<Value>>,
+    /// What lost, or waits for a decision. The first is the op's where people must decide.
+    pub candidates: Vec<Candidate>,
+}
+
+impl Draft {
+    /// Returns a conflict in which an op lost these values, or all that it wanted if none is named.
+    pub(crate) fn auto(
+        kind: ConflictKind,
+        op: &Op,
+        lost: BTreeMap<FieldName, Option<Value>>,
+        record: &Record,
+    ) -> Self {
+        let wish = if lost.is_empty() { wish_of(&op.action) } else { wish_for(lost) };
+        let fields = fields_of(&wish);
+        let standing = fields.iter().map(|name| (name.clone(), record.value(name).cloned())).collect();
+        let candidates = [Candidate { origin: Origin::Op, stamp: op.stamp, wish }].into();
+        Self { kind, open: false, base: base_of(op, &fields), fields, standing, candidates }
+    }
+
+    /// Returns a conflict about what an op wants and about these fields of the record.
+    pub(crate) fn open(
+        kind: ConflictKind,
+        op: &Op,
+        record: &Record,
+        fields: impl Iterator<Item = FieldName>,
+    ) -> Self {
+        let mut draft = Self { open: true, ..Self::auto(kind, op, BTreeMap::new(), record) };
+        for name in fields {
+            draft.standing.insert(name.clone(), record.value(&name).cloned());
+            draft.fields.insert(name);
+        }
+        draft
+    }
+
+    /// Returns a conflict in which values of the record lost to an op.
+    pub(crate) fn lost_to(kind: ConflictKind, op: &Op, lost: &BTreeMap<&FieldName, &Slot>) -> Self {
+        let fields: BTreeSet<FieldName> = lost.keys().map(|&name| name.clone()).collect();
+        let standing = lost.iter().map(|(&name, slot)| (name.clone(), slot.value.clone())).collect();
+        let base = base_of(op, &fields);
+        let mut draft = Self { kind, open: false, fields, base, standing, candidates: Vec::new() };
+        draft.keep(op, BTreeMap::new(), lost);
+        draft
+    }
+
+    /// Has people decide about these values of the op, and no others.
+    pub(crate) fn narrow(&mut self, opened: BTreeMap<FieldName, Option<Value>>) {
+        self.fields = opened.keys().cloned().collect();
+        self.standing.retain(|name, _| opened.contains_key(name));
+        self.base.retain(|name, _| opened.contains_key(name));
+        if let Some(first) = self.candidates.first_mut() {
+            first.wish = wish_for(opened);
+        }
+    }
+
+    /// Keeps more that was lost: values of the op, and of the record, one candidate for each write.
+    pub(crate) fn keep(
+        &mut self,
+        op: &Op,
+        ours: BTreeMap<FieldName, Option<Value>>,
+        theirs: &BTreeMap<&FieldName, &Slot>,
+    ) {
+        if !ours.is_empty() {
+            self.fields.extend(ours.keys().cloned());
+            self.candidates.push(Candidate { origin: Origin::Op, stamp: op.stamp, wish: wish_for(ours) });
+        }
+        let mut by_dot: BTreeMap<_, (Stamp, BTreeMap<FieldName, Option<Value>>)> = BTreeMap::new();
+        for (&name, slot) in theirs {
+            self.fields.insert(name.clone());
+            let (_, values) = by_dot.entry(slot.stamp.dot).or_insert((slot.stamp, BTreeMap::new()));
+            values.insert(name.clone(), slot.value.clone());
+        }
+        let kept = by_dot.into_values();
+        let kept =
+            kept.map(|(stamp, values)| Candidate { origin: Origin::Record, stamp, wish: wish_for(values) });
+        self.candidates.extend(kept);
+    }
+}
+
+/// What an op would have to be to do the same to a record that is there.
+fn wish_of(action: &Action) -> Action {
+    match action {
+        Action::Create(values) => Action::Update { set: values.clone(), unset: BTreeSet::new() },
+        Action::Update { .. }
+        | Action::Delta(_)
+        | Action::Delete
+        | Action::Restore(_)
+        | Action::Document(_)
+        | Action::Noop => action.clone(),
+    }
+}
+
+fn wish_for(values: BTreeMap<FieldName, Option<Value>>) -> Action {
+    let (mut set, mut unset) = (BTreeMap::new(), BTreeSet::new());
+    for (name, value) in values {
+        match value {
+            Some(value) => {
+                set.insert(name, value);
+            }
+            None => {
+                unset.insert(name);
+            }
+        }
+    }
+    Action::Update { set, unset }
+}
+
+fn fields_of(action: &Action) -> BTreeSet<FieldName> {
+    match action {
+        Action::Create(set) | Action::Restore(set) => set.keys().cloned().collect(),
+        Action::Update { set, unset } => set.keys().chain(unset).cloned().collect(),
+        Action::Delta(amounts) => amounts.keys().cloned().collect(),
+        Action::Delete | Action::Document(_) | Action::Noop => BTreeSet::new(),
+    }
+}
+
+fn base_of(op: &Op, fields: &BTreeSet<FieldName>) -> BTreeMap<FieldName, Option<Value>> {
+    let was = op.was.iter().filter(|(name, _)| fields.contains(*name));
+    was.map(|(name, value)| (name.clone(), value.clone())).collect()
+}

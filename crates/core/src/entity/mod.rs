@@ -1,0 +1,47 @@
+//! Entities: everything that syncs and is not a live document.
+//!
+//! Devices write ops while they are offline; the server decides each by the policy of its type. `docs/sync-v1.md` says what
+//! clients see of it. Here are the parts that decide, all functions of their arguments:
+//!
+//! * [`relate`]: what the author of an op had seen of a record;
+//! * [`ServerClock::effective`]: when an op counts as made;
+//! * [`decide`]: what becomes of an op, by its policy and the rules of its fields;
+//! * [`conflict`]: what is kept of what lost, and what people settle;
+//! * [`queue`]: which ops a client may merge before it sends them, and which wait for which.
+//!
+//! Invariants:
+//! * no decision depends on anything but its arguments, and none on the numbers that actors have;
+//! * no op takes effect on a record that was deleted, but a restoration whose author saw the deletion;
+//! * no value is lost without a trace: it is in the record, in a conflict, or in an op that was refused to its author;
+//! * no time decides between writes of which one saw the other.
+
+mod actor;
+pub mod conflict;
+mod id;
+mod mutation;
+mod number;
+mod policy;
+pub mod queue;
+mod record;
+mod refusal;
+mod relation;
+mod rules;
+mod schema;
+mod time;
+mod value;
+
+pub use actor::{Actors, Stamp};
+pub use id::{
+    ActorName, EntityId, EntityKey, Epoch, FieldName, NameError, RecordVersion, Sequence, TypeName,
+};
+pub use mutation::{Action, Op};
+pub use number::{Decimal, DecimalError};
+pub use policy::{Decision, Outcome, Ruling, Scene, decide};
+pub use record::{Change, Life, Record, Slot};
+pub use refusal::{Fault, FieldFault, Refusal, RefusalCode};
+pub use relation::{Claim, Context, Relation, Trace, TraceEffect, relate};
+pub use schema::{
+    Bounds, DeleteUpdate, EntityType, Fallback, Field, FieldKind, FieldRule, Policy, Reference, TypeError,
+};
+pub use time::{ClaimedTime, ClientClock, ServerClock};
+pub use value::{Value, Values};

@@ -1,0 +1,121 @@
+//! Types: what may be declared, and changed; and what values their fields take.
+
+use syncline_core::entity::{
+    Action, Bounds, EntityType, Fault, Field, FieldKind, FieldRule, Outcome, Policy, RefusalCode, TypeError,
+    Value,
+};
+
+use super::support::{ANN, World, add, entity_type, field, op, record, set, stamp, usual_actors, values};
+
+fn with_field(ty: EntityType, name: &str, kind: Option<FieldKind>, rule: Option<FieldRule>) -> EntityType {
+    let mut fields = ty.fields.unwrap_or_default();
+    fields.insert(field(name), Field { kind, rule, ..Field::default() });
+    EntityType { fields: Some(fields), ..ty }
+}
+
+fn bounded(min: Option<i64>, max: Option<i64>) -> Field {
+    Field { bounds: Bounds { min: min.map(Into::into), max: max.map(Into::into) }, ..Field::default() }
+}
+
+#[test]
+fn a_type_must_mean_something() {
+    use FieldKind::{Integer, List, Text};
+    let merge = || entity_type(Policy::FieldMerge);
+    let fault = Err(TypeError::RuleKind { field: field("f") });
+    for (kind, rule, want) in [
+        (None, None, Ok(())),
+        (Some(Integer), Some(FieldRule::Additive), Ok(())),
+        (Some(Text), Some(FieldRule::Additive), fault.clone()),
+        (Some(List), Some(FieldRule::SetUnion), Ok(())),
+        (Some(Text), Some(FieldRule::ListById), fault),
+    ] {
+        assert_eq!(with_field(merge(), "f", kind, rule).check(), want);
+    }
+    assert_eq!(EntityType { whole: true, ..merge() }.check(), Err(TypeError::Whole));
+    assert_eq!(EntityType { closed: true, ..merge() }.check(), Err(TypeError::ClosedWithoutFields));
+    let empty = EntityType { fields: Some([(field("f"), bounded(Some(2), Some(1)))].into()), ..merge() };
+    assert_eq!(empty.check(), Err(TypeError::Bounds { field: field("f") }));
+}
+
+#[test]
+fn a_change_of_a_type_leaves_what_records_mean() {
+    let old = with_field(entity_type(Policy::FieldMerge), "f", Some(FieldKind::Number), Some(FieldRule::Max));
+    let closed = EntityType { closed: true, ..old.clone() };
+    let check = |old: &EntityType, next: &EntityType, want: Option<&str>| {
+        let want = want.map_or(Ok(()), |what| Err(TypeError::Incompatible { what: what.into() }));
+        assert_eq!(old.check_change(next), want);
+    };
+    check(&old, &old, None);
+    check(&old, &with_field(old.clone(), "g", Some(FieldKind::Text), None), None);
+    check(&old, &with_field(old.clone(), "g", None, Some(FieldRule::Max)), Some("g"));
+    check(&closed, &with_field(closed.clone(), "g", None, Some(FieldRule::Max)), None);
+    check(&old, &with_field(old.clone(), "f", Some(FieldKind::Number), Some(FieldRule::Min)), Some("f"));
+    check(&old, &with_field(old.clone(), "f", Some(FieldKind::Integer), Some(FieldRule::Max)), Some("f"));
+    check(&old, &EntityType { fields: None, ..old.clone() }, Some("f"));
+    check(&old, &EntityType { policy: Policy::Lww, ..old.clone() }, Some("policy"));
+    check(&old, &closed, Some("closed"));
+    check(&closed, &old, None);
+    check(&entity_type(Policy::Lww), &EntityType { whole: true, ..entity_type(Policy::Lww) }, Some("whole"));
+    let sums = entity_type(Policy::Additive);
+    check(&sums, &with_field(sums.clone(), "f", None, Some(FieldRule::Additive)), Some("fields"));
+}
+
+/// An op that breaks the schema has no effect at all, whatever the policy; the fault names the field.
+#[test]
+fn what_breaks_the_schema_is_refused_whole() {
+    let actors = usual_actors();
+    let mut fields = std::collections::BTreeMap::new();
+    fields.insert(field("qty"), Field { rule: Some(FieldRule::Additive), ..bounded(Some(0), Some(120)) });
+    fields.insert(field("price"), bounded(Some(1), None));
+    fields.insert(field("name"), Field { kind: Some(FieldKind::Text), ..Field::default() });
+    let ids = Field { rule: Some(FieldRule::ListById), ..Field::default() };
+    fields.insert(field("lines"), ids);
+    let ty = EntityType { fields: Some(fields), closed: true, ..entity_type(Policy::FieldMerge) };
+    let item = Value::Map([("id".to_owned(), 1.into())].into());
+    let twice = Value::List(vec![item.clone(), item]);
+    let wide = Value::Number(syncline_core::entity::Decimal::parse("1e20").expect("a number"));
+    for (action, name, fault) in [
+        (add("qty", -96), "qty", Fault::Min { min: 0.into() }),
+        (add("qty", 26), "qty", Fault::Max { max: 120.into() }),
+        (set(&[("qty", 121.into())]), "qty", Fault::Max { max: 120.into() }),
+        (set(&[("qty", wide)]), "qty", Fault::NotCounted),
+        (set(&[("qty", "many".into())]), "qty", Fault::NotCounted),
+        (add("name", 1), "name", Fault::NotCounted),
+        (set(&[("price", 0.into()), ("name", "b".into())]), "price", Fault::Min { min: 1.into() }),
+        (set(&[("name", 7.into())]), "name", Fault::Kind { kind: FieldKind::Text }),
+        (set(&[("colour", "red".into())]), "colour", Fault::Undeclared),
+        (set(&[("lines", twice)]), "lines", Fault::ItemId),
+        (
+            Action::Update { set: values(&[("name", "b".into())]), unset: [field("name")].into() },
+            "name",
+            Fault::Twice,
+        ),
+    ] {
+        let mut world = World::new(&ty, &actors, Some(record()));
+        let decision = world.push(&op(stamp(ANN, 2, 30), &[(ANN, 1), (super::support::BOB, 1)], action));
+        let Outcome::Rejected(refusal) = decision.outcome else { panic!("{:?}", decision.outcome) };
+        assert_eq!(refusal.code, RefusalCode::ValidationFailed);
+        let faults: Vec<_> = refusal.faults.iter().map(|found| (found.field.as_str(), found.fault)).collect();
+        assert_eq!(faults, [(name, fault)]);
+        assert_eq!(world.record, Some(record()));
+    }
+}
+
+#[test]
+fn each_kind_of_field_holds_its_values() {
+    use FieldKind::{Bool, Integer, List, Map, Number, Text};
+    let number = |text: &str| Value::Number(syncline_core::entity::Decimal::parse(text).expect("a number"));
+    for (value, kinds) in [
+        (Value::Null, &[Bool, Integer, Number, Text, List, Map][..]),
+        (Value::Bool(true), &[Bool]),
+        (number("2"), &[Integer, Number]),
+        (number("2.5"), &[Number]),
+        (Value::from("x"), &[Text]),
+        (Value::List(Vec::new()), &[List]),
+        (Value::Map(Default::default()), &[Map]),
+    ] {
+        let holding: Vec<_> =
+            [Bool, Integer, Number, Text, List, Map].into_iter().filter(|kind| kind.holds(&value)).collect();
+        assert_eq!(holding, kinds, "{value:?}");
+    }
+}

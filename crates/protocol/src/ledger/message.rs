@@ -1,0 +1,217 @@
+//! What goes into a ledger, and what comes out.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use syncline_core::clock::{Dot, HybridTime, ReplicaId, VectorClock};
+use syncline_core::entity::conflict::Conflict;
+use syncline_core::entity::{
+    Action, ActorName, Claim, ClaimedTime, ClientClock, EntityKey, FieldName, Outcome, Record, RecordVersion,
+    Sequence, Trace, Value, Values,
+};
+
+use super::{ContentHash, Numbered, Numbers, NumbersError};
+
+/// A request, named by who drives the ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestId(pub u64);
+
+/// A commit, counted from 1 without gaps since the ledger was loaded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LedgerCommit(pub u64);
+
+/// A conflict of a shard, counted from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConflictId(pub u64);
+
+/// What happens to a ledger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// A device sends ops.
+    Push {
+        /// The request.
+        request: RequestId,
+        /// The device, which has been authenticated.
+        actor: ActorName,
+        /// Its clock.
+        clock: ClientClock,
+        /// Its ops.
+        ops: Vec<PushOp>,
+    },
+    /// A device asks what has changed.
+    Pull {
+        /// The request.
+        request: RequestId,
+        /// The device, which has been authenticated.
+        actor: ActorName,
+        /// Since where.
+        pos: Sequence,
+        /// How many records at most.
+        count_max: usize,
+    },
+    /// A device has stored what it was told.
+    Ack {
+        /// The request.
+        request: RequestId,
+        /// The device, which has been authenticated.
+        actor: ActorName,
+        /// What it has stored.
+        acked: Acked,
+    },
+    /// A commit is durable.
+    Committed(LedgerCommit),
+}
+
+/// What a device has stored of what it was told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Acked {
+    /// The changes up to this place.
+    pub pos: Sequence,
+    /// The results of its ops up to this number.
+    pub results_through: u64,
+}
+
+/// An op in a push.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PushOp {
+    /// Its number and content.
+    pub numbered: Numbered,
+    /// The entity.
+    pub entity: EntityKey,
+    /// What it does.
+    pub action: Action,
+    /// What its author had seen.
+    pub seen: PushSeen,
+    /// The values that its author saw in fields that it writes.
+    pub was: BTreeMap<FieldName, Option<Value>>,
+    /// What it says about its time; what its author saw of the record's is in `seen`.
+    pub time: ClaimedTime,
+    /// The ops that it depends on.
+    pub deps: BTreeSet<u64>,
+    /// The entities that it refers to.
+    pub refs: BTreeSet<EntityKey>,
+    /// The version of the schema that its author used.
+    pub schema_v: u32,
+}
+
+/// What the author of a pushed op had seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PushSeen {
+    /// The record as the server told it.
+    Record(Claim),
+    /// What the author of an earlier op of the device had seen, and that op.
+    After(u64),
+}
+
+/// What a ledger wants done, in this order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Make a batch durable, all of it or nothing, and say so. If that fails the ledger must be loaded again.
+    Commit {
+        /// The commit.
+        commit: LedgerCommit,
+        /// What to write, in this order.
+        batch: Vec<Write>,
+    },
+    /// Answer a request. Nothing in the answer rests on what is not durable.
+    Answer {
+        /// The request.
+        request: RequestId,
+        /// The answer.
+        answer: Answer,
+    },
+}
+
+/// An answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Each op has a result.
+    Pushed {
+        /// The results, in the order of the ops.
+        results: Vec<OpResult>,
+        /// The greatest number below which all of the device's ops have results.
+        last_n: u64,
+        /// The greatest number of the device.
+        high_n: u64,
+        /// A pull that has read up to here has seen these writes.
+        fence: Sequence,
+    },
+    /// No op was decided.
+    Refused(NumbersError),
+    /// What has changed.
+    Changes {
+        /// Records, by the places of their last changes.
+        records: Vec<(EntityKey, Record)>,
+        /// Where to go on.
+        pos: Sequence,
+        /// The end of the log.
+        head: Sequence,
+        /// The oldest results that the device has not acknowledged.
+        results: Vec<OpResult>,
+    },
+    /// What the device has acknowledged by now, in all.
+    Acked(Acked),
+}
+
+/// What became of an op.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpResult {
+    /// Its number.
+    pub n: u64,
+    /// In one word.
+    pub outcome: Outcome,
+    /// Whether this is the result of an earlier request.
+    pub is_duplicate: bool,
+    /// The record after it; none if there is none.
+    pub record: Option<RecordState>,
+    /// The values of the record, where it may not be what the author meant.
+    pub data: Option<Values>,
+    /// What it has collided in.
+    pub conflict: Option<ConflictId>,
+}
+
+/// What a result says of a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordState {
+    /// How often it has changed.
+    pub ver: RecordVersion,
+    /// The ops that changed it.
+    pub vv: VectorClock,
+    /// The last of them.
+    pub dot: Dot,
+    /// Its time.
+    pub hlc: HybridTime,
+    /// Its place in the log.
+    pub seq: Sequence,
+}
+
+/// What is kept of an op that has its result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// What it held.
+    pub hash: ContentHash,
+    /// Its entity.
+    pub entity: EntityKey,
+    /// Whether it was to create the entity.
+    pub creates: bool,
+    /// Its result.
+    pub result: OpResult,
+    /// What it leaves for ops that come after it.
+    pub trace: Trace,
+}
+
+/// One write of a batch. A later one of the same key replaces an earlier.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Write {
+    /// An actor has a number.
+    Actor(ReplicaId, ActorName),
+    /// The numbers of a device's ops.
+    Numbers(ReplicaId, Numbers),
+    /// A device has acknowledged.
+    Acked(ReplicaId, Acked),
+    /// An op has its result.
+    Result(Dot, Box<Kept>),
+    /// A record. Its entry in the index of the log goes with it, to its place.
+    Record(EntityKey, Box<Record>),
+    /// A conflict.
+    Conflict(ConflictId, Box<Conflict>),
+}

@@ -1,0 +1,26 @@
+//! The ledger: the entities of one tenant shard, and what its devices did to them.
+//!
+//! * [`Ledger`]: the machine. Inputs go in one by one, effects come out in one order;
+//! * [`Numbers`]: which ops of a device have been taken, by numbers without gaps;
+//! * [`Log`]: the records of a shard in the order of their last changes, read page by page while others write.
+//!
+//! Invariants:
+//! * nothing that rests on what is not durable leaves a [`Ledger`]: no result, no refusal, no page;
+//! * what an op does, its result and its number are in one batch;
+//! * no number is taken twice, and the log has no gaps.
+
+mod log;
+mod machine;
+mod message;
+mod numbers;
+mod push;
+#[cfg(test)]
+mod tests;
+
+pub use log::{Log, Page};
+pub use machine::{Ledger, LedgerLoadError};
+pub use message::{
+    Acked, Answer, ConflictId, Effect, Input, Kept, LedgerCommit, OpResult, PushOp, PushSeen, RecordState,
+    RequestId, Write,
+};
+pub use numbers::{ContentHash, Numbered, Numbers, NumbersError, Turn};
