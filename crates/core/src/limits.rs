@@ -44,10 +44,7 @@ pub const SLICE_STRUCTS_MAX: u32 = 5_000;
 /// other: one of `w` bytes at place `n` counts `n * w`. 400 values that could be one reach it.
 pub const SLICE_JOIN_BYTES_MAX: u64 = 2 << 20;
 
-/// Updates held for a connection because they overtook what they rest on, in bytes.
-pub const GAP_BYTES_MAX: usize = 1 << 20;
-
-/// Least time between two requests for what a connection's held updates rest on, in milliseconds.
+/// Least time between two requests for what a connection's updates rest on, in milliseconds.
 pub const GAP_ASK_MS_MIN: u64 = 1_000;
 
 /// Questions for what a client has that may wait for its answer. Each is a state vector in its queue; an honest client

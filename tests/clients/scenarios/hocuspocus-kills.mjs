@@ -22,9 +22,6 @@ const KILLS_AN_ABSENCE = 10
 /** More than the server takes in at once. */
 const OFFLINE_EDITS = 200
 
-/** Its count goes below zero when edits made offline are acknowledged one by one, and stays wrong. */
-const MISCOUNTS_OFFLINE_EDITS = 'hp2'
-
 /** Roots stay small enough for every cycle to be as cheap as the first. */
 const trim = doc => {
   for (const root of [doc.getText('text'), doc.getArray('array'), doc.getXmlFragment('xml')]) {
@@ -80,7 +77,6 @@ const live = async (world, server, people, one) => {
  */
 const typeOffline = (rng, people) => {
   for (const person of people) {
-    if (person.generation === MISCOUNTS_OFFLINE_EDITS) continue
     for (let i = 0; i < OFFLINE_EDITS; i++) person.doc.getText('text').insert(prng.int32(rng, 0, i), `${i} `)
   }
 }

@@ -11,8 +11,9 @@ use yrs::{
     updates::{decoder::Decode, encoder::Encode},
 };
 
+use super::subdocument::replace_subdocuments;
 use crate::{
-    guard::{DeleteRange, ScannedUpdate, scan_update},
+    guard::{DeleteRange, Fidelity, ScannedUpdate, scan_update},
     id::ClientId,
 };
 
@@ -113,8 +114,18 @@ impl Drop for Contained {
     }
 }
 
-/// Decodes scanned bytes and checks that yrs read the same structs and deletions as the guard.
-pub(crate) fn decode(scanned: &ScannedUpdate<'_>) -> Option<Update> {
+/// Decodes scanned bytes, with embeds in the place of subdocuments, and checks that yrs read the same structs and
+/// deletions as the guard. `fidelity` says whether there may be subdocuments.
+pub(crate) fn decode(scanned: &ScannedUpdate<'_>, fidelity: Fidelity) -> Option<Update> {
+    if fidelity == Fidelity::Lost
+        && let Some(replaced) = replace_subdocuments(scanned).ok()?
+    {
+        return decode_as_it_is(&scan_update(&replaced).ok()?);
+    }
+    decode_as_it_is(scanned)
+}
+
+fn decode_as_it_is(scanned: &ScannedUpdate<'_>) -> Option<Update> {
     let decoded = catch_unwind(|| {
         let update = Update::decode_v1(scanned.bytes()).ok()?;
         let again = update.encode_v1();

@@ -15,6 +15,7 @@ mod read;
 mod same;
 mod slices;
 mod splice;
+mod subdocument;
 #[cfg(test)]
 mod tests;
 mod yjs;

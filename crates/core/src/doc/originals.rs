@@ -1,7 +1,7 @@
 //! What yrs would write with other values than it read, as it came.
 //!
-//! yrs 0.28 writes some values differently ([`Fidelity`]): a `BigInt` that an `f64` holds as a number, -0 as 0, a
-//! subdocument without the options that it does not know. Those who are there when such a value is written get its
+//! yrs 0.28 writes some values differently ([`Fidelity`]): a `BigInt` that an `f64` holds as a number, -0 as 0. Of
+//! a [subdocument](super::subdocument) it has only the name. Those who are there when such a value is written get its
 //! bytes; whoever comes later gets what yrs writes. So a document remembers the bytes, by the ids of the elements, and
 //! puts them where yrs has written these elements.
 //!
@@ -16,7 +16,10 @@ use std::{collections::BTreeMap, iter};
 
 use bytes::Bytes;
 
-use super::slices::Take;
+use super::{
+    slices::Take,
+    subdocument::{content_in_yrs, write_head},
+};
 use crate::{
     guard::{
         DeleteRange, Fidelity, Id, Malformed, Reader, ScannedUpdate, Struct, StructKind, scan_any,
@@ -126,10 +129,10 @@ impl Originals {
             for read in scanned.structs(section) {
                 while originals.next_if(|original| original.clock < read.clock).is_some() {}
                 let Some(next) = originals.peek() else { break };
-                let is_replaced =
-                    next.clock < read.end() && read.kind == StructKind::Item { content: next.content };
-                if is_replaced {
-                    out.extend_from_slice(&encoded[copied..read.content_at as usize]);
+                let in_yrs = StructKind::Item { content: content_in_yrs(next.content) };
+                if next.clock < read.end() && read.kind == in_yrs {
+                    out.extend_from_slice(&encoded[copied..read.span.start as usize]);
+                    write_head(&mut out, &encoded, &read, next.content);
                     restore_struct(&mut out, &encoded, &read, &mut originals)?;
                     copied = read.span.end as usize;
                 }

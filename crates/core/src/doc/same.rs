@@ -54,8 +54,7 @@ fn content<T: ReadTxn>(out: Out, txn: &T) -> Value {
             let branch = branch_of(&text);
             [entries(&MapRef::from(branch), txn), runs(&TextRef::from(branch), txn)].into_iter().collect()
         }
-        Out::YDoc(document) => Value::from(&*document.guid()),
-        Out::YWeakLink(_) | Out::UndefinedRef(_) => Value::Null,
+        Out::YDoc(_) | Out::YWeakLink(_) | Out::UndefinedRef(_) => Value::Null,
     }
 }
 

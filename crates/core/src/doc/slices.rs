@@ -149,7 +149,7 @@ pub(crate) fn integrate(
     let deletions = (!deletes.is_empty()).then(|| cut(update, &[], deletes));
     let parts = slices.iter().map(|takes| cut(update, takes, &[])).chain(deletions);
     for (at, part) in parts.enumerate() {
-        let decoded = scan_update(&part).ok().and_then(|scanned| decode(&scanned));
+        let decoded = scan_update(&part).ok().and_then(|scanned| decode(&scanned, plan.fidelity));
         let Some(decoded) = decoded else {
             if at == 0 {
                 return Err(ApplyError::Disagreement);

@@ -230,10 +230,10 @@ impl YjsDocument {
         deletes: &[DeleteRange],
     ) -> Result<(Option<Bytes>, Changes), ApplyError> {
         let (part, decoded) = match whole {
-            Some(whole) => (whole, decode(scanned)),
+            Some(whole) => (whole, decode(scanned, plan.fidelity)),
             None => {
                 let part = cut(update, &plan.sections, deletes);
-                let decoded = decode(&scan_update(&part)?);
+                let decoded = decode(&scan_update(&part)?, plan.fidelity);
                 (part, decoded)
             }
         };

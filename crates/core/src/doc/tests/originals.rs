@@ -308,6 +308,34 @@ fn a_subdocument_keeps_its_options() {
     assert_eq!(loaded.encode(), Ok(sent));
 }
 
+/// Goal: deleting subdocuments harms nobody. Method: yrs follows freed memory when it deletes some that it then joins or
+/// frees with what they were in, so there must be none in it; neighbours are deleted at once, one with its surroundings.
+#[test]
+fn a_subdocument_never_reaches_yrs() {
+    let options = [&text("guid \"1\"")[..], &[118, 0]].concat();
+    let id = |clock| Id { client: ClientId(1), clock };
+    let structs = [
+        item(9, None, "array", None, &options),
+        item(9, Some(id(0)), "array", None, &options),
+        item(7, None, "map", Some("k"), &[0]),
+        [&[9, 0, 1, 2][..], &options].concat(),
+    ];
+    let sent = update(1, 0, &structs, &[]);
+    let mut document = YjsDocument::default();
+    assert_eq!(document.apply(&sent).expect("honest").update, Some(sent.clone()));
+    assert_eq!(document.contained().read(|txn| txn.subdocs().count()), Ok(0));
+    let named = serde_json::json!({"guid": "guid \"1\""});
+    assert_eq!(
+        document.to_json(),
+        Ok(serde_json::json!({"array": [&named, &named], "map": {"k": [&named]}}))
+    );
+    assert_eq!(elements(&document.encode().expect("sound")), elements(&sent));
+    let gone = DeleteRange { client: ClientId(1), clock: 0, len: 3 };
+    document.apply(&update(1, 0, &[], &[gone])).expect("honest");
+    assert_eq!(document.to_json(), Ok(serde_json::json!({"array": "", "map": ""})));
+    assert_eq!(elements(&document.encode().expect("sound")), BTreeMap::new());
+}
+
 /// Goal: what is deleted takes no memory, and the usual takes none at any time.
 #[test]
 fn what_is_remembered_is_forgotten_when_it_is_deleted() {
