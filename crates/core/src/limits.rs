@@ -164,3 +164,9 @@ pub const OPS_BEYOND_HOLE_MAX: u64 = 1_024;
 
 /// Results that one pull lists of those that its device has not acknowledged. More follow once these are.
 pub const PULL_RESULTS_MAX: usize = 100;
+
+/// Longest name of a user, in bytes. Names of the longest mail addresses fit.
+pub const USER_NAME_BYTES_MAX: usize = 256;
+
+/// How old what is stored of when a device was last seen may become, in milliseconds. Each request would be a write.
+pub const SEEN_MS: u64 = 3_600_000;

@@ -1,7 +1,6 @@
 //! The ledger of one tenant shard.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::ops::Bound;
 
 use syncline_core::clock::{HybridTime, ReplicaId};
 use syncline_core::entity::conflict::Conflict;
@@ -9,10 +8,9 @@ use syncline_core::entity::{ActorName, Actors, EntityKey, EntityType, Epoch, Rec
 use syncline_core::limits::PULL_RESULTS_MAX;
 use syncline_core::time::Now;
 
-use super::message::{
-    Acked, Answer, ConflictId, Effect, Input, Kept, LedgerCommit, OpResult, RequestId, Write,
-};
-use super::{Log, Numbers};
+use super::Log;
+use super::device::Device;
+use super::message::{Acked, Answer, ConflictId, Effect, Input, LedgerCommit, RequestId, Write};
 
 /// The entities of one tenant shard: one writer, one log without gaps.
 ///
@@ -43,42 +41,10 @@ pub struct Ledger {
     effects: VecDeque<Effect>,
 }
 
-/// Why stored writes are no ledger. The store is at fault.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum LedgerLoadError {
-    /// Actors are numbered from 0 without gaps, and come by their numbers.
-    #[error("actor {number} comes where {expected} is expected")]
-    Actor {
-        /// The number that came.
-        number: ReplicaId,
-        /// The number that would follow.
-        expected: ReplicaId,
-    },
-}
-
-/// What is known of one device.
-#[derive(Debug, Default)]
-pub(super) struct Device {
-    pub(super) numbers: Numbers,
-    pub(super) kept: BTreeMap<u64, Kept>,
-    pub(super) acked: Acked,
-    /// The last op that was to create an entity.
-    pub(super) created: BTreeMap<EntityKey, u64>,
-}
-
 impl Ledger {
-    /// Returns the ledger as it was left by the writes that are durable, of each key the last, by ascending key; the records may
-    /// come in any order.
-    ///
-    /// # Errors
-    /// [`LedgerLoadError::Actor`] if the actors are not all there, or in another order.
-    pub fn load(
-        types: impl IntoIterator<Item = EntityType>,
-        epoch: Epoch,
-        stored: impl IntoIterator<Item = Write>,
-    ) -> Result<Self, LedgerLoadError> {
-        let mut ledger = Self {
+    /// Returns a ledger in which nothing has happened.
+    pub(super) fn new(types: impl IntoIterator<Item = EntityType>, epoch: Epoch) -> Self {
+        Self {
             types: types.into_iter().map(|ty| (ty.name.clone(), ty)).collect(),
             epoch,
             actors: Actors::new(),
@@ -93,30 +59,35 @@ impl Ledger {
             durable: LedgerCommit(0),
             parked: VecDeque::new(),
             effects: VecDeque::new(),
-        };
-        for write in stored {
-            ledger.restore(write)?;
         }
-        Ok(ledger)
     }
 
     /// Takes in what has happened.
     pub fn handle(&mut self, now: Now, input: Input) {
-        match input {
-            Input::Push { request, actor, clock, ops } => {
-                let answer = self.push(now.wall, &actor, clock, &ops);
-                self.park(request, answer);
+        let (request, answer) = match input {
+            Input::Push { request, actor, user, clock, ops } => {
+                let admitted = self.admit(now.wall, &actor, &user);
+                (request, admitted.map(|()| self.push(now.wall, &actor, clock, &ops)))
             }
-            Input::Pull { request, actor, pos, count_max } => {
-                let answer = self.pull(&actor, pos, count_max);
-                self.park(request, answer);
+            Input::Pull { request, actor, user, pos, count_max } => {
+                let admitted = self.admit(now.wall, &actor, &user);
+                (request, admitted.map(|()| self.pull(&actor, pos, count_max)))
             }
-            Input::Ack { request, actor, acked } => {
-                let answer = self.acknowledge(&actor, acked);
-                self.park(request, answer);
+            Input::Ack { request, actor, user, acked } => {
+                let admitted = self.admit(now.wall, &actor, &user);
+                (request, admitted.map(|()| self.acknowledge(&actor, acked)))
             }
-            Input::Committed(commit) => self.durable = self.durable.max(commit),
-        }
+            Input::Bind { request, actor, user, about } => {
+                (request, self.bind(now.wall, &actor, user, about))
+            }
+            Input::Revoke { request, actor, user } => (request, self.revoke(now.wall, &actor, user.as_ref())),
+            Input::Devices { request, user } => (request, Ok(self.list_devices(user.as_ref()))),
+            Input::Committed(commit) => {
+                self.durable = self.durable.max(commit);
+                return self.settle();
+            }
+        };
+        self.park(request, answer.unwrap_or_else(|refusal| Answer::Refused(refusal.into())));
         self.settle();
     }
 
@@ -193,49 +164,5 @@ impl Ledger {
             let batch = std::mem::take(&mut self.gathered);
             self.effects.push_back(Effect::Commit { commit: self.begun, batch });
         }
-    }
-
-    fn restore(&mut self, write: Write) -> Result<(), LedgerLoadError> {
-        match write {
-            Write::Actor(number, name) => {
-                let expected = self.actors.number(&name);
-                if expected != number {
-                    return Err(LedgerLoadError::Actor { number, expected });
-                }
-            }
-            Write::Acked(number, acked) => self.devices.entry(number).or_default().acked = acked,
-            Write::Numbers(number, numbers) => self.devices.entry(number).or_default().numbers = numbers,
-            Write::Result(dot, kept) => {
-                self.hlc = self.hlc.max(kept.trace.hlc);
-                self.devices.entry(dot.replica).or_default().keep(dot.counter, *kept);
-            }
-            Write::Record(key, record) => {
-                self.hlc = self.hlc.max(record.hlc);
-                self.log.restore(key.clone(), record.seq);
-                self.records.insert(key, *record);
-            }
-            Write::Conflict(id, conflict) => {
-                if conflict.is_open() {
-                    self.open.insert(conflict.entity().clone(), id);
-                }
-                self.conflicts.insert(id, *conflict);
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Device {
-    pub(super) fn keep(&mut self, n: u64, kept: Kept) {
-        if kept.creates {
-            let last = self.created.entry(kept.entity.clone()).or_insert(n);
-            *last = n.max(*last);
-        }
-        self.kept.insert(n, kept);
-    }
-
-    fn unacknowledged(&self) -> impl Iterator<Item = &OpResult> {
-        let behind = (Bound::Excluded(self.acked.results_through), Bound::Unbounded);
-        self.kept.range(behind).map(|(_, kept)| &kept.result)
     }
 }

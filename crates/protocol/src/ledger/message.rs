@@ -6,10 +6,10 @@ use syncline_core::clock::{Dot, HybridTime, ReplicaId, VectorClock};
 use syncline_core::entity::conflict::Conflict;
 use syncline_core::entity::{
     Action, ActorName, Claim, ClaimedTime, ClientClock, EntityKey, FieldName, Outcome, Record, RecordVersion,
-    Sequence, Trace, Value, Values,
+    Sequence, Trace, UserName, Value, Values,
 };
 
-use super::{ContentHash, Numbered, Numbers, NumbersError};
+use super::{Binding, ContentHash, DeviceAbout, DeviceRefusal, Numbered, Numbers, NumbersError};
 
 /// A request, named by who drives the ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,8 +30,10 @@ pub enum Input {
     Push {
         /// The request.
         request: RequestId,
-        /// The device, which has been authenticated.
+        /// The device.
         actor: ActorName,
+        /// Who has been authenticated.
+        user: UserName,
         /// Its clock.
         clock: ClientClock,
         /// Its ops.
@@ -41,8 +43,10 @@ pub enum Input {
     Pull {
         /// The request.
         request: RequestId,
-        /// The device, which has been authenticated.
+        /// The device.
         actor: ActorName,
+        /// Who has been authenticated.
+        user: UserName,
         /// Since where.
         pos: Sequence,
         /// How many records at most.
@@ -52,13 +56,42 @@ pub enum Input {
     Ack {
         /// The request.
         request: RequestId,
-        /// The device, which has been authenticated.
+        /// The device.
         actor: ActorName,
+        /// Who has been authenticated.
+        user: UserName,
         /// What it has stored.
         acked: Acked,
     },
     /// A commit is durable.
     Committed(LedgerCommit),
+    /// A user has a device of theirs known, once whoever proves identities agrees.
+    Bind {
+        /// The request.
+        request: RequestId,
+        /// The device.
+        actor: ActorName,
+        /// Who has been authenticated.
+        user: UserName,
+        /// What is to be known of the device.
+        about: DeviceAbout,
+    },
+    /// A device is shut out for ever.
+    Revoke {
+        /// The request.
+        request: RequestId,
+        /// The device.
+        actor: ActorName,
+        /// Who must own it; none if whoever asks may revoke each.
+        user: Option<UserName>,
+    },
+    /// Someone asks which devices there are.
+    Devices {
+        /// The request.
+        request: RequestId,
+        /// Whose; none for all.
+        user: Option<UserName>,
+    },
 }
 
 /// What a device has stored of what it was told.
@@ -135,8 +168,8 @@ pub enum Answer {
         /// A pull that has read up to here has seen these writes.
         fence: Sequence,
     },
-    /// No op was decided.
-    Refused(NumbersError),
+    /// The request had no effect.
+    Refused(Refused),
     /// What has changed.
     Changes {
         /// Records, by the places of their last changes.
@@ -150,6 +183,27 @@ pub enum Answer {
     },
     /// What the device has acknowledged by now, in all.
     Acked(Acked),
+    /// The device is bound, or was revoked just now.
+    Device {
+        /// What is known of it.
+        binding: Box<Binding>,
+        /// Whether this request has made it so.
+        is_new: bool,
+    },
+    /// The devices, by their names.
+    Devices(Vec<(ActorName, Binding)>),
+}
+
+/// Why a request is refused whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refused {
+    /// For the numbers of its ops.
+    #[error(transparent)]
+    Numbers(#[from] NumbersError),
+    /// For its device.
+    #[error(transparent)]
+    Device(#[from] DeviceRefusal),
 }
 
 /// What became of an op.
@@ -214,4 +268,6 @@ pub enum Write {
     Record(EntityKey, Box<Record>),
     /// A conflict.
     Conflict(ConflictId, Box<Conflict>),
+    /// What is known of a device.
+    Device(ReplicaId, Box<Binding>),
 }

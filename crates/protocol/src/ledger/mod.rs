@@ -9,6 +9,8 @@
 //! * what an op does, its result and its number are in one batch;
 //! * no number is taken twice, and the log has no gaps.
 
+mod device;
+mod load;
 mod log;
 mod machine;
 mod message;
@@ -17,10 +19,12 @@ mod push;
 #[cfg(test)]
 mod tests;
 
+pub use device::{Binding, DeviceAbout, DeviceRefusal};
+pub use load::LedgerLoadError;
 pub use log::{Log, Page};
-pub use machine::{Ledger, LedgerLoadError};
+pub use machine::Ledger;
 pub use message::{
     Acked, Answer, ConflictId, Effect, Input, Kept, LedgerCommit, OpResult, PushOp, PushSeen, RecordState,
-    RequestId, Write,
+    Refused, RequestId, Write,
 };
 pub use numbers::{ContentHash, Numbered, Numbers, NumbersError, Turn};

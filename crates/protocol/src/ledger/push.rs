@@ -9,7 +9,8 @@ use syncline_core::entity::{
 };
 use syncline_core::time::WallMs;
 
-use super::machine::{Device, Ledger};
+use super::device::Device;
+use super::machine::Ledger;
 use super::message::{Answer, ConflictId, Kept, OpResult, PushOp, PushSeen, RecordState, Write};
 use super::{Numbered, Turn};
 
@@ -26,7 +27,7 @@ impl Ledger {
         let numbered: Vec<Numbered> = ops.iter().map(|op| op.numbered).collect();
         let turns = match device.numbers.turns(&numbered, |n| device.kept.get(&n).map(|kept| kept.hash)) {
             Ok(turns) => turns,
-            Err(refusal) => return Answer::Refused(refusal),
+            Err(refusal) => return Answer::Refused(refusal.into()),
         };
         let shift_ms = ServerClock { now, hlc: self.hlc }.shift_ms(clock);
         let mut results = Vec::with_capacity(ops.len());

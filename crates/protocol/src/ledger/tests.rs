@@ -11,7 +11,7 @@ use syncline_core::clock::{Dot, ReplicaId};
 use syncline_core::entity::conflict::Conflict;
 use syncline_core::entity::{
     Action, ActorName, Claim, ClaimedTime, ClientClock, Decimal, EntityId, EntityKey, EntityType, Epoch,
-    FieldName, Outcome, Policy, Record, RefusalCode, Sequence, TypeName, Value,
+    FieldName, Outcome, Policy, Record, RefusalCode, Sequence, TypeName, UserName, Value,
 };
 use syncline_core::time::{MonotonicMs, Now, WallMs};
 
@@ -28,6 +28,7 @@ struct Disk {
     results: BTreeMap<(ReplicaId, u64), Kept>,
     records: BTreeMap<EntityKey, Record>,
     conflicts: BTreeMap<ConflictId, Conflict>,
+    bindings: BTreeMap<ReplicaId, Binding>,
     commits: u64,
 }
 
@@ -41,6 +42,7 @@ impl Disk {
                 Write::Result(dot, kept) => drop(self.results.insert((dot.replica, dot.counter), *kept)),
                 Write::Record(key, record) => drop(self.records.insert(key, *record)),
                 Write::Conflict(id, conflict) => drop(self.conflicts.insert(id, *conflict)),
+                Write::Device(number, binding) => drop(self.bindings.insert(number, *binding)),
             }
         }
         self.commits += 1;
@@ -57,7 +59,10 @@ impl Disk {
         let records = records.map(|(key, record)| Write::Record(key.clone(), Box::new(record.clone())));
         let conflicts = self.conflicts.iter();
         let conflicts = conflicts.map(|(&id, conflict)| Write::Conflict(id, Box::new(conflict.clone())));
-        let stored = actors.chain(numbers).chain(acked).chain(results).chain(records).chain(conflicts);
+        let bindings = self.bindings.iter();
+        let bindings = bindings.map(|(&number, binding)| Write::Device(number, Box::new(binding.clone())));
+        let stored =
+            actors.chain(bindings).chain(numbers).chain(acked).chain(results).chain(records).chain(conflicts);
         Ledger::load(types(), Epoch(1), stored.collect::<Vec<_>>()).expect("it was written by a ledger")
     }
 
@@ -80,6 +85,10 @@ fn key(kind: usize, id: usize) -> EntityKey {
 
 fn name(device: usize) -> ActorName {
     ActorName::device(&format!("d{device}")).expect("a name")
+}
+
+fn user() -> UserName {
+    UserName::new("ann").expect("a name")
 }
 
 fn field() -> FieldName {
@@ -162,7 +171,13 @@ impl World {
         let disk = Disk::default();
         let ledger = disk.load();
         let devices = (0..DEVICES).map(|_| Device::default()).collect();
-        Self { disk, ledger, devices, asked: Vec::new(), under_way: None, now_ms: 1_000 }
+        let mut world = Self { disk, ledger, devices, asked: Vec::new(), under_way: None, now_ms: 1_000 };
+        for device in 0..DEVICES {
+            let (request, about) = (world.request(device), DeviceAbout::default());
+            let bind = Input::Bind { request, actor: name(device), user: user(), about };
+            world.handle(bind).and_then(|()| world.flush()).expect("a device is bound");
+        }
+        world
     }
 
     fn step(&mut self, step: &Step) -> Result<(), TestCaseError> {
@@ -229,12 +244,18 @@ impl World {
 
     fn push(&mut self, device: usize, ops: Vec<PushOp>) -> Result<(), TestCaseError> {
         let request = self.request(device);
-        self.handle(Input::Push { request, actor: name(device), clock: ClientClock::default(), ops })
+        self.handle(Input::Push {
+            request,
+            actor: name(device),
+            user: user(),
+            clock: ClientClock::default(),
+            ops,
+        })
     }
 
     fn pull(&mut self, device: usize, count_max: usize) -> Result<(), TestCaseError> {
         let (request, pos) = (self.request(device), self.devices[device].pos);
-        self.handle(Input::Pull { request, actor: name(device), pos, count_max })
+        self.handle(Input::Pull { request, actor: name(device), user: user(), pos, count_max })
     }
 
     /// A device has stored what it was told without a hole; it may say more than that, or repeat an old place.
@@ -244,7 +265,7 @@ impl World {
         let through = (1..).take_while(|n| told.contains_key(n)).count() as u64;
         let pos = if more == 2 { Sequence(pos.0 / 2) } else { *pos };
         let acked = Acked { pos, results_through: through + more };
-        self.handle(Input::Ack { request, actor: name(device), acked })
+        self.handle(Input::Ack { request, actor: name(device), user: user(), acked })
     }
 
     fn flush(&mut self) -> Result<(), TestCaseError> {
@@ -290,8 +311,12 @@ impl World {
                 prop_assert!(acked.pos >= known.pos && acked.results_through >= known.results_through);
                 *known = acked;
             }
-            Answer::Refused(NumbersError::Gap { .. }) => {}
+            Answer::Refused(Refused::Numbers(NumbersError::Gap { .. })) => {}
             Answer::Refused(refusal) => prop_assert!(false, "{refusal}"),
+            Answer::Device { binding, .. } => {
+                prop_assert_eq!(actor.and_then(|actor| self.disk.bindings.get(&actor)), Some(&*binding));
+            }
+            Answer::Devices(_) => {}
             Answer::Pushed { results, fence, .. } => {
                 prop_assert!(fence <= self.disk.head());
                 let actor =
@@ -379,7 +404,7 @@ proptest! {
         prop_assert_eq!(world.disk.head(), Sequence(changes));
         let mut again = world.disk.load();
         let request = RequestId(0);
-        again.handle(Now::default(), Input::Pull { request, actor: name(9), pos: Sequence(0), count_max: usize::MAX });
+        again.handle(Now::default(), Input::Pull { request, actor: name(0), user: user(), pos: Sequence(0), count_max: usize::MAX });
         let Some(Effect::Answer { answer: Answer::Changes { records, .. }, .. }) = again.poll_effect() else {
             panic!("a pull is answered");
         };
