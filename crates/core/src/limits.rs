@@ -170,3 +170,6 @@ pub const USER_NAME_BYTES_MAX: usize = 256;
 
 /// How old what is stored of when a device was last seen may become, in milliseconds. Each request would be a write.
 pub const SEEN_MS: u64 = 3_600_000;
+
+/// Changes of one scope that one pull brings. More follow at once; a phone holds a thousand records in memory.
+pub const PULL_CHANGES_MAX: usize = 1_000;

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use bytes::Bytes;
-use syncline_core::entity::{ActorName, EntityKey, UserName};
+use syncline_core::entity::{ActorName, EntityKey, TypeName, UserName};
 use syncline_core::limits::SEEN_MS;
 use syncline_core::time::WallMs;
 
-use super::message::{Acked, Answer, Kept, OpResult, Write};
-use super::{Ledger, Numbers};
+use super::message::{Acked, Answer, Kept, OpResult, Refused, Write};
+use super::{Ledger, Numbers, Resync};
 
 /// What is known of one device.
 #[derive(Debug, Default)]
@@ -21,6 +21,8 @@ pub(super) struct Device {
     pub(super) numbers: Numbers,
     pub(super) kept: BTreeMap<u64, Kept>,
     pub(super) acked: Acked,
+    /// The scopes that it is to begin again.
+    pub(super) resyncs: BTreeMap<TypeName, Resync>,
     /// The last op that was to create an entity.
     pub(super) created: BTreeMap<EntityKey, u64>,
 }
@@ -74,14 +76,14 @@ impl Ledger {
         name: &ActorName,
         user: UserName,
         about: DeviceAbout,
-    ) -> Result<Answer, DeviceRefusal> {
+    ) -> Result<Answer, Refused> {
         if name.is_server() {
-            return Err(DeviceRefusal::Mismatch);
+            return Err(DeviceRefusal::Mismatch.into());
         }
         let before = match self.binding(name, Some(&user)) {
             Ok(binding) => Some(binding.clone()),
             Err(DeviceRefusal::NotBound) => None,
-            Err(refusal) => return Err(refusal),
+            Err(refusal) => return Err(refusal.into()),
         };
         let is_new = before.is_none();
         let bound_at = before.as_ref().map_or(now, |binding| binding.bound_at);
@@ -96,7 +98,7 @@ impl Ledger {
         now: WallMs,
         name: &ActorName,
         user: Option<&UserName>,
-    ) -> Result<Answer, DeviceRefusal> {
+    ) -> Result<Answer, Refused> {
         let binding = Binding { revoked_at: Some(now), ..self.binding(name, user)?.clone() };
         self.keep_binding(name, &binding);
         Ok(Answer::Device { binding: Box::new(binding), is_new: true })
@@ -114,12 +116,7 @@ impl Ledger {
     }
 
     /// Lets a device in that is bound to the user, and notes that it was seen. Servers are always in: no request names one.
-    pub(super) fn admit(
-        &mut self,
-        now: WallMs,
-        name: &ActorName,
-        user: &UserName,
-    ) -> Result<(), DeviceRefusal> {
+    pub(super) fn admit(&mut self, now: WallMs, name: &ActorName, user: &UserName) -> Result<(), Refused> {
         if name.is_server() {
             return Ok(());
         }
@@ -134,7 +131,11 @@ impl Ledger {
     }
 
     /// Returns the bond of a device that was not revoked, to this user if one is named.
-    fn binding(&self, name: &ActorName, user: Option<&UserName>) -> Result<&Binding, DeviceRefusal> {
+    pub(super) fn binding(
+        &self,
+        name: &ActorName,
+        user: Option<&UserName>,
+    ) -> Result<&Binding, DeviceRefusal> {
         let device = self.actors.known(name).and_then(|actor| self.devices.get(&actor));
         let binding = device.and_then(|device| device.binding.as_ref()).ok_or(DeviceRefusal::NotBound)?;
         if user.is_some_and(|user| *user != binding.user) {
@@ -170,7 +171,7 @@ impl Device {
 
 #[cfg(test)]
 mod tests {
-    use syncline_core::entity::{ClientClock, Epoch, Sequence};
+    use syncline_core::entity::{ClientClock, Epoch};
     use syncline_core::time::{MonotonicMs, Now};
 
     use super::super::{Effect, Input, Refused, RequestId};
@@ -228,13 +229,7 @@ mod tests {
             let (clock, acked) = (ClientClock::default(), Acked::default());
             let push =
                 Input::Push { request, actor: actor.clone(), user: user.clone(), clock, ops: Vec::new() };
-            let pull = Input::Pull {
-                request,
-                actor: actor.clone(),
-                user: user.clone(),
-                pos: Sequence(0),
-                count_max: 1,
-            };
+            let pull = Input::Pull { request, actor: actor.clone(), user: user.clone(), scopes: Vec::new() };
             [push, pull, Input::Ack { request, actor, user, acked }].map(|input| refusal(self.ask(input)))
         }
     }

@@ -1,5 +1,7 @@
 //! How a ledger comes back from what it has stored.
 
+use std::collections::BTreeMap;
+
 use syncline_core::clock::ReplicaId;
 use syncline_core::entity::{EntityType, Epoch};
 
@@ -32,8 +34,16 @@ impl Ledger {
         stored: impl IntoIterator<Item = Write>,
     ) -> Result<Self, LedgerLoadError> {
         let mut ledger = Self::new(types, epoch);
+        let mut buckets = BTreeMap::new();
         for write in stored {
-            ledger.restore(write)?;
+            match write {
+                Write::Buckets(key, of) => drop(buckets.insert(key, of)),
+                write => ledger.restore(write)?,
+            }
+        }
+        for (key, record) in &ledger.records {
+            let live = (!record.deleted).then_some(record.ver);
+            ledger.log.restore(key, record.seq, live, buckets.remove(key).unwrap_or_default());
         }
         Ok(ledger)
     }
@@ -54,7 +64,6 @@ impl Ledger {
             }
             Write::Record(key, record) => {
                 self.hlc = self.hlc.max(record.hlc);
-                self.log.restore(key.clone(), record.seq);
                 self.records.insert(key, *record);
             }
             Write::Conflict(id, conflict) => {
@@ -66,6 +75,12 @@ impl Ledger {
             Write::Device(number, binding) => {
                 self.devices.entry(number).or_default().binding = Some(*binding);
             }
+            Write::Evicted(bucket, key, Some(seq)) => self.log.restore_evicted(&key, &bucket, seq),
+            Write::Resync(number, scope, Some(resync)) => {
+                self.devices.entry(number).or_default().resyncs.insert(scope, resync);
+            }
+            // Buckets are known before records take their places; the others are of keys that are there no more.
+            Write::Buckets(..) | Write::Evicted(_, _, None) | Write::Resync(_, _, None) => {}
         }
         Ok(())
     }

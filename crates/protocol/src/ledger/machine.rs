@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, VecDeque};
 
 use syncline_core::clock::{HybridTime, ReplicaId};
 use syncline_core::entity::conflict::Conflict;
-use syncline_core::entity::{ActorName, Actors, EntityKey, EntityType, Epoch, Record, Sequence, TypeName};
-use syncline_core::limits::PULL_RESULTS_MAX;
+use syncline_core::entity::{ActorName, Actors, EntityKey, EntityType, Epoch, Record, TypeName};
 use syncline_core::time::Now;
 
 use super::Log;
 use super::device::Device;
-use super::message::{Acked, Answer, ConflictId, Effect, Input, LedgerCommit, RequestId, Write};
+use super::message::{Acked, Answer, ConflictId, Effect, Input, LedgerCommit, Refused, RequestId, Write};
+use super::scope::buckets_of;
 
 /// The entities of one tenant shard: one writer, one log without gaps.
 ///
@@ -69,9 +69,9 @@ impl Ledger {
                 let admitted = self.admit(now.wall, &actor, &user);
                 (request, admitted.map(|()| self.push(now.wall, &actor, clock, &ops)))
             }
-            Input::Pull { request, actor, user, pos, count_max } => {
+            Input::Pull { request, actor, user, scopes } => {
                 let admitted = self.admit(now.wall, &actor, &user);
-                (request, admitted.map(|()| self.pull(&actor, pos, count_max)))
+                (request, admitted.and_then(|()| self.pull(&actor, &scopes)))
             }
             Input::Ack { request, actor, user, acked } => {
                 let admitted = self.admit(now.wall, &actor, &user);
@@ -82,12 +82,16 @@ impl Ledger {
             }
             Input::Revoke { request, actor, user } => (request, self.revoke(now.wall, &actor, user.as_ref())),
             Input::Devices { request, user } => (request, Ok(self.list_devices(user.as_ref()))),
+            Input::Resync { request, actor, user, scope, reason } => {
+                let known = self.binding(&actor, user.as_ref()).map(|_| ()).map_err(Refused::Device);
+                (request, known.map(|()| self.ask_resync(&actor, scope, reason)))
+            }
             Input::Committed(commit) => {
                 self.durable = self.durable.max(commit);
                 return self.settle();
             }
         };
-        self.park(request, answer.unwrap_or_else(|refusal| Answer::Refused(refusal.into())));
+        self.park(request, answer.unwrap_or_else(Answer::Refused));
         self.settle();
     }
 
@@ -132,20 +136,20 @@ impl Ledger {
         Answer::Acked(device.acked)
     }
 
-    fn pull(&self, name: &ActorName, pos: Sequence, count_max: usize) -> Answer {
-        let page = self.log.page(pos, count_max);
-        let records = page.entries.into_iter().map(|(_, key)| {
-            let record = self.records[&key].clone();
-            (key, record)
-        });
-        let device = self.actors.known(name).and_then(|actor| self.devices.get(&actor));
-        let results = device.into_iter().flat_map(Device::unacknowledged).take(PULL_RESULTS_MAX);
-        Answer::Changes {
-            records: records.collect(),
-            pos: page.pos,
-            head: page.head,
-            results: results.cloned().collect(),
-        }
+    /// Puts a record to the end of the log.
+    pub(super) fn put_record(&mut self, key: &EntityKey, mut record: Record) {
+        let ty = self.types.get(&key.kind);
+        let buckets = ty.map(|ty| buckets_of(ty, &record)).unwrap_or_default();
+        let moves = self.log.append(key, (!record.deleted).then_some((record.ver, buckets)));
+        record.seq = moves.seq;
+        record.epoch = self.epoch;
+        self.gathered.push(Write::Record(key.clone(), Box::new(record.clone())));
+        self.records.insert(key.clone(), record);
+        self.gathered.extend(moves.buckets.map(|buckets| Write::Buckets(key.clone(), buckets)));
+        let left = moves.left.into_iter().map(|bucket| Write::Evicted(bucket, key.clone(), Some(moves.seq)));
+        self.gathered.extend(left);
+        let returned = moves.returned.into_iter().map(|bucket| Write::Evicted(bucket, key.clone(), None));
+        self.gathered.extend(returned);
     }
 
     fn park(&mut self, request: RequestId, answer: Answer) {

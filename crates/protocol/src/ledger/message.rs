@@ -6,10 +6,13 @@ use syncline_core::clock::{Dot, HybridTime, ReplicaId, VectorClock};
 use syncline_core::entity::conflict::Conflict;
 use syncline_core::entity::{
     Action, ActorName, Claim, ClaimedTime, ClientClock, EntityKey, FieldName, Outcome, Record, RecordVersion,
-    Sequence, Trace, UserName, Value, Values,
+    Sequence, Trace, TypeName, UserName, Value, Values,
 };
 
-use super::{Binding, ContentHash, DeviceAbout, DeviceRefusal, Numbered, Numbers, NumbersError};
+use super::{
+    Binding, Bucket, ContentHash, DeviceAbout, DeviceRefusal, Numbered, Numbers, NumbersError, PullScope,
+    Pulled, Reset, Resync,
+};
 
 /// A request, named by who drives the ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -47,10 +50,8 @@ pub enum Input {
         actor: ActorName,
         /// Who has been authenticated.
         user: UserName,
-        /// Since where.
-        pos: Sequence,
-        /// How many records at most.
-        count_max: usize,
+        /// Where.
+        scopes: Vec<PullScope>,
     },
     /// A device has stored what it was told.
     Ack {
@@ -91,6 +92,19 @@ pub enum Input {
         request: RequestId,
         /// Whose; none for all.
         user: Option<UserName>,
+    },
+    /// Someone wants a device to begin a scope again.
+    Resync {
+        /// The request.
+        request: RequestId,
+        /// The device.
+        actor: ActorName,
+        /// Who must own it; none if whoever asks may do so with each.
+        user: Option<UserName>,
+        /// The scope.
+        scope: TypeName,
+        /// Why.
+        reason: Reset,
     },
 }
 
@@ -171,16 +185,7 @@ pub enum Answer {
     /// The request had no effect.
     Refused(Refused),
     /// What has changed.
-    Changes {
-        /// Records, by the places of their last changes.
-        records: Vec<(EntityKey, Record)>,
-        /// Where to go on.
-        pos: Sequence,
-        /// The end of the log.
-        head: Sequence,
-        /// The oldest results that the device has not acknowledged.
-        results: Vec<OpResult>,
-    },
+    Pulled(Box<Pulled>),
     /// What the device has acknowledged by now, in all.
     Acked(Acked),
     /// The device is bound, or was revoked just now.
@@ -192,10 +197,12 @@ pub enum Answer {
     },
     /// The devices, by their names.
     Devices(Vec<(ActorName, Binding)>),
+    /// It is so.
+    Noted,
 }
 
 /// Why a request is refused whole.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refused {
     /// For the numbers of its ops.
@@ -204,6 +211,18 @@ pub enum Refused {
     /// For its device.
     #[error(transparent)]
     Device(#[from] DeviceRefusal),
+    /// For a scope that holds types that are not known.
+    #[error("the scope `{scope}` is not known")]
+    UnknownScope {
+        /// The scope.
+        scope: TypeName,
+    },
+    /// For a cursor of another scope.
+    #[error("the cursor is not of the scope `{scope}`")]
+    Cursor {
+        /// The scope.
+        scope: TypeName,
+    },
 }
 
 /// What became of an op.
@@ -270,4 +289,10 @@ pub enum Write {
     Conflict(ConflictId, Box<Conflict>),
     /// What is known of a device.
     Device(ReplicaId, Box<Binding>),
+    /// The buckets that a record is in besides that of its type.
+    Buckets(EntityKey, BTreeSet<Bucket>),
+    /// Where a record left a bucket; none if it has come back, and there is nothing more to keep.
+    Evicted(Bucket, EntityKey, Option<Sequence>),
+    /// That a device is to begin a scope again; none if it has.
+    Resync(ReplicaId, TypeName, Option<Resync>),
 }

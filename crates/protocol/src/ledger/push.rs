@@ -80,11 +80,8 @@ impl Ledger {
         let changed = decision.change.is_some();
         if let Some(change) = &decision.change {
             let mut record = change.applied_to(self.records.get(key));
-            record.seq = self.log.append(key.clone());
-            record.epoch = self.epoch;
             record.schema_v = pushed.schema_v;
-            self.gathered.push(Write::Record(key.clone(), Box::new(record.clone())));
-            self.records.insert(key.clone(), record);
+            self.put_record(key, record);
         }
         let conflict = self.note_conflict(now, key, decision.conflict);
         let record = self.records.get(key);

@@ -4,7 +4,7 @@
 //! Method: random steps drive the real machine; its batches go to a disk that survives a crash, its answers to devices that
 //! compare them with what they were told before; in the end each device sends all that it has, and the sums must be right.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use syncline_core::clock::{Dot, ReplicaId};
@@ -29,6 +29,9 @@ struct Disk {
     records: BTreeMap<EntityKey, Record>,
     conflicts: BTreeMap<ConflictId, Conflict>,
     bindings: BTreeMap<ReplicaId, Binding>,
+    buckets: BTreeMap<EntityKey, BTreeSet<Bucket>>,
+    evicted: BTreeMap<(Bucket, EntityKey), Sequence>,
+    resyncs: BTreeMap<(ReplicaId, TypeName), Resync>,
     commits: u64,
 }
 
@@ -43,6 +46,15 @@ impl Disk {
                 Write::Record(key, record) => drop(self.records.insert(key, *record)),
                 Write::Conflict(id, conflict) => drop(self.conflicts.insert(id, *conflict)),
                 Write::Device(number, binding) => drop(self.bindings.insert(number, *binding)),
+                Write::Buckets(key, buckets) => drop(self.buckets.insert(key, buckets)),
+                Write::Evicted(bucket, key, Some(seq)) => drop(self.evicted.insert((bucket, key), seq)),
+                Write::Evicted(bucket, key, None) => drop(self.evicted.remove(&(bucket, key))),
+                Write::Resync(number, scope, Some(resync)) => {
+                    self.resyncs.insert((number, scope), resync);
+                }
+                Write::Resync(number, scope, None) => {
+                    self.resyncs.remove(&(number, scope));
+                }
             }
         }
         self.commits += 1;
@@ -101,7 +113,7 @@ struct Device {
     ops: Vec<PushOp>,
     told: BTreeMap<u64, OpResult>,
     copy: BTreeMap<EntityKey, Record>,
-    pos: Sequence,
+    cursor: Option<Cursor>,
     /// What the server said it knows that it has stored.
     acked: Acked,
 }
@@ -111,7 +123,7 @@ struct World {
     ledger: Ledger,
     devices: Vec<Device>,
     /// The device behind each request of the present life of the server, and where it was.
-    asked: Vec<(usize, Sequence)>,
+    asked: Vec<(usize, Option<Cursor>)>,
     /// The commit that is under way.
     under_way: Option<(LedgerCommit, Vec<Write>)>,
     now_ms: u64,
@@ -254,16 +266,18 @@ impl World {
     }
 
     fn pull(&mut self, device: usize, count_max: usize) -> Result<(), TestCaseError> {
-        let (request, pos) = (self.request(device), self.devices[device].pos);
-        self.handle(Input::Pull { request, actor: name(device), user: user(), pos, count_max })
+        let (request, cursor) = (self.request(device), self.devices[device].cursor);
+        let scopes = vec![PullScope { scope: everything(), cursor, count_max }];
+        self.handle(Input::Pull { request, actor: name(device), user: user(), scopes })
     }
 
     /// A device has stored what it was told without a hole; it may say more than that, or repeat an old place.
     fn ack(&mut self, device: usize, more: u64) -> Result<(), TestCaseError> {
         let request = self.request(device);
-        let Device { told, pos, .. } = &self.devices[device];
+        let Device { told, cursor, .. } = &self.devices[device];
+        let pos = cursor.map_or(Sequence(0), |cursor| cursor.pos);
         let through = (1..).take_while(|n| told.contains_key(n)).count() as u64;
-        let pos = if more == 2 { Sequence(pos.0 / 2) } else { *pos };
+        let pos = if more == 2 { Sequence(pos.0 / 2) } else { pos };
         let acked = Acked { pos, results_through: through + more };
         self.handle(Input::Ack { request, actor: name(device), user: user(), acked })
     }
@@ -275,7 +289,7 @@ impl World {
     }
 
     fn request(&mut self, device: usize) -> RequestId {
-        self.asked.push((device, self.devices[device].pos));
+        self.asked.push((device, self.devices[device].cursor));
         RequestId(self.asked.len() as u64 - 1)
     }
 
@@ -298,10 +312,14 @@ impl World {
     }
 
     /// Whatever is told is on the disk, and is what was told before.
-    fn answered(&mut self, (device, from): (usize, Sequence), answer: Answer) -> Result<(), TestCaseError> {
+    fn answered(
+        &mut self,
+        (device, from): (usize, Option<Cursor>),
+        answer: Answer,
+    ) -> Result<(), TestCaseError> {
         let name = name(device);
         let actor = self.disk.actors.iter().find(|(_, known)| **known == name).map(|(&actor, _)| actor);
-        let Device { told, copy, pos, acked: known, .. } = &mut self.devices[device];
+        let Device { told, acked: known, .. } = &mut self.devices[device];
         match answer {
             Answer::Acked(acked) => {
                 let stored = actor.and_then(|actor| self.disk.acked.get(&actor));
@@ -329,24 +347,35 @@ impl World {
                     prop_assert_eq!(&*before, &result);
                 }
             }
-            Answer::Changes { records, pos: next, head, results } => {
-                prop_assert!(next >= from && head <= self.disk.head());
-                for result in results {
-                    prop_assert!(result.n > known.results_through, "what is acknowledged is not told again");
-                    let before = told.entry(result.n).or_insert_with(|| result.clone());
-                    prop_assert_eq!(&*before, &result);
-                }
-                if from != *pos {
-                    // The device has gone on meanwhile, and does not look at it.
-                    return Ok(());
-                }
-                *pos = next;
-                for (key, record) in records {
-                    let is_newer = copy.get(&key).is_none_or(|known| known.ver < record.ver);
-                    prop_assert!(is_newer, "a record comes again only when it has changed");
-                    copy.insert(key, record);
-                }
-            }
+            Answer::Pulled(pulled) => return self.pulled(device, from, *pulled),
+            Answer::Noted => {}
+        }
+        Ok(())
+    }
+
+    fn pulled(&mut self, device: usize, from: Option<Cursor>, pulled: Pulled) -> Result<(), TestCaseError> {
+        let Device { told, copy, cursor, acked: known, .. } = &mut self.devices[device];
+        let Pulled { mut scopes, as_of, results, .. } = pulled;
+        let PulledScope { reset, changes, cursor: next, .. } = scopes.pop().expect("it was asked for");
+        prop_assert!(reset.is_none() && next.pos >= from.map_or(Sequence(0), |from| from.pos));
+        prop_assert!(as_of <= self.disk.head());
+        for result in results {
+            prop_assert!(result.n > known.results_through, "what is acknowledged is not told again");
+            let before = told.entry(result.n).or_insert_with(|| result.clone());
+            prop_assert_eq!(&*before, &result);
+        }
+        if from != *cursor {
+            // The device has gone on meanwhile, and does not look at it.
+            return Ok(());
+        }
+        *cursor = Some(next);
+        for change in changes {
+            let (PullChange::Put(key, record) | PullChange::Delete(key, record)) = change else {
+                panic!("nothing leaves everything: {change:?}")
+            };
+            let is_newer = copy.get(&key).is_none_or(|known| known.ver < record.ver);
+            prop_assert!(is_newer, "a record comes again only when it has changed");
+            copy.insert(key, *record);
         }
         Ok(())
     }
@@ -363,10 +392,20 @@ impl World {
         for device in 0..DEVICES {
             self.pull(device, usize::MAX)?;
             prop_assert_eq!(self.devices[device].told.len(), self.devices[device].ops.len());
-            prop_assert_eq!(&self.devices[device].copy, &self.disk.records);
+            prop_assert!(alive(&self.devices[device].copy).eq(alive(&self.disk.records)));
         }
         Ok(())
     }
+}
+
+fn alive(records: &BTreeMap<EntityKey, Record>) -> impl Iterator<Item = (&EntityKey, &Record)> {
+    records.iter().filter(|(_, record)| !record.deleted)
+}
+
+fn everything() -> Scope {
+    let whole = |ty: EntityType| Section { bucket: Bucket::whole(&ty.name), kind: ty.name };
+    let sections = types().into_iter().map(whole).collect();
+    Scope { name: TypeName::new("everything").expect("a name"), sections }
 }
 
 fn number(value: Option<&Value>) -> Decimal {
@@ -402,15 +441,11 @@ proptest! {
         // The log has no gaps: as many places as there were changes. And it is the same when it is loaded again.
         let changes: u64 = world.disk.records.values().map(|record| record.ver.0).sum();
         prop_assert_eq!(world.disk.head(), Sequence(changes));
-        let mut again = world.disk.load();
-        let request = RequestId(0);
-        again.handle(Now::default(), Input::Pull { request, actor: name(0), user: user(), pos: Sequence(0), count_max: usize::MAX });
-        let Some(Effect::Answer { answer: Answer::Changes { records, .. }, .. }) = again.poll_effect() else {
-            panic!("a pull is answered");
-        };
-        let seqs: Vec<Sequence> = records.iter().map(|(_, record)| record.seq).collect();
-        prop_assert!(seqs.is_sorted());
-        prop_assert_eq!(records.into_iter().collect::<BTreeMap<_, _>>(), world.disk.records);
+        let again = world.disk.load();
+        for (key, record) in &world.disk.records {
+            prop_assert_eq!(again.record(key), Some(record));
+        }
+        prop_assert_eq!(&again.log, &world.ledger.log);
         prop_assert!(again.conflicts().eq(world.ledger.conflicts()));
         // At most one conflict of an entity is open, and of what was deleted none.
         let open: Vec<_> = again.conflicts().filter(|(_, conflict)| conflict.is_open()).collect();
