@@ -173,3 +173,22 @@ pub const SEEN_MS: u64 = 3_600_000;
 
 /// Changes of one scope that one pull brings. More follow at once; a phone holds a thousand records in memory.
 pub const PULL_CHANGES_MAX: usize = 1_000;
+
+/// A day, in milliseconds.
+pub const DAY_MS: u64 = 86_400_000;
+
+/// Time after which nobody waits for a device that does not come back, in milliseconds: 60 days. A season in the field is
+/// shorter, and what is deleted must be kept as long.
+pub const MAX_OFFLINE_MS: u64 = 60 * DAY_MS;
+
+/// Time for which an acknowledged result is kept whole, in milliseconds: 7 days. Its device may lose what it has stored last.
+pub const RESULTS_WHOLE_MS: u64 = 7 * DAY_MS;
+
+/// Results that are shortened or forgotten in one commit.
+pub const AGED_MAX: usize = 500;
+
+/// Time for which it is known that an entity was deleted, in milliseconds, unless its type says otherwise: 90 days.
+pub const TOMBSTONE_TTL_MS: u64 = 90 * DAY_MS;
+
+/// Deletions that are forgotten in one commit.
+pub const PURGED_MAX: usize = 500;

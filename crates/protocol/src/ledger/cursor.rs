@@ -61,6 +61,14 @@ impl Reset {
     }
 }
 
+impl Cursor {
+    /// Returns the place up to which the device needs nothing of what was deleted: it has read it, or it lies before the
+    /// beginning of the full pass.
+    pub(super) fn horizon(&self) -> Sequence {
+        self.pos.max(self.full_pass.unwrap_or_default())
+    }
+}
+
 impl Ledger {
     /// Returns where a device begins a scope, or begins it again.
     pub(super) fn first_cursor(&self, scope: &Scope) -> Cursor {
@@ -75,7 +83,6 @@ impl Ledger {
 
     /// Returns why a cursor of the scope leads nowhere, if it does not.
     pub(super) fn reset_of(&self, scope: &Scope, cursor: &Cursor, resync: Option<Resync>) -> Option<Reset> {
-        let horizon = cursor.full_pass.unwrap_or(cursor.pos);
         let asked = resync.filter(|resync| cursor.full_pass.is_none_or(|as_of| as_of < resync.since));
         if cursor.epoch != self.epoch {
             Some(Reset::Epoch)
@@ -83,7 +90,7 @@ impl Ledger {
             Some(Reset::ScopeChanged)
         } else if let Some(resync) = asked {
             Some(resync.reason)
-        } else if horizon < self.log.floor() {
+        } else if cursor.horizon() < self.log.floor() {
             Some(Reset::Expired)
         } else {
             None

@@ -8,8 +8,8 @@ use syncline_core::entity::{ActorName, EntityKey, TypeName, UserName};
 use syncline_core::limits::SEEN_MS;
 use syncline_core::time::WallMs;
 
-use super::message::{Acked, Answer, Kept, OpResult, Refused, Write};
-use super::{Ledger, Numbers, Resync};
+use super::message::{Answer, Kept, OpResult, Refused, Write};
+use super::{Acked, ContentHash, Ledger, Numbers, Resync};
 
 /// What is known of one device.
 #[derive(Debug, Default)]
@@ -20,6 +20,8 @@ pub(super) struct Device {
     pub(super) seen_at: WallMs,
     pub(super) numbers: Numbers,
     pub(super) kept: BTreeMap<u64, Kept>,
+    /// What ops held whose results are no longer kept.
+    pub(super) hashes: BTreeMap<u64, ContentHash>,
     pub(super) acked: Acked,
     /// The scopes that it is to begin again.
     pub(super) resyncs: BTreeMap<TypeName, Resync>,
@@ -155,6 +157,11 @@ impl Ledger {
 }
 
 impl Device {
+    /// Returns whether it is bound, and was not revoked.
+    pub(super) fn is_in(&self) -> bool {
+        self.binding.as_ref().is_some_and(|binding| binding.revoked_at.is_none())
+    }
+
     pub(super) fn keep(&mut self, n: u64, kept: Kept) {
         if kept.creates {
             let last = self.created.entry(kept.entity.clone()).or_insert(n);
@@ -174,7 +181,7 @@ mod tests {
     use syncline_core::entity::{ClientClock, Epoch};
     use syncline_core::time::{MonotonicMs, Now};
 
-    use super::super::{Effect, Input, Refused, RequestId};
+    use super::super::{Ack, Effect, Input, Refused, RequestId};
     use super::*;
 
     /// A ledger whose commits are durable at once, and what they hold.
@@ -226,11 +233,11 @@ mod tests {
         /// What becomes of a push, a pull and an acknowledgement.
         fn syncs(&mut self, actor: &str, by: &str) -> [Option<DeviceRefusal>; 3] {
             let (request, actor, user) = (RequestId(0), named(actor), user(by));
-            let (clock, acked) = (ClientClock::default(), Acked::default());
+            let (clock, ack) = (ClientClock::default(), Ack::default());
             let push =
                 Input::Push { request, actor: actor.clone(), user: user.clone(), clock, ops: Vec::new() };
             let pull = Input::Pull { request, actor: actor.clone(), user: user.clone(), scopes: Vec::new() };
-            [push, pull, Input::Ack { request, actor, user, acked }].map(|input| refusal(self.ask(input)))
+            [push, pull, Input::Ack { request, actor, user, ack }].map(|input| refusal(self.ask(input)))
         }
     }
 

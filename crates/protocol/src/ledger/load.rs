@@ -56,7 +56,7 @@ impl Ledger {
                     return Err(LedgerLoadError::Actor { number, expected });
                 }
             }
-            Write::Acked(number, acked) => self.devices.entry(number).or_default().acked = acked,
+            Write::Acked(number, acked) => self.devices.entry(number).or_default().acked = *acked,
             Write::Numbers(number, numbers) => self.devices.entry(number).or_default().numbers = numbers,
             Write::Result(dot, kept) => {
                 self.hlc = self.hlc.max(kept.trace.hlc);
@@ -79,8 +79,16 @@ impl Ledger {
             Write::Resync(number, scope, Some(resync)) => {
                 self.devices.entry(number).or_default().resyncs.insert(scope, resync);
             }
+            Write::Aged(dot, Some(hash)) => self.restore_aged(dot.replica, dot.counter, hash),
+            Write::Day(at, Some(head)) => drop(self.days.insert(at, head)),
+            Write::Floor(floor) => self.log.raise_floor(floor),
             // Buckets are known before records take their places; the others are of keys that are there no more.
-            Write::Buckets(..) | Write::Evicted(_, _, None) | Write::Resync(_, _, None) => {}
+            Write::Buckets(..)
+            | Write::Evicted(_, _, None)
+            | Write::Resync(_, _, None)
+            | Write::Aged(_, None)
+            | Write::Day(_, None)
+            | Write::Purged(_) => {}
         }
         Ok(())
     }

@@ -18,6 +18,10 @@ pub struct Log {
     floor: Sequence,
     places: BTreeMap<EntityKey, Place>,
     shelves: BTreeMap<Section, Shelf>,
+    /// Where records left buckets: one mark for each bucket and record.
+    marks: BTreeMap<EntityKey, BTreeMap<Bucket, Sequence>>,
+    /// The places of tombstones and marks.
+    dead: BTreeMap<Sequence, EntityKey>,
 }
 
 /// Where a record is.
@@ -44,6 +48,15 @@ pub(super) struct Moves {
     pub(super) returned: BTreeSet<Bucket>,
 }
 
+/// What was at a place that is forgotten.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Purged {
+    /// Whether it was a tombstone.
+    pub(super) is_tombstone: bool,
+    /// The buckets whose marks were there.
+    pub(super) marks: Vec<Bucket>,
+}
+
 /// What a reader gets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page {
@@ -59,7 +72,14 @@ impl Log {
     /// Returns a log without changes.
     #[must_use]
     pub const fn new() -> Self {
-        Self { head: Sequence(0), floor: Sequence(0), places: BTreeMap::new(), shelves: BTreeMap::new() }
+        Self {
+            head: Sequence(0),
+            floor: Sequence(0),
+            places: BTreeMap::new(),
+            shelves: BTreeMap::new(),
+            marks: BTreeMap::new(),
+            dead: BTreeMap::new(),
+        }
     }
 
     /// Adds a change of a record: at the place after the last. `live` says in which buckets of its type it is, with its version;
@@ -76,11 +96,11 @@ impl Log {
         let share = live.as_ref().map(|(ver, _)| Checksum::of(key, *ver));
         let buckets = live.map_or_else(|| before.buckets.clone(), |(_, buckets)| buckets);
         for bucket in before.buckets.difference(&buckets) {
-            self.shelf(key, bucket).evict(moves.seq, key.clone());
+            self.mark(key, bucket, moves.seq);
             moves.left.insert(bucket.clone());
         }
         for bucket in buckets.difference(&before.buckets) {
-            if self.shelf(key, bucket).forget(key).is_some() {
+            if self.unmark(key, bucket) {
                 moves.returned.insert(bucket.clone());
             }
         }
@@ -104,7 +124,34 @@ impl Log {
     /// Puts a mark back.
     pub(super) fn restore_evicted(&mut self, key: &EntityKey, bucket: &Bucket, seq: Sequence) {
         self.head = self.head.max(seq);
-        self.shelf(key, bucket).evict(seq, key.clone());
+        self.mark(key, bucket, seq);
+    }
+
+    /// Forgets a tombstone or the marks at a place.
+    pub(super) fn purge(&mut self, seq: Sequence, key: &EntityKey) -> Purged {
+        // Where a record left a bucket it may well be alive in another.
+        let is_tombstone =
+            self.places.get(key).is_some_and(|place| place.seq == seq && place.share.is_none());
+        if is_tombstone {
+            self.take(key);
+        }
+        let marks = self.marks.get(key).into_iter().flatten().filter(|&(_, at)| *at == seq);
+        let marks: Vec<Bucket> = marks.map(|(bucket, _)| bucket.clone()).collect();
+        for bucket in &marks {
+            self.unmark(key, bucket);
+        }
+        Purged { is_tombstone, marks }
+    }
+
+    /// Notes that of what was deleted up to a place some is forgotten.
+    pub(super) fn raise_floor(&mut self, floor: Sequence) {
+        self.floor = self.floor.max(floor);
+        self.head = self.head.max(floor);
+    }
+
+    /// Returns the places of tombstones and marks up to one of them, ascending.
+    pub(super) fn dead(&self, to: Sequence) -> impl Iterator<Item = (Sequence, EntityKey)> {
+        self.dead.range(..=to).map(|(&seq, key)| (seq, key.clone()))
     }
 
     /// Returns at most `count_max` records that have changed since `pos`, and marks of those that have left. In a full pass,
@@ -184,12 +231,10 @@ impl Log {
     fn take(&mut self, key: &EntityKey) -> Option<Place> {
         let place = self.places.remove(key)?;
         for bucket in place.buckets.iter().chain([&Bucket::whole(&key.kind)]) {
-            let section = Section { kind: key.kind.clone(), bucket: bucket.clone() };
-            let Some(shelf) = self.shelves.get_mut(&section) else { continue };
-            shelf.take(place.seq, place.share);
-            if shelf.is_empty() {
-                self.shelves.remove(&section);
-            }
+            self.clear(key, bucket, place.seq, place.share);
+        }
+        if place.share.is_none() {
+            self.dead.remove(&place.seq);
         }
         Some(place)
     }
@@ -198,7 +243,40 @@ impl Log {
         for bucket in place.buckets.iter().chain([&Bucket::whole(&key.kind)]) {
             self.shelf(key, bucket).put(place.seq, key.clone(), place.share);
         }
+        if place.share.is_none() {
+            self.dead.insert(place.seq, key.clone());
+        }
         self.places.insert(key.clone(), place);
+    }
+
+    fn mark(&mut self, key: &EntityKey, bucket: &Bucket, seq: Sequence) {
+        self.shelf(key, bucket).evict(seq, key.clone());
+        self.marks.entry(key.clone()).or_default().insert(bucket.clone(), seq);
+        self.dead.insert(seq, key.clone());
+    }
+
+    /// Takes the mark of a record away, if there is one.
+    fn unmark(&mut self, key: &EntityKey, bucket: &Bucket) -> bool {
+        let Some(marks) = self.marks.get_mut(key) else { return false };
+        let Some(seq) = marks.remove(bucket) else { return false };
+        if !marks.values().any(|&other| other == seq) {
+            self.dead.remove(&seq);
+        }
+        if marks.is_empty() {
+            self.marks.remove(key);
+        }
+        self.clear(key, bucket, seq, None);
+        true
+    }
+
+    fn clear(&mut self, key: &EntityKey, bucket: &Bucket, seq: Sequence, share: Option<Checksum>) {
+        let section = Section { kind: key.kind.clone(), bucket: bucket.clone() };
+        if let Some(shelf) = self.shelves.get_mut(&section) {
+            shelf.take(seq, share);
+            if shelf.is_empty() {
+                self.shelves.remove(&section);
+            }
+        }
     }
 
     fn shelf(&mut self, key: &EntityKey, bucket: &Bucket) -> &mut Shelf {

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, VecDeque};
 
 use syncline_core::clock::{HybridTime, ReplicaId};
 use syncline_core::entity::conflict::Conflict;
-use syncline_core::entity::{ActorName, Actors, EntityKey, EntityType, Epoch, Record, TypeName};
-use syncline_core::time::Now;
+use syncline_core::entity::{ActorName, Actors, EntityKey, EntityType, Epoch, Record, Sequence, TypeName};
+use syncline_core::time::{Now, WallMs};
 
 use super::Log;
 use super::device::Device;
-use super::message::{Acked, Answer, ConflictId, Effect, Input, LedgerCommit, Refused, RequestId, Write};
+use super::message::{Answer, ConflictId, Effect, Input, LedgerCommit, Refused, RequestId, Write};
 use super::scope::buckets_of;
 
 /// The entities of one tenant shard: one writer, one log without gaps.
@@ -27,6 +27,8 @@ pub struct Ledger {
     pub(super) devices: BTreeMap<ReplicaId, Device>,
     pub(super) records: BTreeMap<EntityKey, Record>,
     pub(super) log: Log,
+    /// Where the log ended, on some days.
+    pub(super) days: BTreeMap<WallMs, Sequence>,
     pub(super) conflicts: BTreeMap<ConflictId, Conflict>,
     pub(super) open: BTreeMap<EntityKey, ConflictId>,
     /// The latest time given or taken.
@@ -51,6 +53,7 @@ impl Ledger {
             devices: BTreeMap::new(),
             records: BTreeMap::new(),
             log: Log::new(),
+            days: BTreeMap::new(),
             conflicts: BTreeMap::new(),
             open: BTreeMap::new(),
             hlc: HybridTime::default(),
@@ -64,6 +67,7 @@ impl Ledger {
 
     /// Takes in what has happened.
     pub fn handle(&mut self, now: Now, input: Input) {
+        self.note_day(now.wall);
         let (request, answer) = match input {
             Input::Push { request, actor, user, clock, ops } => {
                 let admitted = self.admit(now.wall, &actor, &user);
@@ -73,9 +77,9 @@ impl Ledger {
                 let admitted = self.admit(now.wall, &actor, &user);
                 (request, admitted.and_then(|()| self.pull(&actor, &scopes)))
             }
-            Input::Ack { request, actor, user, acked } => {
+            Input::Ack { request, actor, user, ack } => {
                 let admitted = self.admit(now.wall, &actor, &user);
-                (request, admitted.map(|()| self.acknowledge(&actor, acked)))
+                (request, admitted.and_then(|()| self.acknowledge(now.wall, &actor, ack)))
             }
             Input::Bind { request, actor, user, about } => {
                 (request, self.bind(now.wall, &actor, user, about))
@@ -85,6 +89,11 @@ impl Ledger {
             Input::Resync { request, actor, user, scope, reason } => {
                 let known = self.binding(&actor, user.as_ref()).map(|_| ()).map_err(Refused::Device);
                 (request, known.map(|()| self.ask_resync(&actor, scope, reason)))
+            }
+            Input::Tick => {
+                self.age_results(now.wall);
+                self.purge(now.wall);
+                return self.settle();
             }
             Input::Committed(commit) => {
                 self.durable = self.durable.max(commit);
@@ -119,21 +128,6 @@ impl Ledger {
         let number = self.actors.number(name);
         self.gathered.push(Write::Actor(number, name.clone()));
         number
-    }
-
-    /// Raises what a device has acknowledged, never beyond what there is: results that are still to come stay to be told.
-    fn acknowledge(&mut self, name: &ActorName, acked: Acked) -> Answer {
-        let actor = self.number(name);
-        let device = self.devices.entry(actor).or_default();
-        let before = device.acked;
-        device.acked = Acked {
-            pos: before.pos.max(acked.pos.min(self.log.head())),
-            results_through: before.results_through.max(acked.results_through.min(device.numbers.last())),
-        };
-        if device.acked != before {
-            self.gathered.push(Write::Acked(actor, device.acked));
-        }
-        Answer::Acked(device.acked)
     }
 
     /// Puts a record to the end of the log.

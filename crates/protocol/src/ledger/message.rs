@@ -8,10 +8,11 @@ use syncline_core::entity::{
     Action, ActorName, Claim, ClaimedTime, ClientClock, EntityKey, FieldName, Outcome, Record, RecordVersion,
     Sequence, Trace, TypeName, UserName, Value, Values,
 };
+use syncline_core::time::WallMs;
 
 use super::{
-    Binding, Bucket, ContentHash, DeviceAbout, DeviceRefusal, Numbered, Numbers, NumbersError, PullScope,
-    Pulled, Reset, Resync,
+    Ack, Acked, Binding, Bucket, ContentHash, DeviceAbout, DeviceRefusal, Numbered, Numbers, NumbersError,
+    PullScope, Pulled, Reset, Resync,
 };
 
 /// A request, named by who drives the ledger.
@@ -62,7 +63,7 @@ pub enum Input {
         /// Who has been authenticated.
         user: UserName,
         /// What it has stored.
-        acked: Acked,
+        ack: Ack,
     },
     /// A commit is durable.
     Committed(LedgerCommit),
@@ -106,15 +107,8 @@ pub enum Input {
         /// Why.
         reason: Reset,
     },
-}
-
-/// What a device has stored of what it was told.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Acked {
-    /// The changes up to this place.
-    pub pos: Sequence,
-    /// The results of its ops up to this number.
-    pub results_through: u64,
+    /// Time has passed: once a minute, or so.
+    Tick,
 }
 
 /// An op in a push.
@@ -173,8 +167,8 @@ pub enum Effect {
 pub enum Answer {
     /// Each op has a result.
     Pushed {
-        /// The results, in the order of the ops.
-        results: Vec<OpResult>,
+        /// What became of the ops, in their order.
+        results: Vec<OpStatus>,
         /// The greatest number below which all of the device's ops have results.
         last_n: u64,
         /// The greatest number of the device.
@@ -186,8 +180,13 @@ pub enum Answer {
     Refused(Refused),
     /// What has changed.
     Pulled(Box<Pulled>),
-    /// What the device has acknowledged by now, in all.
-    Acked(Acked),
+    /// What the device has acknowledged by now.
+    Acked {
+        /// In all.
+        acked: Box<Acked>,
+        /// What was deleted up to this place is no longer known.
+        floor: Sequence,
+    },
     /// The device is bound, or was revoked just now.
     Device {
         /// What is known of it.
@@ -222,6 +221,18 @@ pub enum Refused {
     Cursor {
         /// The scope.
         scope: TypeName,
+    },
+}
+
+/// What a push says of an op.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OpStatus {
+    /// It has its result.
+    Done(Box<OpResult>),
+    /// It had its result long ago, which is no longer known.
+    Aged {
+        /// Its number.
+        n: u64,
     },
 }
 
@@ -280,7 +291,7 @@ pub enum Write {
     /// The numbers of a device's ops.
     Numbers(ReplicaId, Numbers),
     /// A device has acknowledged.
-    Acked(ReplicaId, Acked),
+    Acked(ReplicaId, Box<Acked>),
     /// An op has its result.
     Result(Dot, Box<Kept>),
     /// A record. Its entry in the index of the log goes with it, to its place.
@@ -295,4 +306,12 @@ pub enum Write {
     Evicted(Bucket, EntityKey, Option<Sequence>),
     /// That a device is to begin a scope again; none if it has.
     Resync(ReplicaId, TypeName, Option<Resync>),
+    /// An op has its result, of which only this is left, or nothing. It replaces [`Result`](Self::Result) of the op.
+    Aged(Dot, Option<ContentHash>),
+    /// Where the log ended on a day; none if nobody asks any more.
+    Day(WallMs, Option<Sequence>),
+    /// A tombstone is forgotten: its [`Record`](Self::Record), and its [`Buckets`](Self::Buckets).
+    Purged(EntityKey),
+    /// Of what was deleted up to this place some is forgotten.
+    Floor(Sequence),
 }

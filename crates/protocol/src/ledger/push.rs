@@ -11,7 +11,7 @@ use syncline_core::time::WallMs;
 
 use super::device::Device;
 use super::machine::Ledger;
-use super::message::{Answer, ConflictId, Kept, OpResult, PushOp, PushSeen, RecordState, Write};
+use super::message::{Answer, ConflictId, Kept, OpResult, OpStatus, PushOp, PushSeen, RecordState, Write};
 use super::{Numbered, Turn};
 
 impl Ledger {
@@ -25,7 +25,7 @@ impl Ledger {
         let actor = self.number(name);
         let device = self.devices.entry(actor).or_default();
         let numbered: Vec<Numbered> = ops.iter().map(|op| op.numbered).collect();
-        let turns = match device.numbers.turns(&numbered, |n| device.kept.get(&n).map(|kept| kept.hash)) {
+        let turns = match device.numbers.turns(&numbered, |n| device.hash(n)) {
             Ok(turns) => turns,
             Err(refusal) => return Answer::Refused(refusal.into()),
         };
@@ -34,7 +34,7 @@ impl Ledger {
         for (op, turn) in ops.iter().zip(&turns) {
             let result = match turn {
                 Turn::Duplicate => self.again(Dot::new(actor, op.numbered.n)),
-                Turn::New | Turn::Again => self.take(now, shift_ms, actor, op),
+                Turn::New | Turn::Again => OpStatus::Done(Box::new(self.take(now, shift_ms, actor, op))),
             };
             results.push(result);
         }
@@ -46,9 +46,11 @@ impl Ledger {
         Answer::Pushed { results, last_n, high_n, fence: self.log.head() }
     }
 
-    fn again(&self, dot: Dot) -> OpResult {
-        let kept = &self.devices[&dot.replica].kept[&dot.counter];
-        OpResult { is_duplicate: true, ..kept.result.clone() }
+    fn again(&self, dot: Dot) -> OpStatus {
+        match self.devices[&dot.replica].kept.get(&dot.counter) {
+            Some(kept) => OpStatus::Done(Box::new(OpResult { is_duplicate: true, ..kept.result.clone() })),
+            None => OpStatus::Aged { n: dot.counter },
+        }
     }
 
     /// Decides an op and gathers what it does.

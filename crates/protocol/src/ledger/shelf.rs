@@ -33,8 +33,6 @@ pub struct Checksum {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Shelf {
     entries: BTreeMap<Sequence, (EntityKey, Standing)>,
-    /// Where the marks are: one for each record.
-    evicted: BTreeMap<EntityKey, Sequence>,
     checksum: Checksum,
 }
 
@@ -75,15 +73,7 @@ impl Shelf {
 
     /// Marks that a record left.
     pub(super) fn evict(&mut self, seq: Sequence, key: EntityKey) {
-        self.evicted.insert(key.clone(), seq);
         self.entries.insert(seq, (key, Standing::Evicted));
-    }
-
-    /// Takes the mark of a record away, if there is one.
-    pub(super) fn forget(&mut self, key: &EntityKey) -> Option<Sequence> {
-        let seq = self.evicted.remove(key)?;
-        self.entries.remove(&seq);
-        Some(seq)
     }
 
     pub(super) fn behind(&self, pos: Sequence) -> impl Iterator<Item = (Sequence, &EntityKey, Standing)> {
