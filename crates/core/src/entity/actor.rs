@@ -63,6 +63,7 @@ impl Actors {
 
 /// One write: which one it is, and when it counts as made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Stamp {
     /// Its effective time.
     pub hlc: HybridTime,
