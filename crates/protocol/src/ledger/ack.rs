@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use syncline_core::clock::{Dot, ReplicaId};
 use syncline_core::entity::{ActorName, Epoch, Sequence, TypeName};
 use syncline_core::limits::{AGED_MAX, DAY_MS, MAX_OFFLINE_MS, RESULTS_WHOLE_MS, SEEN_MS};
@@ -25,7 +26,7 @@ pub struct Ack {
 }
 
 /// What waits on a device.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Backlog {
     /// Ops that were not sent.
     pub pending: u64,
@@ -36,7 +37,7 @@ pub struct Backlog {
 }
 
 /// What a device has stored, in all.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Acked {
     /// How far it is, by scope.
     pub scopes: BTreeMap<TypeName, AckedScope>,
@@ -49,7 +50,7 @@ pub struct Acked {
 }
 
 /// How far a device is in a scope.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AckedScope {
     /// The life of the log in which it said so.
     pub epoch: Epoch,

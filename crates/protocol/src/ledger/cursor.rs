@@ -1,5 +1,6 @@
 //! Cursors: where a device is in a scope.
 
+use serde::{Deserialize, Serialize};
 use syncline_core::entity::{Epoch, Sequence};
 
 use super::Ledger;
@@ -21,7 +22,7 @@ pub struct Cursor {
 }
 
 /// Why a device begins again, and then drops what the full pass did not tell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Reset {
     /// What was deleted since it was here last is no longer known.
     Expired,
@@ -38,7 +39,7 @@ pub enum Reset {
 }
 
 /// That a device is to begin a scope again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resync {
     /// Why.
     pub reason: Reset,

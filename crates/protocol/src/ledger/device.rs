@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 use syncline_core::entity::{ActorName, EntityKey, TypeName, UserName};
 use syncline_core::limits::SEEN_MS;
 use syncline_core::time::WallMs;
@@ -30,7 +31,7 @@ pub(super) struct Device {
 }
 
 /// What a user says of a device.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeviceAbout {
     /// What people call it.
     pub name: Option<String>,
@@ -41,7 +42,7 @@ pub struct DeviceAbout {
 }
 
 /// The bond of a device to a user.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Binding {
     /// Whose it is, for ever.
     pub user: UserName,

@@ -51,8 +51,8 @@ pub(super) struct Moves {
 /// What was at a place that is forgotten.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Purged {
-    /// Whether it was a tombstone.
-    pub(super) is_tombstone: bool,
+    /// The buckets that a tombstone was in, if there was one.
+    pub(super) tombstone: Option<BTreeSet<Bucket>>,
     /// The buckets whose marks were there.
     pub(super) marks: Vec<Bucket>,
 }
@@ -132,15 +132,13 @@ impl Log {
         // Where a record left a bucket it may well be alive in another.
         let is_tombstone =
             self.places.get(key).is_some_and(|place| place.seq == seq && place.share.is_none());
-        if is_tombstone {
-            self.take(key);
-        }
+        let tombstone = if is_tombstone { self.take(key).map(|place| place.buckets) } else { None };
         let marks = self.marks.get(key).into_iter().flatten().filter(|&(_, at)| *at == seq);
         let marks: Vec<Bucket> = marks.map(|(bucket, _)| bucket.clone()).collect();
         for bucket in &marks {
             self.unmark(key, bucket);
         }
-        Purged { is_tombstone, marks }
+        Purged { tombstone, marks }
     }
 
     /// Notes that of what was deleted up to a place some is forgotten.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
 use syncline_core::clock::{Dot, HybridTime, ReplicaId, VectorClock};
 use syncline_core::entity::conflict::Conflict;
 use syncline_core::entity::{
@@ -24,7 +25,7 @@ pub struct RequestId(pub u64);
 pub struct LedgerCommit(pub u64);
 
 /// A conflict of a shard, counted from 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ConflictId(pub u64);
 
 /// What happens to a ledger.
@@ -237,7 +238,7 @@ pub enum OpStatus {
 }
 
 /// What became of an op.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OpResult {
     /// Its number.
     pub n: u64,
@@ -254,7 +255,7 @@ pub struct OpResult {
 }
 
 /// What a result says of a record.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordState {
     /// How often it has changed.
     pub ver: RecordVersion,
@@ -269,7 +270,7 @@ pub struct RecordState {
 }
 
 /// What is kept of an op that has its result.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Kept {
     /// What it held.
     pub hash: ContentHash,
@@ -300,7 +301,7 @@ pub enum Write {
     Conflict(ConflictId, Box<Conflict>),
     /// What is known of a device.
     Device(ReplicaId, Box<Binding>),
-    /// The buckets that a record is in besides that of its type.
+    /// The buckets that a record is in besides that of its type; if there is none, nothing is kept.
     Buckets(EntityKey, BTreeSet<Bucket>),
     /// Where a record left a bucket; none if it has come back, and there is nothing more to keep.
     Evicted(Bucket, EntityKey, Option<Sequence>),
@@ -310,7 +311,7 @@ pub enum Write {
     Aged(Dot, Option<ContentHash>),
     /// Where the log ended on a day; none if nobody asks any more.
     Day(WallMs, Option<Sequence>),
-    /// A tombstone is forgotten: its [`Record`](Self::Record), and its [`Buckets`](Self::Buckets).
+    /// A tombstone is forgotten: its [`Record`](Self::Record).
     Purged(EntityKey),
     /// Of what was deleted up to this place some is forgotten.
     Floor(Sequence),

@@ -2,6 +2,7 @@
 //!
 //! * [`Ledger`]: the machine. Inputs go in one by one, effects come out in one order;
 //! * [`Numbers`]: which ops of a device have been taken, by numbers without gaps;
+//! * [`stored`]: what a [`Write`] is in a store;
 //! * [`Log`]: the records of a shard in the order of their last changes, read page by page while others write.
 //!
 //! Invariants:
@@ -22,6 +23,7 @@ mod purge;
 mod push;
 mod scope;
 mod shelf;
+pub mod stored;
 #[cfg(test)]
 mod tests;
 

@@ -1,5 +1,7 @@
 //! How long what was deleted is known.
 
+use std::collections::BTreeSet;
+
 use syncline_core::entity::{Sequence, TypeName};
 use syncline_core::limits::{DAY_MS, PURGED_MAX, TOMBSTONE_TTL_MS};
 use syncline_core::time::WallMs;
@@ -32,8 +34,11 @@ impl Ledger {
             let purged = self.log.purge(seq, &key);
             self.gathered
                 .extend(purged.marks.into_iter().map(|bucket| Write::Evicted(bucket, key.clone(), None)));
-            if purged.is_tombstone {
+            if let Some(buckets) = purged.tombstone {
                 self.records.remove(&key);
+                if !buckets.is_empty() {
+                    self.gathered.push(Write::Buckets(key.clone(), BTreeSet::new()));
+                }
                 self.gathered.push(Write::Purged(key));
             }
         }

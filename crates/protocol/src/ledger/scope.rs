@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use syncline_core::entity::{EntityType, FieldName, Record, TypeName, Value};
 
 use super::Ledger;
 
 /// The name of records that are followed together: all of a type, or those whose fields fill one of its templates alike.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Bucket(pub Arc<str>);
 
 impl Bucket {
@@ -120,6 +121,7 @@ fn filled(template: &str, record: &Record) -> Option<String> {
         let (field, behind) = after.split_once('}')?;
         text.push_str(before);
         match record.value(&FieldName::new(field).ok()?)? {
+            Value::Text(value) if value.contains('\0') => return None,
             Value::Text(value) => text.push_str(value),
             Value::Number(value) => write!(text, "{value}").ok()?,
             Value::Bool(value) => write!(text, "{value}").ok()?,

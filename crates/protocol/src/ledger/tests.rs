@@ -259,13 +259,21 @@ impl World {
         answer: Answer,
     ) -> Result<(), TestCaseError> {
         let name = name(device);
-        let actor = self.disk.actors.iter().find(|(_, known)| **known == name).map(|(&actor, _)| actor);
+        let actor = self.disk.actor(&name);
         let Device { told, acked: known, .. } = &mut self.devices[device];
         match answer {
             Answer::Acked { acked, .. } => {
-                let stored = actor.and_then(|actor| self.disk.acked.get(&actor)).cloned().unwrap_or_default();
+                let stored = self.disk.find(|write| match write {
+                    Write::Acked(of, acked) if Some(*of) == actor => Some(acked.clone()),
+                    _ => None,
+                });
+                let stored = stored.unwrap_or_default();
                 prop_assert!(place(&stored) >= place(&acked));
-                let last = actor.and_then(|actor| self.disk.numbers.get(&actor)).map_or(0, Numbers::last);
+                let last = self.disk.find(|write| match write {
+                    Write::Numbers(of, numbers) if Some(*of) == actor => Some(numbers.last()),
+                    _ => None,
+                });
+                let last = last.unwrap_or_default();
                 prop_assert!(acked.results_through <= last && place(&acked) <= self.disk.head());
                 prop_assert!(place(&acked) >= place(known) && acked.results_through >= known.results_through);
                 *known = *acked;
@@ -273,18 +281,25 @@ impl World {
             Answer::Refused(Refused::Numbers(NumbersError::Gap { .. })) => {}
             Answer::Refused(refusal) => prop_assert!(false, "{refusal}"),
             Answer::Device { binding, .. } => {
-                prop_assert_eq!(actor.and_then(|actor| self.disk.bindings.get(&actor)), Some(&*binding));
+                let stored = self.disk.find(|write| match write {
+                    Write::Device(of, binding) if Some(*of) == actor => Some(binding.clone()),
+                    _ => None,
+                });
+                prop_assert_eq!(stored, Some(binding));
             }
             Answer::Devices(_) => {}
             Answer::Pushed { results, fence, .. } => {
                 prop_assert!(fence <= self.disk.head());
-                let actor =
-                    self.disk.actors.iter().find(|(_, known)| **known == name).map(|(&actor, _)| actor);
                 for status in results {
                     let OpStatus::Done(result) = status else { panic!("nothing is old yet: {status:?}") };
-                    let stored = actor.and_then(|actor| self.disk.results.get(&(actor, result.n)));
+                    let stored = self.disk.find(|write| match write {
+                        Write::Result(dot, kept) if Some(dot.replica) == actor && dot.counter == result.n => {
+                            Some(kept.result.clone())
+                        }
+                        _ => None,
+                    });
                     let result = OpResult { is_duplicate: false, ..*result };
-                    prop_assert_eq!(stored.map(|kept| &kept.result), Some(&result));
+                    prop_assert_eq!(stored.as_ref(), Some(&result));
                     let before = told.entry(result.n).or_insert_with(|| result.clone());
                     prop_assert_eq!(&*before, &result);
                 }
@@ -334,7 +349,7 @@ impl World {
         for device in 0..DEVICES {
             self.pull(device, usize::MAX)?;
             prop_assert_eq!(self.devices[device].told.len(), self.devices[device].ops.len());
-            prop_assert!(alive(&self.devices[device].copy).eq(alive(&self.disk.records)));
+            prop_assert!(alive(&self.devices[device].copy).eq(alive(&self.disk.records())));
         }
         Ok(())
     }
@@ -381,14 +396,15 @@ proptest! {
                 }
             }
         }
+        let records = world.disk.records();
         for (key, sum) in sums {
-            prop_assert_eq!(number(world.disk.records[&key].value(&field())), sum);
+            prop_assert_eq!(number(records[&key].value(&field())), sum);
         }
         // The log has no gaps: as many places as there were changes. And it is the same when it is loaded again.
-        let changes: u64 = world.disk.records.values().map(|record| record.ver.0).sum();
+        let changes: u64 = records.values().map(|record| record.ver.0).sum();
         prop_assert_eq!(world.disk.head(), Sequence(changes));
         let again = world.disk.load(types(), Epoch(1));
-        for (key, record) in &world.disk.records {
+        for (key, record) in &records {
             prop_assert_eq!(again.record(key), Some(record));
         }
         prop_assert_eq!(&again.log, &world.ledger.log);

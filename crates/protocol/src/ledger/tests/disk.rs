@@ -1,104 +1,67 @@
-//! A disk for ledgers in tests: of each key the last write.
+//! A disk for ledgers in tests.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use syncline_core::clock::{Dot, ReplicaId};
-use syncline_core::entity::conflict::Conflict;
-use syncline_core::entity::{ActorName, EntityKey, EntityType, Epoch, Record, Sequence, TypeName};
-use syncline_core::time::WallMs;
+use syncline_core::clock::ReplicaId;
+use syncline_core::entity::{ActorName, EntityKey, EntityType, Epoch, Record, Sequence};
+use syncline_core::time::{MonotonicMs, Now, WallMs};
 
 use super::*;
 
-/// What survives a crash.
+/// What survives a crash: of each name the last write.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Disk {
-    pub(super) actors: BTreeMap<ReplicaId, ActorName>,
-    pub(super) numbers: BTreeMap<ReplicaId, Numbers>,
-    pub(super) acked: BTreeMap<ReplicaId, Acked>,
-    pub(super) results: BTreeMap<(ReplicaId, u64), Kept>,
-    pub(super) records: BTreeMap<EntityKey, Record>,
-    pub(super) conflicts: BTreeMap<ConflictId, Conflict>,
-    pub(super) bindings: BTreeMap<ReplicaId, Binding>,
-    pub(super) buckets: BTreeMap<EntityKey, BTreeSet<Bucket>>,
-    pub(super) evicted: BTreeMap<(Bucket, EntityKey), Sequence>,
-    pub(super) resyncs: BTreeMap<(ReplicaId, TypeName), Resync>,
-    pub(super) aged: BTreeMap<(ReplicaId, u64), ContentHash>,
-    pub(super) days: BTreeMap<WallMs, Sequence>,
-    pub(super) floor: Sequence,
-    pub(super) commits: u64,
-}
+pub(super) struct Disk(BTreeMap<Vec<u8>, Write>);
 
 impl Disk {
     pub(super) fn write(&mut self, batch: Vec<Write>) {
         for write in batch {
-            match write {
-                Write::Actor(number, name) => drop(self.actors.insert(number, name)),
-                Write::Numbers(number, numbers) => drop(self.numbers.insert(number, numbers)),
-                Write::Acked(number, acked) => drop(self.acked.insert(number, *acked)),
-                Write::Result(dot, kept) => drop(self.results.insert((dot.replica, dot.counter), *kept)),
-                Write::Record(key, record) => drop(self.records.insert(key, *record)),
-                Write::Conflict(id, conflict) => drop(self.conflicts.insert(id, *conflict)),
-                Write::Device(number, binding) => drop(self.bindings.insert(number, *binding)),
-                Write::Buckets(key, buckets) => drop(self.buckets.insert(key, buckets)),
-                Write::Evicted(bucket, key, Some(seq)) => drop(self.evicted.insert((bucket, key), seq)),
-                Write::Evicted(bucket, key, None) => drop(self.evicted.remove(&(bucket, key))),
-                Write::Resync(number, scope, Some(resync)) => {
-                    self.resyncs.insert((number, scope), resync);
-                }
-                Write::Aged(dot, hash) => {
-                    self.results.remove(&(dot.replica, dot.counter));
-                    match hash {
-                        Some(hash) => self.aged.insert((dot.replica, dot.counter), hash),
-                        None => self.aged.remove(&(dot.replica, dot.counter)),
-                    };
-                }
-                Write::Day(at, Some(head)) => drop(self.days.insert(at, head)),
-                Write::Day(at, None) => drop(self.days.remove(&at)),
-                Write::Purged(key) => {
-                    self.buckets.remove(&key);
-                    self.records.remove(&key);
-                }
-                Write::Floor(floor) => self.floor = floor,
-                Write::Resync(number, scope, None) => {
-                    self.resyncs.remove(&(number, scope));
-                }
-            }
+            let stored = write.to_stored();
+            let Some(bytes) = stored.bytes else {
+                self.0.remove(&stored.name);
+                continue;
+            };
+            let again = Write::from_stored(&stored.name, &bytes).expect("it was just stored");
+            assert_eq!(again, write);
+            self.0.insert(stored.name, again);
         }
-        self.commits += 1;
     }
 
     pub(super) fn load(&self, types: Vec<EntityType>, epoch: Epoch) -> Ledger {
-        let actors = self.actors.iter().map(|(&number, name)| Write::Actor(number, name.clone()));
-        let numbers = self.numbers.iter().map(|(&number, numbers)| Write::Numbers(number, numbers.clone()));
-        let acked = self.acked.iter().map(|(&number, acked)| Write::Acked(number, Box::new(acked.clone())));
-        let results = self.results.iter();
-        let results =
-            results.map(|(&(actor, n), kept)| Write::Result(Dot::new(actor, n), Box::new(kept.clone())));
-        let records = self.records.iter();
-        let records = records.map(|(key, record)| Write::Record(key.clone(), Box::new(record.clone())));
-        let conflicts = self.conflicts.iter();
-        let conflicts = conflicts.map(|(&id, conflict)| Write::Conflict(id, Box::new(conflict.clone())));
-        let bindings = self.bindings.iter();
-        let bindings = bindings.map(|(&number, binding)| Write::Device(number, Box::new(binding.clone())));
-        let buckets = self.buckets.iter();
-        let buckets = buckets.map(|(key, buckets)| Write::Buckets(key.clone(), buckets.clone()));
-        let evicted = self.evicted.iter();
-        let evicted =
-            evicted.map(|((bucket, key), &seq)| Write::Evicted(bucket.clone(), key.clone(), Some(seq)));
-        let resyncs = self.resyncs.iter();
-        let resyncs =
-            resyncs.map(|((number, scope), &resync)| Write::Resync(*number, scope.clone(), Some(resync)));
-        let aged = self.aged.iter();
-        let aged = aged.map(|(&(actor, n), &hash)| Write::Aged(Dot::new(actor, n), Some(hash)));
-        let days = self.days.iter().map(|(&at, &head)| Write::Day(at, Some(head)));
-        let of_devices = bindings.chain(numbers).chain(acked).chain(results).chain(aged).chain(resyncs);
-        let of_records = records.chain(buckets).chain(evicted).chain(conflicts).chain(days);
-        let stored = actors.chain(of_devices).chain(of_records).chain([Write::Floor(self.floor)]);
-        Ledger::load(types, epoch, stored.collect::<Vec<_>>()).expect("it was written by a ledger")
+        Ledger::load(types, epoch, self.0.values().cloned()).expect("it was written by a ledger")
+    }
+
+    pub(super) fn records(&self) -> BTreeMap<EntityKey, Record> {
+        let record = |write: &Write| match write {
+            Write::Record(key, record) => Some((key.clone(), (**record).clone())),
+            _ => None,
+        };
+        self.0.values().filter_map(record).collect()
+    }
+
+    pub(super) fn actor(&self, name: &ActorName) -> Option<ReplicaId> {
+        self.find(|write| match write {
+            Write::Actor(number, of) if of == name => Some(*number),
+            _ => None,
+        })
+    }
+
+    /// Returns what the first write is that `pick` picks.
+    pub(super) fn find<T>(&self, pick: impl FnMut(&Write) -> Option<T>) -> Option<T> {
+        self.0.values().find_map(pick)
+    }
+
+    /// Returns how many writes are picked.
+    pub(super) fn count(&self, pick: impl Fn(&Write) -> bool) -> usize {
+        self.0.values().filter(|write| pick(write)).count()
     }
 
     pub(super) fn head(&self) -> Sequence {
-        self.records.values().map(|record| record.seq).max().unwrap_or_default().max(self.floor)
+        let place = |write: &Write| match write {
+            Write::Record(_, record) => Some(record.seq),
+            Write::Floor(floor) => Some(*floor),
+            _ => None,
+        };
+        self.0.values().filter_map(place).max().unwrap_or_default()
     }
 }
 
