@@ -164,3 +164,15 @@ pub const OPS_BEYOND_HOLE_MAX: u64 = 1_024;
 
 /// Results that one pull lists of those that its device has not acknowledged. More follow once these are.
 pub const PULL_RESULTS_MAX: usize = 100;
+
+/// Ops that one push may bring. A device sends a thousand in two requests; at ten times as many its answer would be large.
+pub const PUSH_OPS_MAX: usize = 1_000;
+
+/// Records in a page of a pull that does not say how many.
+pub const PULL_RECORDS_DEFAULT: usize = 500;
+
+/// Records that one page of a pull may have. A request for more gets as many: a page is held in memory whole.
+pub const PULL_RECORDS_MAX: usize = 1_000;
+
+/// Scopes that one request may name. Each is a page, and a device follows a few dozen.
+pub const PULL_SCOPES_MAX: usize = 100;
