@@ -24,6 +24,7 @@ impl MonotonicMs {
 ///
 /// It is written into records for people to read. Nothing waits for it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct WallMs(pub u64);
 
 /// The two clocks, read together at the edge.

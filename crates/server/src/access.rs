@@ -14,6 +14,32 @@ pub trait Authorizer: fmt::Debug + Send + Sync {
 
     /// Returns whether the bearer may see which rooms there are.
     fn may_list_rooms(&self, token: &str) -> bool;
+
+    /// Returns who the bearer is among those who sync entities, and what they may do; nothing if they may not.
+    fn entities(&self, token: &str) -> Option<Caller> {
+        let _ = token;
+        None
+    }
+}
+
+/// Who asks about entities.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// The user. Devices are bound to users.
+    pub user: String,
+    /// What they may do.
+    pub rights: EntityRights,
+}
+
+/// What someone may do with the entities of a tenant. Each includes those before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum EntityRights {
+    /// Read all of them.
+    Read,
+    /// Write them, and settle conflicts.
+    Write,
+    /// Declare types and scopes, and revoke others' devices.
+    Admin,
 }
 
 /// Asks whoever was configured; lets everyone do everything if nobody was.
@@ -37,6 +63,17 @@ impl Gate {
         }
     }
 
+    /// Returns who asks about entities. Where no token is asked for, callers are who they say they are.
+    pub(crate) fn caller(&self, token: &str, claimed: Option<&str>) -> Option<Caller> {
+        match &self.0 {
+            Some(authorizer) => authorizer.entities(token),
+            None => {
+                let user = claimed.unwrap_or("local").to_owned();
+                Some(Caller { user, rights: EntityRights::Admin })
+            }
+        }
+    }
+
     pub(crate) fn may_list_rooms(&self, token: &str) -> bool {
         self.0.as_ref().is_none_or(|authorizer| authorizer.may_list_rooms(token))
     }
@@ -55,13 +92,20 @@ pub struct Grant {
     pub rooms: String,
     /// What may be done there.
     pub access: Access,
+    /// Who its bearer is among those who sync entities, if they may.
+    pub entities: Option<Caller>,
 }
 
 impl fmt::Debug for Grant {
     /// Leaves the token out.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { token: _, rooms, access } = self;
-        f.debug_struct("Grant").field("rooms", rooms).field("access", access).finish_non_exhaustive()
+        let Self { token: _, rooms, access, entities } = self;
+        let mut shown = f.debug_struct("Grant");
+        shown
+            .field("rooms", rooms)
+            .field("access", access)
+            .field("entities", entities)
+            .finish_non_exhaustive()
     }
 }
 
@@ -89,6 +133,10 @@ impl Authorizer for StaticTokens {
     fn may_list_rooms(&self, token: &str) -> bool {
         self.grants_of(token).any(|grant| grant.rooms == "*")
     }
+
+    fn entities(&self, token: &str) -> Option<Caller> {
+        self.grants_of(token).find_map(|grant| grant.entities.clone())
+    }
 }
 
 /// Compares all of two texts, so that the time it takes tells nothing but whether they are of one length.
@@ -102,8 +150,11 @@ mod tests {
 
     #[test]
     fn a_token_opens_the_rooms_it_was_granted() {
-        let grant =
-            |token: &str, rooms: &str, access| Grant { token: token.into(), rooms: rooms.into(), access };
+        let grant = |token: &str, rooms: &str, access| {
+            let entities =
+                (token == "admin").then(|| Caller { user: "root".into(), rights: EntityRights::Read });
+            Grant { token: token.into(), rooms: rooms.into(), access, entities }
+        };
         let tokens = StaticTokens::new(vec![
             grant("alice", "team/plan", Access::ReadOnly),
             grant("alice", "team/*", Access::ReadWrite),
@@ -120,6 +171,8 @@ mod tests {
         check("", "team/notes", None);
         check("admin", "anything", Some(Access::ReadWrite));
         assert!(tokens.may_list_rooms("admin") && !tokens.may_list_rooms("alice"));
+        assert_eq!(tokens.entities("admin").map(|caller| caller.rights), Some(EntityRights::Read));
+        assert_eq!(tokens.entities("alice"), None);
         assert!(!format!("{tokens:?}").contains("alice"), "secrets stay out of logs");
     }
 
@@ -128,5 +181,8 @@ mod tests {
         let gate = Gate::default();
         assert_eq!(gate.authorize(&RoomName::new("room").unwrap(), ""), Some(Access::ReadWrite));
         assert!(!gate.asks_token() && gate.may_list_rooms(""));
+        let ann = gate.caller("", Some("ann")).expect("everyone may");
+        assert_eq!((ann.user.as_str(), ann.rights), ("ann", EntityRights::Admin));
+        assert_eq!(gate.caller("", None).map(|caller| caller.user), Some("local".into()));
     }
 }

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use syncline_core::limits::CONNECTIONS_MAX;
+use syncline_core::{entity::EntityType, limits::CONNECTIONS_MAX};
 
 use crate::{access::Authorizer, memory, origin::Origin};
 
@@ -21,6 +21,8 @@ pub struct Config {
     pub allow_origins: Vec<Origin>,
     /// Who decides what the bearer of a token may do; if nobody does, everyone may do everything.
     pub authorizer: Option<Arc<dyn Authorizer>>,
+    /// Types of entities that there are from the start.
+    pub types: Vec<EntityType>,
     /// Memory that documents may hold before rooms without anyone in them are unloaded at once, in bytes.
     pub memory_bytes: usize,
     /// Open WebSockets.
@@ -35,6 +37,7 @@ impl Default for Config {
             insecure_listen_anywhere: false,
             allow_origins: Vec::new(),
             authorizer: None,
+            types: Vec::new(),
             memory_bytes: memory::default_budget_bytes(),
             connections_max: CONNECTIONS_MAX,
         }

@@ -1,14 +1,14 @@
 //! One life of the open store and everything that rests on it.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use syncline_store::committer::Handle;
 use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    clock::Clock, halt::Halt, limits::LOADS_MAX, lobby::Directory, memory::MemoryBudget, metrics::Metrics,
-    registry::Registry, storage::Storage,
+    clock::Clock, entities::LedgerHandle, halt::Halt, limits::LOADS_MAX, lobby::Directory,
+    memory::MemoryBudget, metrics::Metrics, registry::Registry, storage::Storage,
 };
 
 /// Everything that begins when the store opens and must end before it is opened again.
@@ -20,13 +20,15 @@ pub(crate) struct Epoch {
     pub(crate) storage: Storage,
     pub(crate) registry: Registry,
     pub(crate) directory: Directory,
+    /// There before the epoch is shown to anyone.
+    ledger: OnceLock<LedgerHandle>,
     pub(crate) memory: Arc<MemoryBudget>,
     pub(crate) metrics: Arc<Metrics>,
     /// Closes every connection of the epoch.
     pub(crate) halt: Arc<Halt>,
     /// Asks rooms to store what they have and to end.
     pub(crate) drain: CancellationToken,
-    /// Rooms and compactions.
+    /// Rooms, compactions and the ledger.
     pub(crate) tasks: TaskTracker,
     pub(crate) loads: Arc<Semaphore>,
     /// One compaction at a time: it is CPU and disk that clients would rather have.
@@ -46,6 +48,7 @@ impl Epoch {
             storage: Storage::new(committer.clone(), Arc::clone(&halt)),
             registry: Registry::default(),
             directory: Directory::default(),
+            ledger: OnceLock::new(),
             memory: Arc::clone(memory),
             metrics: Arc::clone(metrics),
             halt,
@@ -54,6 +57,19 @@ impl Epoch {
             loads: Arc::new(Semaphore::new(LOADS_MAX)),
             compactions: Arc::new(Semaphore::new(1)),
         })
+    }
+
+    /// Returns how to reach the ledger; nothing before it has been loaded.
+    pub(crate) fn ledger(&self) -> Option<&LedgerHandle> {
+        self.ledger.get()
+    }
+
+    /// Says how to reach the ledger.
+    ///
+    /// # Panics
+    /// If it was said before.
+    pub(crate) fn set_ledger(&self, ledger: LedgerHandle) {
+        assert!(self.ledger.set(ledger).is_ok(), "an epoch has one ledger");
     }
 
     /// Waits until nothing of the epoch touches the store any more. No room can be opened from now on.

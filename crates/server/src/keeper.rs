@@ -7,6 +7,7 @@ use syncline_store::committer::{Committer, Handle};
 use tokio::time::{Duration, sleep, timeout};
 
 use crate::{
+    entities,
     epoch::Epoch,
     limits::{DRAIN_MS_MAX, FAREWELL_MS_MAX, REOPEN_MS},
     loader::{self, OpenError},
@@ -14,10 +15,22 @@ use crate::{
     storage::{ReopenError, reopen},
 };
 
+/// Why an epoch does not begin.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BeginError {
+    /// What is stored of documents.
+    #[error(transparent)]
+    Documents(#[from] OpenError),
+    /// What is stored of entities.
+    #[error(transparent)]
+    Entities(#[from] entities::OpenError),
+}
+
 /// Opens the first epoch, which counts the loads that the last process did not finish.
-pub(crate) async fn open_first(shared: &Shared, committer: &Handle) -> Result<Arc<Epoch>, OpenError> {
+pub(crate) async fn open_first(shared: &Shared, committer: &Handle) -> Result<Arc<Epoch>, BeginError> {
     let epoch = Epoch::new(shared.clock, committer, &shared.memory, &shared.metrics);
     loader::count_unfinished(&epoch.storage).await?;
+    entities::open(&epoch, shared.types.clone()).await?;
     Ok(epoch)
 }
 
@@ -88,7 +101,7 @@ async fn open_again(shared: &Shared, committer: &Handle) -> Option<Arc<Epoch>> {
             }
         }
         let epoch = Epoch::new(shared.clock, committer, &shared.memory, &shared.metrics);
-        match loader::forget_unfinished(&epoch.storage).await {
+        match begin_again(&epoch, shared).await {
             Ok(()) => {
                 tracing::info!("the store is open again");
                 return Some(epoch);
@@ -96,4 +109,10 @@ async fn open_again(shared: &Shared, committer: &Handle) -> Option<Arc<Epoch>> {
             Err(error) => tracing::warn!(%error, "the store failed again"),
         }
     }
+}
+
+async fn begin_again(epoch: &Arc<Epoch>, shared: &Shared) -> Result<(), BeginError> {
+    loader::forget_unfinished(&epoch.storage).await?;
+    entities::open(epoch, shared.types.clone()).await?;
+    Ok(())
 }

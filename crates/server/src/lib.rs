@@ -5,6 +5,7 @@
 //! * `listener`, `http`, `upgrade`: from a TCP connection to a WebSocket.
 //! * `connection`: one task a WebSocket. `room`: one task a room, which owns a [`syncline_protocol::Room`].
 //! * `registry`: which rooms are open, and why joining, loading and unloading cannot race.
+//! * `entities`: one task a tenant, which owns a [`syncline_protocol::ledger::Ledger`].
 //! * `loader`, `compaction`: from the store to a room, and back into less room.
 //! * `lobby`: the list of rooms, for people. `page`: what their browsers get.
 //! * `storage`, `epoch`, `keeper`: the store's thread, and what happens when a commit fails.
@@ -22,6 +23,7 @@ mod clock;
 mod compaction;
 mod config;
 mod connection;
+mod entities;
 mod epoch;
 mod halt;
 mod http;
@@ -42,9 +44,10 @@ mod server;
 mod shared;
 mod storage;
 mod upgrade;
+mod work;
 
 pub use self::{
-    access::{Authorizer, Grant, StaticTokens},
+    access::{Authorizer, Caller, EntityRights, Grant, StaticTokens},
     config::Config,
     limits::STACK_BYTES,
     loader::new_document_id,

@@ -8,6 +8,12 @@ pub(crate) const ROOM_INBOX_MESSAGES_MAX: usize = 1_024;
 /// the room and saves nothing more.
 pub(crate) const ROOM_TICK_MESSAGES_MAX: usize = 256;
 
+/// Requests that wait for a ledger. It hides the latency of one commit; beyond it whoever asks waits.
+pub(crate) const LEDGER_INBOX_MAX: usize = 1_024;
+
+/// Requests that a ledger takes in before it looks whether its commit is durable.
+pub(crate) const LEDGER_TURN_MAX: usize = 256;
+
 /// Connections that speak HTTP: not yet upgraded, or never. Beyond it the kernel's backlog holds the others. A silent
 /// one is closed after [`syncline_core::limits::HEADER_MS_MAX`].
 pub(crate) const HTTP_CONNECTIONS_MAX: usize = 8_192;

@@ -5,7 +5,13 @@ use std::{io, net::SocketAddr, sync::Arc};
 use syncline_store::{Store, committer::Committer};
 use tokio::{net::TcpListener, task::JoinHandle};
 
-use crate::{config::Config, http, keeper, listener, loader::OpenError, lobby, shared::Shared};
+use crate::{
+    config::Config,
+    http,
+    keeper::{self, BeginError},
+    listener, lobby,
+    shared::Shared,
+};
 
 /// A server that is running.
 ///
@@ -119,6 +125,6 @@ impl Server {
     }
 }
 
-fn store_error(error: OpenError) -> StartError {
+fn store_error(error: BeginError) -> StartError {
     StartError::Store { source: Box::new(error) }
 }

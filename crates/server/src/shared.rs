@@ -5,7 +5,11 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use syncline_core::{id::ConnectionId, limits::INBOUND_BYTES_MAX};
+use syncline_core::{
+    entity::EntityType,
+    id::{ConnectionId, TenantId},
+    limits::INBOUND_BYTES_MAX,
+};
 use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -22,6 +26,9 @@ use crate::{
     origin::Pages,
 };
 
+/// The tenant of everyone: credentials that name another are still to come.
+pub(crate) const ONLY_TENANT: TenantId = TenantId(0);
+
 pub(crate) struct Shared {
     pub(crate) clock: Clock,
     pub(crate) metrics: Arc<Metrics>,
@@ -30,6 +37,8 @@ pub(crate) struct Shared {
     pub(crate) pages: Pages,
     pub(crate) gate: Gate,
     pub(crate) lobby: Lobby,
+    /// Those that the operator declared.
+    pub(crate) types: Vec<EntityType>,
     connections_max: usize,
     /// One permit for each WebSocket that may still be opened.
     pub(crate) sockets: Arc<Semaphore>,
@@ -58,6 +67,7 @@ impl Shared {
             ),
             gate: Gate::new(config.authorizer.clone()),
             lobby: Lobby::default(),
+            types: config.types.clone(),
             connections_max,
             sockets: Arc::new(Semaphore::new(connections_max)),
             handshakes: Arc::new(Semaphore::new(HANDSHAKES_MAX)),

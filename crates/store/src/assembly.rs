@@ -4,14 +4,14 @@ use bytes::Bytes;
 
 use crate::{
     envelope::{self, Header, RecordFault},
-    key::{Key, Slot},
+    key::Key,
 };
 
 /// One record, or what is left of one, after the last of its keys.
 #[derive(Debug)]
-pub(crate) struct Finished {
-    /// The place of its head.
-    pub(crate) slot: Slot,
+pub(crate) struct Finished<P> {
+    /// Its place.
+    pub(crate) place: P,
     /// What it is.
     pub(crate) outcome: Outcome,
 }
@@ -35,15 +35,16 @@ pub(crate) enum Outcome {
     Faulty(RecordFault),
 }
 
-/// Takes the keys of document records one by one, in order, and gives each record back when the next one begins.
-#[derive(Debug, Default)]
-pub(crate) struct Assembly {
-    open: Option<Open>,
+/// Takes the keys of records one by one, in order, and gives each record back when the next one begins. `P` is what the
+/// keys of one record have in common.
+#[derive(Debug)]
+pub(crate) struct Assembly<P> {
+    open: Option<Open<P>>,
 }
 
 #[derive(Debug)]
-struct Open {
-    slot: Slot,
+struct Open<P> {
+    place: P,
     head: Option<Head>,
     surplus: u64,
     fault: Option<RecordFault>,
@@ -57,32 +58,37 @@ struct Head {
     chunks_seen: u16,
 }
 
-impl Assembly {
+impl<P> Default for Assembly<P> {
+    fn default() -> Self {
+        Self { open: None }
+    }
+}
+
+impl<P: PartialEq> Assembly<P> {
     /// Takes the next key; returns the record before it, if `key` is not part of that.
-    pub(crate) fn push(&mut self, key: &Key, slot: Slot, value: Vec<u8>) -> Option<Finished> {
-        let head_slot = Slot { chunk: 0, ..slot };
+    pub(crate) fn push(&mut self, key: &Key, place: P, chunk: u16, value: Vec<u8>) -> Option<Finished<P>> {
         let finished = match &self.open {
-            Some(open) if open.slot == head_slot => None,
+            Some(open) if open.place == place => None,
             _ => self.finish(),
         };
-        let open = self.open.get_or_insert(Open { slot: head_slot, head: None, surplus: 0, fault: None });
-        open.take(key, slot.chunk, value);
+        let open = self.open.get_or_insert(Open { place, head: None, surplus: 0, fault: None });
+        open.take(key, chunk, value);
         finished
     }
 
     /// Returns the last record.
-    pub(crate) fn finish(&mut self) -> Option<Finished> {
-        let Open { slot, head, surplus, fault } = self.open.take()?;
+    pub(crate) fn finish(&mut self) -> Option<Finished<P>> {
+        let Open { place, head, surplus, fault } = self.open.take()?;
         let outcome = match (fault, head) {
             (Some(fault), _) => Outcome::Faulty(fault),
             (None, None) => Outcome::Garbage { chunks: surplus },
             (None, Some(head)) => head.whole(surplus),
         };
-        Some(Finished { slot, outcome })
+        Some(Finished { place, outcome })
     }
 }
 
-impl Open {
+impl<P> Open<P> {
     fn take(&mut self, key: &Key, chunk: u16, value: Vec<u8>) {
         if self.fault.is_some() {
             return;

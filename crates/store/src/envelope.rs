@@ -17,10 +17,7 @@
 
 use syncline_core::limits::VALUE_BYTES_MAX;
 
-use crate::{
-    batch::Value,
-    key::{Key, Slot},
-};
+use crate::{batch::Value, key::Key};
 
 /// Bytes before the payload.
 pub(crate) const HEADER_BYTES: usize = 11;
@@ -99,11 +96,16 @@ pub(crate) struct Header {
     checksum: u32,
 }
 
-/// Cuts `payload` into the values of the record at `slot` (its chunk is not looked at), the head last.
-pub(crate) fn seal(slot: Slot, payload: &[u8]) -> Result<Vec<(Key, Value)>, RecordTooLong> {
+/// Returns how many chunks follow the head of a record; nothing if there are more than can be.
+pub(crate) fn chunk_count(bytes: usize) -> Option<u16> {
+    if bytes <= BODY_BYTES_MAX { Some(0) } else { u16::try_from(bytes.div_ceil(BODY_BYTES_MAX)).ok() }
+}
+
+/// Cuts `payload` into the values of a record, the head last. `key` gives the keys of its chunks.
+pub(crate) fn seal(key: impl Fn(u16) -> Key, payload: &[u8]) -> Result<Vec<(Key, Value)>, RecordTooLong> {
     let too_long = RecordTooLong { bytes: payload.len() };
     let length = u32::try_from(payload.len()).map_err(|_| too_long)?;
-    let head = Key::record(Slot { chunk: 0, ..slot });
+    let head = key(0);
     if payload.len() <= BODY_BYTES_MAX {
         let value = seal_one(&head, payload);
         return Ok(vec![(head, value)]);
@@ -112,7 +114,7 @@ pub(crate) fn seal(slot: Slot, payload: &[u8]) -> Result<Vec<(Key, Value)>, Reco
     let mut values: Vec<_> = (1..=chunks)
         .zip(payload.chunks(BODY_BYTES_MAX))
         .map(|(chunk, body)| {
-            let key = Key::record(Slot { chunk, ..slot });
+            let key = key(chunk);
             let value = seal_one(&key, body);
             (key, value)
         })

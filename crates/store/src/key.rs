@@ -1,6 +1,6 @@
 //! Keys: where each record lives, and the order in which a scan meets them.
 //!
-//! A key is one of two shapes; integers are big-endian so that byte order is number order.
+//! A key is one of three shapes; integers are big-endian so that byte order is number order.
 //!
 //! | bytes | name | every other kind |
 //! | --- | --- | --- |
@@ -9,6 +9,9 @@
 //! | 5..21 | the room's name, UTF-8, to the end | document id |
 //! | 21..29 | | commit number, u64; 0 where a document has one such record |
 //! | 29..31 | | chunk, u16; 0 is the head |
+//!
+//! Kind 7, what a ledger keeps, has after the tenant the name of a thing, to the last two bytes, and then the chunk. No name is
+//! the beginning of another.
 //!
 //! Kind 0 belongs to the engines, which hide it. Snapshots sort before logs, so that one pass over all keys knows
 //! which commits a snapshot covers before it meets them.
@@ -34,11 +37,13 @@ pub enum Kind {
     FailedLoads = 5,
     /// When the last commit that the snapshot covers was made.
     Edited = 6,
+    /// A thing that the ledger of a tenant keeps.
+    Ledger = 7,
 }
 
 impl Kind {
-    const ALL: [Self; 6] =
-        [Self::Name, Self::Snapshot, Self::Log, Self::Loading, Self::FailedLoads, Self::Edited];
+    const ALL: [Self; 7] =
+        [Self::Name, Self::Snapshot, Self::Log, Self::Loading, Self::FailedLoads, Self::Edited, Self::Ledger];
 
     fn from_byte(byte: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| *kind as u8 == byte)
@@ -48,7 +53,7 @@ impl Kind {
 /// The place of one record, or of one chunk of it, among the records of documents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Slot {
-    /// What the record is; never [`Kind::Name`].
+    /// What the record is; neither [`Kind::Name`] nor [`Kind::Ledger`].
     pub kind: Kind,
     /// Whose document.
     pub tenant: TenantId,
@@ -58,6 +63,14 @@ pub struct Slot {
     pub number: CommitNumber,
     /// 0 for the head, from 1 on for what did not fit into it.
     pub chunk: u16,
+}
+
+impl Slot {
+    /// Returns the place of the head of the same record.
+    #[must_use]
+    pub const fn head(self) -> Self {
+        Self { chunk: 0, ..self }
+    }
 }
 
 /// What a key says.
@@ -72,6 +85,15 @@ pub enum Place {
     },
     /// The key of a record of a document.
     Record(Slot),
+    /// The key of a thing that a ledger keeps, or of one chunk of it.
+    Ledger {
+        /// Whose ledger.
+        tenant: TenantId,
+        /// The name of the thing.
+        name: Vec<u8>,
+        /// 0 for the head, from 1 on for what did not fit into it.
+        chunk: u16,
+    },
 }
 
 /// A key of the store. Keys order as their bytes do.
@@ -117,6 +139,15 @@ impl Key {
         Self::record(Slot { kind: Kind::Edited, tenant, document, number: CommitNumber(0), chunk: 0 })
     }
 
+    /// Returns the key of one chunk of a thing that the ledger of `tenant` keeps. No name may be the beginning of another.
+    #[must_use]
+    pub fn ledger(tenant: TenantId, name: &[u8], chunk: u16) -> Self {
+        let mut bytes = ledger_prefix(tenant);
+        bytes.extend_from_slice(name);
+        bytes.extend_from_slice(&chunk.to_be_bytes());
+        Self(bytes)
+    }
+
     /// Takes the bytes of a key back from an engine, whatever they are.
     #[must_use]
     pub fn from_stored(bytes: &[u8]) -> Self {
@@ -148,6 +179,11 @@ impl Key {
             let name = RoomName::new(std::str::from_utf8(rest).ok()?).ok()?;
             return Some(Place::Name { tenant, name });
         }
+        if kind == Kind::Ledger {
+            let (name, chunk) = rest.split_last_chunk::<2>()?;
+            let (name, chunk) = (name.to_vec(), u16::from_be_bytes(*chunk));
+            return (!name.is_empty()).then_some(Place::Ledger { tenant, name, chunk });
+        }
         let (document, rest) = rest.split_first_chunk::<16>()?;
         let (number, rest) = rest.split_first_chunk::<8>()?;
         let chunk = <[u8; 2]>::try_from(rest).ok()?;
@@ -176,6 +212,15 @@ pub fn names_prefix(tenant: TenantId) -> Vec<u8> {
     bytes.push(Kind::Name as u8);
     bytes.extend_from_slice(&tenant.0.to_be_bytes());
     debug_assert_eq!(bytes.len(), NAME_AT);
+    bytes
+}
+
+/// Returns what every key of the ledger of `tenant` begins with.
+#[must_use]
+pub fn ledger_prefix(tenant: TenantId) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(RECORD_BYTES);
+    bytes.push(Kind::Ledger as u8);
+    bytes.extend_from_slice(&tenant.0.to_be_bytes());
     bytes
 }
 
@@ -233,7 +278,10 @@ mod tests {
         check(Key::from_stored(b""), None);
         check(Key::from_stored(b"\x01\0\0\0\0"), None);
         check(Key::from_stored(b"\x01\0\0\0\0\xff"), None);
-        check(Key::from_stored(b"\x07\0\0\0\0"), None);
+        let thing = |chunk| Place::Ledger { tenant: TENANT, name: b"r".to_vec(), chunk };
+        check(Key::ledger(TENANT, b"r", 0x0102), Some(thing(0x0102)));
+        check(Key::from_stored(b"\x07\0\0\0\0\0\0"), None);
+        check(Key::from_stored(b"\x08\0\0\0\0"), None);
         check(Key::log(TENANT, DOCUMENT, CommitNumber(1), 0).successor(), None);
     }
 

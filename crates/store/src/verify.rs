@@ -28,6 +28,8 @@ pub struct Report {
     pub snapshots: u64,
     /// Commits in all logs.
     pub log_records: u64,
+    /// Things that ledgers keep.
+    pub ledger_records: u64,
     /// Chunks that no head claims. They are harmless and go with the next compaction of their document.
     pub garbage_chunks: u64,
     /// Documents that no name means, such as generations that were replaced. No fault in itself.
@@ -77,6 +79,16 @@ pub enum Fault {
         /// What is wrong.
         source: RecordFault,
     },
+    /// A thing that a ledger keeps is damaged.
+    #[error("what the ledger of tenant {tenant} keeps under {name:02x?} is damaged")]
+    Ledger {
+        /// Whose ledger.
+        tenant: TenantId,
+        /// The name of the thing.
+        name: Vec<u8>,
+        /// What is wrong.
+        source: RecordFault,
+    },
     /// A commit that no snapshot covers is missing.
     #[error("commit {expected} of document {document} of tenant {tenant} is missing: commit {found} follows")]
     Gap {
@@ -104,7 +116,10 @@ pub fn verify(store: &dyn Store) -> Result<Report, ReadError> {
         pass.report.bytes += (key.as_bytes().len() + value.len()) as u64;
         let place = key.place();
         let finished = match &place {
-            Some(Place::Record(slot)) => assembly.push(&key, *slot, value),
+            Some(Place::Record(slot)) => assembly.push(&key, What::Record(slot.head()), slot.chunk, value),
+            Some(Place::Ledger { tenant, name, chunk }) => {
+                assembly.push(&key, What::Ledger(*tenant, name.clone()), *chunk, value)
+            }
             Some(Place::Name { tenant, name }) => {
                 pass.name(*tenant, name.clone(), &key, &value);
                 None
@@ -120,6 +135,13 @@ pub fn verify(store: &dyn Store) -> Result<Report, ReadError> {
         pass.record(finished);
     }
     Ok(pass.end())
+}
+
+/// What the keys of one record have in common.
+#[derive(PartialEq)]
+enum What {
+    Record(Slot),
+    Ledger(TenantId, Vec<u8>),
 }
 
 type Document = (TenantId, DocumentId);
@@ -144,7 +166,7 @@ impl Pass {
         }
     }
 
-    fn record(&mut self, Finished { slot, outcome }: Finished) {
+    fn record(&mut self, Finished { place, outcome }: Finished<What>) {
         let payload = match outcome {
             Outcome::Whole { payload, surplus } => {
                 self.report.garbage_chunks += surplus;
@@ -156,10 +178,19 @@ impl Pass {
             }
             Outcome::Faulty(fault) => Err(fault),
         };
+        let slot = match place {
+            What::Record(slot) => slot,
+            What::Ledger(tenant, name) => {
+                self.report.ledger_records += 1;
+                let fault = payload.err().map(|source| Fault::Ledger { tenant, name, source });
+                self.report.faults.extend(fault);
+                return;
+            }
+        };
         let document = (slot.tenant, slot.document);
         let checked = match slot.kind {
-            // Its keys have a place of another shape.
-            Kind::Name => payload.map(drop),
+            // Their keys have a place of another shape.
+            Kind::Name | Kind::Ledger => payload.map(drop),
             Kind::Snapshot => {
                 self.report.snapshots += 1;
                 self.documents.insert(document);

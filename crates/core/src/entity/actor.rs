@@ -24,6 +24,18 @@ impl Actors {
         Self { names: Vec::new(), numbers: BTreeMap::new() }
     }
 
+    /// Returns how many there are.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.names.len()
+    }
+
+    /// Returns whether there is none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
+
     /// Returns the number of an actor, which is a new one if the name is new.
     pub fn number(&mut self, name: &ActorName) -> ReplicaId {
         if let Some(&known) = self.numbers.get(name) {
@@ -63,6 +75,7 @@ impl Actors {
 
 /// One write: which one it is, and when it counts as made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Stamp {
     /// Its effective time.
     pub hlc: HybridTime,

@@ -9,6 +9,7 @@ macro_rules! number {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
         pub struct $name(pub u64);
 
         impl fmt::Display for $name {
@@ -60,6 +61,9 @@ macro_rules! name {
                 f.write_str(&self.0)
             }
         }
+
+        #[cfg(feature = "serde")]
+        crate::entity::text::as_text!($name, $name::new);
     };
 }
 
@@ -115,6 +119,7 @@ impl EntityId {
 
 /// Which entity: its type, and its id within the type.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct EntityKey {
     /// Its type.
     pub kind: TypeName,

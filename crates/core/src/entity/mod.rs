@@ -27,6 +27,8 @@ mod refusal;
 mod relation;
 mod rules;
 mod schema;
+#[cfg(feature = "serde")]
+mod text;
 mod time;
 mod value;
 

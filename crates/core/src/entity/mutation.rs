@@ -13,6 +13,7 @@ use super::{
 
 /// What an op does.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Action {
     /// Makes the entity, with these fields.
     Create(Values),
@@ -37,6 +38,7 @@ pub enum Action {
 
 /// An op that is ready to be decided: its author is known, its time is settled, its context resolved.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Op {
     /// Which op it is, and when it counts as made.
     pub stamp: Stamp,

@@ -139,6 +139,9 @@ impl Decimal {
     }
 }
 
+#[cfg(feature = "serde")]
+super::text::as_text!(Decimal, Decimal::parse);
+
 impl From<i64> for Decimal {
     fn from(number: i64) -> Self {
         Self::from_parts(number.into(), 0).expect("an i64 has at most 19 digits")

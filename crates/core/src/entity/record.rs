@@ -7,6 +7,7 @@ use crate::clock::{Dot, HybridTime, VectorClock};
 
 /// One field: its value, or that it has none, and the write that made it so.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Slot {
     /// The value; none if the field was unset, which is a write like others.
     pub value: Option<Value>,
@@ -18,6 +19,7 @@ pub struct Slot {
 
 /// The state of an entity.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Record {
     /// The life of the log that it was last changed in.
     pub epoch: Epoch,

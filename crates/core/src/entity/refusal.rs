@@ -6,6 +6,7 @@ use super::{Decimal, FieldKind, FieldName};
 
 /// The reason in one word, as clients know it. Codes are added and never change their meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum RefusalCode {
     /// The op breaks the schema, a bound, or the rule of a field.
     ValidationFailed,
@@ -53,6 +54,7 @@ impl RefusalCode {
 
 /// Why an op is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Refusal {
     /// In one word.
     pub code: RefusalCode,
@@ -68,6 +70,7 @@ impl From<RefusalCode> for Refusal {
 
 /// What is wrong with a field.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct FieldFault {
     /// The field.
     pub field: FieldName,
@@ -77,6 +80,7 @@ pub struct FieldFault {
 
 /// What may be wrong with a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Fault {
     /// It would be less than its least value.
     Min {

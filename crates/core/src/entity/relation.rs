@@ -5,6 +5,7 @@ use crate::clock::{Dot, HybridTime, VectorClock};
 
 /// What an op says its author had seen.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Claim {
     /// The version of the record.
     pub ver: Option<RecordVersion>,
@@ -18,6 +19,7 @@ pub struct Claim {
 
 /// What its author had seen, once it is clear what that means.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Context {
     /// The ops seen.
     pub vv: VectorClock,
@@ -44,6 +46,7 @@ impl Claim {
 
 /// What remains of an earlier op for those that come after it on the same record.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Trace {
     /// What its own author had seen.
     pub context: Context,
@@ -57,6 +60,7 @@ pub struct Trace {
 
 /// What an earlier op did to its record.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum TraceEffect {
     /// It changed the record.
     Changed,

@@ -8,6 +8,8 @@ use super::{Decimal, FieldName, TypeName, Value};
 
 /// How writes to entities of one type are settled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum Policy {
     /// Entities are created and never changed.
     AppendOnly,
@@ -39,6 +41,8 @@ pub enum Policy {
 
 /// How writes to one field are settled that did not see each other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum FieldRule {
     /// The later write wins.
     #[default]
@@ -74,6 +78,8 @@ impl FieldRule {
 
 /// What a field holds; `null` is held by each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum FieldKind {
     /// `true` or `false`.
     Bool,
@@ -144,6 +150,8 @@ pub enum DeleteUpdate {
 
 /// What decides where rules do not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum Fallback {
     /// What the server has stays.
     Server,

@@ -11,6 +11,7 @@ use super::{Decimal, FieldName};
 /// The order has no meaning but that it is one. Values are compared, cloned and dropped by recursion: whoever reads one bounds
 /// its depth ([`VALUE_DEPTH_MAX`](crate::limits::VALUE_DEPTH_MAX)).
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Value {
     /// `null`: a value like others, and not the same as an absent field.
     #[default]

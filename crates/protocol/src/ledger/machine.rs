@@ -125,6 +125,24 @@ impl Ledger {
         self.effects.pop_front()
     }
 
+    /// Returns the actors, durable or not.
+    #[must_use]
+    pub const fn actors(&self) -> &Actors {
+        &self.actors
+    }
+
+    /// Returns the commit that all rests on that can be seen now.
+    #[must_use]
+    pub fn rests_on(&self) -> LedgerCommit {
+        if self.gathered.is_empty() { self.begun } else { LedgerCommit(self.begun.0 + 1) }
+    }
+
+    /// Returns whether a commit is durable.
+    #[must_use]
+    pub fn is_durable(&self, commit: LedgerCommit) -> bool {
+        commit <= self.durable
+    }
+
     /// Returns a record, durable or not.
     #[must_use]
     pub fn record(&self, key: &EntityKey) -> Option<&Record> {
@@ -178,8 +196,7 @@ impl Ledger {
     }
 
     fn park(&mut self, request: RequestId, answer: Answer) {
-        let rests_on = if self.gathered.is_empty() { self.begun } else { LedgerCommit(self.begun.0 + 1) };
-        self.parked.push_back((rests_on, request, answer));
+        self.parked.push_back((self.rests_on(), request, answer));
     }
 
     /// Begins a commit if none is under way, and lets out what has become durable.

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
 use syncline_core::clock::{Dot, HybridTime, ReplicaId, VectorClock};
 use syncline_core::entity::conflict::Conflict;
 use syncline_core::entity::{
@@ -20,7 +22,7 @@ pub struct RequestId(pub u64);
 pub struct LedgerCommit(pub u64);
 
 /// A conflict of a shard, counted from 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ConflictId(pub u64);
 
 /// What happens to a ledger.
@@ -62,7 +64,7 @@ pub enum Input {
 }
 
 /// What a device has stored of what it was told.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Acked {
     /// The changes up to this place.
     pub pos: Sequence,
@@ -153,7 +155,7 @@ pub enum Answer {
 }
 
 /// What became of an op.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OpResult {
     /// Its number.
     pub n: u64,
@@ -170,7 +172,7 @@ pub struct OpResult {
 }
 
 /// What a result says of a record.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordState {
     /// How often it has changed.
     pub ver: RecordVersion,
@@ -185,7 +187,7 @@ pub struct RecordState {
 }
 
 /// What is kept of an op that has its result.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Kept {
     /// What it held.
     pub hash: ContentHash,

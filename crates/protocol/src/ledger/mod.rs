@@ -2,6 +2,7 @@
 //!
 //! * [`Ledger`]: the machine. Inputs go in one by one, effects come out in one order;
 //! * [`Numbers`]: which ops of a device have been taken, by numbers without gaps;
+//! * [`stored`]: what a [`Write`] is in a store;
 //! * [`Log`]: the records of a shard in the order of their last changes, read page by page while others write.
 //!
 //! Invariants:
@@ -14,6 +15,7 @@ mod machine;
 mod message;
 mod numbers;
 mod push;
+pub mod stored;
 #[cfg(test)]
 mod tests;
 

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use syncline_core::limits::OPS_BEYOND_HOLE_MAX;
 
 /// The first 8 bytes of the SHA-256 of an op in its canonical form: what tells a retry from another op.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ContentHash(pub [u8; 8]);
 
 /// An op as it comes in a push.
@@ -37,7 +38,7 @@ pub enum Turn {
 /// decided, so that one that is refused has no effect.
 ///
 /// This holds the present state only. What was taken before, and for how long it is remembered, is the caller's to know.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Numbers {
     high: u64,
     holes: BTreeMap<u64, ContentHash>,

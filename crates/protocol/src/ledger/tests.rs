@@ -34,7 +34,10 @@ struct Disk {
 impl Disk {
     fn write(&mut self, batch: Vec<Write>) {
         for write in batch {
-            match write {
+            let stored = write.to_stored();
+            let again = Write::from_stored(&stored.name, &stored.bytes).expect("it was just stored");
+            assert_eq!(again, write);
+            match again {
                 Write::Actor(number, name) => drop(self.actors.insert(number, name)),
                 Write::Numbers(number, numbers) => drop(self.numbers.insert(number, numbers)),
                 Write::Acked(number, acked) => drop(self.acked.insert(number, acked)),

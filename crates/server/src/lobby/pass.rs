@@ -2,15 +2,12 @@
 
 use std::sync::Arc;
 
-use syncline_core::id::{RoomName, TenantId};
+use syncline_core::id::RoomName;
 use syncline_store::records::{self, RecordError, Summary};
 use tokio::task::JoinHandle;
 
 use super::Size;
-use crate::{epoch::Epoch, limits::NAMES_PAGE, storage::StoreDown};
-
-/// Without an authentication configuration everyone belongs to this tenant.
-const ONLY_TENANT: TenantId = TenantId(0);
+use crate::{epoch::Epoch, limits::NAMES_PAGE, shared::ONLY_TENANT, storage::StoreDown};
 
 /// Why the pass ended early: the list stays incomplete.
 #[derive(Debug, thiserror::Error)]

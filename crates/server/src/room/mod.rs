@@ -1,7 +1,6 @@
 //! Rooms as tasks: each owns a [`syncline_protocol::Room`], hands it what comes in and carries out what it says.
 
 mod task;
-mod work;
 
 use std::{panic::AssertUnwindSafe, sync::Arc};
 

@@ -14,7 +14,7 @@ use tokio::{
     time::{Sleep, sleep_until},
 };
 
-use super::{Join, ToRoom, turn_away, work::Work};
+use super::{Join, ToRoom, turn_away};
 use crate::{
     compaction,
     epoch::Epoch,
@@ -25,6 +25,7 @@ use crate::{
     outbox::SharedOutbox,
     registry::{RoomKey, RoomNumber},
     storage::StoreDown,
+    work::Work,
 };
 
 pub(super) struct RoomTask {

@@ -13,7 +13,7 @@ use axum::{
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use syncline_core::{
-    id::{RoomName, RoomNameError, TenantId},
+    id::{RoomName, RoomNameError},
     log::Author,
     time::MonotonicMs,
 };
@@ -28,11 +28,10 @@ use crate::{
     connection::{self, Arrival},
     http::problem,
     limits::HANDSHAKE_WAIT_MS_MAX,
-    shared::Shared,
+    shared::{ONLY_TENANT, Shared},
 };
 
 /// Without an authentication configuration everyone belongs to this tenant.
-const ONLY_TENANT: TenantId = TenantId(0);
 
 /// Upgrades `/yjs/{room}` to a WebSocket that speaks the y-websocket protocol.
 pub(crate) async fn yjs(State(shared): State<Arc<Shared>>, mut request: Request) -> Response {

@@ -108,11 +108,12 @@ async fn a_bad_update_ends_its_document_for_who_understands_and_else_the_socket(
 }
 
 fn two_tokens() -> Arc<StaticTokens> {
-    let grant = |token: &str, access| Grant { token: token.into(), rooms: "team/*".into(), access };
+    let grant =
+        |token: &str, access| Grant { token: token.into(), rooms: "team/*".into(), access, entities: None };
     Arc::new(StaticTokens::new(vec![
         grant("writer", Access::ReadWrite),
         grant("reader", Access::ReadOnly),
-        Grant { token: "lister".into(), rooms: "*".into(), access: Access::ReadOnly },
+        Grant { token: "lister".into(), rooms: "*".into(), access: Access::ReadOnly, entities: None },
     ]))
 }
 

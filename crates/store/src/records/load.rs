@@ -135,7 +135,9 @@ fn read_snapshot(
     for found in Walk::from(store, prefix, &from) {
         let (key, value) = found?;
         match key.place() {
-            Some(Place::Record(slot)) if slot.number == number => assembly.push(&key, slot, value),
+            Some(Place::Record(slot)) if slot.number == number => {
+                assembly.push(&key, slot.head(), slot.chunk, value)
+            }
             // Chunks of a newer snapshot that never got its head.
             _ => break,
         };
@@ -162,7 +164,7 @@ fn read_log(
     for found in Walk::from(store, prefix, &Key::log(tenant, document, first, 0)) {
         let (key, value) = found?;
         let Some(Place::Record(slot)) = key.place() else { continue };
-        if let Some(finished) = assembly.push(&key, slot, value) {
+        if let Some(finished) = assembly.push(&key, slot.head(), slot.chunk, value) {
             log.take(finished).map_err(corrupt)?;
         }
     }
@@ -179,8 +181,8 @@ struct LogInOrder {
 }
 
 impl LogInOrder {
-    fn take(&mut self, Finished { slot, outcome }: Finished) -> Result<(), Corruption> {
-        let Slot { kind, number, .. } = slot;
+    fn take(&mut self, Finished { place, outcome }: Finished<Slot>) -> Result<(), Corruption> {
+        let Slot { kind, number, .. } = place;
         let damaged = |source| Corruption::Record { kind, number, source };
         let payload = match outcome {
             Outcome::Whole { payload, .. } => payload,

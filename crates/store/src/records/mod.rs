@@ -4,6 +4,7 @@
 //! it panic, and lengths are checked before anything is allocated by them.
 
 mod cover;
+pub mod ledger;
 mod load;
 mod payload;
 mod summary;
@@ -50,7 +51,9 @@ pub fn put_log(
 ) -> Result<(), RecordTooLong> {
     debug_assert!(!record.entries.is_empty(), "a commit has updates");
     let slot = Slot { kind: Kind::Log, tenant, document, number: record.number, chunk: 0 };
-    for (key, value) in envelope::seal(slot, &payload::encode_log(&record.entries)?)? {
+    for (key, value) in
+        envelope::seal(|chunk| Key::record(Slot { chunk, ..slot }), &payload::encode_log(&record.entries)?)?
+    {
         batch.put_new(key, value);
     }
     Ok(())
@@ -203,7 +206,7 @@ fn seal_snapshot(
     snapshot: &Snapshot,
 ) -> Result<Vec<(Key, crate::batch::Value)>, RecordTooLong> {
     let slot = Slot { kind: Kind::Snapshot, tenant, document, number: snapshot.number, chunk: 0 };
-    envelope::seal(slot, &snapshot.state)
+    envelope::seal(|chunk| Key::record(Slot { chunk, ..slot }), &snapshot.state)
 }
 
 fn read_one<T>(

@@ -139,7 +139,10 @@ fn a_record_has_a_bound() {
     let slot =
         Slot { kind: Kind::Log, tenant: TENANT, document: DOCUMENT, number: CommitNumber(1), chunk: 0 };
     let longer = vec![0; crate::PAYLOAD_BYTES_MAX + 1];
-    assert_eq!(envelope::seal(slot, &longer), Err(RecordTooLong { bytes: longer.len() }));
+    assert_eq!(
+        envelope::seal(|chunk| Key::record(Slot { chunk, ..slot }), &longer),
+        Err(RecordTooLong { bytes: longer.len() })
+    );
 }
 
 #[test]

@@ -11,7 +11,7 @@ use clap::{Args, ValueEnum};
 use serde::Deserialize;
 use syncline::{
     protocol::Access,
-    server::{Config, Grant, Origin, OriginError, StaticTokens},
+    server::{Caller, Config, EntityRights, Grant, Origin, OriginError, StaticTokens},
 };
 
 /// Where a server listens that was told nothing.
@@ -105,6 +105,9 @@ struct TokenGrant {
     rooms: String,
     #[serde(default)]
     access: TokenAccess,
+    /// Who its bearer is among those who sync entities.
+    user: Option<String>,
+    entities: Option<TokenRights>,
 }
 
 impl fmt::Debug for TokenGrant {
@@ -120,6 +123,14 @@ enum TokenAccess {
     #[default]
     ReadWrite,
     ReadOnly,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum TokenRights {
+    Read,
+    Write,
+    Admin,
 }
 
 fn all_rooms() -> String {
@@ -157,6 +168,9 @@ pub(crate) enum SettingsError {
     /// The file holds a token that is too easily guessed.
     #[error("a token has at least {TOKEN_BYTES_MIN} bytes; `openssl rand -hex 16` makes a good one")]
     ShortToken,
+    /// The file grants entities to nobody.
+    #[error("a token that opens entities names its `user`")]
+    NoUser,
     /// The file holds an origin that is none.
     #[error("{origin:?} is not an origin")]
     Origin {
@@ -226,14 +240,24 @@ fn tokens(grants: Vec<TokenGrant>) -> Result<StaticTokens, SettingsError> {
     if grants.iter().any(|grant| grant.secret.len() < TOKEN_BYTES_MIN) {
         return Err(SettingsError::ShortToken);
     }
-    let grants = grants.into_iter().map(|TokenGrant { secret, rooms, access }| {
+    let grants = grants.into_iter().map(|TokenGrant { secret, rooms, access, user, entities }| {
         let access = match access {
             TokenAccess::ReadWrite => Access::ReadWrite,
             TokenAccess::ReadOnly => Access::ReadOnly,
         };
-        Grant { token: secret, rooms, access }
+        let entities = entities.map(|rights| caller(user, rights)).transpose()?;
+        Ok(Grant { token: secret, rooms, access, entities })
     });
-    Ok(StaticTokens::new(grants.collect()))
+    Ok(StaticTokens::new(grants.collect::<Result<_, _>>()?))
+}
+
+fn caller(user: Option<String>, rights: TokenRights) -> Result<Caller, SettingsError> {
+    let rights = match rights {
+        TokenRights::Read => EntityRights::Read,
+        TokenRights::Write => EntityRights::Write,
+        TokenRights::Admin => EntityRights::Admin,
+    };
+    Ok(Caller { user: user.ok_or(SettingsError::NoUser)?, rights })
 }
 
 fn origins(texts: Vec<String>) -> Result<Vec<Origin>, SettingsError> {
@@ -280,7 +304,9 @@ mod tests {
 
         let short = file("[[token]]\nsecret = 'x'").unwrap();
         assert!(matches!(ServeArgs::default().over(short), Err(SettingsError::ShortToken)));
-        let good = file("[[token]]\nsecret = 'long enough'").unwrap();
+        let nobody = file("[[token]]\nsecret = 'long enough'\nentities = 'write'").unwrap();
+        assert!(matches!(ServeArgs::default().over(nobody), Err(SettingsError::NoUser)));
+        let good = file("[[token]]\nsecret = 'long enough'\nuser = 'ann'\nentities = 'admin'").unwrap();
         assert!(!format!("{good:?}").contains("long enough"), "secrets stay out of logs");
         assert!(ServeArgs::default().over(good).unwrap().server.authorizer.is_some());
         let wrong = file("allow-origin = ['*']").unwrap();

@@ -8,6 +8,7 @@ use crate::entity::{Action, FieldName, Op, Record, Slot, Stamp, Value};
 
 /// Where a losing value comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Origin {
     /// The op that was decided.
     Op,
@@ -17,6 +18,7 @@ pub enum Origin {
 
 /// What one side wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Candidate {
     /// Where it comes from.
     pub origin: Origin,
@@ -28,6 +30,7 @@ pub struct Candidate {
 
 /// A conflict as a decision finds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Draft {
     /// What collided.
     pub kind: ConflictKind,

@@ -10,6 +10,7 @@ use crate::time::WallMs;
 
 /// Where a conflict stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum ConflictState {
     /// A policy decided; this keeps what lost.
     Auto,
@@ -27,6 +28,7 @@ pub enum ConflictState {
 
 /// Who is to have a conflict, and for how long.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Level {
     /// Who.
     pub assignee: String,
@@ -36,6 +38,7 @@ pub struct Level {
 
 /// A conflict.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Conflict {
     entity: EntityKey,
     policy: Policy,

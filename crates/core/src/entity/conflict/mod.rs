@@ -20,6 +20,8 @@ pub use resolution::{Choice, Method, Request, Resolution, Resolved};
 
 /// What writes collided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum ConflictKind {
     /// Two changed the same.
     ConcurrentUpdate,

@@ -7,6 +7,7 @@ use crate::time::WallMs;
 
 /// What is to become of the fields in conflict.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Choice {
     /// The record stays as it is.
     Server,
@@ -22,6 +23,7 @@ pub enum Choice {
 
 /// What closed a conflict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Method {
     /// A policy, when it arose.
     Policy,
@@ -35,6 +37,7 @@ pub enum Method {
 
 /// What a person asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Request {
     /// Drawn by who asks: the same request has the same answer.
     pub resolution_id: String,
@@ -54,6 +57,7 @@ pub struct Request {
 
 /// How a conflict was closed.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Resolution {
     /// What closed it.
     pub method: Method,
@@ -67,6 +71,7 @@ pub struct Resolution {
 
 /// The answer to a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Resolved {
     /// The conflict is closed now, and this is to be done to the record.
     Now(Option<Action>),

@@ -35,6 +35,7 @@ pub enum Ruling {
 
 /// What becomes of an op, in one word.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Outcome {
     /// The record is as its author meant.
     Applied,

@@ -1,0 +1,14 @@
+//! Entities: the task that drives a tenant's [`Ledger`](syncline_protocol::ledger::Ledger), and what is asked of it over HTTP.
+//!
+//! * [`LedgerHandle`]: how a request gets to the ledger, and its answer back;
+//! * `task`: one task, which commits what the machine gathers, one batch after another;
+//! * `open`: the ledger as the store has it.
+
+mod handle;
+mod open;
+mod task;
+
+pub(crate) use self::{
+    handle::{LedgerDown, LedgerHandle},
+    open::{OpenError, open},
+};

@@ -1,0 +1,182 @@
+//! The task of a ledger.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
+
+use syncline_core::entity::Actors;
+use syncline_protocol::{
+    CloseReason,
+    ledger::{Effect, Input, Ledger, LedgerCommit, RequestId, Write},
+};
+use syncline_store::{Batch, RecordTooLong, records::ledger::LedgerShelf};
+use tokio::sync::{mpsc, oneshot};
+
+use super::handle::{Answered, Found, ToLedger};
+use crate::{epoch::Epoch, limits::LEDGER_TURN_MAX, storage::StoreDown, work::Work};
+
+/// Owns a ledger, and what of it is stored.
+pub(super) struct LedgerTask {
+    epoch: Arc<Epoch>,
+    machine: Ledger,
+    shelf: LedgerShelf,
+    inbox: mpsc::Receiver<ToLedger>,
+    requests: u64,
+    asked: BTreeMap<RequestId, oneshot::Sender<Answered>>,
+    /// As they were when an answer last went out.
+    actors: Arc<Actors>,
+    /// What looks have found, with the commits that it rests on; ascending.
+    found: VecDeque<(LedgerCommit, Found)>,
+    committing: Option<LedgerCommit>,
+    commit: Work<Result<(), StoreDown>>,
+}
+
+/// The store did not take a commit: nothing more is said.
+struct Down;
+
+impl LedgerTask {
+    pub(super) fn new(
+        epoch: Arc<Epoch>,
+        machine: Ledger,
+        shelf: LedgerShelf,
+        inbox: mpsc::Receiver<ToLedger>,
+    ) -> Self {
+        Self {
+            epoch,
+            machine,
+            shelf,
+            inbox,
+            requests: 0,
+            asked: BTreeMap::new(),
+            actors: Arc::default(),
+            found: VecDeque::new(),
+            committing: None,
+            commit: Work::NONE,
+        }
+    }
+
+    /// Serves until the epoch ends: what was taken in by then is stored and answered.
+    pub(super) async fn run(mut self) {
+        let epoch = Arc::clone(&self.epoch);
+        let mut drain = std::pin::pin!(epoch.drain.cancelled());
+        let mut is_open = true;
+        while is_open || self.commit.is_under_way() {
+            let served = tokio::select! {
+                biased;
+                committed = self.commit.done() => self.committed(committed),
+                () = drain.as_mut(), if is_open => {
+                    self.inbox.close();
+                    is_open = false;
+                    self.take_all()
+                }
+                message = self.inbox.recv(), if is_open => self.turn(message),
+            };
+            if served.is_err() {
+                break;
+            }
+        }
+    }
+
+    /// Takes in a message and what else has come by now, so that one commit holds it all.
+    fn turn(&mut self, message: Option<ToLedger>) -> Result<(), Down> {
+        let mut next = message;
+        for _ in 0..LEDGER_TURN_MAX {
+            let Some(message) = next else { break };
+            self.take(message)?;
+            next = self.inbox.try_recv().ok();
+        }
+        if let Some(message) = next {
+            self.take(message)?;
+        }
+        Ok(())
+    }
+
+    /// Takes in what is left in a closed inbox.
+    fn take_all(&mut self) -> Result<(), Down> {
+        while let Ok(message) = self.inbox.try_recv() {
+            self.take(message)?;
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, message: ToLedger) -> Result<(), Down> {
+        match message {
+            ToLedger::Ask { input, answer } => {
+                self.requests += 1;
+                let request = RequestId(self.requests);
+                self.asked.insert(request, answer);
+                self.handle(input(&self.machine, request))
+            }
+            ToLedger::Look(look) => {
+                let found = look(&self.machine);
+                self.found.push_back((self.machine.rests_on(), found));
+                self.let_out();
+                Ok(())
+            }
+        }
+    }
+
+    fn committed(&mut self, committed: Result<(), StoreDown>) -> Result<(), Down> {
+        let Some(commit) = self.committing.take() else { return Ok(()) };
+        // The halt of the epoch was set by whoever saw the failure first.
+        committed.map_err(|_| Down)?;
+        self.handle(Input::Committed(commit))?;
+        self.let_out();
+        Ok(())
+    }
+
+    fn handle(&mut self, input: Input) -> Result<(), Down> {
+        self.machine.handle(self.epoch.clock.now(), input);
+        while let Some(effect) = self.machine.poll_effect() {
+            match effect {
+                Effect::Commit { commit, batch } => self.begin(commit, &batch)?,
+                Effect::Answer { request, answer } => {
+                    let actors = self.actors();
+                    if let Some(asked) = self.asked.remove(&request) {
+                        // Whoever asked may be gone.
+                        drop(asked.send(Answered { answer, actors }));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, commit: LedgerCommit, writes: &[Write]) -> Result<(), Down> {
+        let batch = self.batch(writes).map_err(|error| {
+            tracing::error!(%error, "the ledger wrote something that is too long to be stored");
+            self.epoch.halt.set(CloseReason::Internal);
+            Down
+        })?;
+        self.committing = Some(commit);
+        self.commit.start(self.epoch.storage.commit(batch));
+        Ok(())
+    }
+
+    fn batch(&mut self, writes: &[Write]) -> Result<Batch, RecordTooLong> {
+        let mut batch = Batch::new();
+        for write in writes {
+            let stored = write.to_stored();
+            self.shelf.put(&mut batch, &stored.name, &stored.bytes)?;
+        }
+        Ok(batch)
+    }
+
+    /// Actors are added and never change.
+    fn actors(&mut self) -> Arc<Actors> {
+        if self.actors.len() != self.machine.actors().len() {
+            self.actors = Arc::new(self.machine.actors().clone());
+        }
+        Arc::clone(&self.actors)
+    }
+
+    /// Lets out what looks have found that is durable by now.
+    fn let_out(&mut self) {
+        while self.found.front().is_some_and(|(rests_on, _)| self.machine.is_durable(*rests_on)) {
+            if let Some((_, found)) = self.found.pop_front() {
+                found();
+            }
+        }
+    }
+}
