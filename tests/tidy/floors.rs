@@ -10,7 +10,7 @@ use super::tree;
 #[rustfmt::skip]
 const ALLOWED: [(&str, &[&str]); 6] = [
     ("core", &["bytes", "serde", "serde_json", "thiserror", "yrs"]),
-    ("protocol", &["bytes", "rmp-serde", "serde", "sha2", "syncline-core", "thiserror"]),
+    ("protocol", &["bytes", "data-encoding", "hmac", "rmp-serde", "serde", "sha2", "syncline-core", "thiserror"]),
     ("store", &["bytes", "crc32fast", "sled", "syncline-core", "thiserror"]),
     ("sim", &["bytes", "clap", "syncline-core", "syncline-protocol", "syncline-store", "yrs"]),
     ("server", &[

@@ -165,14 +165,23 @@ pub const OPS_BEYOND_HOLE_MAX: u64 = 1_024;
 /// Results that one pull lists of those that its device has not acknowledged. More follow once these are.
 pub const PULL_RESULTS_MAX: usize = 100;
 
+/// Ops that one push may bring. A device sends a thousand in two requests; at ten times as many its answer would be large.
+pub const PUSH_OPS_MAX: usize = 1_000;
+
+/// Records in a page of a pull that does not say how many.
+pub const PULL_RECORDS_DEFAULT: usize = 500;
+
+/// Records that one page of a pull may have. A request for more gets as many: a page is held in memory whole.
+pub const PULL_RECORDS_MAX: usize = 1_000;
+
+/// Scopes that one request may name. Each is a page, and a device follows a few dozen.
+pub const PULL_SCOPES_MAX: usize = 100;
+
 /// Longest name of a user, in bytes. Names of the longest mail addresses fit.
 pub const USER_NAME_BYTES_MAX: usize = 256;
 
 /// How old what is stored of when a device was last seen may become, in milliseconds. Each request would be a write.
 pub const SEEN_MS: u64 = 3_600_000;
-
-/// Changes of one scope that one pull brings. More follow at once; a phone holds a thousand records in memory.
-pub const PULL_CHANGES_MAX: usize = 1_000;
 
 /// A day, in milliseconds.
 pub const DAY_MS: u64 = 86_400_000;

@@ -11,12 +11,30 @@ use crate::limits::VALUE_DEPTH_MAX;
 pub enum JsonRules {
     /// All that RFC 8259 allows.
     Rfc8259,
+    /// All of that but `\u` escapes of half a surrogate pair, which are no text.
+    Text,
     /// Only what yrs 0.28 reads without error: no whole numbers from 2^63 to 2^64 - 1, no numbers too large for
     /// an `f64`, no `\u` escape of half a surrogate pair.
     ///
     /// yrs reads JSON with serde_json, which must have its feature `float_roundtrip`: without it floats are read a
     /// unit or two off, change each time that a document is stored, and the greatest become unreadable.
     Yrs,
+}
+
+/// Is told what a scan finds, in the order of the text. Offsets are in bytes from its start.
+pub trait JsonSink {
+    /// A number, a string, `true`, `false` or `null` lies there; of objects keys and values take turns.
+    fn scalar(&mut self, start: usize, end: usize);
+    /// An array or object begins.
+    fn open(&mut self, start: usize);
+    /// The array or object that began last and has not ended ends before `end`.
+    fn close(&mut self, end: usize);
+}
+
+impl JsonSink for () {
+    fn scalar(&mut self, _start: usize, _end: usize) {}
+    fn open(&mut self, _start: usize) {}
+    fn close(&mut self, _end: usize) {}
 }
 
 // The nesting is kept in the bits of a u64.
@@ -29,20 +47,33 @@ const FLOAT_BYTES_MAX: usize = 400;
 /// Checks that `text`, which begins at byte `at` of the message, is one JSON value.
 ///
 /// # Errors
-/// [`Malformed::Json`], [`Malformed::Depth`] and, under [`JsonRules::Yrs`], [`Malformed::JsonValue`].
+/// [`Malformed::Json`], [`Malformed::Depth`] and, but under [`JsonRules::Rfc8259`], [`Malformed::JsonValue`].
 pub fn scan_json(text: &str, at: usize, rules: JsonRules) -> Result<(), Malformed> {
-    Scan { text, next: 0, at, rules, fidelity: Fidelity::Kept }.document()
+    scan_json_into(text, at, rules, &mut ())
+}
+
+/// As [`scan_json`], and tells `sink` what it finds on the way.
+///
+/// # Errors
+/// As for [`scan_json`]; by then the sink has been told of what comes before.
+pub fn scan_json_into(
+    text: &str,
+    at: usize,
+    rules: JsonRules,
+    sink: &mut impl JsonSink,
+) -> Result<(), Malformed> {
+    Scan { text, next: 0, at, rules, fidelity: Fidelity::Kept, sink }.document()
 }
 
 /// As [`scan_json`] with [`JsonRules::Yrs`], and returns whether yrs writes the value as it is: of -0 it makes 0.
 pub(super) fn scan_json_of_yrs(text: &str, at: usize) -> Result<Fidelity, Malformed> {
-    let mut scan = Scan { text, next: 0, at, rules: JsonRules::Yrs, fidelity: Fidelity::Kept };
+    let mut scan = Scan { text, next: 0, at, rules: JsonRules::Yrs, fidelity: Fidelity::Kept, sink: &mut () };
     scan.document()?;
     Ok(scan.fidelity)
 }
 
 /// A scan under way.
-struct Scan<'a> {
+struct Scan<'a, S> {
     text: &'a str,
     /// Offset of the next byte in `text`.
     next: usize,
@@ -50,6 +81,7 @@ struct Scan<'a> {
     at: usize,
     rules: JsonRules,
     fidelity: Fidelity,
+    sink: &'a mut S,
 }
 
 /// What has been read of a value.
@@ -61,7 +93,7 @@ enum Value {
     Object,
 }
 
-impl Scan<'_> {
+impl<S: JsonSink> Scan<'_, S> {
     fn document(&mut self) -> Result<(), Malformed> {
         // Bit `i` says whether the container at depth `i` is an object.
         let mut objects = 0u64;
@@ -84,6 +116,7 @@ impl Scan<'_> {
                     (b',', false) => {}
                     (b'}', true) | (b']', false) => {
                         depth -= 1;
+                        self.sink.close(self.next);
                         continue;
                     }
                     _ => return self.refuse(self.next - 1),
@@ -105,30 +138,39 @@ impl Scan<'_> {
             b'-' | b'0'..=b'9' => self.number(start)?,
             b'{' | b'[' if depth == VALUE_DEPTH_MAX => return Err(Malformed::Depth { at: self.at + start }),
             b'{' => {
+                self.sink.open(start);
                 self.space();
                 if !self.eat(b'}') {
                     self.key()?;
                     return Ok(Value::Object);
                 }
+                self.sink.close(self.next);
+                return Ok(Value::Whole);
             }
             b'[' => {
+                self.sink.open(start);
                 self.space();
                 if !self.eat(b']') {
                     return Ok(Value::Array);
                 }
+                self.sink.close(self.next);
+                return Ok(Value::Whole);
             }
             _ => return self.refuse(start),
         }
+        self.sink.scalar(start, self.next);
         Ok(Value::Whole)
     }
 
     /// Reads the key of a member, and its colon.
     fn key(&mut self) -> Result<(), Malformed> {
         self.space();
+        let start = self.next;
         if !self.eat(b'"') {
             return self.refuse(self.next);
         }
         self.string()?;
+        self.sink.scalar(start, self.next);
         self.space();
         if self.eat(b':') { Ok(()) } else { self.refuse(self.next) }
     }
@@ -382,7 +424,9 @@ mod tests {
             r#""\ude42\ude42""#,
         ] {
             assert_eq!(scan_json(text, 0, JsonRules::Rfc8259), Ok(()), "{text}");
-            assert_eq!(scan_json(text, 0, JsonRules::Yrs), Err(Malformed::JsonValue { at: 1 }), "{text}");
+            for rules in [JsonRules::Text, JsonRules::Yrs] {
+                assert_eq!(scan_json(text, 0, rules), Err(Malformed::JsonValue { at: 1 }), "{text}");
+            }
         }
     }
 

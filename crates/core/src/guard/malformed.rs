@@ -74,7 +74,7 @@ pub enum Malformed {
         /// The first byte that does not belong.
         at: usize,
     },
-    /// A text is JSON, with a number or an unpaired surrogate that yrs cannot hold.
+    /// A text is JSON, with a number that yrs cannot hold, or an unpaired surrogate.
     #[error("json value not representable at byte {at}")]
     JsonValue {
         /// Where the value is.

@@ -45,7 +45,7 @@ mod value;
 
 pub use awareness::{AwarenessEntry, scan_awareness};
 pub use clients::{ClientBuckets, CrowdedClients};
-pub use json::{JsonRules, scan_json};
+pub use json::{JsonRules, JsonSink, scan_json, scan_json_into};
 pub use lib0::{NUMBER_MAX, Reader, write_buf, write_string, write_var_uint};
 pub use malformed::Malformed;
 pub use state_vector::scan_state_vector;

@@ -10,8 +10,7 @@ use syncline_core::time::WallMs;
 
 use super::cursor::Cursor;
 use super::device::Device;
-use super::message::{Answer, Refused, Write};
-use super::scope::ShortHash;
+use super::message::{Answer, Write};
 use super::{ContentHash, Ledger};
 
 /// What a device says it has stored.
@@ -64,12 +63,7 @@ pub struct AckedScope {
 
 impl Ledger {
     /// Raises what a device has stored, never beyond what there is: results that are still to come stay to be told.
-    pub(super) fn acknowledge(&mut self, now: WallMs, name: &ActorName, ack: Ack) -> Result<Answer, Refused> {
-        for (scope, cursor) in &ack.cursors {
-            if cursor.scope != ShortHash::of([scope.as_str()]) {
-                return Err(Refused::Cursor { scope: scope.clone() });
-            }
-        }
+    pub(super) fn acknowledge(&mut self, now: WallMs, name: &ActorName, ack: Ack) -> Answer {
         let actor = self.number(name);
         let (epoch, head) = (self.epoch, self.log.head());
         let device = self.devices.entry(actor).or_default();
@@ -88,7 +82,7 @@ impl Ledger {
         if *acked != before {
             self.gathered.push(Write::Acked(actor, Box::new(acked.clone())));
         }
-        Ok(Answer::Acked { acked: Box::new(acked.clone()), floor: self.log.floor() })
+        Answer::Acked { acked: Box::new(acked.clone()), floor: self.log.floor() }
     }
 
     /// Shortens results that were acknowledged long ago to their hashes, and forgets those of longer ago, some at a time.

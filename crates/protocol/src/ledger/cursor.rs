@@ -6,13 +6,12 @@ use syncline_core::entity::{Epoch, Sequence};
 use super::Ledger;
 use super::scope::{Scope, ShortHash};
 
-/// Where a device is in a scope. Clients hold it sealed: what is in it has been made by a ledger of the tenant.
+/// Where a device is in a scope. Clients hold it sealed, with the names of the tenant and of the scope: what is in it was made by
+/// the ledger for that scope.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cursor {
     /// The life of the log.
     pub epoch: Epoch,
-    /// The name of the scope.
-    pub scope: ShortHash,
     /// What the scope held, and how its types filled it.
     pub buckets: ShortHash,
     /// Where to go on.
@@ -75,7 +74,6 @@ impl Ledger {
     pub(super) fn first_cursor(&self, scope: &Scope) -> Cursor {
         Cursor {
             epoch: self.epoch,
-            scope: ShortHash::of([scope.name.as_str()]),
             buckets: self.hash_of(scope),
             pos: Sequence(0),
             full_pass: Some(self.log.head()),

@@ -79,7 +79,7 @@ impl Ledger {
             }
             Input::Ack { request, actor, user, ack } => {
                 let admitted = self.admit(now.wall, &actor, &user);
-                (request, admitted.and_then(|()| self.acknowledge(now.wall, &actor, ack)))
+                (request, admitted.map(|()| self.acknowledge(now.wall, &actor, ack)))
             }
             Input::Bind { request, actor, user, about } => {
                 (request, self.bind(now.wall, &actor, user, about))

@@ -217,12 +217,6 @@ pub enum Refused {
         /// The scope.
         scope: TypeName,
     },
-    /// For a cursor of another scope.
-    #[error("the cursor is not of the scope `{scope}`")]
-    Cursor {
-        /// The scope.
-        scope: TypeName,
-    },
 }
 
 /// What a push says of an op.

@@ -2,13 +2,13 @@
 
 use syncline_core::clock::{HybridTime, ReplicaId};
 use syncline_core::entity::{ActorName, EntityKey, Epoch, Policy, Record, Sequence, TypeName};
-use syncline_core::limits::{PULL_CHANGES_MAX, PULL_RESULTS_MAX};
+use syncline_core::limits::{PULL_RECORDS_MAX, PULL_RESULTS_MAX};
 
 use super::Ledger;
 use super::cursor::{Cursor, Reset};
 use super::device::Device;
 use super::message::{Answer, OpResult, Refused, Write};
-use super::scope::{Scope, ShortHash};
+use super::scope::Scope;
 use super::shelf::{Checksum, Standing};
 
 /// One scope of a pull.
@@ -18,7 +18,7 @@ pub struct PullScope {
     pub scope: Scope,
     /// Where the device is; none if it begins, or begins again by itself.
     pub cursor: Option<Cursor>,
-    /// How many changes at most; more than [`PULL_CHANGES_MAX`] are that many, none is one.
+    /// How many changes at most; more than [`PULL_RECORDS_MAX`] are that many, none is one.
     pub count_max: usize,
 }
 
@@ -77,8 +77,10 @@ pub enum PullChange {
 
 impl Ledger {
     pub(super) fn pull(&mut self, name: &ActorName, asked: &[PullScope]) -> Result<Answer, Refused> {
-        if let Some(refused) = asked.iter().find_map(|asked| self.refused(asked)) {
-            return Err(refused);
+        let is_known =
+            |scope: &Scope| scope.sections.iter().all(|section| self.types.contains_key(&section.kind));
+        if let Some(unknown) = asked.iter().find(|asked| !is_known(&asked.scope)) {
+            return Err(Refused::UnknownScope { scope: unknown.scope.name.clone() });
         }
         let actor = self.number(name);
         let scopes = asked.iter().map(|asked| self.pull_scope(actor, asked)).collect();
@@ -95,22 +97,12 @@ impl Ledger {
         })))
     }
 
-    fn refused(&self, asked: &PullScope) -> Option<Refused> {
-        let scope = &asked.scope;
-        if !scope.sections.iter().all(|section| self.types.contains_key(&section.kind)) {
-            return Some(Refused::UnknownScope { scope: scope.name.clone() });
-        }
-        let own = ShortHash::of([scope.name.as_str()]);
-        let is_foreign = asked.cursor.is_some_and(|cursor| cursor.scope != own);
-        is_foreign.then(|| Refused::Cursor { scope: scope.name.clone() })
-    }
-
     fn pull_scope(&mut self, actor: ReplicaId, asked: &PullScope) -> PulledScope {
         let scope = &asked.scope;
         let resync = self.devices.get(&actor).and_then(|device| device.resyncs.get(&scope.name)).copied();
         let reset = asked.cursor.and_then(|cursor| self.reset_of(scope, &cursor, resync));
         let from = asked.cursor.filter(|_| reset.is_none()).unwrap_or_else(|| self.first_cursor(scope));
-        let count_max = asked.count_max.clamp(1, PULL_CHANGES_MAX);
+        let count_max = asked.count_max.clamp(1, PULL_RECORDS_MAX);
         let page = self.log.page(&scope.sections, from.pos, from.full_pass, count_max);
         let is_last = page.is_last();
         // That the device has been told to begin again is certain once it goes on from there, so the pass lasts until then.

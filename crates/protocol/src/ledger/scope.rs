@@ -74,8 +74,15 @@ impl Section {
 }
 
 impl ShortHash {
-    /// Hashes texts, each with its length before it.
-    pub(super) fn of<'a>(texts: impl IntoIterator<Item = &'a str>) -> Self {
+    /// Returns the hash of a text.
+    #[must_use]
+    pub fn of(text: &str) -> Self {
+        Self::first_of(Sha256::new_with_prefix(text))
+    }
+
+    /// Returns the hash of texts in this order, each with its length before it.
+    #[must_use]
+    pub fn of_all<'a>(texts: impl IntoIterator<Item = &'a str>) -> Self {
         let mut hasher = Sha256::new();
         for text in texts {
             hasher.update((text.len() as u64).to_be_bytes());
@@ -101,7 +108,7 @@ impl Ledger {
             texts.extend(ty.into_iter().flat_map(|ty| &ty.buckets).map(String::as_str));
             texts.push("");
         }
-        ShortHash::of(texts)
+        ShortHash::of_all(texts)
     }
 }
 

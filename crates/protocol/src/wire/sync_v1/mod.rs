@@ -1,0 +1,55 @@
+//! `/sync/v1`: JSON bodies to plain values, and answers to JSON. `docs/sync-v1.md` says what clients see.
+//!
+//! * [`Push`] and the other requests: what a device asks, with actors by name.
+//! * [`RequestError`]: a body that is refused whole. What is wrong with one op only is a result of that op ([`OpFault`]).
+//! * [`Pushed`], [`Pulled`] and the other answers, which write themselves; [`Problem`]: what is written of a refusal.
+//! * [`Cursor`]: where a device is in a scope, sealed into a word that it keeps.
+//!
+//! Invariants:
+//! * no body, whatever its bytes, takes more memory than a small multiple of its length, or panics;
+//! * no number is rounded;
+//! * no member of an op that its author meant to write is dropped without a fault.
+
+mod answer;
+mod code;
+mod conflict;
+mod device;
+mod fault;
+mod hash;
+mod json;
+mod problem;
+mod pull;
+mod push;
+mod read;
+mod reconcile;
+mod reconciled;
+mod resolve;
+mod result;
+mod status;
+#[cfg(test)]
+mod tests;
+mod time;
+mod token;
+mod value;
+mod words;
+mod write;
+
+pub use answer::{Acknowledged, Change, EvictReason, Pulled, Pushed, ScopePage, UpgradeHint};
+pub use code::{Code, Retry};
+pub use conflict::{conflict_body, conflicts_body, resolved_body, unresolved_body};
+pub use device::{DeviceRequest, ScopeRequest};
+pub use fault::{FaultReason, OpFault};
+pub use json::JsonError;
+pub use problem::{Problem, Wrong};
+pub use pull::{Ack, AckedCursor, Backlog, Pull, PullScope};
+pub use push::{Content, Push, Seen, SyncOp};
+pub use read::RequestError;
+pub use reconcile::{LastAck, Mutation, Reconcile, Short};
+pub use reconciled::{Reconciled, ShortReconciled, ToldMutation};
+pub use resolve::{Resolve, conflict_id, conflict_name};
+pub use result::{Collision, Status, Told};
+pub use status::{
+    DeviceView, Health, RecordStatus, ScopeStatus, StatusAnswer, devices_body, scope_body, scopes_body,
+    type_body, types_body,
+};
+pub use token::{CursorError, CursorKey, CursorOwner};

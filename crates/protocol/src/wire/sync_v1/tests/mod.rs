@@ -1,0 +1,5 @@
+//! Bodies in, values or refusals out.
+
+mod answers;
+mod bad;
+mod good;
