@@ -25,14 +25,12 @@ pub(crate) fn sync_v1(body: &[u8]) -> bool {
     let Some(push) = push else { return false };
     for op in &push.ops {
         match &op.content {
-            Ok(content) => kept(content),
+            Ok(content) => {
+                kept(content);
+                let pushed = content.clone().into_pushed(op.numbered, |_| Some(ReplicaId(0)), 1);
+                assert_eq!(pushed.numbered, op.numbered);
+            }
             Err(faults) => assert!(!faults.is_empty() && faults.len() <= 17, "{faults:?}"),
-        }
-    }
-    for op in push.ops.iter() {
-        if let Ok(content) = op.content.clone() {
-            let pushed = content.into_pushed(op.numbered, |_| Some(ReplicaId(0)), 1);
-            assert_eq!(pushed.numbered, op.numbered);
         }
     }
     !push.ops.is_empty()
