@@ -90,7 +90,7 @@ pub enum Change<'a> {
     Put(&'a EntityKey, &'a Record),
     /// It was deleted.
     Delete(&'a EntityKey, &'a Record),
-    /// It has left the scope, or may no longer be seen, if `permission`.
+    /// It is to be forgotten, though it was not deleted.
     Evict(&'a EntityKey, EvictReason),
     /// The document behind it has changed.
     Document {

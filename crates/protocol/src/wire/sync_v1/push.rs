@@ -41,7 +41,7 @@ pub struct SyncOp {
 /// What an op says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Content {
-    /// The entity. A `noop` need not name one.
+    /// The entity. A `noop` has none.
     pub entity: Option<EntityKey>,
     /// What it does.
     pub action: Action,
@@ -120,6 +120,21 @@ impl Seen {
 }
 
 impl Content {
+    /// Returns what an op says that only uses up its number.
+    const fn noop() -> Self {
+        Self {
+            entity: None,
+            action: Action::Noop,
+            seen: Seen::Record { ver: None, vv: None, hlc: None },
+            was: BTreeMap::new(),
+            time: ClaimedTime { hlc: None, at: None, seen: None },
+            deps: BTreeSet::new(),
+            tx: None,
+            refs: BTreeSet::new(),
+            schema_v: None,
+        }
+    }
+
     /// Returns the op as a ledger takes it. `number` returns the number of an actor that has one there; `schema_v` counts for
     /// an op that says nothing of its own.
     pub fn into_pushed(
@@ -206,16 +221,20 @@ fn op(node: Node<'_>) -> Read<SyncOp> {
     let verb = need(node, "op", Verb::read)?;
     let n = need(node, "n", read::number)?;
     let numbered = Numbered { n, hash: content_hash(node), is_noop: verb == Verb::Noop };
+    if verb == Verb::Noop {
+        // Its author has given up whatever else it says.
+        return Ok(SyncOp { numbered, content: Ok(Content::noop()) });
+    }
     let mut faults = Faults::of(node);
     let content = Content {
-        entity: entity(node, verb != Verb::Noop, &mut faults)?,
+        entity: entity(node, &mut faults)?,
         action: action(node, verb, &mut faults)?,
         seen: may(node, "ctx", |ctx| seen(ctx, &mut faults))?.unwrap_or_default(),
         was: may(node, "was", |was| Ok(optional_values(read::map(was)?, &mut faults)))?.unwrap_or_default(),
         time: ClaimedTime { hlc: may(node, "hlc", read::hlc)?, at: may(node, "at", read::time)?, seen: None },
         deps: each(node, "deps", read::number)?.into_iter().collect(),
         tx: may(node, "tx", read::label)?,
-        refs: each(node, "refs", |at| entity(at, true, &mut faults))?.into_iter().flatten().collect(),
+        refs: each(node, "refs", |at| entity(at, &mut faults))?.into_iter().flatten().collect(),
         schema_v: may(node, "schema_v", read::short)?,
     };
     let content = if faults.is_empty() { Ok(content) } else { Err(faults.into_found()) };
@@ -229,15 +248,10 @@ impl Default for Seen {
     }
 }
 
-fn entity<'a>(node: Node<'a>, is_needed: bool, faults: &mut Faults<'a>) -> Read<Option<EntityKey>> {
-    let kind = may(node, "type", |at| faults.name(at, TypeName::new))?;
-    let id = may(node, "id", |at| faults.name(at, EntityId::new))?;
-    for (name, is_there) in [("type", kind.is_some()), ("id", id.is_some())] {
-        if is_needed && !is_there {
-            return Err(read::missing(node, name));
-        }
-    }
-    Ok(kind.flatten().zip(id.flatten()).map(|(kind, id)| EntityKey { kind, id }))
+fn entity<'a>(node: Node<'a>, faults: &mut Faults<'a>) -> Read<Option<EntityKey>> {
+    let kind = need(node, "type", |at| faults.name(at, TypeName::new))?;
+    let id = need(node, "id", |at| faults.name(at, EntityId::new))?;
+    Ok(kind.zip(id).map(|(kind, id)| EntityKey { kind, id }))
 }
 
 pub(super) fn action<'a>(node: Node<'a>, verb: Verb, faults: &mut Faults<'a>) -> Read<Action> {

@@ -122,7 +122,6 @@ fn what_only_one_op_has_wrong_is_its_result() {
         (r#""op":"create","type":"t","id":"x","unset":["a"]"#, ["/unset", "misplaced"]),
         (r#""op":"update","type":"t","id":"x","ctx":{"vv":{"a b":1}}"#, ["/ctx/vv/a b", "name"]),
         (r#""op":"update","type":"t","id":"x","refs":[{"type":"t","id":"/"}]"#, ["/refs/0/id", "name"]),
-        (r#""op":"noop","id":"/""#, ["/id", "name"]),
     ] {
         let push = push(members).expect(members);
         let faults = push.ops[0].content.as_ref().expect_err(members);

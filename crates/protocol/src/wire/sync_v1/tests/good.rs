@@ -21,7 +21,7 @@ fn a_push_is_read_whole() {
             "was":{"status":"open","note":null},"delta":{},"update":null,
             "hlc":"00000000000B0000","at":"1970-01-01T00:00:01.5Z","deps":["41",40],"tx":"t1",
             "refs":[{"type":"product","id":"tmp_p"}],"schema_v":3,"meta":{"x":1}},
-        {"n":43,"op":"noop"},
+        {"n":43,"op":"noop","type":"a b","set":[1e999],"tx":""},
         {"n":44,"op":"crdt","type":"note","id":"n1","update":"AAE=","ctx":{"after":"42"}},
         {"n":45,"op":"delta","type":"inventory","id":"inv_9","delta":{"qty":-3}}]}"#;
     let push = Push::parse(body).expect("it is right");
