@@ -34,6 +34,7 @@ mod value;
 mod words;
 mod write;
 
+pub use crate::ledger::Backlog;
 pub use answer::{Acknowledged, Change, EvictReason, Pulled, Pushed, ScopePage, UpgradeHint};
 pub use code::{Code, Retry};
 pub use conflict::{conflict_body, conflicts_body, resolved_body, unresolved_body};
@@ -41,7 +42,7 @@ pub use device::{DeviceRequest, ScopeRequest};
 pub use fault::{FaultReason, OpFault};
 pub use json::JsonError;
 pub use problem::{Problem, Wrong};
-pub use pull::{Ack, AckedCursor, Backlog, Pull, PullScope};
+pub use pull::{Ack, AckedCursor, Pull, PullScope};
 pub use push::{Content, Push, Seen, SyncOp};
 pub use read::RequestError;
 pub use reconcile::{LastAck, Mutation, Reconcile, Short};
@@ -52,4 +53,6 @@ pub use status::{
     DeviceView, Health, RecordStatus, ScopeStatus, StatusAnswer, devices_body, scope_body, scopes_body,
     type_body, types_body,
 };
+pub use time::format as time_text;
 pub use token::{CursorError, CursorKey, CursorOwner};
+pub use words::state as conflict_state_text;
