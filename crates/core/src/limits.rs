@@ -176,3 +176,15 @@ pub const PULL_RECORDS_MAX: usize = 1_000;
 
 /// Scopes that one request may name. Each is a page, and a device follows a few dozen.
 pub const PULL_SCOPES_MAX: usize = 100;
+
+/// Buckets of one type besides its own. Each is an entry in an index for each record.
+pub const BUCKETS_PER_TYPE_MAX: usize = 16;
+
+/// Longest name of a bucket, in bytes: a key's part. What would have a longer one lies in none.
+pub const BUCKET_BYTES_MAX: usize = 256;
+
+/// Longest time that a handler may take for an answer, in milliseconds. Its device waits meanwhile.
+pub const HANDLER_MS_MAX: u64 = 30_000;
+
+/// Rules of one type. All conditions may be evaluated for one op.
+pub const RULES_PER_TYPE_MAX: usize = 32;

@@ -1,8 +1,11 @@
 //! Entities: what becomes of ops under each policy, one table; and what holds for all histories.
 
 mod before;
+mod buckets;
 mod conflicts;
 mod examples;
+#[cfg(feature = "serde")]
+mod forms;
 mod histories;
 mod losses;
 mod orders;
