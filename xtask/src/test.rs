@@ -102,7 +102,7 @@ fn core_alone() -> Result<(), String> {
         ))
     };
     core("check", &[])?;
-    core("test", &["--features", "serde", "--lib", "--test", "entity"])
+    core("test", &["--features", "serde,rules", "--lib", "--test", "entity"])
 }
 
 fn step(name: &'static str, run: impl Fn() -> Result<(), String> + 'static) -> Step {

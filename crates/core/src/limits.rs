@@ -188,3 +188,12 @@ pub const HANDLER_MS_MAX: u64 = 30_000;
 
 /// Rules of one type. All conditions may be evaluated for one op.
 pub const RULES_PER_TYPE_MAX: usize = 32;
+
+/// Longest expression of a rule, in bytes. A few lines fit; no parser is kept busy by it.
+pub const RULE_BYTES_MAX: usize = 1 << 10;
+
+/// Nesting of an expression of a rule. Its parser and its evaluation recurse; 100 fit a stack of 2 MiB.
+pub const RULE_DEPTH_MAX: u16 = 32;
+
+/// Names and texts that rules look at for one op, in bytes. An expression may copy them a hundred times.
+pub const RULE_SCENE_BYTES_MAX: usize = 64 << 10;

@@ -2,6 +2,8 @@
 
 mod before;
 mod buckets;
+#[cfg(all(feature = "serde", feature = "rules"))]
+mod business;
 mod conflicts;
 mod examples;
 #[cfg(feature = "serde")]
@@ -12,5 +14,7 @@ mod orders;
 mod policies;
 mod queues;
 mod relations;
+#[cfg(feature = "rules")]
+mod rulesets;
 mod support;
 mod types;
