@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use syncline_core::clock::{Dot, HybridTime, ReplicaId, VectorClock};
+use syncline_core::entity::bucket::Bucket;
 use syncline_core::entity::conflict::Conflict;
 use syncline_core::entity::{
     Action, ActorName, Claim, ClaimedTime, ClientClock, EntityKey, FieldName, Outcome, Record, RecordVersion,
@@ -12,8 +13,8 @@ use syncline_core::entity::{
 use syncline_core::time::WallMs;
 
 use super::{
-    Ack, Acked, Binding, Bucket, ContentHash, DeviceAbout, DeviceRefusal, Numbered, Numbers, NumbersError,
-    PullScope, Pulled, Reset, Resync,
+    Ack, Acked, Binding, ContentHash, DeviceAbout, DeviceRefusal, Numbered, Numbers, NumbersError, PullScope,
+    Pulled, Reset, Resync,
 };
 
 /// A request, named by who drives the ledger.

@@ -4,6 +4,7 @@
 
 use syncline_core::clock::ReplicaId;
 use syncline_core::entity::{Actors, Epoch, Sequence, Values};
+use syncline_protocol::ledger::Cursor;
 use syncline_protocol::wire::sync_v1::{
     Ack, Content, CursorOwner, DeviceRequest, Problem, Pull, Push, Pushed, Reconcile, RequestError, Resolve,
     ScopeRequest, Status, Told,
