@@ -216,7 +216,7 @@ impl ScopePage<'_> {
 }
 
 impl Reset {
-    const fn as_str(self) -> &'static str {
+    pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::Expired => "expired",
             Self::Epoch => "epoch",

@@ -17,6 +17,7 @@ mod device;
 mod fault;
 mod hash;
 mod json;
+mod live;
 mod problem;
 mod pull;
 mod push;
@@ -40,6 +41,7 @@ pub use conflict::{conflict_body, conflicts_body, resolved_body, unresolved_body
 pub use device::{DeviceRequest, ScopeRequest};
 pub use fault::{FaultReason, OpFault};
 pub use json::JsonError;
+pub use live::LiveEvent;
 pub use problem::{Problem, Wrong};
 pub use pull::{Ack, AckedCursor, Backlog, Pull, PullScope};
 pub use push::{Content, Push, Seen, SyncOp};
