@@ -176,3 +176,28 @@ pub const PULL_RECORDS_MAX: usize = 1_000;
 
 /// Scopes that one request may name. Each is a page, and a device follows a few dozen.
 pub const PULL_SCOPES_MAX: usize = 100;
+
+/// Longest name of a user, in bytes. Names of the longest mail addresses fit.
+pub const USER_NAME_BYTES_MAX: usize = 256;
+
+/// How old what is stored of when a device was last seen may become, in milliseconds. Each request would be a write.
+pub const SEEN_MS: u64 = 3_600_000;
+
+/// A day, in milliseconds.
+pub const DAY_MS: u64 = 86_400_000;
+
+/// Time after which nobody waits for a device that does not come back, in milliseconds: 60 days. A season in the field is
+/// shorter, and what is deleted must be kept as long.
+pub const MAX_OFFLINE_MS: u64 = 60 * DAY_MS;
+
+/// Time for which an acknowledged result is kept whole, in milliseconds: 7 days. Its device may lose what it has stored last.
+pub const RESULTS_WHOLE_MS: u64 = 7 * DAY_MS;
+
+/// Results that are shortened or forgotten in one commit.
+pub const AGED_MAX: usize = 500;
+
+/// Time for which it is known that an entity was deleted, in milliseconds, unless its type says otherwise: 90 days.
+pub const TOMBSTONE_TTL_MS: u64 = 90 * DAY_MS;
+
+/// Deletions that are forgotten in one commit.
+pub const PURGED_MAX: usize = 500;

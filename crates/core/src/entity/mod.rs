@@ -34,7 +34,7 @@ mod value;
 
 pub use actor::{Actors, Stamp};
 pub use id::{
-    ActorName, EntityId, EntityKey, Epoch, FieldName, NameError, RecordVersion, Sequence, TypeName,
+    ActorName, EntityId, EntityKey, Epoch, FieldName, NameError, RecordVersion, Sequence, TypeName, UserName,
 };
 pub use mutation::{Action, Op};
 pub use number::{Decimal, DecimalError};

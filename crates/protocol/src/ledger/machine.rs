@@ -1,18 +1,16 @@
 //! The ledger of one tenant shard.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::ops::Bound;
 
 use syncline_core::clock::{HybridTime, ReplicaId};
 use syncline_core::entity::conflict::Conflict;
 use syncline_core::entity::{ActorName, Actors, EntityKey, EntityType, Epoch, Record, Sequence, TypeName};
-use syncline_core::limits::PULL_RESULTS_MAX;
-use syncline_core::time::Now;
+use syncline_core::time::{Now, WallMs};
 
-use super::message::{
-    Acked, Answer, ConflictId, Effect, Input, Kept, LedgerCommit, OpResult, RequestId, Write,
-};
-use super::{Log, Numbers};
+use super::Log;
+use super::device::Device;
+use super::message::{Answer, ConflictId, Effect, Input, LedgerCommit, Refused, RequestId, Write};
+use super::scope::buckets_of;
 
 /// The entities of one tenant shard: one writer, one log without gaps.
 ///
@@ -29,6 +27,8 @@ pub struct Ledger {
     pub(super) devices: BTreeMap<ReplicaId, Device>,
     pub(super) records: BTreeMap<EntityKey, Record>,
     pub(super) log: Log,
+    /// Where the log ended, on some days.
+    pub(super) days: BTreeMap<WallMs, Sequence>,
     pub(super) conflicts: BTreeMap<ConflictId, Conflict>,
     pub(super) open: BTreeMap<EntityKey, ConflictId>,
     /// The latest time given or taken.
@@ -43,48 +43,17 @@ pub struct Ledger {
     effects: VecDeque<Effect>,
 }
 
-/// Why stored writes are no ledger. The store is at fault.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum LedgerLoadError {
-    /// Actors are numbered from 0 without gaps, and come by their numbers.
-    #[error("actor {number} comes where {expected} is expected")]
-    Actor {
-        /// The number that came.
-        number: ReplicaId,
-        /// The number that would follow.
-        expected: ReplicaId,
-    },
-}
-
-/// What is known of one device.
-#[derive(Debug, Default)]
-pub(super) struct Device {
-    pub(super) numbers: Numbers,
-    pub(super) kept: BTreeMap<u64, Kept>,
-    pub(super) acked: Acked,
-    /// The last op that was to create an entity.
-    pub(super) created: BTreeMap<EntityKey, u64>,
-}
-
 impl Ledger {
-    /// Returns the ledger as it was left by the writes that are durable, of each key the last, by ascending key; the records may
-    /// come in any order.
-    ///
-    /// # Errors
-    /// [`LedgerLoadError::Actor`] if the actors are not all there, or in another order.
-    pub fn load(
-        types: impl IntoIterator<Item = EntityType>,
-        epoch: Epoch,
-        stored: impl IntoIterator<Item = Write>,
-    ) -> Result<Self, LedgerLoadError> {
-        let mut ledger = Self {
+    /// Returns a ledger in which nothing has happened.
+    pub(super) fn new(types: impl IntoIterator<Item = EntityType>, epoch: Epoch) -> Self {
+        Self {
             types: types.into_iter().map(|ty| (ty.name.clone(), ty)).collect(),
             epoch,
             actors: Actors::new(),
             devices: BTreeMap::new(),
             records: BTreeMap::new(),
             log: Log::new(),
+            days: BTreeMap::new(),
             conflicts: BTreeMap::new(),
             open: BTreeMap::new(),
             hlc: HybridTime::default(),
@@ -93,30 +62,45 @@ impl Ledger {
             durable: LedgerCommit(0),
             parked: VecDeque::new(),
             effects: VecDeque::new(),
-        };
-        for write in stored {
-            ledger.restore(write)?;
         }
-        Ok(ledger)
     }
 
     /// Takes in what has happened.
     pub fn handle(&mut self, now: Now, input: Input) {
-        match input {
-            Input::Push { request, actor, clock, ops } => {
-                let answer = self.push(now.wall, &actor, clock, &ops);
-                self.park(request, answer);
+        self.note_day(now.wall);
+        let (request, answer) = match input {
+            Input::Push { request, actor, user, clock, ops } => {
+                let admitted = self.admit(now.wall, &actor, &user);
+                (request, admitted.map(|()| self.push(now.wall, &actor, clock, &ops)))
             }
-            Input::Pull { request, actor, pos, count_max } => {
-                let answer = self.pull(&actor, pos, count_max);
-                self.park(request, answer);
+            Input::Pull { request, actor, user, scopes } => {
+                let admitted = self.admit(now.wall, &actor, &user);
+                (request, admitted.and_then(|()| self.pull(&actor, &scopes)))
             }
-            Input::Ack { request, actor, acked } => {
-                let answer = self.acknowledge(&actor, acked);
-                self.park(request, answer);
+            Input::Ack { request, actor, user, ack } => {
+                let admitted = self.admit(now.wall, &actor, &user);
+                (request, admitted.map(|()| self.acknowledge(now.wall, &actor, ack)))
             }
-            Input::Committed(commit) => self.durable = self.durable.max(commit),
-        }
+            Input::Bind { request, actor, user, about } => {
+                (request, self.bind(now.wall, &actor, user, about))
+            }
+            Input::Revoke { request, actor, user } => (request, self.revoke(now.wall, &actor, user.as_ref())),
+            Input::Devices { request, user } => (request, Ok(self.list_devices(user.as_ref()))),
+            Input::Resync { request, actor, user, scope, reason } => {
+                let known = self.binding(&actor, user.as_ref()).map(|_| ()).map_err(Refused::Device);
+                (request, known.map(|()| self.ask_resync(&actor, scope, reason)))
+            }
+            Input::Tick => {
+                self.age_results(now.wall);
+                self.purge(now.wall);
+                return self.settle();
+            }
+            Input::Committed(commit) => {
+                self.durable = self.durable.max(commit);
+                return self.settle();
+            }
+        };
+        self.park(request, answer.unwrap_or_else(Answer::Refused));
         self.settle();
     }
 
@@ -164,35 +148,20 @@ impl Ledger {
         number
     }
 
-    /// Raises what a device has acknowledged, never beyond what there is: results that are still to come stay to be told.
-    fn acknowledge(&mut self, name: &ActorName, acked: Acked) -> Answer {
-        let actor = self.number(name);
-        let device = self.devices.entry(actor).or_default();
-        let before = device.acked;
-        device.acked = Acked {
-            pos: before.pos.max(acked.pos.min(self.log.head())),
-            results_through: before.results_through.max(acked.results_through.min(device.numbers.last())),
-        };
-        if device.acked != before {
-            self.gathered.push(Write::Acked(actor, device.acked));
-        }
-        Answer::Acked(device.acked)
-    }
-
-    fn pull(&self, name: &ActorName, pos: Sequence, count_max: usize) -> Answer {
-        let page = self.log.page(pos, count_max);
-        let records = page.entries.into_iter().map(|(_, key)| {
-            let record = self.records[&key].clone();
-            (key, record)
-        });
-        let device = self.actors.known(name).and_then(|actor| self.devices.get(&actor));
-        let results = device.into_iter().flat_map(Device::unacknowledged).take(PULL_RESULTS_MAX);
-        Answer::Changes {
-            records: records.collect(),
-            pos: page.pos,
-            head: page.head,
-            results: results.cloned().collect(),
-        }
+    /// Puts a record to the end of the log.
+    pub(super) fn put_record(&mut self, key: &EntityKey, mut record: Record) {
+        let ty = self.types.get(&key.kind);
+        let buckets = ty.map(|ty| buckets_of(ty, &record)).unwrap_or_default();
+        let moves = self.log.append(key, (!record.deleted).then_some((record.ver, buckets)));
+        record.seq = moves.seq;
+        record.epoch = self.epoch;
+        self.gathered.push(Write::Record(key.clone(), Box::new(record.clone())));
+        self.records.insert(key.clone(), record);
+        self.gathered.extend(moves.buckets.map(|buckets| Write::Buckets(key.clone(), buckets)));
+        let left = moves.left.into_iter().map(|bucket| Write::Evicted(bucket, key.clone(), Some(moves.seq)));
+        self.gathered.extend(left);
+        let returned = moves.returned.into_iter().map(|bucket| Write::Evicted(bucket, key.clone(), None));
+        self.gathered.extend(returned);
     }
 
     fn park(&mut self, request: RequestId, answer: Answer) {
@@ -210,49 +179,5 @@ impl Ledger {
             let batch = std::mem::take(&mut self.gathered);
             self.effects.push_back(Effect::Commit { commit: self.begun, batch });
         }
-    }
-
-    fn restore(&mut self, write: Write) -> Result<(), LedgerLoadError> {
-        match write {
-            Write::Actor(number, name) => {
-                let expected = self.actors.number(&name);
-                if expected != number {
-                    return Err(LedgerLoadError::Actor { number, expected });
-                }
-            }
-            Write::Acked(number, acked) => self.devices.entry(number).or_default().acked = acked,
-            Write::Numbers(number, numbers) => self.devices.entry(number).or_default().numbers = numbers,
-            Write::Result(dot, kept) => {
-                self.hlc = self.hlc.max(kept.trace.hlc);
-                self.devices.entry(dot.replica).or_default().keep(dot.counter, *kept);
-            }
-            Write::Record(key, record) => {
-                self.hlc = self.hlc.max(record.hlc);
-                self.log.restore(key.clone(), record.seq);
-                self.records.insert(key, *record);
-            }
-            Write::Conflict(id, conflict) => {
-                if conflict.is_open() {
-                    self.open.insert(conflict.entity().clone(), id);
-                }
-                self.conflicts.insert(id, *conflict);
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Device {
-    pub(super) fn keep(&mut self, n: u64, kept: Kept) {
-        if kept.creates {
-            let last = self.created.entry(kept.entity.clone()).or_insert(n);
-            *last = n.max(*last);
-        }
-        self.kept.insert(n, kept);
-    }
-
-    fn unacknowledged(&self) -> impl Iterator<Item = &OpResult> {
-        let behind = (Bound::Excluded(self.acked.results_through), Bound::Unbounded);
-        self.kept.range(behind).map(|(_, kept)| &kept.result)
     }
 }

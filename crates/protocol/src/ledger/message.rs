@@ -3,15 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
-
 use syncline_core::clock::{Dot, HybridTime, ReplicaId, VectorClock};
 use syncline_core::entity::conflict::Conflict;
 use syncline_core::entity::{
     Action, ActorName, Claim, ClaimedTime, ClientClock, EntityKey, FieldName, Outcome, Record, RecordVersion,
-    Sequence, Trace, Value, Values,
+    Sequence, Trace, TypeName, UserName, Value, Values,
 };
+use syncline_core::time::WallMs;
 
-use super::{ContentHash, Numbered, Numbers, NumbersError};
+use super::{
+    Ack, Acked, Binding, Bucket, ContentHash, DeviceAbout, DeviceRefusal, Numbered, Numbers, NumbersError,
+    PullScope, Pulled, Reset, Resync,
+};
 
 /// A request, named by who drives the ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -32,8 +35,10 @@ pub enum Input {
     Push {
         /// The request.
         request: RequestId,
-        /// The device, which has been authenticated.
+        /// The device.
         actor: ActorName,
+        /// Who has been authenticated.
+        user: UserName,
         /// Its clock.
         clock: ClientClock,
         /// Its ops.
@@ -43,33 +48,68 @@ pub enum Input {
     Pull {
         /// The request.
         request: RequestId,
-        /// The device, which has been authenticated.
+        /// The device.
         actor: ActorName,
-        /// Since where.
-        pos: Sequence,
-        /// How many records at most.
-        count_max: usize,
+        /// Who has been authenticated.
+        user: UserName,
+        /// Where.
+        scopes: Vec<PullScope>,
     },
     /// A device has stored what it was told.
     Ack {
         /// The request.
         request: RequestId,
-        /// The device, which has been authenticated.
+        /// The device.
         actor: ActorName,
+        /// Who has been authenticated.
+        user: UserName,
         /// What it has stored.
-        acked: Acked,
+        ack: Ack,
     },
     /// A commit is durable.
     Committed(LedgerCommit),
-}
-
-/// What a device has stored of what it was told.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Acked {
-    /// The changes up to this place.
-    pub pos: Sequence,
-    /// The results of its ops up to this number.
-    pub results_through: u64,
+    /// A user has a device of theirs known, once whoever proves identities agrees.
+    Bind {
+        /// The request.
+        request: RequestId,
+        /// The device.
+        actor: ActorName,
+        /// Who has been authenticated.
+        user: UserName,
+        /// What is to be known of the device.
+        about: DeviceAbout,
+    },
+    /// A device is shut out for ever.
+    Revoke {
+        /// The request.
+        request: RequestId,
+        /// The device.
+        actor: ActorName,
+        /// Who must own it; none if whoever asks may revoke each.
+        user: Option<UserName>,
+    },
+    /// Someone asks which devices there are.
+    Devices {
+        /// The request.
+        request: RequestId,
+        /// Whose; none for all.
+        user: Option<UserName>,
+    },
+    /// Someone wants a device to begin a scope again.
+    Resync {
+        /// The request.
+        request: RequestId,
+        /// The device.
+        actor: ActorName,
+        /// Who must own it; none if whoever asks may do so with each.
+        user: Option<UserName>,
+        /// The scope.
+        scope: TypeName,
+        /// Why.
+        reason: Reset,
+    },
+    /// Time has passed: once a minute, or so.
+    Tick,
 }
 
 /// An op in a push.
@@ -128,8 +168,8 @@ pub enum Effect {
 pub enum Answer {
     /// Each op has a result.
     Pushed {
-        /// The results, in the order of the ops.
-        results: Vec<OpResult>,
+        /// What became of the ops, in their order.
+        results: Vec<OpStatus>,
         /// The greatest number below which all of the device's ops have results.
         last_n: u64,
         /// The greatest number of the device.
@@ -137,21 +177,58 @@ pub enum Answer {
         /// A pull that has read up to here has seen these writes.
         fence: Sequence,
     },
-    /// No op was decided.
-    Refused(NumbersError),
+    /// The request had no effect.
+    Refused(Refused),
     /// What has changed.
-    Changes {
-        /// Records, by the places of their last changes.
-        records: Vec<(EntityKey, Record)>,
-        /// Where to go on.
-        pos: Sequence,
-        /// The end of the log.
-        head: Sequence,
-        /// The oldest results that the device has not acknowledged.
-        results: Vec<OpResult>,
+    Pulled(Box<Pulled>),
+    /// What the device has acknowledged by now.
+    Acked {
+        /// In all.
+        acked: Box<Acked>,
+        /// What was deleted up to this place is no longer known.
+        floor: Sequence,
     },
-    /// What the device has acknowledged by now, in all.
-    Acked(Acked),
+    /// The device is bound, or was revoked just now.
+    Device {
+        /// What is known of it.
+        binding: Box<Binding>,
+        /// Whether this request has made it so.
+        is_new: bool,
+    },
+    /// The devices, by their names.
+    Devices(Vec<(ActorName, Binding)>),
+    /// It is so.
+    Noted,
+}
+
+/// Why a request is refused whole.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refused {
+    /// For the numbers of its ops.
+    #[error(transparent)]
+    Numbers(#[from] NumbersError),
+    /// For its device.
+    #[error(transparent)]
+    Device(#[from] DeviceRefusal),
+    /// For a scope that holds types that are not known.
+    #[error("the scope `{scope}` is not known")]
+    UnknownScope {
+        /// The scope.
+        scope: TypeName,
+    },
+}
+
+/// What a push says of an op.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OpStatus {
+    /// It has its result.
+    Done(Box<OpResult>),
+    /// It had its result long ago, which is no longer known.
+    Aged {
+        /// Its number.
+        n: u64,
+    },
 }
 
 /// What became of an op.
@@ -209,11 +286,27 @@ pub enum Write {
     /// The numbers of a device's ops.
     Numbers(ReplicaId, Numbers),
     /// A device has acknowledged.
-    Acked(ReplicaId, Acked),
+    Acked(ReplicaId, Box<Acked>),
     /// An op has its result.
     Result(Dot, Box<Kept>),
     /// A record. Its entry in the index of the log goes with it, to its place.
     Record(EntityKey, Box<Record>),
     /// A conflict.
     Conflict(ConflictId, Box<Conflict>),
+    /// What is known of a device.
+    Device(ReplicaId, Box<Binding>),
+    /// The buckets that a record is in besides that of its type; if there is none, nothing is kept.
+    Buckets(EntityKey, BTreeSet<Bucket>),
+    /// Where a record left a bucket; none if it has come back, and there is nothing more to keep.
+    Evicted(Bucket, EntityKey, Option<Sequence>),
+    /// That a device is to begin a scope again; none if it has.
+    Resync(ReplicaId, TypeName, Option<Resync>),
+    /// An op has its result, of which only this is left, or nothing. It replaces [`Result`](Self::Result) of the op.
+    Aged(Dot, Option<ContentHash>),
+    /// Where the log ended on a day; none if nobody asks any more.
+    Day(WallMs, Option<Sequence>),
+    /// A tombstone is forgotten: its [`Record`](Self::Record).
+    Purged(EntityKey),
+    /// Of what was deleted up to this place some is forgotten.
+    Floor(Sequence),
 }

@@ -10,19 +10,34 @@
 //! * what an op does, its result and its number are in one batch;
 //! * no number is taken twice, and the log has no gaps.
 
+mod ack;
+mod cursor;
+mod device;
+mod load;
 mod log;
 mod machine;
 mod message;
 mod numbers;
+mod pull;
+mod purge;
 mod push;
+mod scope;
+mod shelf;
 pub mod stored;
 #[cfg(test)]
 mod tests;
 
-pub use log::{Log, Page};
-pub use machine::{Ledger, LedgerLoadError};
+pub use ack::{Ack, Acked, AckedScope, Backlog};
+pub use cursor::{Cursor, Reset, Resync};
+pub use device::{Binding, DeviceAbout, DeviceRefusal};
+pub use load::LedgerLoadError;
+pub use log::{Log, Page, Place};
+pub use machine::Ledger;
 pub use message::{
-    Acked, Answer, ConflictId, Effect, Input, Kept, LedgerCommit, OpResult, PushOp, PushSeen, RecordState,
-    RequestId, Write,
+    Answer, ConflictId, Effect, Input, Kept, LedgerCommit, OpResult, OpStatus, PushOp, PushSeen, RecordState,
+    Refused, RequestId, Write,
 };
 pub use numbers::{ContentHash, Numbered, Numbers, NumbersError, Turn};
+pub use pull::{PullChange, PullScope, Pulled, PulledScope};
+pub use scope::{Bucket, Scope, Section, ShortHash};
+pub use shelf::{Checksum, Standing};

@@ -9,8 +9,9 @@ use syncline_core::entity::{
 };
 use syncline_core::time::WallMs;
 
-use super::machine::{Device, Ledger};
-use super::message::{Answer, ConflictId, Kept, OpResult, PushOp, PushSeen, RecordState, Write};
+use super::device::Device;
+use super::machine::Ledger;
+use super::message::{Answer, ConflictId, Kept, OpResult, OpStatus, PushOp, PushSeen, RecordState, Write};
 use super::{Numbered, Turn};
 
 impl Ledger {
@@ -24,16 +25,16 @@ impl Ledger {
         let actor = self.number(name);
         let device = self.devices.entry(actor).or_default();
         let numbered: Vec<Numbered> = ops.iter().map(|op| op.numbered).collect();
-        let turns = match device.numbers.turns(&numbered, |n| device.kept.get(&n).map(|kept| kept.hash)) {
+        let turns = match device.numbers.turns(&numbered, |n| device.hash(n)) {
             Ok(turns) => turns,
-            Err(refusal) => return Answer::Refused(refusal),
+            Err(refusal) => return Answer::Refused(refusal.into()),
         };
         let shift_ms = ServerClock { now, hlc: self.hlc }.shift_ms(clock);
         let mut results = Vec::with_capacity(ops.len());
         for (op, turn) in ops.iter().zip(&turns) {
             let result = match turn {
                 Turn::Duplicate => self.again(Dot::new(actor, op.numbered.n)),
-                Turn::New | Turn::Again => self.take(now, shift_ms, actor, op),
+                Turn::New | Turn::Again => OpStatus::Done(Box::new(self.take(now, shift_ms, actor, op))),
             };
             results.push(result);
         }
@@ -45,9 +46,11 @@ impl Ledger {
         Answer::Pushed { results, last_n, high_n, fence: self.log.head() }
     }
 
-    fn again(&self, dot: Dot) -> OpResult {
-        let kept = &self.devices[&dot.replica].kept[&dot.counter];
-        OpResult { is_duplicate: true, ..kept.result.clone() }
+    fn again(&self, dot: Dot) -> OpStatus {
+        match self.devices[&dot.replica].kept.get(&dot.counter) {
+            Some(kept) => OpStatus::Done(Box::new(OpResult { is_duplicate: true, ..kept.result.clone() })),
+            None => OpStatus::Aged { n: dot.counter },
+        }
     }
 
     /// Decides an op and gathers what it does.
@@ -79,11 +82,8 @@ impl Ledger {
         let changed = decision.change.is_some();
         if let Some(change) = &decision.change {
             let mut record = change.applied_to(self.records.get(key));
-            record.seq = self.log.append(key.clone());
-            record.epoch = self.epoch;
             record.schema_v = pushed.schema_v;
-            self.gathered.push(Write::Record(key.clone(), Box::new(record.clone())));
-            self.records.insert(key.clone(), record);
+            self.put_record(key, record);
         }
         let conflict = self.note_conflict(now, key, decision.conflict);
         let record = self.records.get(key);

@@ -158,7 +158,10 @@ impl LedgerTask {
         let mut batch = Batch::new();
         for write in writes {
             let stored = write.to_stored();
-            self.shelf.put(&mut batch, &stored.name, &stored.bytes)?;
+            match &stored.bytes {
+                Some(bytes) => self.shelf.put(&mut batch, &stored.name, bytes)?,
+                None => self.shelf.delete(&mut batch, &stored.name),
+            }
         }
         Ok(batch)
     }

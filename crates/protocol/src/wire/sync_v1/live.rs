@@ -3,12 +3,12 @@
 use syncline_core::entity::conflict::Conflict;
 use syncline_core::entity::{Actors, Sequence};
 
-use super::answer::{Change, Reset};
+use super::answer::Change;
 use super::conflict;
 use super::result::Told;
 use super::status::DeviceView;
 use super::write::document;
-use crate::ledger::ConflictId;
+use crate::ledger::{ConflictId, Reset};
 
 /// An event.
 #[derive(Clone, Debug, PartialEq, Eq)]

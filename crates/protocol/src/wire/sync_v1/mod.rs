@@ -3,7 +3,7 @@
 //! * [`Push`] and the other requests: what a device asks, with actors by name.
 //! * [`RequestError`]: a body that is refused whole. What is wrong with one op only is a result of that op ([`OpFault`]).
 //! * [`Pushed`], [`Pulled`] and the other answers, which write themselves; [`Problem`]: what is written of a refusal.
-//! * [`Cursor`]: where a device is in a scope, sealed into a word that it keeps.
+//! * [`Cursor::seal`](crate::ledger::Cursor::seal): where a device is in a scope, as a word that it keeps.
 //!
 //! Invariants:
 //! * no body, whatever its bytes, takes more memory than a small multiple of its length, or panics;
@@ -35,7 +35,7 @@ mod value;
 mod words;
 mod write;
 
-pub use answer::{Acknowledged, Change, EvictReason, Pulled, Pushed, Reset, ScopePage, UpgradeHint};
+pub use answer::{Acknowledged, Change, EvictReason, Pulled, Pushed, ScopePage, UpgradeHint};
 pub use code::{Code, Retry};
 pub use conflict::{conflict_body, conflicts_body, resolved_body, unresolved_body};
 pub use device::{DeviceRequest, ScopeRequest};
@@ -54,4 +54,4 @@ pub use status::{
     DeviceView, Health, RecordStatus, ScopeStatus, StatusAnswer, devices_body, scope_body, scopes_body,
     type_body, types_body,
 };
-pub use token::{Cursor, CursorError, CursorKey, CursorOwner, ShortHash};
+pub use token::{CursorError, CursorKey, CursorOwner};
