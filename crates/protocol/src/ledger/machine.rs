@@ -127,6 +127,29 @@ impl Ledger {
         commit <= self.durable
     }
 
+    /// Returns the end of the log, durable or not.
+    #[must_use]
+    pub const fn head(&self) -> Sequence {
+        self.log.head()
+    }
+
+    /// Returns the life of the log.
+    #[must_use]
+    pub const fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// Returns the types.
+    pub fn types(&self) -> impl Iterator<Item = &EntityType> {
+        self.types.values()
+    }
+
+    /// Returns a conflict, durable or not.
+    #[must_use]
+    pub fn conflict(&self, id: ConflictId) -> Option<&Conflict> {
+        self.conflicts.get(&id)
+    }
+
     /// Returns a record, durable or not.
     #[must_use]
     pub fn record(&self, key: &EntityKey) -> Option<&Record> {

@@ -133,6 +133,8 @@ pub struct PushOp {
     pub refs: BTreeSet<EntityKey>,
     /// The version of the schema that its author used.
     pub schema_v: u32,
+    /// Whether what it says cannot be read: it is refused, and nothing else here counts but its number.
+    pub unreadable: bool,
 }
 
 /// What the author of a pushed op had seen.

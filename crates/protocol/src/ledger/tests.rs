@@ -191,6 +191,7 @@ impl World {
             deps: Default::default(),
             refs: Default::default(),
             schema_v: 1,
+            unreadable: false,
         });
     }
 

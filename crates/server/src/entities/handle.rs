@@ -2,14 +2,19 @@
 
 use std::sync::Arc;
 
-use syncline_core::entity::Actors;
+use syncline_core::entity::{Actors, Epoch, Sequence};
 use syncline_protocol::ledger::{Answer, Input, Ledger, RequestId};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::open::Secret;
 
 /// Reaches the task of a ledger.
 #[derive(Clone)]
 pub(crate) struct LedgerHandle {
     inbox: mpsc::Sender<ToLedger>,
+    key: Secret,
+    epoch: Epoch,
+    moved: watch::Receiver<Sequence>,
 }
 
 /// What a ledger answers, with the names of all actors in it.
@@ -39,8 +44,28 @@ pub(super) enum ToLedger {
 pub(crate) struct LedgerDown;
 
 impl LedgerHandle {
-    pub(super) fn new(inbox: mpsc::Sender<ToLedger>) -> Self {
-        Self { inbox }
+    pub(super) fn new(
+        inbox: mpsc::Sender<ToLedger>,
+        key: Secret,
+        epoch: Epoch,
+        moved: watch::Receiver<Sequence>,
+    ) -> Self {
+        Self { inbox, key, epoch, moved }
+    }
+
+    /// Returns the key that cursors are signed with.
+    pub(crate) fn key(&self) -> &Secret {
+        &self.key
+    }
+
+    /// Returns the life of the log.
+    pub(crate) fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// Returns where the end of the log is told, as far as it is durable.
+    pub(crate) fn moved(&self) -> watch::Receiver<Sequence> {
+        self.moved.clone()
     }
 
     /// Has the ledger take in what `input` makes, and waits for the answer.

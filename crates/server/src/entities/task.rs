@@ -5,13 +5,13 @@ use std::{
     sync::Arc,
 };
 
-use syncline_core::entity::Actors;
+use syncline_core::entity::{Actors, Sequence};
 use syncline_protocol::{
     CloseReason,
     ledger::{Effect, Input, Ledger, LedgerCommit, RequestId, Write},
 };
 use syncline_store::{Batch, RecordTooLong, records::ledger::LedgerShelf};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::handle::{Answered, Found, ToLedger};
 use crate::{epoch::Epoch, limits::LEDGER_TURN_MAX, storage::StoreDown, work::Work};
@@ -30,6 +30,10 @@ pub(super) struct LedgerTask {
     found: VecDeque<(LedgerCommit, Found)>,
     committing: Option<LedgerCommit>,
     commit: Work<Result<(), StoreDown>>,
+    /// The end of the log when the commit under way was begun.
+    committing_head: Sequence,
+    /// The end of the log, as far as it is durable.
+    moved: watch::Sender<Sequence>,
 }
 
 /// The store did not take a commit: nothing more is said.
@@ -42,7 +46,9 @@ impl LedgerTask {
         shelf: LedgerShelf,
         inbox: mpsc::Receiver<ToLedger>,
     ) -> Self {
+        let (moved, _) = watch::channel(machine.head());
         Self {
+            moved,
             epoch,
             machine,
             shelf,
@@ -52,8 +58,14 @@ impl LedgerTask {
             actors: Arc::default(),
             found: VecDeque::new(),
             committing: None,
+            committing_head: Sequence(0),
             commit: Work::NONE,
         }
+    }
+
+    /// Returns where the end of the log is told, as far as it is durable.
+    pub(super) fn moved(&self) -> watch::Receiver<Sequence> {
+        self.moved.subscribe()
     }
 
     /// Serves until the epoch ends: what was taken in by then is stored and answered.
@@ -121,6 +133,11 @@ impl LedgerTask {
         let Some(commit) = self.committing.take() else { return Ok(()) };
         // The halt of the epoch was set by whoever saw the failure first.
         committed.map_err(|_| Down)?;
+        self.moved.send_if_modified(|head| {
+            let moves = *head < self.committing_head;
+            *head = self.committing_head;
+            moves
+        });
         self.handle(Input::Committed(commit))?;
         self.let_out();
         Ok(())
@@ -150,6 +167,7 @@ impl LedgerTask {
             Down
         })?;
         self.committing = Some(commit);
+        self.committing_head = self.machine.head();
         self.commit.start(self.epoch.storage.commit(batch));
         Ok(())
     }

@@ -257,6 +257,7 @@ impl World {
             deps: Default::default(),
             refs: Default::default(),
             schema_v: 1,
+            unreadable: false,
         };
         let (request, actor) = (self.request(Asked::Other), self.writer_name());
         let clock = ClientClock::default();

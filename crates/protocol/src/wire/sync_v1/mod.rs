@@ -35,6 +35,7 @@ mod value;
 mod words;
 mod write;
 
+pub use crate::ledger::Backlog;
 pub use answer::{Acknowledged, Change, EvictReason, Pulled, Pushed, ScopePage, UpgradeHint};
 pub use code::{Code, Retry};
 pub use conflict::{conflict_body, conflicts_body, resolved_body, unresolved_body};
@@ -43,7 +44,7 @@ pub use fault::{FaultReason, OpFault};
 pub use json::JsonError;
 pub use live::LiveEvent;
 pub use problem::{Problem, Wrong};
-pub use pull::{Ack, AckedCursor, Backlog, Pull, PullScope};
+pub use pull::{Ack, AckedCursor, Pull, PullScope};
 pub use push::{Content, Push, Seen, SyncOp};
 pub use read::RequestError;
 pub use reconcile::{LastAck, Mutation, Reconcile, Short};
@@ -54,4 +55,6 @@ pub use status::{
     DeviceView, Health, RecordStatus, ScopeStatus, StatusAnswer, devices_body, scope_body, scopes_body,
     type_body, types_body,
 };
+pub use time::format as time_text;
 pub use token::{CursorError, CursorKey, CursorOwner};
+pub use words::state as conflict_state_text;

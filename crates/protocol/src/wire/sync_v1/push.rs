@@ -98,6 +98,15 @@ impl Push {
     }
 }
 
+impl SyncOp {
+    /// Returns the op as a ledger takes it, also one that cannot be read; see [`Content::into_pushed`].
+    pub fn into_pushed(self, number: impl Fn(&ActorName) -> Option<ReplicaId>, schema_v: u32) -> PushOp {
+        let unreadable = self.content.is_err();
+        let content = self.content.unwrap_or(Content::noop());
+        PushOp { unreadable, ..content.into_pushed(self.numbered, number, schema_v) }
+    }
+}
+
 impl Seen {
     /// Returns what this means to a ledger. `number` returns the number of an actor that has one there.
     pub fn into_pushed(self, number: impl Fn(&ActorName) -> Option<ReplicaId>) -> PushSeen {
@@ -157,6 +166,7 @@ impl Content {
             deps: self.deps,
             refs: self.refs,
             schema_v: self.schema_v.unwrap_or(schema_v),
+            unreadable: false,
         }
     }
 }

@@ -4,8 +4,8 @@ use syncline_core::entity::{EntityKey, RecordVersion, Sequence};
 use syncline_core::time::WallMs;
 
 use super::device::ScopeRequest;
-use super::pull::Backlog;
 use super::write::{Object, document, string};
+use crate::ledger::Backlog;
 
 /// A device as clients see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -21,8 +21,18 @@ pub(crate) struct Answer {
 
 /// Requests a path. `headers` are whole lines; `Host` is added.
 pub(crate) async fn get(addr: SocketAddr, path: &str, headers: &str) -> Answer {
+    ask(addr, &format!("GET {path} HTTP/1.1\r\nHost: {addr}\r\n{headers}\r\n")).await
+}
+
+/// Sends JSON. `request` is method and path.
+pub(crate) async fn send(addr: SocketAddr, request: &str, headers: &str, body: &str) -> Answer {
+    let length = body.len();
+    let head = format!("{request} HTTP/1.1\r\nHost: {addr}\r\nContent-Type: application/json\r\n");
+    ask(addr, &format!("{head}Content-Length: {length}\r\n{headers}\r\n{body}")).await
+}
+
+async fn ask(addr: SocketAddr, request: &str) -> Answer {
     let mut tcp = TcpStream::connect(addr).await.expect("the server listens");
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {addr}\r\n{headers}\r\n");
     tcp.write_all(request.as_bytes()).await.expect("the server reads");
     let mut reader = BufReader::new(tcp);
     let (status, head) = read_head(&mut reader).await;
