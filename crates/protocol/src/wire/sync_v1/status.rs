@@ -121,7 +121,7 @@ impl DeviceView<'_> {
         })
     }
 
-    fn write(&self, o: &mut Object<'_>) {
+    pub(super) fn write(&self, o: &mut Object<'_>) {
         o.text("id", self.id);
         o.text("user", self.user);
         self.name.iter().for_each(|name| o.text("name", name));

@@ -306,3 +306,29 @@ fn devices_types_and_scopes_are_shown() {
         r#"{"scope":"a","types":["work_order"]}"#
     );
 }
+
+#[test]
+fn events_say_what_the_contract_shows() {
+    let (key, actors, conflict) = (key(), actors(), conflict());
+    let changes = [Change::Evict(&key, EvictReason::Permission)];
+    let scope = "a";
+    for (event, name, want) in [
+        (LiveEvent::Poke { scope, head: Sequence(9) }, "poke", r#"{"scope":"a","head":"9"}"#),
+        (
+            LiveEvent::Delta { scope, from: "s1.x", changes: &changes, cursor: "s1.y" },
+            "delta",
+            r#"{"scope":"a","from":"s1.x","changes":[{"op":"evict","type":"work_order","id":"wo_1","reason":"permission"}],"cursor":"s1.y"}"#,
+        ),
+        (LiveEvent::Result(Told::bare(9, Status::Applied)), "result", r#"{"n":"9","status":"applied"}"#),
+        (
+            LiveEvent::Resync { scope, reason: Reset::Expired, cursor: None },
+            "resync",
+            r#"{"scope":"a","reason":"expired","cursor":null}"#,
+        ),
+    ] {
+        assert_eq!((event.name(), event.data(&actors).as_str()), (name, want));
+    }
+    let event = LiveEvent::Conflict(ConflictId(1), &conflict);
+    let body = conflict_body(ConflictId(1), &conflict, &actors);
+    assert_eq!(format!(r#"{{"conflict":{}}}"#, event.data(&actors)), body);
+}
