@@ -201,3 +201,6 @@ pub const TOMBSTONE_TTL_MS: u64 = 90 * DAY_MS;
 
 /// Deletions that are forgotten in one commit.
 pub const PURGED_MAX: usize = 500;
+
+/// Time for which ops may wait on a device, or changes for it, before it is said to lag, in milliseconds: an hour.
+pub const LAGGING_MS: u64 = 3_600_000;

@@ -4,9 +4,10 @@
 
 use syncline_core::clock::ReplicaId;
 use syncline_core::entity::{Actors, Epoch, Sequence, Values};
+use syncline_protocol::ledger::Cursor;
 use syncline_protocol::wire::sync_v1::{
-    Ack, Content, Cursor, CursorOwner, DeviceRequest, Problem, Pull, Push, Pushed, Reconcile, RequestError,
-    Resolve, ScopeRequest, Status, Told,
+    Ack, Content, CursorOwner, DeviceRequest, Problem, Pull, Push, Pushed, Reconcile, RequestError, Resolve,
+    ScopeRequest, Status, Told,
 };
 
 /// Reads a body as each request. Panics on a breach; returns whether it is a push with an op.

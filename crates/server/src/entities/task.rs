@@ -131,6 +131,8 @@ impl LedgerTask {
         while let Some(effect) = self.machine.poll_effect() {
             match effect {
                 Effect::Commit { commit, batch } => self.begin(commit, &batch)?,
+                // Nobody waits for changes yet.
+                Effect::Moved { .. } => {}
                 Effect::Answer { request, answer } => {
                     let actors = self.actors();
                     if let Some(asked) = self.asked.remove(&request) {
