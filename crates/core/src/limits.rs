@@ -222,3 +222,6 @@ pub const RULE_DEPTH_MAX: u16 = 32;
 
 /// Names and texts that rules look at for one op, in bytes. An expression may copy them a hundred times.
 pub const RULE_SCENE_BYTES_MAX: usize = 64 << 10;
+
+/// Time for which ops may wait on a device, or changes for it, before it is said to lag, in milliseconds: an hour.
+pub const LAGGING_MS: u64 = 3_600_000;

@@ -14,6 +14,24 @@ pub(crate) const LEDGER_INBOX_MAX: usize = 1_024;
 /// Requests that a ledger takes in before it looks whether its commit is durable.
 pub(crate) const LEDGER_TURN_MAX: usize = 256;
 
+/// Commits of a ledger that whoever waits for changes may be behind before it has to look for itself.
+pub(crate) const MOVES_MAX: usize = 256;
+
+/// Changes in one event of a live stream.
+pub(crate) const LIVE_PAGE: usize = 100;
+
+/// Scopes that one live stream may follow.
+pub(crate) const LIVE_SCOPES_MAX: usize = 100;
+
+/// Live streams that may be open at the same time. Each holds a connection.
+pub(crate) const LIVE_MAX: usize = 4_096;
+
+/// Silence after which a live stream gets a comment, in milliseconds.
+pub(crate) const LIVE_HEARTBEAT_MS: u64 = 20_000;
+
+/// Revocations that a live stream may be behind before it has to look for itself.
+pub(crate) const REVOCATIONS_MAX: usize = 64;
+
 /// Longest body of a request to `/sync/v1`, in bytes. It is held whole, and at most a few times over while it is read.
 pub(crate) const SYNC_BODY_BYTES_MAX: usize = 8 << 20;
 

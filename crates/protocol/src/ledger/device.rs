@@ -1,6 +1,6 @@
 //! Devices: whose they are, and whether they may sync.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 use bytes::Bytes;
@@ -10,7 +10,7 @@ use syncline_core::limits::SEEN_MS;
 use syncline_core::time::WallMs;
 
 use super::message::{Answer, Kept, OpResult, Refused, Write};
-use super::{Acked, ContentHash, Ledger, Numbers, Resync};
+use super::{Acked, ContentHash, Ledger, Numbers, Resync, Section};
 
 /// What is known of one device.
 #[derive(Debug, Default)]
@@ -19,6 +19,8 @@ pub(super) struct Device {
     pub(super) binding: Option<Binding>,
     /// When it last asked for anything, since the ledger was loaded.
     pub(super) seen_at: WallMs,
+    /// The scopes that it has read since then, what was in them, and when it did so last.
+    pub(super) pulled: BTreeMap<TypeName, (BTreeSet<Section>, WallMs)>,
     pub(super) numbers: Numbers,
     pub(super) kept: BTreeMap<u64, Kept>,
     /// What ops held whose results are no longer kept.
@@ -105,17 +107,6 @@ impl Ledger {
         let binding = Binding { revoked_at: Some(now), ..self.binding(name, user)?.clone() };
         self.keep_binding(name, &binding);
         Ok(Answer::Device { binding: Box::new(binding), is_new: true })
-    }
-
-    pub(super) fn list_devices(&self, user: Option<&UserName>) -> Answer {
-        let bound = self.devices.iter().filter_map(|(&actor, device)| {
-            let binding =
-                device.binding.as_ref().filter(|binding| user.is_none_or(|user| binding.user == *user))?;
-            let binding = Binding { seen_at: binding.seen_at.max(device.seen_at), ..binding.clone() };
-            Some((self.actors.name(actor)?.clone(), binding))
-        });
-        let by_name: BTreeMap<ActorName, Binding> = bound.collect();
-        Answer::Devices(by_name.into_iter().collect())
     }
 
     /// Lets a device in that is bound to the user, and notes that it was seen. Servers are always in: no request names one.
@@ -217,6 +208,7 @@ mod tests {
                         self.ledger.handle(now, Input::Committed(commit));
                     }
                     Effect::Answer { answer, .. } => answered = Some(answer),
+                    Effect::Moved { .. } => {}
                 }
             }
             answered.expect("each request is answered")
@@ -289,13 +281,10 @@ mod tests {
         world.now_ms += SEEN_MS - 1;
         world.syncs("d3", "ann");
         assert_eq!(world.disk.len(), written);
-        let Answer::Devices(devices) =
-            world.ask(Input::Devices { request: RequestId(0), user: Some(user("ann")) })
-        else {
-            panic!("devices are listed");
-        };
-        let seen: Vec<_> = devices.iter().map(|(name, binding)| (name.as_str(), binding.seen_at.0)).collect();
-        assert_eq!(seen, [("d2", SEEN_MS), ("d3", 2 * SEEN_MS - 1)]);
+        let devices = world.ledger.device_statuses(WallMs(world.now_ms));
+        let seen: Vec<_> =
+            devices.iter().map(|device| (device.name.as_str(), device.binding.seen_at.0)).collect();
+        assert_eq!(seen, [("d1", SEEN_MS), ("d2", SEEN_MS), ("d3", 2 * SEEN_MS - 1)]);
         world.now_ms += 1;
         world.syncs("d3", "ann");
         assert_eq!(world.disk.len(), written + 1);

@@ -1,8 +1,9 @@
 //! The ledger of one tenant shard.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use syncline_core::clock::{HybridTime, ReplicaId};
+use syncline_core::entity::bucket::Bucket;
 use syncline_core::entity::conflict::Conflict;
 use syncline_core::entity::{ActorName, Actors, EntityKey, EntityType, Epoch, Record, Sequence, TypeName};
 use syncline_core::time::{Now, WallMs};
@@ -10,7 +11,7 @@ use syncline_core::time::{Now, WallMs};
 use super::Log;
 use super::device::Device;
 use super::message::{Answer, ConflictId, Effect, Input, LedgerCommit, Refused, RequestId, Write};
-use super::scope::buckets_of;
+use super::scope::{Section, buckets_of};
 
 /// The entities of one tenant shard: one writer, one log without gaps.
 ///
@@ -35,6 +36,10 @@ pub struct Ledger {
     pub(super) hlc: HybridTime,
     /// What the next commit will hold.
     pub(super) gathered: Vec<Write>,
+    /// Where the next commit will have changed anything.
+    moved: BTreeSet<Section>,
+    /// Where the commit under way has, and the end of the log behind it.
+    moving: (BTreeSet<Section>, Sequence),
     /// The last commit that was begun.
     begun: LedgerCommit,
     durable: LedgerCommit,
@@ -58,6 +63,8 @@ impl Ledger {
             open: BTreeMap::new(),
             hlc: HybridTime::default(),
             gathered: Vec::new(),
+            moved: BTreeSet::new(),
+            moving: Default::default(),
             begun: LedgerCommit(0),
             durable: LedgerCommit(0),
             parked: VecDeque::new(),
@@ -75,7 +82,7 @@ impl Ledger {
             }
             Input::Pull { request, actor, user, scopes } => {
                 let admitted = self.admit(now.wall, &actor, &user);
-                (request, admitted.and_then(|()| self.pull(&actor, &scopes)))
+                (request, admitted.and_then(|()| self.pull(now.wall, &actor, &scopes)))
             }
             Input::Ack { request, actor, user, ack } => {
                 let admitted = self.admit(now.wall, &actor, &user);
@@ -85,7 +92,6 @@ impl Ledger {
                 (request, self.bind(now.wall, &actor, user, about))
             }
             Input::Revoke { request, actor, user } => (request, self.revoke(now.wall, &actor, user.as_ref())),
-            Input::Devices { request, user } => (request, Ok(self.list_devices(user.as_ref()))),
             Input::Resync { request, actor, user, scope, reason } => {
                 let known = self.binding(&actor, user.as_ref()).map(|_| ()).map_err(Refused::Device);
                 (request, known.map(|()| self.ask_resync(&actor, scope, reason)))
@@ -176,6 +182,9 @@ impl Ledger {
         let ty = self.types.get(&key.kind);
         let buckets = ty.map(|ty| buckets_of(ty, &record)).unwrap_or_default();
         let moves = self.log.append(key, (!record.deleted).then_some((record.ver, buckets)));
+        let place = self.log.place(key).expect("it was just put there");
+        let buckets = place.buckets.iter().chain(&moves.left).cloned().chain([Bucket::whole(&key.kind)]);
+        self.moved.extend(buckets.map(|bucket| Section { kind: key.kind.clone(), bucket }));
         record.seq = moves.seq;
         record.epoch = self.epoch;
         self.gathered.push(Write::Record(key.clone(), Box::new(record.clone())));
@@ -197,8 +206,13 @@ impl Ledger {
             let parked = self.parked.pop_front();
             self.effects.extend(parked.map(|(_, request, answer)| Effect::Answer { request, answer }));
         }
+        if self.durable == self.begun {
+            let (sections, head) = std::mem::take(&mut self.moving);
+            self.effects.extend((!sections.is_empty()).then_some(Effect::Moved { sections, head }));
+        }
         if self.durable == self.begun && !self.gathered.is_empty() {
             self.begun = LedgerCommit(self.begun.0 + 1);
+            self.moving = (std::mem::take(&mut self.moved), self.log.head());
             let batch = std::mem::take(&mut self.gathered);
             self.effects.push_back(Effect::Commit { commit: self.begun, batch });
         }

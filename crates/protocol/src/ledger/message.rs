@@ -14,7 +14,7 @@ use syncline_core::time::WallMs;
 
 use super::{
     Ack, Acked, Binding, ContentHash, DeviceAbout, DeviceRefusal, Numbered, Numbers, NumbersError, PullScope,
-    Pulled, Reset, Resync,
+    Pulled, Reset, Resync, Section,
 };
 
 /// A request, named by who drives the ledger.
@@ -89,13 +89,6 @@ pub enum Input {
         /// Who must own it; none if whoever asks may revoke each.
         user: Option<UserName>,
     },
-    /// Someone asks which devices there are.
-    Devices {
-        /// The request.
-        request: RequestId,
-        /// Whose; none for all.
-        user: Option<UserName>,
-    },
     /// Someone wants a device to begin a scope again.
     Resync {
         /// The request.
@@ -164,6 +157,13 @@ pub enum Effect {
         /// The answer.
         answer: Answer,
     },
+    /// Something has changed that others may wait for, and is durable.
+    Moved {
+        /// Where records have changed, or which they have left.
+        sections: BTreeSet<Section>,
+        /// The end of the log.
+        head: Sequence,
+    },
 }
 
 /// An answer.
@@ -198,8 +198,6 @@ pub enum Answer {
         /// Whether this request has made it so.
         is_new: bool,
     },
-    /// The devices, by their names.
-    Devices(Vec<(ActorName, Binding)>),
     /// It is so.
     Noted,
 }

@@ -23,6 +23,7 @@ mod purge;
 mod push;
 mod scope;
 mod shelf;
+mod status;
 pub mod stored;
 #[cfg(test)]
 mod tests;
@@ -41,3 +42,4 @@ pub use numbers::{ContentHash, Numbered, Numbers, NumbersError, Turn};
 pub use pull::{PullChange, PullScope, Pulled, PulledScope};
 pub use scope::{Scope, Section, ShortHash};
 pub use shelf::{Checksum, Standing};
+pub use status::{DeviceStatus, Health, ScopeStatus};

@@ -3,6 +3,7 @@
 use syncline_core::clock::{HybridTime, ReplicaId};
 use syncline_core::entity::{ActorName, EntityKey, Epoch, Policy, Record, Sequence, TypeName};
 use syncline_core::limits::{PULL_RECORDS_MAX, PULL_RESULTS_MAX};
+use syncline_core::time::WallMs;
 
 use super::Ledger;
 use super::cursor::{Cursor, Reset};
@@ -76,7 +77,12 @@ pub enum PullChange {
 }
 
 impl Ledger {
-    pub(super) fn pull(&mut self, name: &ActorName, asked: &[PullScope]) -> Result<Answer, Refused> {
+    pub(super) fn pull(
+        &mut self,
+        now: WallMs,
+        name: &ActorName,
+        asked: &[PullScope],
+    ) -> Result<Answer, Refused> {
         let is_known =
             |scope: &Scope| scope.sections.iter().all(|section| self.types.contains_key(&section.kind));
         if let Some(unknown) = asked.iter().find(|asked| !is_known(&asked.scope)) {
@@ -85,6 +91,9 @@ impl Ledger {
         let actor = self.number(name);
         let scopes = asked.iter().map(|asked| self.pull_scope(actor, asked)).collect();
         let device = self.devices.entry(actor).or_default();
+        let pulled =
+            asked.iter().map(|asked| (asked.scope.name.clone(), (asked.scope.sections.clone(), now)));
+        device.pulled.extend(pulled);
         Ok(Answer::Pulled(Box::new(Pulled {
             epoch: self.epoch,
             as_of: self.log.head(),

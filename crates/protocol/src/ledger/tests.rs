@@ -246,6 +246,7 @@ impl World {
                     prop_assert!(self.under_way.is_none(), "one commit at a time");
                     self.under_way = Some((commit, batch));
                 }
+                Effect::Moved { head, .. } => prop_assert!(head <= self.disk.head()),
                 Effect::Answer { request, answer } => {
                     self.answered(self.asked[request.0 as usize], answer)?
                 }
@@ -289,7 +290,6 @@ impl World {
                 });
                 prop_assert_eq!(stored, Some(binding));
             }
-            Answer::Devices(_) => {}
             Answer::Pushed { results, fence, .. } => {
                 prop_assert!(fence <= self.disk.head());
                 for status in results {

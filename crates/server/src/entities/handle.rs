@@ -1,12 +1,13 @@
 //! How requests get to a ledger.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
-use syncline_core::entity::{Actors, Epoch, Sequence};
-use syncline_protocol::ledger::{Answer, Input, Ledger, RequestId};
-use tokio::sync::{mpsc, oneshot, watch};
+use syncline_core::entity::{ActorName, Actors, Epoch};
+use syncline_protocol::ledger::{Answer, Input, Ledger, RequestId, Section};
+use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::open::Secret;
+use crate::limits::REVOCATIONS_MAX;
 
 /// Reaches the task of a ledger.
 #[derive(Clone)]
@@ -14,7 +15,15 @@ pub(crate) struct LedgerHandle {
     inbox: mpsc::Sender<ToLedger>,
     key: Secret,
     epoch: Epoch,
-    moved: watch::Receiver<Sequence>,
+    moved: broadcast::Sender<Moved>,
+    /// Devices that were shut out just now.
+    revoked: broadcast::Sender<ActorName>,
+}
+
+/// Where records have changed, durably.
+#[derive(Clone, Debug)]
+pub(crate) struct Moved {
+    pub(crate) sections: Arc<BTreeSet<Section>>,
 }
 
 /// What a ledger answers, with the names of all actors in it.
@@ -48,9 +57,9 @@ impl LedgerHandle {
         inbox: mpsc::Sender<ToLedger>,
         key: Secret,
         epoch: Epoch,
-        moved: watch::Receiver<Sequence>,
+        moved: broadcast::Sender<Moved>,
     ) -> Self {
-        Self { inbox, key, epoch, moved }
+        Self { inbox, key, epoch, moved, revoked: broadcast::Sender::new(REVOCATIONS_MAX) }
     }
 
     /// Returns the key that cursors are signed with.
@@ -63,9 +72,20 @@ impl LedgerHandle {
         self.epoch
     }
 
-    /// Returns where the end of the log is told, as far as it is durable.
-    pub(crate) fn moved(&self) -> watch::Receiver<Sequence> {
-        self.moved.clone()
+    /// Says that a device was shut out.
+    pub(crate) fn tell_revoked(&self, device: ActorName) {
+        // Nobody may be listening.
+        drop(self.revoked.send(device));
+    }
+
+    /// Returns where it is told which devices are shut out from now on.
+    pub(crate) fn revoked(&self) -> broadcast::Receiver<ActorName> {
+        self.revoked.subscribe()
+    }
+
+    /// Returns where it is told what has changed from now on.
+    pub(crate) fn moved(&self) -> broadcast::Receiver<Moved> {
+        self.moved.subscribe()
     }
 
     /// Has the ledger take in what `input` makes, and waits for the answer.

@@ -10,7 +10,7 @@ mod open;
 mod task;
 
 pub(crate) use self::{
-    handle::{Answered, LedgerDown, LedgerHandle},
+    handle::{Answered, LedgerDown, LedgerHandle, Moved},
     http::routes,
     open::{OpenError, open},
 };

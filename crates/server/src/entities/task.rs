@@ -5,16 +5,21 @@ use std::{
     sync::Arc,
 };
 
-use syncline_core::entity::{Actors, Sequence};
+use syncline_core::entity::Actors;
 use syncline_protocol::{
     CloseReason,
     ledger::{Effect, Input, Ledger, LedgerCommit, RequestId, Write},
 };
 use syncline_store::{Batch, RecordTooLong, records::ledger::LedgerShelf};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{broadcast, mpsc, oneshot};
 
-use super::handle::{Answered, Found, ToLedger};
-use crate::{epoch::Epoch, limits::LEDGER_TURN_MAX, storage::StoreDown, work::Work};
+use super::handle::{Answered, Found, Moved, ToLedger};
+use crate::{
+    epoch::Epoch,
+    limits::{LEDGER_TURN_MAX, MOVES_MAX},
+    storage::StoreDown,
+    work::Work,
+};
 
 /// Owns a ledger, and what of it is stored.
 pub(super) struct LedgerTask {
@@ -30,10 +35,7 @@ pub(super) struct LedgerTask {
     found: VecDeque<(LedgerCommit, Found)>,
     committing: Option<LedgerCommit>,
     commit: Work<Result<(), StoreDown>>,
-    /// The end of the log when the commit under way was begun.
-    committing_head: Sequence,
-    /// The end of the log, as far as it is durable.
-    moved: watch::Sender<Sequence>,
+    moved: broadcast::Sender<Moved>,
 }
 
 /// The store did not take a commit: nothing more is said.
@@ -46,9 +48,8 @@ impl LedgerTask {
         shelf: LedgerShelf,
         inbox: mpsc::Receiver<ToLedger>,
     ) -> Self {
-        let (moved, _) = watch::channel(machine.head());
         Self {
-            moved,
+            moved: broadcast::Sender::new(MOVES_MAX),
             epoch,
             machine,
             shelf,
@@ -58,14 +59,13 @@ impl LedgerTask {
             actors: Arc::default(),
             found: VecDeque::new(),
             committing: None,
-            committing_head: Sequence(0),
             commit: Work::NONE,
         }
     }
 
-    /// Returns where the end of the log is told, as far as it is durable.
-    pub(super) fn moved(&self) -> watch::Receiver<Sequence> {
-        self.moved.subscribe()
+    /// Returns where it is told what has changed.
+    pub(super) fn moved(&self) -> broadcast::Sender<Moved> {
+        self.moved.clone()
     }
 
     /// Serves until the epoch ends: what was taken in by then is stored and answered.
@@ -133,11 +133,6 @@ impl LedgerTask {
         let Some(commit) = self.committing.take() else { return Ok(()) };
         // The halt of the epoch was set by whoever saw the failure first.
         committed.map_err(|_| Down)?;
-        self.moved.send_if_modified(|head| {
-            let moves = *head < self.committing_head;
-            *head = self.committing_head;
-            moves
-        });
         self.handle(Input::Committed(commit))?;
         self.let_out();
         Ok(())
@@ -148,6 +143,10 @@ impl LedgerTask {
         while let Some(effect) = self.machine.poll_effect() {
             match effect {
                 Effect::Commit { commit, batch } => self.begin(commit, &batch)?,
+                Effect::Moved { sections, .. } => {
+                    // Nobody may be listening.
+                    drop(self.moved.send(Moved { sections: Arc::new(sections) }));
+                }
                 Effect::Answer { request, answer } => {
                     let actors = self.actors();
                     if let Some(asked) = self.asked.remove(&request) {
@@ -167,7 +166,6 @@ impl LedgerTask {
             Down
         })?;
         self.committing = Some(commit);
-        self.committing_head = self.machine.head();
         self.commit.start(self.epoch.storage.commit(batch));
         Ok(())
     }

@@ -134,6 +134,43 @@ async fn a_pull_waits_for_a_change() {
 }
 
 #[tokio::test]
+async fn a_live_stream_tells_what_is_new_until_its_device_is_revoked() {
+    within(async {
+        let disk = Disk::new();
+        let server = serve(&disk).await;
+        let (ann, bob) = (Caller::of(&server, "ann"), Caller::of(&server, "bob"));
+        ann.bind("phone").await;
+        bob.bind("till").await;
+        let create = |id: &str| set("note", id, "create", json!({ "text": id }));
+        ann.push("phone", 1, &[create("a")]).await;
+        let cursor = bob.pull("till", "note", &Value::Null).await["scopes"][0]["cursor"].clone();
+        ann.push("phone", 2, &[create("b")]).await;
+        let path = format!(
+            "/sync/v1/live?device_id=till&scope=note&scope=stock&cursor={}",
+            cursor.as_str().expect("a word")
+        );
+        let mut live = raw::Events::open(server.addr(), &path, "Sync-User: bob\r\n").await;
+        let (name, delta) = live.next().await.expect("what the client lacks");
+        let delta: Value = serde_json::from_str(&delta).expect("JSON");
+        assert_eq!(
+            (name.as_str(), &delta["from"], &delta["changes"][0]["id"]),
+            ("delta", &cursor, &json!("b"))
+        );
+        ann.push("phone", 3, &[create("c")]).await;
+        let (_, next) = live.next().await.expect("what comes");
+        let next: Value = serde_json::from_str(&next).expect("JSON");
+        assert_eq!((&next["from"], &next["changes"][0]["id"]), (&delta["cursor"], &json!("c")));
+        ann.push("phone", 4, &[set("stock", "s", "create", json!({ "count": 1 }))]).await;
+        let (name, poke) = live.next().await.expect("that there is something");
+        assert_eq!((name.as_str(), poke.as_str()), ("poke", r#"{"scope":"stock","head":"4"}"#));
+        bob.ok("DELETE /sync/v1/devices/till", json!({})).await;
+        assert_eq!(live.next().await, None);
+        server.shutdown().await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn refusals_say_what_to_do() {
     within(async {
         let disk = Disk::new();
@@ -162,6 +199,9 @@ async fn refusals_say_what_to_do() {
         assert_eq!(ann.push("phone", 2, &[set("nothing", "x", "create", json!({}))]).await, ["rejected"]);
         ann.ok("DELETE /sync/v1/devices/phone", json!({})).await;
         refused(&ann, push, json!({ "device_id": "phone" }), 403, "device-revoked").await;
+        refused(&ann, "GET /sync/v1/live?device_id=phone&scope=note", json!({}), 403, "device-revoked").await;
+        refused(&ann, "GET /sync/v1/live?device_id=phone", json!({}), 400, "malformed-request").await;
+        refused(&ann, "GET /sync/v1/status", json!({}), 400, "malformed-request").await;
         let strange = raw::send(server.addr(), push, "Origin: https://evil.example\r\n", "{}").await;
         assert_eq!(strange.status, 403);
         let newer = raw::send(server.addr(), push, "Sync-Protocol: 2\r\n", "{}").await;

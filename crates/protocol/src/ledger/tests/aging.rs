@@ -1,7 +1,7 @@
 //! What is forgotten, and when.
 
 use syncline_core::limits::{
-    AGED_MAX, DAY_MS, MAX_OFFLINE_MS, PURGED_MAX, RESULTS_WHOLE_MS, TOMBSTONE_TTL_MS,
+    AGED_MAX, DAY_MS, LAGGING_MS, MAX_OFFLINE_MS, PURGED_MAX, RESULTS_WHOLE_MS, TOMBSTONE_TTL_MS,
 };
 
 use super::disk::Server;
@@ -190,4 +190,46 @@ fn nobody_waits_for_a_revoked_device() {
     world.server.ask(Input::Revoke { request: RequestId(0), actor: name(1), user: None });
     world.pass(1);
     assert!(world.server.disk.records().is_empty());
+}
+
+#[test]
+fn a_device_that_does_not_keep_up_is_noticed() {
+    let mut world = World::new();
+    let status = |world: &World| {
+        let now = WallMs(world.server.now_ms);
+        world.server.ledger.device_status(now, &name(1)).expect("it is bound")
+    };
+    let cursor = world.pull(1, None).cursor;
+    world.ack(1, Some(cursor), 0);
+    assert_eq!((status(&world).health, status(&world).scopes[0].lag()), (Health::Healthy, 0));
+    let create = world.op(0, Action::Create(Default::default()));
+    world.push(vec![create]);
+    assert_eq!((status(&world).health, status(&world).scopes[0].lag()), (Health::Healthy, 1));
+    assert_eq!(status(&world).scopes[0].last_pull_at, Some(WallMs(1)));
+    world.pass(LAGGING_MS);
+    assert_eq!(status(&world).health, Health::Lagging);
+    let page = world.pull(1, Some(cursor));
+    world.ack(1, Some(page.cursor), 0);
+    assert_eq!(status(&world).health, Health::Healthy);
+    let mut say = |pending, dead, oldest_at| {
+        let backlog = Some(Backlog { pending, oldest_at: Some(WallMs(oldest_at)), dead });
+        let ack = Ack { backlog, ..Ack::default() };
+        world.server.ask(Input::Ack { request: RequestId(0), actor: name(1), user: user(), ack });
+        status(&world).health
+    };
+    assert_eq!(
+        [say(1, 0, LAGGING_MS), say(1, 0, 1), say(1, 1, 1)],
+        [Health::Healthy, Health::Lagging, Health::Blocked]
+    );
+    say(0, 0, 1);
+    world.pass(MAX_OFFLINE_MS);
+    assert_eq!(status(&world).health, Health::Stale);
+    assert!(!status(&world).scopes[0].needs_resync);
+    let (request, scope, reason) = (RequestId(0), everything().name, Reset::Schema);
+    world.server.ask(Input::Resync { request, actor: name(1), user: None, scope, reason });
+    assert!(status(&world).scopes[0].needs_resync);
+    world.server.ask(Input::Revoke { request, actor: name(1), user: None });
+    assert_eq!(status(&world).health, Health::Blocked);
+    let all = world.server.ledger.device_statuses(WallMs(0));
+    assert_eq!(all.iter().map(|status| &status.name).collect::<Vec<_>>(), [&name(0), &name(1)]);
 }

@@ -90,6 +90,7 @@ impl Server {
                     self.ledger.handle(now, Input::Committed(commit));
                 }
                 Effect::Answer { answer, .. } => answered = Some(answer),
+                Effect::Moved { .. } => {}
             }
         }
         answered

@@ -38,6 +38,8 @@ struct Reader {
     stored: (Rows, Option<Cursor>),
     /// When the server had its last acknowledgement, and what that said.
     acked: Option<(u64, Cursor)>,
+    /// Whether it is up to date and nothing has told it since that there is more.
+    sleeps: bool,
 }
 
 /// A request that waits for its answer.
@@ -193,6 +195,7 @@ impl World {
             Step::Return { reader } => {
                 let reader = &mut self.readers[reader];
                 (reader.rows, reader.cursor) = reader.stored.clone();
+                reader.sleeps = false;
                 Ok(())
             }
             Step::Resync { reader } => {
@@ -226,6 +229,7 @@ impl World {
         self.under_way = None;
         self.asked.clear();
         self.ledger = self.disk.load(kinds(), Epoch(self.epoch));
+        self.readers.iter_mut().for_each(|reader| reader.sleeps = false);
         self.begin_writer();
     }
 
@@ -271,9 +275,7 @@ impl World {
 
     fn pull(&mut self, reader: usize, count_max: usize) -> Result<(), TestCaseError> {
         let from = self.readers[reader].cursor;
-        let records = (0..IDS).filter_map(|id| Some((task(id), self.ledger.record(&task(id))?)));
-        let want = records.filter(|(_, record)| is_in(reader, record));
-        let want = want.map(|(key, record)| (key, (record.epoch, record.ver))).collect();
+        let want = self.want(reader);
         let request = self.request(Asked::Pull { reader, from, want, at_ms: self.now_ms });
         let scopes = vec![PullScope { scope: scope(reader), cursor: from, count_max }];
         self.handle(Input::Pull { request, actor: name(reader), user: user(), scopes })
@@ -298,7 +300,20 @@ impl World {
             self.disk.write(batch);
             self.handle(Input::Committed(commit))?;
         }
+        // All is durable: who sleeps has not missed anything.
+        for (at, reader) in self.readers.iter().enumerate().filter(|(_, reader)| reader.sleeps) {
+            let has: BTreeMap<_, _> =
+                reader.rows.iter().map(|(key, row)| (key.clone(), row.version)).collect();
+            prop_assert_eq!(has, self.want(at));
+        }
         Ok(())
+    }
+
+    /// What a reader should have.
+    fn want(&self, reader: usize) -> BTreeMap<EntityKey, Version> {
+        let records = (0..IDS).filter_map(|id| Some((task(id), self.ledger.record(&task(id))?)));
+        let want = records.filter(|(_, record)| is_in(reader, record));
+        want.map(|(key, record)| (key, (record.epoch, record.ver))).collect()
     }
 
     fn request(&mut self, asked: Asked) -> RequestId {
@@ -312,6 +327,11 @@ impl World {
         while let Some(effect) = self.ledger.poll_effect() {
             match effect {
                 Effect::Commit { commit, batch } => self.under_way = Some((commit, batch)),
+                Effect::Moved { sections, .. } => {
+                    for (at, reader) in self.readers.iter_mut().enumerate() {
+                        reader.sleeps &= scope(at).sections.is_disjoint(&sections);
+                    }
+                }
                 Effect::Answer { request, answer } => {
                     let asked = std::mem::replace(&mut self.asked[request.0 as usize], Asked::Other);
                     match (answer, asked) {
@@ -355,6 +375,7 @@ impl World {
             reader.apply(change, want)?;
         }
         reader.cursor = Some(scope.cursor);
+        reader.sleeps = !scope.has_more;
         if scope.has_more {
             prop_assert!(!scope.changes.is_empty(), "a page that is not the last goes on");
             return Ok(());

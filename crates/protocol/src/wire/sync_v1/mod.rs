@@ -52,8 +52,8 @@ pub use reconciled::{Reconciled, ShortReconciled, ToldMutation};
 pub use resolve::{Resolve, conflict_id, conflict_name};
 pub use result::{Collision, Status, Told};
 pub use status::{
-    DeviceView, Health, RecordStatus, ScopeStatus, StatusAnswer, devices_body, scope_body, scopes_body,
-    type_body, types_body,
+    DeviceView, RecordStatus, ScopeStatus, StatusAnswer, devices_body, scope_body, scopes_body, type_body,
+    types_body,
 };
 pub use time::format as time_text;
 pub use token::{CursorError, CursorKey, CursorOwner};

@@ -1,7 +1,10 @@
 //! Conflicts: listing, reading, settling.
 
 use axum::{
-    extract::{Path, Query},
+    extract::{
+        Path, Query,
+        rejection::{PathRejection, QueryRejection},
+    },
     http::StatusCode,
     response::Response,
 };
@@ -24,7 +27,11 @@ pub(super) struct Wanted {
 }
 
 /// `GET /sync/v1/conflicts`: the oldest first.
-pub(super) async fn list(asked: Asked, Query(wanted): Query<Wanted>) -> Result<Response, Refusal> {
+pub(super) async fn list(
+    asked: Asked,
+    wanted: Result<Query<Wanted>, QueryRejection>,
+) -> Result<Response, Refusal> {
+    let Query(wanted) = wanted?;
     let unknown =
         || Problem::new(Code::MalformedRequest).because("the cursor is not one of a list of conflicts");
     let after = wanted.cursor.as_deref().map(|word| conflict_id(word).ok_or_else(unknown)).transpose()?;
@@ -41,7 +48,11 @@ pub(super) async fn list(asked: Asked, Query(wanted): Query<Wanted>) -> Result<R
 }
 
 /// `GET /sync/v1/conflicts/{conflict_id}`.
-pub(super) async fn read(asked: Asked, Path(name): Path<String>) -> Result<Response, Refusal> {
+pub(super) async fn read(
+    asked: Asked,
+    name: Result<Path<String>, PathRejection>,
+) -> Result<Response, Refusal> {
+    let Path(name) = name?;
     let unknown = || Problem::new(Code::UnknownConflict);
     let id = conflict_id(&name).ok_or_else(unknown)?;
     let body = asked

@@ -42,8 +42,6 @@ pub(super) enum Content {
     Json(&'static str),
     /// Server-sent events.
     Events,
-    /// Nothing.
-    Nothing,
 }
 
 impl Operation {

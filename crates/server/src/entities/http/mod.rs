@@ -11,6 +11,8 @@ mod cursors;
 mod description;
 mod devices;
 mod edge;
+mod live;
+mod news;
 mod openapi;
 mod pull;
 mod push;
@@ -18,6 +20,7 @@ mod refusal;
 mod reply;
 mod schemas;
 mod scopes;
+mod status;
 mod table;
 
 use std::sync::Arc;

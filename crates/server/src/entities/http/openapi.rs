@@ -79,7 +79,6 @@ fn responses(operation: &Operation) -> Value {
                 "description": "Events, as they come.",
                 "content": { "text/event-stream": { "schema": { "type": "string" } } },
             }),
-            Content::Nothing => json!({ "description": "All is well." }),
         };
         responses.insert(status.to_string(), described);
     }

@@ -13,6 +13,7 @@ use super::{
     ack,
     ask::{Asked, whole},
     cursors,
+    news::News,
     push::told,
     refusal::Refusal,
     reply::{json, unexpected},
@@ -40,41 +41,46 @@ pub(super) async fn pull(asked: Asked, body: Body) -> Result<Response, Refusal> 
     Ok(json(StatusCode::OK, body))
 }
 
-/// Pulls; where nothing has changed and the client waits, again whenever something does, until its time is up.
+/// Pulls; where nothing has changed and the client waits, again when something does or its time is up.
 async fn changed(asked: &Asked, pull: &Pull) -> Result<Answered, Refusal> {
     let until = Instant::now() + Duration::from_millis(pull.wait_ms.min(PULL_WAIT_MS_MAX));
-    let mut moved = asked.ledger.moved();
+    // From before the first look, so that nothing that comes after it is missed.
+    let mut news = News::listen(asked);
     loop {
-        moved.borrow_and_update();
-        let answered = take(asked, pull).await?;
+        let scopes = wanted(asked, pull).await?;
+        news.follow(&scopes);
+        let answered = take(asked, pull, scopes).await?;
         let waits = pull.wait_ms > 0 && is_empty(&answered);
-        // The end of waiting is no error; neither is the end of the ledger, which the next request finds.
-        if !waits || !matches!(timeout_at(until, moved.changed()).await, Ok(Ok(()))) {
+        if !waits || timeout_at(until, news.next()).await.is_err() {
             return Ok(answered);
         }
     }
 }
 
-/// Pulls once.
-pub(super) async fn take(asked: &Asked, pull: &Pull) -> Result<Answered, Refusal> {
-    let (actor, user) = (pull.device.clone(), asked.user.clone());
+/// Returns what a client wants to pull, with the scopes filled.
+pub(super) async fn wanted(asked: &Asked, pull: &Pull) -> Result<Vec<ledger::PullScope>, Refusal> {
     let mut wanted = Vec::with_capacity(pull.scopes.len());
     for scope in &pull.scopes {
-        let cursor = scope
-            .cursor
-            .as_deref()
-            .map(|word| cursors::open(word, &scope.scope, &asked.ledger))
-            .transpose()?;
+        let open = |word| cursors::open(word, &scope.scope, &asked.ledger);
+        let cursor = scope.cursor.as_deref().map(open).transpose()?;
         wanted.push((scope.scope.clone(), scope.params.clone(), cursor, scope.limit));
     }
-    let scopes = asked
-        .look(move |ledger| {
-            let filled = wanted.into_iter().map(|(name, params, cursor, count_max)| {
-                Ok(ledger::PullScope { scope: scopes::filled(ledger, name, &params)?, cursor, count_max })
-            });
-            filled.collect::<Result<Vec<_>, Refusal>>()
-        })
-        .await??;
+    let look = asked.look(move |ledger| {
+        let filled = wanted.into_iter().map(|(name, params, cursor, count_max)| {
+            Ok(ledger::PullScope { scope: scopes::filled(ledger, name, &params)?, cursor, count_max })
+        });
+        filled.collect()
+    });
+    look.await?
+}
+
+/// Pulls once.
+pub(super) async fn take(
+    asked: &Asked,
+    pull: &Pull,
+    scopes: Vec<ledger::PullScope>,
+) -> Result<Answered, Refusal> {
+    let (actor, user) = (pull.device.clone(), asked.user.clone());
     asked.ledger(|_, request| Input::Pull { request, actor, user, scopes }).await
 }
 

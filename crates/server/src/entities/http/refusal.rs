@@ -1,6 +1,7 @@
 //! Refusals as problems of RFC 9457.
 
 use axum::{
+    extract::rejection::{PathRejection, QueryRejection},
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -21,6 +22,18 @@ impl From<Problem> for Refusal {
 impl From<RequestError> for Refusal {
     fn from(error: RequestError) -> Self {
         Problem::from(&error).into()
+    }
+}
+
+impl From<QueryRejection> for Refusal {
+    fn from(rejection: QueryRejection) -> Self {
+        Problem::new(Code::MalformedRequest).because(rejection.body_text()).into()
+    }
+}
+
+impl From<PathRejection> for Refusal {
+    fn from(rejection: PathRejection) -> Self {
+        Problem::new(Code::MalformedRequest).because(rejection.body_text()).into()
     }
 }
 

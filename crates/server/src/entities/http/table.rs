@@ -9,7 +9,7 @@ use syncline_protocol::wire::sync_v1::Code;
 use super::{
     ack, conflicts,
     description::{Content, Operation, Parameter},
-    devices, pull, push,
+    devices, live, pull, push, status,
 };
 
 /// A device that may not sync, in each of the ways.
@@ -96,6 +96,41 @@ pub(super) const OPERATIONS: &[Operation] = &[
         answers: &[(200, Content::Json("Bound"))],
         codes: &[Code::UnknownDevice, Code::DeviceNotBound, Code::DeviceRevoked, Code::DeviceMismatch],
         serve: || delete(devices::revoke),
+    },
+    Operation {
+        method: Method::GET,
+        path: "/status",
+        id: "status",
+        summary: "Returns how a device keeps up, and a record if one is named.",
+        query: &[
+            Parameter { name: "device_id", required: true, repeats: false, summary: "The device." },
+            Parameter { name: "type", required: false, repeats: false, summary: "The type of the record." },
+            Parameter { name: "id", required: false, repeats: false, summary: "The id of the record." },
+        ],
+        body: None,
+        answers: &[(200, Content::Json("Status"))],
+        codes: &[Code::UnknownDevice, Code::EntityUnknown],
+        serve: || get(status::status),
+    },
+    Operation {
+        method: Method::GET,
+        path: "/live",
+        id: "live",
+        summary: "Tells what changes as it does, as server-sent events.",
+        query: &[
+            Parameter { name: "device_id", required: true, repeats: false, summary: "The device." },
+            Parameter { name: "scope", required: true, repeats: true, summary: "A scope to follow." },
+            Parameter {
+                name: "cursor",
+                required: false,
+                repeats: true,
+                summary: "Where the client is in the scope of the same place; without it, it is only told that there is something new.",
+            },
+        ],
+        body: None,
+        answers: &[(200, Content::Events)],
+        codes: &[DEVICE[0], DEVICE[1], DEVICE[2], Code::UnknownScope, Code::CursorInvalid, Code::RateLimited],
+        serve: || get(live::live),
     },
     Operation {
         method: Method::GET,

@@ -42,6 +42,39 @@ async fn ask(addr: SocketAddr, request: &str) -> Answer {
     Answer { status, head, body: String::from_utf8(body).expect("a body is text") }
 }
 
+/// A stream of server-sent events.
+pub(crate) struct Events {
+    reader: BufReader<TcpStream>,
+}
+
+impl Events {
+    /// Opens a stream. `headers` are whole lines.
+    pub(crate) async fn open(addr: SocketAddr, path: &str, headers: &str) -> Self {
+        let mut tcp = TcpStream::connect(addr).await.expect("the server listens");
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {addr}\r\n{headers}\r\n");
+        tcp.write_all(request.as_bytes()).await.expect("the server reads");
+        let mut reader = BufReader::new(tcp);
+        let (status, head) = read_head(&mut reader).await;
+        assert_eq!(status, 200, "{head}");
+        Self { reader }
+    }
+
+    /// Returns the name and the data of the next event, or nothing at the end.
+    pub(crate) async fn next(&mut self) -> Option<(String, String)> {
+        let (mut name, mut line) = (String::new(), String::new());
+        // Between the lines of events are those of the chunks in which they are sent.
+        while self.reader.read_line(&mut line).await.expect("events are text") > 0 {
+            if let Some(named) = line.strip_prefix("event: ") {
+                named.trim_end().clone_into(&mut name);
+            } else if let Some(data) = line.strip_prefix("data: ") {
+                return Some((name, data.trim_end().to_owned()));
+            }
+            line.clear();
+        }
+        None
+    }
+}
+
 /// Sends a whole request and returns the status and the head of the answer, in lower case.
 pub(crate) async fn head(addr: SocketAddr, request: &str) -> (u16, String) {
     let mut tcp = TcpStream::connect(addr).await.expect("the server listens");
