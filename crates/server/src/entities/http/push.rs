@@ -1,10 +1,12 @@
 //! `POST /sync/v1/push`.
 
+use std::collections::BTreeMap;
+
 use axum::{body::Body, http::StatusCode, response::Response};
 use syncline_core::entity::{Epoch, UserName};
 use syncline_protocol::{
     ledger::{Answer, Input, Ledger, OpResult, OpStatus, RequestId},
-    wire::sync_v1::{Push, Pushed, Status, Told},
+    wire::sync_v1::{OpFault, Push, Pushed, Status, Told},
 };
 
 use super::{
@@ -18,8 +20,10 @@ pub(super) async fn push(asked: Asked, body: Body) -> Result<Response, Refusal> 
     asked.may(EntityRights::Write)?;
     let push = Push::parse(&whole(body).await?)?;
     let user = asked.user.clone();
+    let faults = push.faults();
     let answered = asked.ledger(|ledger, request| input(ledger, request, user, push)).await?;
-    let body = pushed(&answered, asked.ledger.epoch()).ok_or_else(unexpected)?.body(&answered.actors);
+    let body =
+        pushed(&answered, asked.ledger.epoch(), &faults).ok_or_else(unexpected)?.body(&answered.actors);
     Ok(json(StatusCode::OK, body))
 }
 
@@ -30,16 +34,25 @@ pub(super) fn input(ledger: &Ledger, request: RequestId, user: UserName, push: P
     Input::Push { request, actor, user, clock, ops }
 }
 
-/// Returns what is told of a push, if that is what was answered.
-pub(super) fn pushed(answered: &Answered, epoch: Epoch) -> Option<Pushed<'_>> {
+/// Returns what is told of a push, if that is what was answered, with what is wrong with its ops.
+pub(super) fn pushed<'a>(
+    answered: &'a Answered,
+    epoch: Epoch,
+    faults: &BTreeMap<u64, Vec<OpFault>>,
+) -> Option<Pushed<'a>> {
     let Answer::Pushed { results, last_n, high_n, fence } = &answered.answer else { return None };
+    let told = results.iter().map(status);
+    let told = told.map(|told| match faults.get(&told.n) {
+        Some(faults) => told.with_faults(faults),
+        None => told,
+    });
     Some(Pushed {
         epoch,
         last_n: *last_n,
         high_n: *high_n,
         done_beyond: Vec::new(),
         fence: *fence,
-        results: results.iter().map(status).collect(),
+        results: told.collect(),
         id_map: Vec::new(),
     })
 }

@@ -137,8 +137,15 @@ fn results_say_what_the_contract_shows() {
         r#"{"n":"42","status":"deferred","problem":{"code":"handler-unavailable","retry":"after","retry_after_ms":2000}}"#,
     );
     let fault = OpFault { pointer: "/id".into(), reason: FaultReason::Missing };
+    let refused = || bare(Status::Rejected(Problem::new(Code::ValidationFailed)));
+    let again = bare(Status::Duplicate(Some(Box::new(refused()))));
+    let Status::Duplicate(Some(of)) = again.with_faults(std::slice::from_ref(&fault)).status else {
+        panic!("it had its result")
+    };
+    assert_eq!(*of, refused().with_faults(std::slice::from_ref(&fault)));
+    assert_eq!(bare(Status::Applied).with_faults(std::slice::from_ref(&fault)).status, Status::Applied);
     check(
-        Told::unreadable(42, &[fault]),
+        refused().with_faults(&[fault]),
         r#"{"n":"42","status":"rejected","problem":{"code":"validation-failed","retry":"never","errors":[{"pointer":"/id","code":"missing","detail":"an op of this kind needs it"}]}}"#,
     );
 
