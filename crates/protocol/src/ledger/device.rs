@@ -94,6 +94,9 @@ impl Ledger {
         let bound_at = before.as_ref().map_or(now, |binding| binding.bound_at);
         let binding = Binding { user, about, bound_at, revoked_at: None, seen_at: now };
         self.keep_binding(name, &binding);
+        if is_new {
+            self.tell_bound(now, name.clone(), binding.user.clone());
+        }
         Ok(Answer::Device { binding: Box::new(binding), is_new })
     }
 
@@ -106,6 +109,7 @@ impl Ledger {
     ) -> Result<Answer, Refused> {
         let binding = Binding { revoked_at: Some(now), ..self.binding(name, user)?.clone() };
         self.keep_binding(name, &binding);
+        self.tell_revoked(now, name.clone());
         Ok(Answer::Device { binding: Box::new(binding), is_new: true })
     }
 

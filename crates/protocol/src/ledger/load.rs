@@ -82,13 +82,17 @@ impl Ledger {
             Write::Aged(dot, Some(hash)) => self.restore_aged(dot.replica, dot.counter, hash),
             Write::Day(at, Some(head)) => drop(self.days.insert(at, head)),
             Write::Floor(floor) => self.log.raise_floor(floor),
-            // Buckets are known before records take their places; the others are of keys that are there no more.
+            Write::Heads(heads) => self.heads = heads,
+            // Buckets are known before records take their places; the others are of keys that are there no more, or history.
             Write::Buckets(..)
             | Write::Evicted(_, _, None)
             | Write::Resync(_, _, None)
             | Write::Aged(_, None)
             | Write::Day(_, None)
-            | Write::Purged(_) => {}
+            | Write::Purged(_)
+            | Write::Audit(..)
+            | Write::AuditPayload(..)
+            | Write::Event(..) => {}
         }
         Ok(())
     }

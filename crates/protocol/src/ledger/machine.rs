@@ -10,6 +10,7 @@ use syncline_core::time::{Now, WallMs};
 
 use super::Log;
 use super::device::Device;
+use super::events::Heads;
 use super::message::{Answer, ConflictId, Effect, Input, LedgerCommit, Refused, RequestId, Write};
 use super::scope::{Section, buckets_of};
 
@@ -34,6 +35,10 @@ pub struct Ledger {
     pub(super) open: BTreeMap<EntityKey, ConflictId>,
     /// The latest time given or taken.
     pub(super) hlc: HybridTime,
+    /// The ends of what is told to others.
+    pub(super) heads: Heads,
+    /// What salts are made from.
+    pub(super) seed: Option<[u8; 32]>,
     /// What the next commit will hold.
     pub(super) gathered: Vec<Write>,
     /// Where the next commit will have changed anything.
@@ -62,6 +67,8 @@ impl Ledger {
             conflicts: BTreeMap::new(),
             open: BTreeMap::new(),
             hlc: HybridTime::default(),
+            heads: Heads::default(),
+            seed: None,
             gathered: Vec::new(),
             moved: BTreeSet::new(),
             moving: Default::default(),
@@ -75,38 +82,12 @@ impl Ledger {
     /// Takes in what has happened.
     pub fn handle(&mut self, now: Now, input: Input) {
         self.note_day(now.wall);
-        let (request, answer) = match input {
-            Input::Push { request, actor, user, clock, ops } => {
-                let admitted = self.admit(now.wall, &actor, &user);
-                (request, admitted.map(|()| self.push(now.wall, &actor, clock, &ops)))
-            }
-            Input::Pull { request, actor, user, scopes } => {
-                let admitted = self.admit(now.wall, &actor, &user);
-                (request, admitted.and_then(|()| self.pull(now.wall, &actor, &scopes)))
-            }
-            Input::Ack { request, actor, user, ack } => {
-                let admitted = self.admit(now.wall, &actor, &user);
-                (request, admitted.map(|()| self.acknowledge(now.wall, &actor, ack)))
-            }
-            Input::Bind { request, actor, user, about } => {
-                (request, self.bind(now.wall, &actor, user, about))
-            }
-            Input::Revoke { request, actor, user } => (request, self.revoke(now.wall, &actor, user.as_ref())),
-            Input::Resync { request, actor, user, scope, reason } => {
-                let known = self.binding(&actor, user.as_ref()).map(|_| ()).map_err(Refused::Device);
-                (request, known.map(|()| self.ask_resync(&actor, scope, reason)))
-            }
-            Input::Tick => {
-                self.age_results(now.wall);
-                self.purge(now.wall);
-                return self.settle();
-            }
-            Input::Committed(commit) => {
-                self.durable = self.durable.max(commit);
-                return self.settle();
-            }
-        };
-        self.park(request, answer.unwrap_or_else(Answer::Refused));
+        let (from, heads) = (self.gathered.len(), self.heads);
+        let answered = self.take_in(now, input);
+        self.tell(now.wall, from, heads);
+        if let Some((request, answer)) = answered {
+            self.park(request, answer.unwrap_or_else(Answer::Refused));
+        }
         self.settle();
     }
 
@@ -119,6 +100,12 @@ impl Ledger {
     #[must_use]
     pub const fn actors(&self) -> &Actors {
         &self.actors
+    }
+
+    /// Returns the ends of the audit and of the outbox, durable or not.
+    #[must_use]
+    pub const fn heads(&self) -> Heads {
+        self.heads
     }
 
     /// Returns the commit that all rests on that can be seen now.
@@ -194,6 +181,45 @@ impl Ledger {
         self.gathered.extend(left);
         let returned = moves.returned.into_iter().map(|bucket| Write::Evicted(bucket, key.clone(), None));
         self.gathered.extend(returned);
+    }
+
+    /// Takes in what has happened, and returns the answer if it is a request.
+    fn take_in(&mut self, now: Now, input: Input) -> Option<(RequestId, Result<Answer, Refused>)> {
+        Some(match input {
+            Input::Push { request, actor, user, clock, ops } => {
+                let admitted = self.admit(now.wall, &actor, &user);
+                (request, admitted.map(|()| self.push(now.wall, &actor, clock, &ops)))
+            }
+            Input::Pull { request, actor, user, scopes } => {
+                let admitted = self.admit(now.wall, &actor, &user);
+                (request, admitted.and_then(|()| self.pull(now.wall, &actor, &scopes)))
+            }
+            Input::Ack { request, actor, user, ack } => {
+                let admitted = self.admit(now.wall, &actor, &user);
+                (request, admitted.map(|()| self.acknowledge(now.wall, &actor, ack)))
+            }
+            Input::Bind { request, actor, user, about } => {
+                (request, self.bind(now.wall, &actor, user, about))
+            }
+            Input::Revoke { request, actor, user } => (request, self.revoke(now.wall, &actor, user.as_ref())),
+            Input::Resync { request, actor, user, scope, reason } => {
+                let known = self.binding(&actor, user.as_ref()).map(|_| ()).map_err(Refused::Device);
+                (request, known.map(|()| self.ask_resync(&actor, scope, reason)))
+            }
+            Input::Salt(seed) => {
+                self.seed = Some(seed);
+                return None;
+            }
+            Input::Tick => {
+                self.age_results(now.wall);
+                self.purge(now.wall);
+                return None;
+            }
+            Input::Committed(commit) => {
+                self.durable = self.durable.max(commit);
+                return None;
+            }
+        })
     }
 
     fn park(&mut self, request: RequestId, answer: Answer) {

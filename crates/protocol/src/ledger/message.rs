@@ -12,6 +12,8 @@ use syncline_core::entity::{
 };
 use syncline_core::time::WallMs;
 
+use super::audit::{AuditEntry, AuditIndex, AuditPayload};
+use super::events::{DomainEvent, EventIndex, Heads};
 use super::{
     Ack, Acked, Binding, ContentHash, DeviceAbout, DeviceRefusal, Numbered, Numbers, NumbersError, PullScope,
     Pulled, Reset, Resync, Section,
@@ -104,6 +106,9 @@ pub enum Input {
     },
     /// Time has passed: once a minute, or so.
     Tick,
+    /// Random bytes that nobody else knows, for the salts of the audit: first of all, and again as often as you like. Without
+    /// them the audit says what has happened, but not with which values.
+    Salt([u8; 32]),
 }
 
 /// An op in a push.
@@ -310,4 +315,12 @@ pub enum Write {
     Purged(EntityKey),
     /// Of what was deleted up to this place some is forgotten.
     Floor(Sequence),
+    /// An entry of the audit. No ledger is loaded from it.
+    Audit(AuditIndex, Box<AuditEntry>),
+    /// What lies beside an entry of the audit; none if it was erased. No ledger is loaded from it.
+    AuditPayload(AuditIndex, Option<Box<AuditPayload>>),
+    /// An event for others. No ledger is loaded from it.
+    Event(EventIndex, Box<DomainEvent>),
+    /// The ends of the audit and of the outbox.
+    Heads(Heads),
 }

@@ -2,6 +2,7 @@
 //!
 //! * [`Ledger`]: the machine. Inputs go in one by one, effects come out in one order;
 //! * [`Numbers`]: which ops of a device have been taken, by numbers without gaps;
+//! * [`audit`]: what has happened, in a chain of hashes;
 //! * [`stored`]: what a [`Write`] is in a store;
 //! * [`Log`]: the records of a shard in the order of their last changes, read page by page while others write.
 //!
@@ -11,8 +12,10 @@
 //! * no number is taken twice, and the log has no gaps.
 
 mod ack;
+pub mod audit;
 mod cursor;
 mod device;
+mod events;
 mod load;
 mod log;
 mod machine;
@@ -31,6 +34,7 @@ mod tests;
 pub use ack::{Ack, Acked, AckedScope, Backlog};
 pub use cursor::{Cursor, Reset, Resync};
 pub use device::{Binding, DeviceAbout, DeviceRefusal};
+pub use events::{DomainEvent, EventIndex, Happened, Heads};
 pub use load::LedgerLoadError;
 pub use log::{Log, Page, Place};
 pub use machine::Ledger;

@@ -14,6 +14,12 @@
 //! | 10, device u64, scope, 0 | that the device is to begin the scope again |
 //! | 11, time u64 | where the log ended |
 //! | 12 | what was deleted up to where may be forgotten |
+//! | 13 | the ends of the audit and of the outbox |
+//! | 128, index u64 | an entry of the audit |
+//! | 129, index u64 | what lies beside it, and may be erased |
+//! | 130, index u64 | an event of the outbox |
+//!
+//! From 128 on it is history, which no ledger is [loaded](super::Ledger::load) from: it is read where someone asks for it.
 //!
 //! Integers are big-endian. No name is the beginning of another, and things come back in an order in which a ledger can be
 //! [loaded](super::Ledger::load). The bytes are MessagePack with the names of the fields, so that fields may be added, with a
@@ -25,7 +31,8 @@ use syncline_core::entity::bucket::Bucket;
 use syncline_core::entity::{EntityId, EntityKey, TypeName};
 use syncline_core::time::WallMs;
 
-use super::{ConflictId, ContentHash, Kept, Write};
+use super::audit::AuditIndex;
+use super::{ConflictId, ContentHash, EventIndex, Kept, Write};
 
 const ACTOR: u8 = 1;
 const NUMBERS: u8 = 2;
@@ -39,6 +46,19 @@ const EVICTED: u8 = 9;
 const RESYNC: u8 = 10;
 const DAY: u8 = 11;
 const FLOOR: u8 = 12;
+const HEADS: u8 = 13;
+/// The first byte of an entry of the audit.
+pub const AUDIT: u8 = 128;
+/// The first byte of what lies beside one.
+pub const AUDIT_PAYLOAD: u8 = 129;
+/// The first byte of an event.
+pub const EVENT: u8 = 130;
+
+/// Returns whether this is the name of history, which no ledger is loaded from.
+#[must_use]
+pub fn is_history(name: &[u8]) -> bool {
+    name.first().is_some_and(|tag| *tag >= AUDIT)
+}
 
 /// What is stored of one thing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,6 +123,12 @@ impl Write {
             }
             Self::Day(at, head) => stored_if(of_number(DAY, at.0), head.as_ref()),
             Self::Floor(floor) => stored(vec![FLOOR], floor),
+            Self::Heads(heads) => stored(vec![HEADS], heads),
+            Self::Audit(index, entry) => stored(of_number(AUDIT, index.0), entry),
+            Self::AuditPayload(index, payload) => {
+                stored_if(of_number(AUDIT_PAYLOAD, index.0), payload.as_ref())
+            }
+            Self::Event(index, event) => stored(of_number(EVENT, index.0), event),
         }
     }
 
@@ -113,7 +139,8 @@ impl Write {
     pub fn from_stored(name: &[u8], bytes: &[u8]) -> Result<Self, StoredError> {
         let unknown = || StoredError::Name { name: name.to_vec() };
         let (tag, rest) = name.split_first().ok_or_else(unknown)?;
-        let actor = || number(rest).map(ReplicaId).ok_or_else(unknown);
+        let index = || number(rest).ok_or_else(unknown);
+        let actor = || index().map(ReplicaId);
         Ok(match *tag {
             ACTOR => Self::Actor(actor()?, read(name, bytes)?),
             NUMBERS => Self::Numbers(actor()?, read(name, bytes)?),
@@ -126,7 +153,7 @@ impl Write {
                     OfOp::Hash(hash) => Self::Aged(dot, Some(hash)),
                 }
             }
-            CONFLICT => Self::Conflict(number(rest).map(ConflictId).ok_or_else(unknown)?, read(name, bytes)?),
+            CONFLICT => Self::Conflict(index().map(ConflictId)?, read(name, bytes)?),
             DEVICE => Self::Device(actor()?, read(name, bytes)?),
             BUCKETS => Self::Buckets(entity(rest).ok_or_else(unknown)?, read(name, bytes)?),
             EVICTED => {
@@ -137,8 +164,12 @@ impl Write {
                 let (device, scope) = device_and_scope(rest).ok_or_else(unknown)?;
                 Self::Resync(device, scope, Some(read(name, bytes)?))
             }
-            DAY => Self::Day(number(rest).map(WallMs).ok_or_else(unknown)?, Some(read(name, bytes)?)),
+            DAY => Self::Day(index().map(WallMs)?, Some(read(name, bytes)?)),
             FLOOR if rest.is_empty() => Self::Floor(read(name, bytes)?),
+            HEADS if rest.is_empty() => Self::Heads(read(name, bytes)?),
+            AUDIT => Self::Audit(index().map(AuditIndex)?, read(name, bytes)?),
+            AUDIT_PAYLOAD => Self::AuditPayload(index().map(AuditIndex)?, Some(read(name, bytes)?)),
+            EVENT => Self::Event(index().map(EventIndex)?, read(name, bytes)?),
             _ => return Err(unknown()),
         })
     }

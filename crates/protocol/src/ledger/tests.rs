@@ -21,6 +21,7 @@ use disk::Disk;
 mod aging;
 mod disk;
 mod reading;
+mod telling;
 
 const DEVICES: usize = 3;
 
@@ -125,6 +126,7 @@ impl World {
         let ledger = disk.load(types(), Epoch(1));
         let devices = (0..DEVICES).map(|_| Device::default()).collect();
         let mut world = Self { disk, ledger, devices, asked: Vec::new(), under_way: None, now_ms: 1_000 };
+        world.handle(Input::Salt([7; 32])).expect("nothing is answered");
         for device in 0..DEVICES {
             let (request, about) = (world.request(device), DeviceAbout::default());
             let bind = Input::Bind { request, actor: name(device), user: user(), about };
@@ -152,6 +154,7 @@ impl World {
                 self.under_way = None;
                 self.asked.clear();
                 self.ledger = self.disk.load(types(), Epoch(1));
+                self.handle(Input::Salt([7; 32]))?;
             }
         }
         Ok(())
@@ -411,6 +414,7 @@ proptest! {
         }
         prop_assert_eq!(&again.log, &world.ledger.log);
         prop_assert!(again.conflicts().eq(world.ledger.conflicts()));
+        telling::check(&world.disk, &world.ledger)?;
         // At most one conflict of an entity is open, and of what was deleted none.
         let open: Vec<_> = again.conflicts().filter(|(_, conflict)| conflict.is_open()).collect();
         for (_, conflict) in &open {

@@ -10,24 +10,30 @@ use super::*;
 
 /// What survives a crash: of each name the last write.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Disk(BTreeMap<Vec<u8>, Write>);
+pub(super) struct Disk {
+    state: BTreeMap<Vec<u8>, Write>,
+    /// What a ledger is not loaded from.
+    history: BTreeMap<Vec<u8>, Write>,
+}
 
 impl Disk {
     pub(super) fn write(&mut self, batch: Vec<Write>) {
         for write in batch {
             let stored = write.to_stored();
+            let is_history = stored::is_history(&stored.name);
+            let things = if is_history { &mut self.history } else { &mut self.state };
             let Some(bytes) = stored.bytes else {
-                self.0.remove(&stored.name);
+                things.remove(&stored.name);
                 continue;
             };
             let again = Write::from_stored(&stored.name, &bytes).expect("it was just stored");
             assert_eq!(again, write);
-            self.0.insert(stored.name, again);
+            things.insert(stored.name, again);
         }
     }
 
     pub(super) fn load(&self, types: Vec<EntityType>, epoch: Epoch) -> Ledger {
-        Ledger::load(types, epoch, self.0.values().cloned()).expect("it was written by a ledger")
+        Ledger::load(types, epoch, self.state.values().cloned()).expect("it was written by a ledger")
     }
 
     pub(super) fn records(&self) -> BTreeMap<EntityKey, Record> {
@@ -35,7 +41,7 @@ impl Disk {
             Write::Record(key, record) => Some((key.clone(), (**record).clone())),
             _ => None,
         };
-        self.0.values().filter_map(record).collect()
+        self.state.values().filter_map(record).collect()
     }
 
     pub(super) fn actor(&self, name: &ActorName) -> Option<ReplicaId> {
@@ -47,12 +53,17 @@ impl Disk {
 
     /// Returns what the first write is that `pick` picks.
     pub(super) fn find<T>(&self, pick: impl FnMut(&Write) -> Option<T>) -> Option<T> {
-        self.0.values().find_map(pick)
+        self.state.values().find_map(pick)
+    }
+
+    /// Returns what the writes of the history are that `pick` picks.
+    pub(super) fn pick<T>(&self, pick: impl FnMut(&Write) -> Option<T>) -> impl Iterator<Item = T> {
+        self.history.values().filter_map(pick)
     }
 
     /// Returns how many writes are picked.
     pub(super) fn count(&self, pick: impl Fn(&Write) -> bool) -> usize {
-        self.0.values().filter(|write| pick(write)).count()
+        self.state.values().filter(|write| pick(write)).count()
     }
 
     pub(super) fn head(&self) -> Sequence {
@@ -61,7 +72,7 @@ impl Disk {
             Write::Floor(floor) => Some(*floor),
             _ => None,
         };
-        self.0.values().filter_map(place).max().unwrap_or_default()
+        self.state.values().filter_map(place).max().unwrap_or_default()
     }
 }
 

@@ -468,7 +468,7 @@ impl Reader {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_000))]
+    #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
     fn whoever_is_up_to_date_has_what_is_there(steps in steps()) {
