@@ -1,10 +1,13 @@
 //! The ledger as the store has it.
 
-use std::sync::Arc;
+use std::{ops::ControlFlow, sync::Arc};
 
 use bytes::Bytes;
 use syncline_core::entity::{EntityType, Epoch as LogEpoch};
-use syncline_protocol::ledger::{Ledger, LedgerLoadError, Write, stored::StoredError};
+use syncline_protocol::ledger::{
+    Ledger, LedgerLoadError, Write,
+    stored::{AUDIT, StoredError},
+};
 use syncline_store::{
     Batch,
     records::ledger::{LedgerReadError, LedgerShelf},
@@ -19,6 +22,9 @@ const OWN: u8 = 0;
 /// The key that cursors are signed with, and the life of the log: 32 bytes and a u64.
 const KEY: [u8; 2] = [OWN, 1];
 const EPOCH: [u8; 2] = [OWN, 2];
+
+/// From this beginning of a name on there is history, which nobody loads: it is read where someone asks for it.
+const HISTORY: u8 = AUDIT;
 
 /// A key that nobody else knows.
 pub(crate) type Secret = [u8; 32];
@@ -47,7 +53,13 @@ pub(crate) enum OpenError {
 pub(crate) async fn open(epoch: &Arc<Epoch>, types: Vec<EntityType>) -> Result<(), OpenError> {
     let read = epoch.storage.read(|store| {
         let mut stored: Vec<(Vec<u8>, Bytes)> = Vec::new();
-        let shelf = LedgerShelf::load(store, ONLY_TENANT, |name, bytes| stored.push((name.to_vec(), bytes)))?;
+        let shelf = LedgerShelf::load(store, ONLY_TENANT, |name, bytes| {
+            if name.first().is_some_and(|tag| *tag >= HISTORY) {
+                return ControlFlow::Break(());
+            }
+            stored.push((name.to_vec(), bytes));
+            ControlFlow::Continue(())
+        })?;
         Ok::<_, LedgerReadError>((shelf, stored))
     });
     let (mut shelf, stored) = read.await??;
@@ -58,7 +70,7 @@ pub(crate) async fn open(epoch: &Arc<Epoch>, types: Vec<EntityType>) -> Result<(
     let writes = writes.collect::<Result<Vec<_>, _>>()?;
     let machine = Ledger::load(types, own.epoch, writes)?;
     let (sender, inbox) = mpsc::channel(LEDGER_INBOX_MAX);
-    let task = LedgerTask::new(Arc::clone(epoch), machine, shelf, inbox);
+    let task = LedgerTask::new(Arc::clone(epoch), machine, shelf, inbox, random()?);
     epoch.set_ledger(LedgerHandle::new(sender, own.key, own.epoch, task.moved()));
     epoch.tasks.spawn(task.run());
     Ok(())
@@ -83,13 +95,17 @@ async fn own_of(
     if let (Some(key), Some(log)) = (key, log) {
         return Ok(Own { key, epoch: LogEpoch(log) });
     }
-    let (mut made, log) = (Secret::default(), log.unwrap_or(1));
-    getrandom::fill(&mut made).map_err(OpenError::Random)?;
-    let key = key.unwrap_or(made);
+    let (key, log) = (key.map_or_else(random, Ok)?, log.unwrap_or(1));
     let mut batch = Batch::new();
     for (name, bytes) in [(KEY, &key[..]), (EPOCH, &log.to_be_bytes())] {
         shelf.put(&mut batch, &name, bytes).expect("a few bytes fit into a value");
     }
     epoch.storage.commit(batch).await?;
     Ok(Own { key, epoch: LogEpoch(log) })
+}
+
+fn random() -> Result<Secret, OpenError> {
+    let mut made = Secret::default();
+    getrandom::fill(&mut made).map_err(OpenError::Random)?;
+    Ok(made)
 }
