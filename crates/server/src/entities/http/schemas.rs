@@ -6,7 +6,7 @@ use super::openapi;
 
 /// Returns all schemas by their names.
 pub(super) fn all() -> Value {
-    let parts = [names(), requests(), records(), results(), conflicts(), management()];
+    let parts = [names(), requests(), parts_of_requests(), records(), results(), conflicts(), management()];
     let all: Map<String, Value> = parts.into_iter().flatten().map(|(name, it)| (name.into(), it)).collect();
     Value::Object(all)
 }
@@ -35,12 +35,31 @@ fn object(required: &[&str], members: Value) -> Value {
     json!({ "type": "object", "required": required, "properties": members })
 }
 
+/// An object that is sent: members that need not be there may be `null`, which is the same.
+fn sent(required: &[&str], members: Value) -> Value {
+    let nullable = members.as_object().into_iter().flatten().map(|(name, it)| {
+        let is_required = required.contains(&name.as_str());
+        let it = if is_required { it.clone() } else { json!({ "anyOf": [it, { "type": "null" }] }) };
+        (name.clone(), it)
+    });
+    object(required, Value::Object(nullable.collect()))
+}
+
 fn names() -> Named {
     vec![
         (
             "U64",
             json!({ "type": "string", "pattern": "^(0|[1-9][0-9]{0,19})$", "description": "A number of 64 bits, in decimal." }),
         ),
+        (
+            "Number",
+            json!({
+                "description": "A number of 64 bits, in decimal; below 2^53 also as a number.",
+                "anyOf": [reference("U64"), { "type": "integer", "minimum": 0, "maximum": 9_007_199_254_740_991_u64 }],
+            }),
+        ),
+        ("Count", reference("Number")),
+        ("Label", json!({ "type": "string", "minLength": 1, "maxLength": 128 })),
         ("EntityId", json!({ "type": "string", "pattern": "^[A-Za-z0-9_.:-]{1,128}$" })),
         ("TypeName", json!({ "type": "string", "pattern": "^[A-Za-z0-9_.-]{1,64}$" })),
         (
@@ -69,86 +88,110 @@ fn names() -> Named {
 }
 
 fn requests() -> Named {
-    let scope = object(
-        &["scope"],
-        json!({
-            "scope": reference("TypeName"), "cursor": { "type": ["string", "null"] },
-            "params": { "type": "object", "additionalProperties": { "type": ["string", "number", "boolean"] } },
-            "limit": { "type": "integer", "minimum": 1 }, "priority": { "type": "integer", "minimum": 0 },
-            "have": { "type": "object", "additionalProperties": { "type": "string" } },
-        }),
-    );
-    let cursor = object(
-        &["scope", "cursor"],
-        json!({ "scope": reference("TypeName"), "cursor": { "type": "string" } }),
-    );
-    let op = object(
-        &["n", "op"],
-        json!({
-            "n": reference("U64"), "type": reference("TypeName"), "id": reference("EntityId"),
-            "op": { "enum": ["create", "update", "delete", "restore", "delta", "crdt", "noop"] },
-            "ctx": { "type": "object", "properties": { "ver": reference("U64"), "vv": reference("Vector"), "hlc": reference("Hlc"), "after": reference("U64") } },
-            "set": reference("Values"), "unset": list(json!({ "type": "string" })),
-            "delta": { "type": "object", "additionalProperties": { "type": "number" } },
-            "update": { "type": "string", "contentEncoding": "base64" }, "was": reference("Values"),
-            "hlc": reference("Hlc"), "at": reference("Time"), "deps": list(reference("U64")), "tx": { "type": "string" },
-            "refs": list(object(&["type", "id"], json!({ "type": reference("TypeName"), "id": reference("EntityId") }))),
-            "schema_v": { "type": "integer", "minimum": 0 }, "meta": {},
-        }),
-    );
-    let device = json!({ "device_id": reference("EntityId"), "client_now": reference("Time"), "rtt_ms": { "type": "integer", "minimum": 0 } });
+    let device = json!({ "device_id": reference("EntityId"), "client_now": reference("Time"), "rtt_ms": reference("Count") });
     let with = |more: Value| merged(&device, more);
+    let backlog =
+        json!({ "pending": reference("Count"), "oldest_at": reference("Time"), "dead": reference("Count") });
     vec![
-        ("Op", op),
-        ("AckedCursor", cursor),
-        ("PullScope", scope),
         (
             "Push",
-            object(&["device_id"], with(json!({ "ops": list(reference("Op")), "from_n": reference("U64") }))),
+            sent(
+                &["device_id"],
+                with(json!({ "ops": list(reference("Op")), "from_n": reference("Number") })),
+            ),
         ),
         (
             "Pull",
-            object(
+            sent(
                 &["device_id"],
                 with(json!({
-                    "wait_ms": { "type": "integer", "minimum": 0 }, "scopes": list(reference("PullScope")), "ack": list(reference("AckedCursor")),
+                    "wait_ms": reference("Count"), "scopes": list(reference("PullScope")), "ack": list(reference("AckedCursor")),
                 })),
             ),
         ),
         (
             "Ack",
-            object(
+            sent(
                 &["device_id"],
                 json!({
-                    "device_id": reference("EntityId"), "cursors": list(reference("AckedCursor")), "results_through": reference("U64"),
-                    "backlog": object(&[], json!({ "pending": { "type": "integer", "minimum": 0 }, "oldest_at": reference("Time"), "dead": { "type": "integer", "minimum": 0 } })),
+                    "device_id": reference("EntityId"), "cursors": list(reference("AckedCursor")), "results_through": reference("Number"),
+                    "backlog": sent(&[], backlog),
                 }),
             ),
         ),
         (
             "Reconcile",
-            object(
+            sent(
                 &["device_id"],
                 with(json!({
                     "ops": list(reference("Op")), "scopes": list(reference("PullScope")), "cursors": list(reference("AckedCursor")),
-                    "results_through": reference("U64"), "last_ack_version": { "type": ["string", "integer"] },
-                    "mutations": list(object(&["type", "operation"], json!({
-                        "client_mutation_id": { "type": "string" }, "temp_id": { "type": "string" }, "entity_id": reference("EntityId"),
-                        "type": reference("TypeName"), "operation": { "enum": ["create", "update", "delete", "restore"] },
-                        "payload": reference("Values"), "version": reference("U64"), "occurred_at": reference("Time"),
-                    }))),
+                    "results_through": reference("Number"), "last_ack_version": { "type": ["string", "integer"] },
+                    "mutations": list(reference("Mutation")),
                 })),
             ),
         ),
         (
             "Resolve",
-            object(
+            sent(
                 &["conflict_id", "resolution_id", "expect", "choice"],
                 json!({
-                    "conflict_id": { "type": "string" }, "resolution_id": { "type": "string", "minLength": 1, "maxLength": 128 },
-                    "expect": object(&["conflict_rev", "entity_ver"], json!({ "conflict_rev": { "type": "integer", "minimum": 0 }, "entity_ver": reference("U64") })),
-                    "choice": { "type": "string", "pattern": "^(server|client|merged|discard|candidate:[0-9]+)$" },
+                    "conflict_id": { "type": "string" }, "resolution_id": reference("Label"),
+                    "expect": sent(&["conflict_rev", "entity_ver"], json!({ "conflict_rev": reference("Number"), "entity_ver": reference("Number") })),
+                    "choice": { "type": "string", "pattern": "^(server|client|merged|discard|candidate:[0-9]{1,9})$" },
                     "value": reference("Values"), "rationale": { "type": "string" }, "approve": { "type": "boolean" },
+                }),
+            ),
+        ),
+    ]
+}
+
+fn parts_of_requests() -> Named {
+    let reference_to =
+        sent(&["type", "id"], json!({ "type": reference("TypeName"), "id": reference("EntityId") }));
+    let seen = json!({ "ver": reference("Number"), "vv": { "type": "object", "additionalProperties": reference("Number") }, "hlc": reference("Hlc"), "after": reference("Number") });
+    vec![
+        (
+            "Op",
+            sent(
+                &["n", "op"],
+                json!({
+                    "n": reference("Number"), "type": reference("TypeName"), "id": reference("EntityId"),
+                    "op": { "enum": ["create", "update", "delete", "restore", "delta", "crdt", "noop"] },
+                    "ctx": sent(&[], seen), "set": reference("Values"), "unset": list(json!({ "type": "string" })),
+                    "delta": { "type": "object", "additionalProperties": { "type": "number" } },
+                    "update": { "type": "string", "contentEncoding": "base64" }, "was": reference("Values"),
+                    "hlc": reference("Hlc"), "at": reference("Time"), "deps": list(reference("Number")), "tx": { "type": "string" },
+                    "refs": list(reference_to), "schema_v": reference("Count"), "meta": {},
+                }),
+            ),
+        ),
+        (
+            "AckedCursor",
+            sent(
+                &["scope", "cursor"],
+                json!({ "scope": reference("TypeName"), "cursor": { "type": "string" } }),
+            ),
+        ),
+        (
+            "PullScope",
+            sent(
+                &["scope"],
+                json!({
+                    "scope": reference("TypeName"), "cursor": { "type": "string" },
+                    "params": { "type": "object", "additionalProperties": { "type": ["string", "number", "boolean"] } },
+                    "limit": reference("Count"), "priority": reference("Count"),
+                    "have": { "type": "object", "additionalProperties": { "type": "string" } },
+                }),
+            ),
+        ),
+        (
+            "Mutation",
+            sent(
+                &["type", "operation"],
+                json!({
+                    "client_mutation_id": reference("Label"), "temp_id": reference("Label"), "entity_id": reference("EntityId"),
+                    "type": reference("TypeName"), "operation": { "enum": ["create", "update", "delete", "restore"] },
+                    "payload": reference("Values"), "version": reference("Number"), "occurred_at": reference("Time"),
                 }),
             ),
         ),
