@@ -202,5 +202,26 @@ pub const TOMBSTONE_TTL_MS: u64 = 90 * DAY_MS;
 /// Deletions that are forgotten in one commit.
 pub const PURGED_MAX: usize = 500;
 
+/// Buckets of one type besides its own. Each is an entry in an index for each record.
+pub const BUCKETS_PER_TYPE_MAX: usize = 16;
+
+/// Longest name of a bucket, in bytes: a key's part. What would have a longer one lies in none.
+pub const BUCKET_BYTES_MAX: usize = 256;
+
+/// Longest time that a handler may take for an answer, in milliseconds. Its device waits meanwhile.
+pub const HANDLER_MS_MAX: u64 = 30_000;
+
+/// Rules of one type. All conditions may be evaluated for one op.
+pub const RULES_PER_TYPE_MAX: usize = 32;
+
+/// Longest expression of a rule, in bytes. A few lines fit; no parser is kept busy by it.
+pub const RULE_BYTES_MAX: usize = 1 << 10;
+
+/// Nesting of an expression of a rule. Its parser and its evaluation recurse; 100 fit a stack of 2 MiB.
+pub const RULE_DEPTH_MAX: u16 = 32;
+
+/// Names and texts that rules look at for one op, in bytes. An expression may copy them a hundred times.
+pub const RULE_SCENE_BYTES_MAX: usize = 64 << 10;
+
 /// Time for which ops may wait on a device, or changes for it, before it is said to lag, in milliseconds: an hour.
 pub const LAGGING_MS: u64 = 3_600_000;

@@ -80,6 +80,12 @@ impl Ledger {
         }
     }
 
+    /// Returns where whoever wants to know of changes from now on begins a scope.
+    #[must_use]
+    pub fn last_cursor(&self, scope: &Scope) -> Cursor {
+        Cursor { pos: self.log.head(), full_pass: None, ..self.first_cursor(scope) }
+    }
+
     /// Returns why a cursor of the scope leads nowhere, if it does not.
     pub(super) fn reset_of(&self, scope: &Scope, cursor: &Cursor, resync: Option<Resync>) -> Option<Reset> {
         let asked = resync.filter(|resync| cursor.full_pass.is_none_or(|as_of| as_of < resync.since));

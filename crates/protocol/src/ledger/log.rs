@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use syncline_core::entity::bucket::Bucket;
 use syncline_core::entity::{EntityKey, RecordVersion, Sequence};
 
-use super::scope::{Bucket, Section};
+use super::scope::Section;
 use super::shelf::{Checksum, Shelf, Standing};
 
 /// The log of a tenant shard, as an index: in each bucket that it is in, a record stands at its last change, and nowhere else.
@@ -306,7 +307,7 @@ mod tests {
     }
 
     fn bucket(name: u8) -> Bucket {
-        Bucket(format!("p{name}").into())
+        Bucket::from_stored(&format!("p{name}"))
     }
 
     fn section(name: Option<u8>) -> Section {

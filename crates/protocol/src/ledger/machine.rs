@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use syncline_core::clock::{HybridTime, ReplicaId};
+use syncline_core::entity::bucket::Bucket;
 use syncline_core::entity::conflict::Conflict;
 use syncline_core::entity::{ActorName, Actors, EntityKey, EntityType, Epoch, Record, Sequence, TypeName};
 use syncline_core::time::{Now, WallMs};
@@ -11,7 +12,7 @@ use super::Log;
 use super::device::Device;
 use super::events::Heads;
 use super::message::{Answer, ConflictId, Effect, Input, LedgerCommit, Refused, RequestId, Write};
-use super::scope::{Bucket, Section, buckets_of};
+use super::scope::{Section, buckets_of};
 
 /// The entities of one tenant shard: one writer, one log without gaps.
 ///
@@ -117,6 +118,29 @@ impl Ledger {
     #[must_use]
     pub fn is_durable(&self, commit: LedgerCommit) -> bool {
         commit <= self.durable
+    }
+
+    /// Returns the end of the log, durable or not.
+    #[must_use]
+    pub const fn head(&self) -> Sequence {
+        self.log.head()
+    }
+
+    /// Returns the life of the log.
+    #[must_use]
+    pub const fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// Returns the types.
+    pub fn types(&self) -> impl Iterator<Item = &EntityType> {
+        self.types.values()
+    }
+
+    /// Returns a conflict, durable or not.
+    #[must_use]
+    pub fn conflict(&self, id: ConflictId) -> Option<&Conflict> {
+        self.conflicts.get(&id)
     }
 
     /// Returns a record, durable or not.

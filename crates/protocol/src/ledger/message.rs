@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use syncline_core::clock::{Dot, HybridTime, ReplicaId, VectorClock};
+use syncline_core::entity::bucket::Bucket;
 use syncline_core::entity::conflict::Conflict;
 use syncline_core::entity::{
     Action, ActorName, Claim, ClaimedTime, ClientClock, EntityKey, FieldName, Outcome, Record, RecordVersion,
@@ -14,8 +15,8 @@ use syncline_core::time::WallMs;
 use super::audit::{AuditEntry, AuditIndex, AuditPayload};
 use super::events::{DomainEvent, EventIndex, Heads};
 use super::{
-    Ack, Acked, Binding, Bucket, ContentHash, DeviceAbout, DeviceRefusal, Numbered, Numbers, NumbersError,
-    PullScope, Pulled, Reset, Resync, Section,
+    Ack, Acked, Binding, ContentHash, DeviceAbout, DeviceRefusal, Numbered, Numbers, NumbersError, PullScope,
+    Pulled, Reset, Resync, Section,
 };
 
 /// A request, named by who drives the ledger.
@@ -131,6 +132,8 @@ pub struct PushOp {
     pub refs: BTreeSet<EntityKey>,
     /// The version of the schema that its author used.
     pub schema_v: u32,
+    /// Whether what it says cannot be read: it is refused, and nothing else here counts but its number.
+    pub unreadable: bool,
 }
 
 /// What the author of a pushed op had seen.

@@ -44,6 +44,6 @@ pub use message::{
 };
 pub use numbers::{ContentHash, Numbered, Numbers, NumbersError, Turn};
 pub use pull::{PullChange, PullScope, Pulled, PulledScope};
-pub use scope::{Bucket, Scope, Section, ShortHash};
+pub use scope::{Scope, Section, ShortHash};
 pub use shelf::{Checksum, Standing};
 pub use status::{DeviceStatus, Health, ScopeStatus};

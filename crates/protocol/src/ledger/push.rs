@@ -60,6 +60,7 @@ impl Ledger {
         let device = &self.devices[&actor];
         let record = self.records.get(&pushed.entity);
         let (context, seen, problem) = match context(device, record, pushed) {
+            Ok((context, seen)) if pushed.unreadable => (context, seen, Some(RefusalCode::ValidationFailed)),
             Ok((context, seen)) => (context, seen, standing_of(device, pushed)),
             Err(code) => (Context::default(), None, Some(code)),
         };

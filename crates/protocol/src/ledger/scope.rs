@@ -1,32 +1,12 @@
 //! Scopes: what a device follows, as sets of buckets.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
-use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use syncline_core::entity::{EntityType, FieldName, Record, TypeName, Value};
+use syncline_core::entity::bucket::{Bucket, BucketTemplate};
+use syncline_core::entity::{EntityType, Record, TypeName};
 
 use super::Ledger;
-
-/// The name of records that are followed together: all of a type, or those whose fields fill one of its templates alike.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Bucket(pub Arc<str>);
-
-impl Bucket {
-    /// Returns the bucket of all records of a type.
-    #[must_use]
-    pub fn whole(kind: &TypeName) -> Self {
-        Self(kind.as_str().into())
-    }
-
-    /// Returns the name as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
 
 /// The records of one type in one bucket.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -105,37 +85,16 @@ impl Ledger {
         for section in &scope.sections {
             texts.extend([section.kind.as_str(), section.bucket.as_str()]);
             let ty = self.types.get(&section.kind).filter(|_| !section.is_whole());
-            texts.extend(ty.into_iter().flat_map(|ty| &ty.buckets).map(String::as_str));
+            texts.extend(ty.into_iter().flat_map(|ty| &ty.buckets).map(BucketTemplate::as_str));
             texts.push("");
         }
         ShortHash::of_all(texts)
     }
 }
 
-/// Returns the buckets that a record is in besides that of its type. A template of which a field has no value, or one that is no text, number
-/// or truth value, gives none.
+/// Returns the buckets that a record is in besides that of its type.
 pub(super) fn buckets_of(ty: &EntityType, record: &Record) -> BTreeSet<Bucket> {
-    ty.buckets
-        .iter()
-        .filter_map(|template| filled(template, record))
-        .map(|text| Bucket(text.into()))
-        .collect()
-}
-
-fn filled(template: &str, record: &Record) -> Option<String> {
-    let (mut text, mut rest) = (String::new(), template);
-    while let Some((before, after)) = rest.split_once('{') {
-        let (field, behind) = after.split_once('}')?;
-        text.push_str(before);
-        match record.value(&FieldName::new(field).ok()?)? {
-            Value::Text(value) if value.contains('\0') => return None,
-            Value::Text(value) => text.push_str(value),
-            Value::Number(value) => write!(text, "{value}").ok()?,
-            Value::Bool(value) => write!(text, "{value}").ok()?,
-            Value::Null | Value::List(_) | Value::Map(_) => return None,
-        }
-        rest = behind;
-    }
-    text.push_str(rest);
-    Some(text)
+    let mut buckets = ty.buckets_of(&record.data());
+    buckets.remove(&Bucket::whole(&ty.name));
+    buckets
 }

@@ -27,11 +27,12 @@
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use syncline_core::clock::{Dot, ReplicaId};
+use syncline_core::entity::bucket::Bucket;
 use syncline_core::entity::{EntityId, EntityKey, TypeName};
 use syncline_core::time::WallMs;
 
 use super::audit::AuditIndex;
-use super::{Bucket, ConflictId, ContentHash, EventIndex, Kept, Write};
+use super::{ConflictId, ContentHash, EventIndex, Kept, Write};
 
 const ACTOR: u8 = 1;
 const NUMBERS: u8 = 2;
@@ -243,7 +244,7 @@ fn entity_of(kind: &str, id: &str) -> Option<EntityKey> {
 fn evicted(rest: &[u8]) -> Option<(EntityKey, Bucket)> {
     let mut texts = std::str::from_utf8(rest).ok()?.strip_suffix('\0')?.splitn(3, '\0');
     let key = entity_of(texts.next()?, texts.next()?)?;
-    Some((key, Bucket(texts.next()?.into())))
+    Some((key, Bucket::from_stored(texts.next()?)))
 }
 
 fn device_and_scope(rest: &[u8]) -> Option<(ReplicaId, TypeName)> {

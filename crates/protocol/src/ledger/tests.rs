@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use syncline_core::clock::ReplicaId;
+use syncline_core::entity::bucket::Bucket;
 use syncline_core::entity::{
     Action, ActorName, Claim, ClaimedTime, ClientClock, Decimal, EntityId, EntityKey, EntityType, Epoch,
     FieldName, Outcome, Policy, Record, RecordVersion, RefusalCode, Sequence, TypeName, UserName, Value,
@@ -194,6 +195,7 @@ impl World {
             deps: Default::default(),
             refs: Default::default(),
             schema_v: 1,
+            unreadable: false,
         });
     }
 

@@ -39,6 +39,7 @@ impl World {
             deps: Default::default(),
             refs: Default::default(),
             schema_v: 1,
+            unreadable: false,
         }
     }
 

@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
+use syncline_core::entity::bucket::{Bucket, BucketTemplate};
 use syncline_core::entity::{EntityId, UserName};
 use syncline_core::limits::{DAY_MS, MAX_OFFLINE_MS, TOMBSTONE_TTL_MS};
 use syncline_core::time::{MonotonicMs, Now};
@@ -123,7 +124,11 @@ fn area() -> FieldName {
 }
 
 fn kinds() -> Vec<EntityType> {
-    [EntityType { buckets: ["area:{area}".into()].into(), ..EntityType::new(kind(), Policy::Lww) }].into()
+    [EntityType {
+        buckets: vec![BucketTemplate::parse("area:{area}").expect("a template")],
+        ..EntityType::new(kind(), Policy::Lww)
+    }]
+    .into()
 }
 
 /// Everything, one area, two areas.
@@ -133,7 +138,7 @@ fn areas(reader: usize) -> Option<&'static [i64]> {
 
 fn scope(reader: usize) -> Scope {
     let Some(areas) = areas(reader) else { return Scope::of_type(kind()) };
-    let section = |area| Section { kind: kind(), bucket: Bucket(format!("area:{area}").into()) };
+    let section = |area| Section { kind: kind(), bucket: Bucket::from_stored(&format!("area:{area}")) };
     let name = TypeName::new(&format!("areas{}", areas.len())).expect("a name");
     Scope { name, sections: areas.iter().map(section).collect() }
 }
@@ -261,6 +266,7 @@ impl World {
             deps: Default::default(),
             refs: Default::default(),
             schema_v: 1,
+            unreadable: false,
         };
         let (request, actor) = (self.request(Asked::Other), self.writer_name());
         let clock = ClientClock::default();

@@ -4,10 +4,9 @@ use syncline_core::clock::HybridTime;
 use syncline_core::entity::{Actors, EntityId, EntityKey, Epoch, Record, Sequence};
 use syncline_core::time::WallMs;
 
-use crate::ledger::Reset;
-
 use super::result::{Told, dot, vector};
 use super::write::{Object, document, quoted_u64};
+use crate::ledger::Reset;
 
 /// What became of a push.
 #[derive(Clone, Debug, PartialEq, Eq)]

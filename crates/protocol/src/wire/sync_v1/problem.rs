@@ -8,7 +8,7 @@ use super::fault::OpFault;
 use super::json::push_step;
 use super::read::RequestError;
 use super::write::{Object, document};
-use crate::ledger::NumbersError;
+use crate::ledger::{DeviceRefusal, NumbersError, Refused};
 
 /// Why a request, or an op, is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -152,6 +152,19 @@ impl From<&RequestError> for Problem {
                 Self { max: Some(*max as u64), ..Self::new(Code::TooManyOps) }.because(error)
             }
         }
+    }
+}
+
+impl From<&Refused> for Problem {
+    fn from(refused: &Refused) -> Self {
+        let code = match refused {
+            Refused::Numbers(error) => return error.into(),
+            Refused::Device(DeviceRefusal::NotBound) => Code::DeviceNotBound,
+            Refused::Device(DeviceRefusal::Revoked) => Code::DeviceRevoked,
+            Refused::Device(DeviceRefusal::Mismatch) => Code::DeviceMismatch,
+            Refused::UnknownScope { .. } => Code::UnknownScope,
+        };
+        Self::new(code).because(refused)
     }
 }
 

@@ -34,14 +34,16 @@ pub struct Push {
 pub struct SyncOp {
     /// Its number and content.
     pub numbered: Numbered,
-    /// What it says, or what is wrong with it.
-    pub content: Result<Content, Vec<OpFault>>,
+    /// What it says, without what is wrong.
+    pub content: Content,
+    /// What is wrong with it. An op with faults is refused; what it says still counts for others that depend on it.
+    pub faults: Vec<OpFault>,
 }
 
 /// What an op says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Content {
-    /// The entity. A `noop` has none.
+    /// The entity. A `noop` has none, nor has an op that gives it no good name.
     pub entity: Option<EntityKey>,
     /// What it does.
     pub action: Action,
@@ -86,6 +88,13 @@ impl Push {
         Self::read(Json::parse(body)?.root())
     }
 
+    /// Returns what is wrong with its ops, by their numbers, to be told with their results.
+    #[must_use]
+    pub fn faults(&self) -> BTreeMap<u64, Vec<OpFault>> {
+        let faulty = self.ops.iter().filter(|op| !op.faults.is_empty());
+        faulty.map(|op| (op.numbered.n, op.faults.clone())).collect()
+    }
+
     pub(super) fn read(body: Node<'_>) -> Read<Self> {
         let device = need(body, "device_id", read::device)?;
         let push = Self { device, clock: clock(body)?, ops: each(body, "ops", op_within_bounds(body))? };
@@ -95,6 +104,14 @@ impl Push {
             _ => Err(expected(from, "the number of the first op")),
         })?;
         Ok(push)
+    }
+}
+
+impl SyncOp {
+    /// Returns the op as a ledger takes it, also one that cannot be read; see [`Content::into_pushed`].
+    pub fn into_pushed(self, number: impl Fn(&ActorName) -> Option<ReplicaId>, schema_v: u32) -> PushOp {
+        let unreadable = !self.faults.is_empty();
+        PushOp { unreadable, ..self.content.into_pushed(self.numbered, number, schema_v) }
     }
 }
 
@@ -157,6 +174,7 @@ impl Content {
             deps: self.deps,
             refs: self.refs,
             schema_v: self.schema_v.unwrap_or(schema_v),
+            unreadable: false,
         }
     }
 }
@@ -223,7 +241,7 @@ fn op(node: Node<'_>) -> Read<SyncOp> {
     let numbered = Numbered { n, hash: content_hash(node), is_noop: verb == Verb::Noop };
     if verb == Verb::Noop {
         // Its author has given up whatever else it says.
-        return Ok(SyncOp { numbered, content: Ok(Content::noop()) });
+        return Ok(SyncOp { numbered, content: Content::noop(), faults: Vec::new() });
     }
     let mut faults = Faults::of(node);
     let content = Content {
@@ -237,8 +255,7 @@ fn op(node: Node<'_>) -> Read<SyncOp> {
         refs: each(node, "refs", |at| entity(at, &mut faults))?.into_iter().flatten().collect(),
         schema_v: may(node, "schema_v", read::short)?,
     };
-    let content = if faults.is_empty() { Ok(content) } else { Err(faults.into_found()) };
-    Ok(SyncOp { numbered, content })
+    Ok(SyncOp { numbered, content, faults: faults.into_found() })
 }
 
 impl Default for Seen {
