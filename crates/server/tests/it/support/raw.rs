@@ -62,8 +62,8 @@ impl Events {
     /// Returns the name and the data of the next event, or nothing at the end.
     pub(crate) async fn next(&mut self) -> Option<(String, String)> {
         let (mut name, mut line) = (String::new(), String::new());
-        // Between the lines of events are those of the chunks in which they are sent.
-        while self.reader.read_line(&mut line).await.expect("events are text") > 0 {
+        // Between the lines of events are the lengths of the chunks in which they are sent; the last one is 0.
+        while self.reader.read_line(&mut line).await.expect("events are text") > 0 && line != "0\r\n" {
             if let Some(named) = line.strip_prefix("event: ") {
                 named.trim_end().clone_into(&mut name);
             } else if let Some(data) = line.strip_prefix("data: ") {
