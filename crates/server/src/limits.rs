@@ -11,6 +11,9 @@ pub(crate) const ROOM_TICK_MESSAGES_MAX: usize = 256;
 /// Requests that wait for a ledger. It hides the latency of one commit; beyond it whoever asks waits.
 pub(crate) const LEDGER_INBOX_MAX: usize = 1_024;
 
+/// Time between two looks of a ledger at what has grown old, in milliseconds.
+pub(crate) const LEDGER_TICK_MS: u64 = 60_000;
+
 /// Requests that a ledger takes in before it looks whether its commit is durable.
 pub(crate) const LEDGER_TURN_MAX: usize = 256;
 

@@ -1,12 +1,12 @@
 //! The ledger as the store has it.
 
-use std::sync::Arc;
+use std::{ops::ControlFlow, sync::Arc};
 
 use bytes::Bytes;
 use syncline_core::entity::{EntityType, Epoch as LogEpoch};
 use syncline_protocol::ledger::{
-    Input, Ledger, LedgerLoadError, Write,
-    stored::{StoredError, is_history},
+    Ledger, LedgerLoadError, Write,
+    stored::{AUDIT, StoredError},
 };
 use syncline_store::{
     Batch,
@@ -22,6 +22,9 @@ const OWN: u8 = 0;
 /// The key that cursors are signed with, and the life of the log: 32 bytes and a u64.
 const KEY: [u8; 2] = [OWN, 1];
 const EPOCH: [u8; 2] = [OWN, 2];
+
+/// From this beginning of a name on there is history, which nobody loads: it is read where someone asks for it.
+const HISTORY: u8 = AUDIT;
 
 /// A key that nobody else knows.
 pub(crate) type Secret = [u8; 32];
@@ -51,9 +54,11 @@ pub(crate) async fn open(epoch: &Arc<Epoch>, types: Vec<EntityType>) -> Result<(
     let read = epoch.storage.read(|store| {
         let mut stored: Vec<(Vec<u8>, Bytes)> = Vec::new();
         let shelf = LedgerShelf::load(store, ONLY_TENANT, |name, bytes| {
-            if !is_history(name) {
-                stored.push((name.to_vec(), bytes));
+            if name.first().is_some_and(|tag| *tag >= HISTORY) {
+                return ControlFlow::Break(());
             }
+            stored.push((name.to_vec(), bytes));
+            ControlFlow::Continue(())
         })?;
         Ok::<_, LedgerReadError>((shelf, stored))
     });
@@ -63,12 +68,9 @@ pub(crate) async fn open(epoch: &Arc<Epoch>, types: Vec<EntityType>) -> Result<(
     let own = own_of(epoch, &mut shelf, &own).await?;
     let writes = writes.iter().map(|(name, bytes)| Write::from_stored(name, bytes));
     let writes = writes.collect::<Result<Vec<_>, _>>()?;
-    let mut machine = Ledger::load(types, own.epoch, writes)?;
-    let mut seed = [0; 32];
-    getrandom::fill(&mut seed).map_err(OpenError::Random)?;
-    machine.handle(epoch.clock.now(), Input::Salt(seed));
+    let machine = Ledger::load(types, own.epoch, writes)?;
     let (sender, inbox) = mpsc::channel(LEDGER_INBOX_MAX);
-    let task = LedgerTask::new(Arc::clone(epoch), machine, shelf, inbox);
+    let task = LedgerTask::new(Arc::clone(epoch), machine, shelf, inbox, random()?);
     epoch.set_ledger(LedgerHandle::new(sender, own.key, own.epoch, task.moved()));
     epoch.tasks.spawn(task.run());
     Ok(())
@@ -93,13 +95,17 @@ async fn own_of(
     if let (Some(key), Some(log)) = (key, log) {
         return Ok(Own { key, epoch: LogEpoch(log) });
     }
-    let (mut made, log) = (Secret::default(), log.unwrap_or(1));
-    getrandom::fill(&mut made).map_err(OpenError::Random)?;
-    let key = key.unwrap_or(made);
+    let (key, log) = (key.map_or_else(random, Ok)?, log.unwrap_or(1));
     let mut batch = Batch::new();
     for (name, bytes) in [(KEY, &key[..]), (EPOCH, &log.to_be_bytes())] {
         shelf.put(&mut batch, &name, bytes).expect("a few bytes fit into a value");
     }
     epoch.storage.commit(batch).await?;
     Ok(Own { key, epoch: LogEpoch(log) })
+}
+
+fn random() -> Result<Secret, OpenError> {
+    let mut made = Secret::default();
+    getrandom::fill(&mut made).map_err(OpenError::Random)?;
+    Ok(made)
 }

@@ -11,12 +11,18 @@ use syncline_protocol::{
     ledger::{Effect, Input, Ledger, LedgerCommit, RequestId, Write},
 };
 use syncline_store::{Batch, RecordTooLong, records::ledger::LedgerShelf};
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::{
+    sync::{broadcast, mpsc, oneshot},
+    time::{Duration, interval},
+};
 
-use super::handle::{Answered, Found, Moved, ToLedger};
+use super::{
+    handle::{Answered, Found, Moved, ToLedger},
+    open::Secret,
+};
 use crate::{
     epoch::Epoch,
-    limits::{LEDGER_TURN_MAX, MOVES_MAX},
+    limits::{LEDGER_TICK_MS, LEDGER_TURN_MAX, MOVES_MAX},
     storage::StoreDown,
     work::Work,
 };
@@ -47,7 +53,10 @@ impl LedgerTask {
         machine: Ledger,
         shelf: LedgerShelf,
         inbox: mpsc::Receiver<ToLedger>,
+        salt: Secret,
     ) -> Self {
+        let mut machine = machine;
+        machine.handle(epoch.clock.now(), Input::Salt(salt));
         Self {
             moved: broadcast::Sender::new(MOVES_MAX),
             epoch,
@@ -72,6 +81,7 @@ impl LedgerTask {
     pub(super) async fn run(mut self) {
         let epoch = Arc::clone(&self.epoch);
         let mut drain = std::pin::pin!(epoch.drain.cancelled());
+        let mut ticks = interval(Duration::from_millis(LEDGER_TICK_MS));
         let mut is_open = true;
         while is_open || self.commit.is_under_way() {
             let served = tokio::select! {
@@ -83,6 +93,7 @@ impl LedgerTask {
                     self.take_all()
                 }
                 message = self.inbox.recv(), if is_open => self.turn(message),
+                _ = ticks.tick(), if is_open => self.handle(Input::Tick),
             };
             if served.is_err() {
                 break;

@@ -1,6 +1,6 @@
 //! What the ledger of a tenant keeps: things by name, any bytes.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::ControlFlow};
 
 use bytes::Bytes;
 use syncline_core::id::TenantId;
@@ -41,20 +41,24 @@ pub enum LedgerReadError {
 }
 
 impl LedgerShelf {
-    /// Gives all that the ledger of `tenant` keeps to `each`, in the order of the names.
+    /// Gives what the ledger of `tenant` keeps to `each`, in the order of the names, as long as `each` wants more.
+    ///
+    /// A thing whose name comes behind where it stopped is to be written once and never replaced.
     ///
     /// # Errors
     /// [`LedgerReadError`]: the store cannot be read, or holds something that was not written.
     pub fn load(
         store: &dyn Store,
         tenant: TenantId,
-        mut each: impl FnMut(&[u8], Bytes),
+        mut each: impl FnMut(&[u8], Bytes) -> ControlFlow<()>,
     ) -> Result<Self, LedgerReadError> {
         let mut shelf = Self { tenant, chunks: BTreeMap::new() };
         for found in Things::after(store, tenant, &[], None) {
             let (name, bytes) = found?;
             shelf.note(&name, bytes.len());
-            each(&name, bytes);
+            if each(&name, bytes).is_break() {
+                break;
+            }
         }
         Ok(shelf)
     }
@@ -181,7 +185,7 @@ mod tests {
             let mut model = BTreeMap::new();
             for (at, (name, bytes)) in steps.into_iter().enumerate() {
                 if at == restart {
-                    shelf = LedgerShelf::load(&store, TENANT, |_, _| {}).expect("read");
+                    shelf = LedgerShelf::load(&store, TENANT, |_, _| ControlFlow::Continue(())).expect("read");
                 }
                 let mut batch = Batch::new();
                 let name = vec![name, 0];
@@ -199,7 +203,10 @@ mod tests {
                 store.commit(batch).expect("stored");
             }
             let mut found = BTreeMap::new();
-            LedgerShelf::load(&store, TENANT, |name, bytes| drop(found.insert(name.to_vec(), bytes))).expect("read");
+            LedgerShelf::load(&store, TENANT, |name, bytes| {
+                found.insert(name.to_vec(), bytes);
+                ControlFlow::Continue(())
+            }).expect("read");
             prop_assert_eq!(&found, &model);
             LedgerShelf::load(&store, TenantId(4), |_, _| unreachable!("it is another's")).expect("read");
             let report = verify(&store).expect("read");

@@ -1,6 +1,7 @@
 //! Settings: from flags, variables and a file to what the server is started with.
 
 use std::{
+    collections::BTreeMap,
     fmt, fs, io,
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
@@ -10,6 +11,7 @@ use std::{
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
 use syncline::{
+    core::entity::{EntityType, TypeError, TypeForm, TypeName},
     protocol::Access,
     server::{Caller, Config, EntityRights, Grant, Origin, OriginError, StaticTokens},
 };
@@ -94,6 +96,9 @@ struct File {
     log_format: Option<LogFormat>,
     #[serde(default)]
     token: Vec<TokenGrant>,
+    /// Types of entities, by their names.
+    #[serde(default)]
+    types: BTreeMap<TypeName, TypeForm>,
 }
 
 /// What the bearer of a token may do. Secrets are kept in the file: a command line is seen by everyone on the machine.
@@ -171,6 +176,14 @@ pub(crate) enum SettingsError {
     /// The file grants entities to nobody.
     #[error("a token that opens entities names its `user`")]
     NoUser,
+    /// The file declares a type that means nothing.
+    #[error("the type `{name}` cannot be declared so")]
+    Type {
+        /// Its name.
+        name: TypeName,
+        /// What is wrong with it.
+        source: TypeError,
+    },
     /// The file holds an origin that is none.
     #[error("{origin:?} is not an origin")]
     Origin {
@@ -225,6 +238,7 @@ impl ServeArgs {
         if !file.token.is_empty() {
             server.authorizer = Some(Arc::new(tokens(file.token)?));
         }
+        server.types = types(file.types)?;
         let insecure = self.insecure_listen_anywhere.or(file.insecure_listen_anywhere);
         server.insecure_listen_anywhere = insecure.unwrap_or_default();
         Ok(Settings {
@@ -260,6 +274,14 @@ fn caller(user: Option<String>, rights: TokenRights) -> Result<Caller, SettingsE
     Ok(Caller { user: user.ok_or(SettingsError::NoUser)?, rights })
 }
 
+fn types(forms: BTreeMap<TypeName, TypeForm>) -> Result<Vec<EntityType>, SettingsError> {
+    let named = forms.into_iter().map(|(name, form)| match form.named(name.clone()) {
+        Ok(ty) => Ok(ty),
+        Err(source) => Err(SettingsError::Type { name, source }),
+    });
+    named.collect()
+}
+
 fn origins(texts: Vec<String>) -> Result<Vec<Origin>, SettingsError> {
     let parse = |origin: String| match origin.parse() {
         Ok(parsed) => Ok(parsed),
@@ -287,6 +309,8 @@ mod tests {
         assert_eq!(settings.server.allow_origins[0].to_string(), "https://a.example");
         assert_eq!(settings.log_format, LogFormat::Json);
         assert_eq!((settings.log.as_str(), settings.data_dir), ("info", DATA_DIR.into()));
+        let typed = file("[types.note]\npolicy = 'lww'\n[types.stock]\npolicy = 'additive'").unwrap();
+        assert_eq!(ServeArgs::default().over(typed).unwrap().server.types.len(), 2);
     }
 
     #[test]
@@ -299,6 +323,8 @@ mod tests {
         check("listen = 'localhost'", "invalid socket address");
         check("memory-mb = -1", "invalid value");
 
+        check("[types.note]\npolicy = 'lww'\nfeilds = {}", "unknown field `feilds`");
+        check("[types.'a b']\npolicy = 'lww'", "character");
         check("[[token]]\nrooms = 'x'", "missing field `secret`");
         check("[[token]]\nsecret = 'x'\naccess = 'all'", "unknown variant `all`");
 
@@ -309,6 +335,8 @@ mod tests {
         let good = file("[[token]]\nsecret = 'long enough'\nuser = 'ann'\nentities = 'admin'").unwrap();
         assert!(!format!("{good:?}").contains("long enough"), "secrets stay out of logs");
         assert!(ServeArgs::default().over(good).unwrap().server.authorizer.is_some());
+        let wrong = file("[types.note]\npolicy = 'lww'\nclosed = true").unwrap();
+        assert!(matches!(ServeArgs::default().over(wrong), Err(SettingsError::Type { .. })));
         let wrong = file("allow-origin = ['*']").unwrap();
         assert!(matches!(ServeArgs::default().over(wrong), Err(SettingsError::Origin { .. })));
     }
