@@ -133,6 +133,7 @@ impl Ledger {
                 | Write::Aged(..)
                 | Write::Day(..)
                 | Write::Floor(_)
+                | Write::Filling(..)
                 | Write::Audit(..)
                 | Write::AuditPayload(..)
                 | Write::Event(..)

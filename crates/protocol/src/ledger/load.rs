@@ -45,6 +45,8 @@ impl Ledger {
             let live = (!record.deleted).then_some(record.ver);
             ledger.log.restore(key, record.seq, live, buckets.remove(key).unwrap_or_default());
         }
+        let kinds: Vec<_> = ledger.types.keys().cloned().collect();
+        kinds.iter().for_each(|kind| ledger.refill(kind));
         Ok(ledger)
     }
 
@@ -83,6 +85,7 @@ impl Ledger {
             Write::Day(at, Some(head)) => drop(self.days.insert(at, head)),
             Write::Floor(floor) => self.log.raise_floor(floor),
             Write::Heads(heads) => self.heads = heads,
+            Write::Filling(kind, filling) => drop(self.fillings.insert(kind, filling)),
             // Buckets are known before records take their places; the others are of keys that are there no more, or history.
             Write::Buckets(..)
             | Write::Evicted(_, _, None)

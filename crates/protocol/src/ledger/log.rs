@@ -110,6 +110,21 @@ impl Log {
         moves
     }
 
+    /// Moves a record to other buckets, at its place. Nothing marks those that it leaves.
+    pub(super) fn move_to(&mut self, key: &EntityKey, buckets: &BTreeSet<Bucket>) -> Moves {
+        let Some(place) = self.take(key) else { return Moves::default() };
+        let mut moves = Moves { seq: place.seq, ..Moves::default() };
+        moves.left = place.buckets.difference(buckets).cloned().collect();
+        for bucket in buckets.difference(&place.buckets) {
+            if self.unmark(key, bucket) {
+                moves.returned.insert(bucket.clone());
+            }
+        }
+        moves.buckets = (*buckets != place.buckets).then(|| buckets.clone());
+        self.put(key, Place { buckets: buckets.clone(), ..place });
+        moves
+    }
+
     /// Puts a record back to the place that it had when the log was stored.
     pub(super) fn restore(
         &mut self,

@@ -11,6 +11,7 @@ use syncline_core::time::{Now, WallMs};
 use super::Log;
 use super::device::Device;
 use super::events::Heads;
+use super::filling::Filling;
 use super::message::{Answer, ConflictId, Effect, Input, LedgerCommit, Refused, RequestId, Write};
 use super::scope::{Section, buckets_of};
 
@@ -25,6 +26,7 @@ use super::scope::{Section, buckets_of};
 pub struct Ledger {
     pub(super) types: BTreeMap<TypeName, EntityType>,
     pub(super) epoch: Epoch,
+    pub(super) fillings: BTreeMap<TypeName, Filling>,
     pub(super) actors: Actors,
     pub(super) devices: BTreeMap<ReplicaId, Device>,
     pub(super) records: BTreeMap<EntityKey, Record>,
@@ -42,7 +44,7 @@ pub struct Ledger {
     /// What the next commit will hold.
     pub(super) gathered: Vec<Write>,
     /// Where the next commit will have changed anything.
-    moved: BTreeSet<Section>,
+    pub(super) moved: BTreeSet<Section>,
     /// Where the commit under way has, and the end of the log behind it.
     moving: (BTreeSet<Section>, Sequence),
     /// The last commit that was begun.
@@ -59,6 +61,7 @@ impl Ledger {
         Self {
             types: types.into_iter().map(|ty| (ty.name.clone(), ty)).collect(),
             epoch,
+            fillings: BTreeMap::new(),
             actors: Actors::new(),
             devices: BTreeMap::new(),
             records: BTreeMap::new(),

@@ -14,6 +14,7 @@ use syncline_core::time::WallMs;
 
 use super::audit::{AuditEntry, AuditIndex, AuditPayload};
 use super::events::{DomainEvent, EventIndex, Heads};
+use super::filling::Filling;
 use super::{
     Ack, Acked, Binding, ContentHash, DeviceAbout, DeviceRefusal, Numbered, Numbers, NumbersError, PullScope,
     Pulled, Reset, Resync, Section,
@@ -323,4 +324,6 @@ pub enum Write {
     Event(EventIndex, Box<DomainEvent>),
     /// The ends of the audit and of the outbox.
     Heads(Heads),
+    /// By which templates the records of a type lie in buckets.
+    Filling(TypeName, Filling),
 }

@@ -63,7 +63,7 @@ impl Ledger {
         self.gathered.extend(gone.into_keys().map(|at| Write::Day(at, None)));
     }
 
-    fn ttl_ms(&self, _kind: &TypeName) -> u64 {
-        TOMBSTONE_TTL_MS
+    fn ttl_ms(&self, kind: &TypeName) -> u64 {
+        self.types.get(kind).and_then(|ty| ty.tombstone_ttl_ms).unwrap_or(TOMBSTONE_TTL_MS)
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use sha2::{Digest, Sha256};
-use syncline_core::entity::bucket::{Bucket, BucketTemplate};
+use syncline_core::entity::bucket::Bucket;
 use syncline_core::entity::{EntityType, Record, TypeName};
 
 use super::Ledger;
@@ -83,11 +83,11 @@ impl Ledger {
     pub(super) fn hash_of(&self, scope: &Scope) -> ShortHash {
         let mut texts = Vec::new();
         for section in &scope.sections {
-            texts.extend([section.kind.as_str(), section.bucket.as_str()]);
-            let ty = self.types.get(&section.kind).filter(|_| !section.is_whole());
-            texts.extend(ty.into_iter().flat_map(|ty| &ty.buckets).map(BucketTemplate::as_str));
-            texts.push("");
+            let filling = self.fillings.get(&section.kind).filter(|_| !section.is_whole());
+            let changes = filling.map_or(0, |filling| filling.changes).to_string();
+            texts.extend([section.kind.as_str().to_owned(), section.bucket.as_str().to_owned(), changes]);
         }
+        let texts = texts.iter().map(String::as_str);
         ShortHash::of_all(texts)
     }
 }

@@ -15,6 +15,7 @@
 //! | 11, time u64 | where the log ended |
 //! | 12 | what was deleted up to where may be forgotten |
 //! | 13 | the ends of the audit and of the outbox |
+//! | 14, type, 0 | by which templates its records lie in buckets |
 //! | 128, index u64 | an entry of the audit |
 //! | 129, index u64 | what lies beside it, and may be erased |
 //! | 130, index u64 | an event of the outbox |
@@ -47,6 +48,7 @@ const RESYNC: u8 = 10;
 const DAY: u8 = 11;
 const FLOOR: u8 = 12;
 const HEADS: u8 = 13;
+const FILLING: u8 = 14;
 /// The first byte of an entry of the audit.
 pub const AUDIT: u8 = 128;
 /// The first byte of what lies beside one.
@@ -124,6 +126,7 @@ impl Write {
             Self::Day(at, head) => stored_if(of_number(DAY, at.0), head.as_ref()),
             Self::Floor(floor) => stored(vec![FLOOR], floor),
             Self::Heads(heads) => stored(vec![HEADS], heads),
+            Self::Filling(kind, filling) => stored(with_text(vec![FILLING], kind.as_str()), filling),
             Self::Audit(index, entry) => stored(of_number(AUDIT, index.0), entry),
             Self::AuditPayload(index, payload) => {
                 stored_if(of_number(AUDIT_PAYLOAD, index.0), payload.as_ref())
@@ -167,6 +170,7 @@ impl Write {
             DAY => Self::Day(index().map(WallMs)?, Some(read(name, bytes)?)),
             FLOOR if rest.is_empty() => Self::Floor(read(name, bytes)?),
             HEADS if rest.is_empty() => Self::Heads(read(name, bytes)?),
+            FILLING => Self::Filling(type_name(rest).ok_or_else(unknown)?, read(name, bytes)?),
             AUDIT => Self::Audit(index().map(AuditIndex)?, read(name, bytes)?),
             AUDIT_PAYLOAD => Self::AuditPayload(index().map(AuditIndex)?, Some(read(name, bytes)?)),
             EVENT => Self::Event(index().map(EventIndex)?, read(name, bytes)?),
@@ -249,8 +253,11 @@ fn evicted(rest: &[u8]) -> Option<(EntityKey, Bucket)> {
 
 fn device_and_scope(rest: &[u8]) -> Option<(ReplicaId, TypeName)> {
     let (device, scope) = rest.split_at_checked(8)?;
-    let scope = std::str::from_utf8(scope).ok()?.strip_suffix('\0')?;
-    Some((ReplicaId(number(device)?), TypeName::new(scope).ok()?))
+    Some((ReplicaId(number(device)?), type_name(scope)?))
+}
+
+fn type_name(rest: &[u8]) -> Option<TypeName> {
+    TypeName::new(std::str::from_utf8(rest).ok()?.strip_suffix('\0')?).ok()
 }
 
 #[cfg(test)]

@@ -233,3 +233,28 @@ fn a_device_that_does_not_keep_up_is_noticed() {
     let all = world.server.ledger.device_statuses(WallMs(0));
     assert_eq!(all.iter().map(|status| &status.name).collect::<Vec<_>>(), [&name(0), &name(1)]);
 }
+
+/// What is deleted stays known as long as its type says, whatever lies before it.
+#[test]
+fn a_type_says_how_long_a_tombstone_is_known() {
+    let short = |mut types: Vec<EntityType>| {
+        types[1].tombstone_ttl_ms = Some(DAY_MS);
+        types
+    };
+    let mut world = World::new();
+    world.server.restart(short(types()), Epoch(1));
+    let ids = |world: &World| world.server.disk.records().into_keys().collect::<Vec<_>>();
+    for kind in [0, 1] {
+        for action in [Action::Create(Default::default()), Action::Delete] {
+            let op = world.op(0, action);
+            world.push(vec![PushOp { entity: key(kind, 0), ..op }]);
+        }
+    }
+    assert_eq!(ids(&world).len(), 2);
+    for _ in 0..3 {
+        world.server.now_ms += DAY_MS;
+        world.server.ask(Input::Tick);
+    }
+    assert_eq!(ids(&world), [key(0, 0)]);
+    assert_eq!(world.server.ledger.log.floor(), Sequence(4));
+}

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use syncline_core::entity::bucket::{Bucket, BucketTemplate};
-use syncline_core::entity::{EntityId, UserName};
+use syncline_core::entity::{EntityId, UserName, Values};
 use syncline_core::limits::{DAY_MS, MAX_OFFLINE_MS, TOMBSTONE_TTL_MS};
 use syncline_core::time::{MonotonicMs, Now};
 
@@ -53,6 +53,7 @@ struct World {
     backup: (Disk, u64),
     ledger: Ledger,
     epoch: u64,
+    by_spot: bool,
     readers: Vec<Reader>,
     asked: Vec<Asked>,
     under_way: Option<(LedgerCommit, Vec<Write>)>,
@@ -88,6 +89,8 @@ enum Step {
     Crash,
     Backup,
     Restore,
+    /// The type gets other templates, with a restart.
+    Retype,
     Pass {
         days: u64,
     },
@@ -106,6 +109,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => Just(Step::Crash),
         1 => Just(Step::Backup),
         1 => Just(Step::Restore),
+        1 => Just(Step::Retype),
         4 => (1..50_u64).prop_map(|days| Step::Pass { days }),
     ];
     prop::collection::vec(step, 1..120)
@@ -123,9 +127,15 @@ fn area() -> FieldName {
     FieldName::new("area").expect("a name")
 }
 
-fn kinds() -> Vec<EntityType> {
+fn spot() -> FieldName {
+    FieldName::new("spot").expect("a name")
+}
+
+/// The types, as they are by turns: areas are filled from one field or from another.
+fn kinds(by_spot: bool) -> Vec<EntityType> {
+    let template = if by_spot { "area:{spot}" } else { "area:{area}" };
     [EntityType {
-        buckets: vec![BucketTemplate::parse("area:{area}").expect("a template")],
+        buckets: vec![BucketTemplate::parse(template).expect("a template")],
         ..EntityType::new(kind(), Policy::Lww)
     }]
     .into()
@@ -143,8 +153,8 @@ fn scope(reader: usize) -> Scope {
     Scope { name, sections: areas.iter().map(section).collect() }
 }
 
-fn is_in(reader: usize, record: &Record) -> bool {
-    let area = record.value(&area()).cloned();
+fn is_in(reader: usize, record: &Record, by_spot: bool) -> bool {
+    let area = record.value(&if by_spot { spot() } else { area() }).cloned();
     let of = |areas: &[i64]| areas.iter().any(|&of| area == Some(of.into()));
     !record.deleted && areas(reader).is_none_or(of)
 }
@@ -156,13 +166,14 @@ fn user() -> UserName {
 impl World {
     fn new() -> Self {
         let disk = Disk::default();
-        let ledger = disk.load(kinds(), Epoch(1));
+        let ledger = disk.load(kinds(false), Epoch(1));
         let readers = vec![Reader::default(); READERS];
         let mut world = Self {
             backup: (Disk::default(), 0),
             disk,
             ledger,
             epoch: 1,
+            by_spot: false,
             readers,
             asked: Vec::new(),
             under_way: None,
@@ -178,12 +189,13 @@ impl World {
     fn step(&mut self, step: &Step) -> Result<(), TestCaseError> {
         match *step {
             Step::Put { id, area: to } => {
-                let values = to.map(|to| (area(), i64::from(to).into())).into_iter().collect();
+                let fields = |to| [(area(), i64::from(to).into()), (spot(), i64::from(AREAS - to).into())];
+                let values: Values = to.map(fields).into_iter().flatten().collect();
                 let action = match self.ledger.record(&task(id)) {
                     None => Action::Create(values),
                     Some(record) if record.deleted => Action::Restore(values),
                     Some(_) => {
-                        let unset = if to.is_none() { [area()].into() } else { Default::default() };
+                        let unset = if to.is_none() { [area(), spot()].into() } else { Default::default() };
                         Action::Update { set: values, unset }
                     }
                 };
@@ -218,6 +230,11 @@ impl World {
                 self.reload();
                 Ok(())
             }
+            Step::Retype => {
+                self.by_spot = !self.by_spot;
+                self.reload();
+                Ok(())
+            }
             Step::Pass { days } => {
                 self.now_ms += days * DAY_MS;
                 self.handle(Input::Tick)
@@ -228,7 +245,7 @@ impl World {
     fn reload(&mut self) {
         self.under_way = None;
         self.asked.clear();
-        self.ledger = self.disk.load(kinds(), Epoch(self.epoch));
+        self.ledger = self.disk.load(kinds(self.by_spot), Epoch(self.epoch));
         self.readers.iter_mut().for_each(|reader| reader.sleeps = false);
         self.begin_writer();
     }
@@ -312,7 +329,7 @@ impl World {
     /// What a reader should have.
     fn want(&self, reader: usize) -> BTreeMap<EntityKey, Version> {
         let records = (0..IDS).filter_map(|id| Some((task(id), self.ledger.record(&task(id))?)));
-        let want = records.filter(|(_, record)| is_in(reader, record));
+        let want = records.filter(|(_, record)| is_in(reader, record, self.by_spot));
         want.map(|(key, record)| (key, (record.epoch, record.ver))).collect()
     }
 
@@ -417,6 +434,9 @@ impl World {
                 prop_assert!(!is_waited_for);
             }
             Some(Reset::Requested) => {}
+            Some(Reset::ScopeChanged) => {
+                prop_assert!(areas(at).is_some() && from.buckets != scope.cursor.buckets);
+            }
             Some(other) => prop_assert!(false, "{}", other.as_str()),
         }
         Ok(())
@@ -432,7 +452,7 @@ impl World {
             }
             prop_assert!(self.readers[reader].cursor.is_some_and(|cursor| cursor.full_pass.is_none()));
         }
-        let again = self.disk.load(kinds(), Epoch(self.epoch));
+        let again = self.disk.load(kinds(self.by_spot), Epoch(self.epoch));
         prop_assert_eq!(&again.log, &self.ledger.log);
         prop_assert_eq!(&again.days, &self.ledger.days);
         Ok(())

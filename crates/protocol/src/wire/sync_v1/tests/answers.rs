@@ -12,7 +12,7 @@ use syncline_core::time::WallMs;
 
 use super::super::json::Json;
 use super::super::*;
-use crate::ledger::{ConflictId, OpResult, RecordState, Reset};
+use crate::ledger::{ConflictId, Health, OpResult, RecordState, Reset};
 
 /// "d2" came first, so that numbers and names have different orders.
 fn actors() -> Actors {
