@@ -116,6 +116,7 @@ impl FieldKind {
 
 /// Between which numbers a field must lie, ends included.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Bounds {
     /// The least.
     pub min: Option<Decimal>,
@@ -125,6 +126,7 @@ pub struct Bounds {
 
 /// One field of a type.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Field {
     /// What it holds, if that is declared.
     pub kind: Option<FieldKind>,
@@ -138,6 +140,7 @@ pub struct Field {
 
 /// What becomes of a deletion whose author had not seen a change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum DeleteUpdate {
     /// It deletes.
     #[default]
@@ -165,6 +168,7 @@ pub enum Fallback {
 
 /// A field that holds the id of another entity.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Reference {
     /// The field.
     pub field: FieldName,
@@ -174,6 +178,7 @@ pub struct Reference {
 
 /// A type of entities.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct EntityType {
     /// Its name.
     pub name: TypeName,

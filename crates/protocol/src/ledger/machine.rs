@@ -1,18 +1,21 @@
 //! The ledger of one tenant shard.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Bound;
 
 use syncline_core::clock::{HybridTime, ReplicaId};
 use syncline_core::entity::conflict::Conflict;
-use syncline_core::entity::{ActorName, Actors, EntityKey, EntityType, Epoch, Record, Sequence, TypeName};
-use syncline_core::limits::PULL_RESULTS_MAX;
+use syncline_core::entity::{
+    ActorName, Actors, EntityId, EntityKey, EntityType, Epoch, Record, Sequence, TypeError, TypeName,
+};
+use syncline_core::limits::{COMMIT_WRITES_MAX, PULL_RESULTS_MAX};
 use syncline_core::time::Now;
 
 use super::message::{
     Acked, Answer, ConflictId, Effect, Input, Kept, LedgerCommit, OpResult, RequestId, Write,
 };
-use super::{Log, Numbers};
+use super::push::{Asks, Push};
+use super::{Log, Numbers, Settings};
 
 /// The entities of one tenant shard: one writer, one log without gaps.
 ///
@@ -33,18 +36,26 @@ pub struct Ledger {
     pub(super) open: BTreeMap<EntityKey, ConflictId>,
     /// The latest time given or taken.
     pub(super) hlc: HybridTime,
-    /// What the next commit will hold.
+    pub(super) settings: Settings,
+    /// By device what it has pushed and has no answer yet.
+    pub(super) pushes: BTreeMap<ReplicaId, VecDeque<Push>>,
+    pub(super) asks: Asks,
+    /// What the last of the next commits will hold.
     pub(super) gathered: Vec<Write>,
+    /// Devices whose numbers go with that.
+    pub(super) renumbered: BTreeSet<ReplicaId>,
+    /// What the commits before that one will hold.
+    sealed: VecDeque<Vec<Write>>,
     /// The last commit that was begun.
     begun: LedgerCommit,
     durable: LedgerCommit,
-    /// Answers, with the commits that they wait for; ascending.
-    parked: VecDeque<(LedgerCommit, RequestId, Answer)>,
+    /// What is to leave, with the commits that it waits for; ascending.
+    parked: VecDeque<(LedgerCommit, Effect)>,
     effects: VecDeque<Effect>,
 }
 
-/// Why stored writes are no ledger. The store is at fault.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+/// Why stored writes are no ledger. The store is at fault, or who gives the types.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LedgerLoadError {
     /// Actors are numbered from 0 without gaps, and come by their numbers.
@@ -54,6 +65,15 @@ pub enum LedgerLoadError {
         number: ReplicaId,
         /// The number that would follow.
         expected: ReplicaId,
+    },
+    /// A type that is given is none, or would alter what stored records mean.
+    #[error("type `{name}` cannot be used")]
+    Type {
+        /// Its name.
+        name: TypeName,
+        /// What is wrong with it.
+        #[source]
+        error: TypeError,
     },
 }
 
@@ -65,21 +85,27 @@ pub(super) struct Device {
     pub(super) acked: Acked,
     /// The last op that was to create an entity.
     pub(super) created: BTreeMap<EntityKey, u64>,
+    /// The ids of entities that the device names by temporary ones.
+    pub(super) ids: BTreeMap<EntityKey, EntityId>,
 }
 
 impl Ledger {
     /// Returns the ledger as it was left by the writes that are durable, of each key the last, by ascending key; the records may
     /// come in any order.
     ///
+    /// Types may be given that are not stored yet, or were changed so that records mean the same. One that was changed by
+    /// [`Input::DefineType`] since it was given first stays as it was changed.
+    ///
     /// # Errors
-    /// [`LedgerLoadError::Actor`] if the actors are not all there, or in another order.
+    /// [`LedgerLoadError::Actor`] if the actors are not all there, or in another order; [`LedgerLoadError::Type`] if a given
+    /// type is none, or neither it nor the stored one could follow the other.
     pub fn load(
         types: impl IntoIterator<Item = EntityType>,
         epoch: Epoch,
         stored: impl IntoIterator<Item = Write>,
     ) -> Result<Self, LedgerLoadError> {
         let mut ledger = Self {
-            types: types.into_iter().map(|ty| (ty.name.clone(), ty)).collect(),
+            types: BTreeMap::new(),
             epoch,
             actors: Actors::new(),
             devices: BTreeMap::new(),
@@ -88,7 +114,12 @@ impl Ledger {
             conflicts: BTreeMap::new(),
             open: BTreeMap::new(),
             hlc: HybridTime::default(),
+            settings: Settings::default(),
+            pushes: BTreeMap::new(),
+            asks: Asks::default(),
             gathered: Vec::new(),
+            renumbered: BTreeSet::new(),
+            sealed: VecDeque::new(),
             begun: LedgerCommit(0),
             durable: LedgerCommit(0),
             parked: VecDeque::new(),
@@ -97,15 +128,23 @@ impl Ledger {
         for write in stored {
             ledger.restore(write)?;
         }
+        for ty in types {
+            ledger.give_type(ty)?;
+        }
         Ok(ledger)
+    }
+
+    /// Returns the ledger with settings other than the usual ones.
+    #[must_use]
+    pub fn with_settings(self, settings: Settings) -> Self {
+        Self { settings, ..self }
     }
 
     /// Takes in what has happened.
     pub fn handle(&mut self, now: Now, input: Input) {
         match input {
             Input::Push { request, actor, clock, ops } => {
-                let answer = self.push(now.wall, &actor, clock, &ops);
-                self.park(request, answer);
+                self.push(now.wall, request, &actor, clock, ops);
             }
             Input::Pull { request, actor, pos, count_max } => {
                 let answer = self.pull(&actor, pos, count_max);
@@ -116,6 +155,11 @@ impl Ledger {
                 self.park(request, answer);
             }
             Input::Committed(commit) => self.durable = self.durable.max(commit),
+            Input::DefineType { request, ty } => {
+                let answer = self.define_type(*ty);
+                self.park(request, answer);
+            }
+            Input::Answered { ask, verdict } => self.answered(now.wall, ask, verdict),
         }
         self.settle();
     }
@@ -134,7 +178,8 @@ impl Ledger {
     /// Returns the commit that all rests on that can be seen now.
     #[must_use]
     pub fn rests_on(&self) -> LedgerCommit {
-        if self.gathered.is_empty() { self.begun } else { LedgerCommit(self.begun.0 + 1) }
+        let ahead = self.sealed.len() as u64 + u64::from(self.is_gathering());
+        LedgerCommit(self.begun.0 + ahead)
     }
 
     /// Returns whether a commit is durable.
@@ -195,19 +240,48 @@ impl Ledger {
         }
     }
 
-    fn park(&mut self, request: RequestId, answer: Answer) {
-        self.parked.push_back((self.rests_on(), request, answer));
+    pub(super) fn park(&mut self, request: RequestId, answer: Answer) {
+        self.park_effect(Effect::Answer { request, answer });
+    }
+
+    /// Holds back an effect until all that has been gathered so far is durable.
+    pub(super) fn park_effect(&mut self, effect: Effect) {
+        self.parked.push_back((self.rests_on(), effect));
+    }
+
+    /// Ends a batch that is long enough. The caller stands between ops that stand or fall together.
+    pub(super) fn seal_if_full(&mut self) {
+        if self.gathered.len() >= COMMIT_WRITES_MAX {
+            self.seal();
+        }
+    }
+
+    fn seal(&mut self) {
+        for actor in std::mem::take(&mut self.renumbered) {
+            let numbers = self.devices.get(&actor).map(|device| device.numbers.clone());
+            self.gathered.extend(numbers.map(|numbers| Write::Numbers(actor, numbers)));
+        }
+        self.sealed.push_back(std::mem::take(&mut self.gathered));
+    }
+
+    fn is_gathering(&self) -> bool {
+        !self.gathered.is_empty() || !self.renumbered.is_empty()
     }
 
     /// Begins a commit if none is under way, and lets out what has become durable.
     fn settle(&mut self) {
-        while self.parked.front().is_some_and(|(rests_on, ..)| *rests_on <= self.durable) {
+        while self.parked.front().is_some_and(|(rests_on, _)| *rests_on <= self.durable) {
             let parked = self.parked.pop_front();
-            self.effects.extend(parked.map(|(_, request, answer)| Effect::Answer { request, answer }));
+            self.effects.extend(parked.map(|(_, effect)| effect));
         }
-        if self.durable == self.begun && !self.gathered.is_empty() {
+        if self.durable < self.begun {
+            return;
+        }
+        if self.sealed.is_empty() && self.is_gathering() {
+            self.seal();
+        }
+        if let Some(batch) = self.sealed.pop_front() {
             self.begun = LedgerCommit(self.begun.0 + 1);
-            let batch = std::mem::take(&mut self.gathered);
             self.effects.push_back(Effect::Commit { commit: self.begun, batch });
         }
     }
@@ -237,6 +311,10 @@ impl Ledger {
                 }
                 self.conflicts.insert(id, *conflict);
             }
+            Write::Type(ty) => drop(self.types.insert(ty.name.clone(), *ty)),
+            Write::Named(actor, sent, id) => {
+                self.devices.entry(actor).or_default().ids.insert(sent, id);
+            }
         }
         Ok(())
     }
@@ -245,7 +323,7 @@ impl Ledger {
 impl Device {
     pub(super) fn keep(&mut self, n: u64, kept: Kept) {
         if kept.creates {
-            let last = self.created.entry(kept.entity.clone()).or_insert(n);
+            let last = self.created.entry(kept.result.entity.clone()).or_insert(n);
             *last = n.max(*last);
         }
         self.kept.insert(n, kept);

@@ -15,14 +15,17 @@ mod machine;
 mod message;
 mod numbers;
 mod push;
+mod settings;
 pub mod stored;
 #[cfg(test)]
 mod tests;
+mod types;
 
 pub use log::{Log, Page};
 pub use machine::{Ledger, LedgerLoadError};
 pub use message::{
-    Acked, Answer, ConflictId, Effect, Input, Kept, LedgerCommit, OpResult, PushOp, PushSeen, RecordState,
-    RequestId, Write,
+    Acked, Answer, AskId, Collision, ConflictId, Deferral, DeferralCode, Effect, Input, Kept, LedgerCommit,
+    OpResult, OpStatus, PushOp, PushSeen, RecordState, RequestId, Verdict, Write,
 };
-pub use numbers::{ContentHash, Numbered, Numbers, NumbersError, Turn};
+pub use numbers::{ContentHash, Hole, Numbered, Numbers, NumbersError, Turn};
+pub use settings::{RulingOf, Settings};

@@ -8,6 +8,8 @@
 //! | 4, type, 0, entity id, 0 | a record |
 //! | 5, device u64, n u64 | an op and its result |
 //! | 6, conflict u64 | a conflict |
+//! | 13, type, 0 | a type of entities |
+//! | 14, device u64, type, 0, temporary id, 0 | the id that an entity has got |
 //!
 //! Integers are big-endian. No name is the beginning of another, and things come back in an order in which a ledger can be
 //! [loaded](super::Ledger::load). The bytes are MessagePack with the names of the fields, so that fields may be added, with a
@@ -25,6 +27,8 @@ const ACKED: u8 = 3;
 const RECORD: u8 = 4;
 const RESULT: u8 = 5;
 const CONFLICT: u8 = 6;
+const TYPE: u8 = 13;
+const NAMED: u8 = 14;
 
 /// What is stored of one thing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +74,10 @@ impl Write {
                 stored(name, kept)
             }
             Self::Conflict(id, conflict) => stored([&[CONFLICT][..], &id.0.to_be_bytes()].concat(), conflict),
+            Self::Type(ty) => stored([&[TYPE], ty.name.as_str().as_bytes(), &[0]].concat(), ty),
+            Self::Named(device, key, id) => {
+                stored([&of_actor(NAMED, *device)[..], &of_entity(NAMED, key)[1..]].concat(), id)
+            }
         }
     }
 
@@ -88,6 +96,12 @@ impl Write {
             RECORD => Self::Record(entity(rest).ok_or_else(unknown)?, read(name, bytes)?),
             RESULT => Self::Result(dot(rest).ok_or_else(unknown)?, read(name, bytes)?),
             CONFLICT => Self::Conflict(number(rest).map(ConflictId).ok_or_else(unknown)?, read(name, bytes)?),
+            TYPE => Self::Type(read(name, bytes)?),
+            NAMED => {
+                let (device, key) = rest.split_at_checked(8).ok_or_else(unknown)?;
+                let device = number(device).map(ReplicaId).ok_or_else(unknown)?;
+                Self::Named(device, entity(key).ok_or_else(unknown)?, read(name, bytes)?)
+            }
             _ => return Err(unknown()),
         })
     }

@@ -17,6 +17,13 @@ use syncline_core::time::{MonotonicMs, Now, WallMs};
 
 use super::*;
 
+mod handlers;
+mod named;
+mod pushes;
+mod support;
+mod transactions;
+mod typed;
+
 const DEVICES: usize = 3;
 
 /// What survives a crash.
@@ -28,6 +35,8 @@ struct Disk {
     results: BTreeMap<(ReplicaId, u64), Kept>,
     records: BTreeMap<EntityKey, Record>,
     conflicts: BTreeMap<ConflictId, Conflict>,
+    types: BTreeMap<TypeName, EntityType>,
+    ids: BTreeMap<(ReplicaId, EntityKey), EntityId>,
     commits: u64,
 }
 
@@ -44,6 +53,8 @@ impl Disk {
                 Write::Result(dot, kept) => drop(self.results.insert((dot.replica, dot.counter), *kept)),
                 Write::Record(key, record) => drop(self.records.insert(key, *record)),
                 Write::Conflict(id, conflict) => drop(self.conflicts.insert(id, *conflict)),
+                Write::Type(ty) => drop(self.types.insert(ty.name.clone(), *ty)),
+                Write::Named(actor, key, id) => drop(self.ids.insert((actor, key), id)),
             }
         }
         self.commits += 1;
@@ -61,6 +72,10 @@ impl Disk {
         let conflicts = self.conflicts.iter();
         let conflicts = conflicts.map(|(&id, conflict)| Write::Conflict(id, Box::new(conflict.clone())));
         let stored = actors.chain(numbers).chain(acked).chain(results).chain(records).chain(conflicts);
+        let stored = stored.chain(self.types.values().map(|ty| Write::Type(Box::new(ty.clone()))));
+        let ids = self.ids.iter();
+        let stored =
+            stored.chain(ids.map(|((actor, key), id)| Write::Named(*actor, key.clone(), id.clone())));
         Ledger::load(types(), Epoch(1), stored.collect::<Vec<_>>()).expect("it was written by a ledger")
     }
 
@@ -227,6 +242,7 @@ impl World {
             deps: Default::default(),
             refs: Default::default(),
             schema_v: 1,
+            tx: None,
         });
     }
 
@@ -274,6 +290,7 @@ impl World {
                 Effect::Answer { request, answer } => {
                     self.answered(self.asked[request.0 as usize], answer)?
                 }
+                Effect::Ask { .. } => panic!("no type has a handler here"),
             }
         }
         Ok(())
@@ -295,13 +312,15 @@ impl World {
             }
             Answer::Refused(NumbersError::Gap { .. }) => {}
             Answer::Refused(refusal) => prop_assert!(false, "{refusal}"),
+            Answer::TypeDefined { .. } | Answer::TypeRefused(_) => panic!("nobody asked for that"),
             Answer::Pushed { results, fence, .. } => {
                 prop_assert!(fence <= self.disk.head());
                 let actor =
                     self.disk.actors.iter().find(|(_, known)| **known == name).map(|(&actor, _)| actor);
-                for result in results {
+                for status in results {
+                    let OpStatus::Done(result) = status else { panic!("nothing defers here") };
                     let stored = actor.and_then(|actor| self.disk.results.get(&(actor, result.n)));
-                    let result = OpResult { is_duplicate: false, ..result };
+                    let result = OpResult { is_duplicate: false, ..*result };
                     prop_assert_eq!(stored.map(|kept| &kept.result), Some(&result));
                     let before = told.entry(result.n).or_insert_with(|| result.clone());
                     prop_assert_eq!(&*before, &result);
