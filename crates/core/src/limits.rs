@@ -193,3 +193,6 @@ pub const HANDLER_ROUNDS_MAX: u32 = 3;
 
 /// When a deferred op is worth another try, in milliseconds, unless a handler says otherwise.
 pub const RETRY_AFTER_MS: u64 = 2_000;
+
+/// Comments about one conflict. People talk about it; whoever needs more has another place for that.
+pub const CONFLICT_COMMENTS_MAX: usize = 1_000;

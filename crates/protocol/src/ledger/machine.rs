@@ -11,6 +11,7 @@ use syncline_core::entity::{
 use syncline_core::limits::{COMMIT_WRITES_MAX, PULL_RESULTS_MAX};
 use syncline_core::time::Now;
 
+use super::conflicts::Comment;
 use super::message::{
     Acked, Answer, ConflictId, Effect, Input, Kept, LedgerCommit, OpResult, RequestId, Write,
 };
@@ -34,6 +35,7 @@ pub struct Ledger {
     pub(super) log: Log,
     pub(super) conflicts: BTreeMap<ConflictId, Conflict>,
     pub(super) open: BTreeMap<EntityKey, ConflictId>,
+    pub(super) comments: BTreeMap<ConflictId, Vec<Comment>>,
     /// The latest time given or taken.
     pub(super) hlc: HybridTime,
     pub(super) settings: Settings,
@@ -113,6 +115,7 @@ impl Ledger {
             log: Log::new(),
             conflicts: BTreeMap::new(),
             open: BTreeMap::new(),
+            comments: BTreeMap::new(),
             hlc: HybridTime::default(),
             settings: Settings::default(),
             pushes: BTreeMap::new(),
@@ -160,6 +163,11 @@ impl Ledger {
                 self.park(request, answer);
             }
             Input::Answered { ask, verdict } => self.answered(now.wall, ask, verdict),
+            Input::Conflict { request, conflict, wish } => {
+                let answer = self.wish(now.wall, conflict, wish);
+                self.park(request, answer);
+            }
+            Input::Tick => self.tick(now.wall),
         }
         self.settle();
     }
@@ -315,6 +323,7 @@ impl Ledger {
             Write::Named(actor, sent, id) => {
                 self.devices.entry(actor).or_default().ids.insert(sent, id);
             }
+            Write::Comment(id, _, comment) => self.comments.entry(id).or_default().push(*comment),
         }
         Ok(())
     }

@@ -11,6 +11,7 @@ use syncline_core::entity::{
     FieldRule, Outcome, Record, RecordVersion, RefusalCode, Sequence, Stamp, Trace, TypeError, Value, Values,
 };
 
+use super::conflicts::{Comment, ConflictRefusal, ConflictWish};
 use super::{ContentHash, Numbered, Numbers, NumbersError};
 
 /// A request, named by who drives the ledger.
@@ -75,6 +76,17 @@ pub enum Input {
         /// What it says.
         verdict: Verdict,
     },
+    /// Someone wants something of a conflict.
+    Conflict {
+        /// The request.
+        request: RequestId,
+        /// The conflict.
+        conflict: ConflictId,
+        /// What is wanted.
+        wish: ConflictWish,
+    },
+    /// Time has passed.
+    Tick,
 }
 
 /// A question to a handler, counted from 1 since the ledger was loaded.
@@ -216,6 +228,15 @@ pub enum Answer {
     },
     /// The type is not declared.
     TypeRefused(TypeError),
+    /// What was wanted of a conflict is done.
+    Conflict {
+        /// The conflict.
+        conflict: Box<Conflict>,
+        /// What became of the record, if that was to change.
+        result: Option<Box<OpResult>>,
+    },
+    /// What was wanted of a conflict is not done.
+    ConflictRefused(ConflictRefusal),
 }
 
 /// What a push says of an op.
@@ -344,4 +365,6 @@ pub enum Write {
     Type(Box<EntityType>),
     /// An entity that a device names by a temporary id has got its own.
     Named(ReplicaId, EntityKey, EntityId),
+    /// What was said about a conflict, by its place from 0.
+    Comment(ConflictId, u64, Box<Comment>),
 }

@@ -10,6 +10,7 @@
 //! * what an op does, its result and its number are in one batch;
 //! * no number is taken twice, and the log has no gaps.
 
+mod conflicts;
 mod log;
 mod machine;
 mod message;
@@ -21,6 +22,7 @@ pub mod stored;
 mod tests;
 mod types;
 
+pub use conflicts::{Comment, ConflictRefusal, ConflictWish};
 pub use log::{Log, Page};
 pub use machine::{Ledger, LedgerLoadError};
 pub use message::{

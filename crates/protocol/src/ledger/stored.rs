@@ -10,6 +10,7 @@
 //! | 6, conflict u64 | a conflict |
 //! | 13, type, 0 | a type of entities |
 //! | 14, device u64, type, 0, temporary id, 0 | the id that an entity has got |
+//! | 15, conflict u64, place u64 | a comment |
 //!
 //! Integers are big-endian. No name is the beginning of another, and things come back in an order in which a ledger can be
 //! [loaded](super::Ledger::load). The bytes are MessagePack with the names of the fields, so that fields may be added, with a
@@ -29,6 +30,7 @@ const RESULT: u8 = 5;
 const CONFLICT: u8 = 6;
 const TYPE: u8 = 13;
 const NAMED: u8 = 14;
+const COMMENT: u8 = 15;
 
 /// What is stored of one thing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,6 +76,9 @@ impl Write {
                 stored(name, kept)
             }
             Self::Conflict(id, conflict) => stored([&[CONFLICT][..], &id.0.to_be_bytes()].concat(), conflict),
+            Self::Comment(id, at, comment) => {
+                stored([&[COMMENT][..], &id.0.to_be_bytes(), &at.to_be_bytes()].concat(), comment)
+            }
             Self::Type(ty) => stored([&[TYPE], ty.name.as_str().as_bytes(), &[0]].concat(), ty),
             Self::Named(device, key, id) => {
                 stored([&of_actor(NAMED, *device)[..], &of_entity(NAMED, key)[1..]].concat(), id)
@@ -97,6 +102,11 @@ impl Write {
             RESULT => Self::Result(dot(rest).ok_or_else(unknown)?, read(name, bytes)?),
             CONFLICT => Self::Conflict(number(rest).map(ConflictId).ok_or_else(unknown)?, read(name, bytes)?),
             TYPE => Self::Type(read(name, bytes)?),
+            COMMENT => {
+                let (id, at) = rest.split_at_checked(8).ok_or_else(unknown)?;
+                let id = number(id).map(ConflictId).ok_or_else(unknown)?;
+                Self::Comment(id, number(at).ok_or_else(unknown)?, read(name, bytes)?)
+            }
             NAMED => {
                 let (device, key) = rest.split_at_checked(8).ok_or_else(unknown)?;
                 let device = number(device).map(ReplicaId).ok_or_else(unknown)?;

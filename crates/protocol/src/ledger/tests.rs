@@ -17,9 +17,11 @@ use syncline_core::time::{MonotonicMs, Now, WallMs};
 
 use super::*;
 
+mod conflicts;
 mod handlers;
 mod named;
 mod pushes;
+
 mod support;
 mod transactions;
 mod typed;
@@ -55,6 +57,7 @@ impl Disk {
                 Write::Conflict(id, conflict) => drop(self.conflicts.insert(id, *conflict)),
                 Write::Type(ty) => drop(self.types.insert(ty.name.clone(), *ty)),
                 Write::Named(actor, key, id) => drop(self.ids.insert((actor, key), id)),
+                Write::Comment(..) => panic!("nobody says anything"),
             }
         }
         self.commits += 1;
@@ -312,7 +315,12 @@ impl World {
             }
             Answer::Refused(NumbersError::Gap { .. }) => {}
             Answer::Refused(refusal) => prop_assert!(false, "{refusal}"),
-            Answer::TypeDefined { .. } | Answer::TypeRefused(_) => panic!("nobody asked for that"),
+            Answer::TypeDefined { .. }
+            | Answer::TypeRefused(_)
+            | Answer::Conflict { .. }
+            | Answer::ConflictRefused(_) => {
+                panic!("nobody asked for that")
+            }
             Answer::Pushed { results, fence, .. } => {
                 prop_assert!(fence <= self.disk.head());
                 let actor =

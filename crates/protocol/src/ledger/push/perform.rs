@@ -21,6 +21,8 @@ pub(in crate::ledger) struct Decided {
     pub(in crate::ledger) decision: Decision,
     /// What a handler has said.
     pub(in crate::ledger) detail: Option<String>,
+    /// The conflict that it settles.
+    pub(in crate::ledger) settles: Option<Collision>,
 }
 
 impl Decided {
@@ -32,7 +34,7 @@ impl Decided {
 impl Ledger {
     /// Gathers what an op does, with its result. The caller has its numbers stored in the same batch.
     pub(in crate::ledger) fn perform(&mut self, now: WallMs, decided: Decided) -> OpResult {
-        let Decided { hash, schema_v, sent, key, creates, trace, decision, detail } = decided;
+        let Decided { hash, schema_v, sent, key, creates, trace, decision, detail, settles } = decided;
         let dot = trace.dot;
         self.hlc = self.hlc.max(trace.hlc);
         let superseded_by = (decision.outcome == Outcome::Superseded).then(|| self.winner(&key, &decision));
@@ -47,7 +49,7 @@ impl Ledger {
         if key != sent {
             self.name(dot, sent, &key);
         }
-        let conflict = self.note_conflict(now, &key, decision.conflict);
+        let conflict = self.note_conflict(now, &key, decision.conflict).or(settles);
         let record = self.records.get(&key);
         let is_as_meant = decision.outcome == Outcome::Applied;
         let result = OpResult {

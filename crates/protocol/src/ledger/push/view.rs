@@ -241,6 +241,7 @@ impl<'a> View<'a> {
             trace: Trace { context: op.context, hlc: op.stamp.hlc, dot: op.stamp.dot, effect },
             decision,
             detail,
+            settles: None,
         }
     }
 }
