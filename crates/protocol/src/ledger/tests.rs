@@ -21,6 +21,7 @@ mod conflicts;
 mod handlers;
 mod named;
 mod pushes;
+mod rules;
 
 mod support;
 mod transactions;
