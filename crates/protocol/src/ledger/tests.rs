@@ -22,10 +22,10 @@ mod handlers;
 mod named;
 mod pushes;
 mod rules;
-
 mod support;
 mod transactions;
 mod typed;
+mod whole;
 
 const DEVICES: usize = 3;
 

@@ -35,7 +35,7 @@ pub(super) struct Push {
     turns: Vec<Turn>,
     /// What became of the ops so far.
     statuses: Vec<OpStatus>,
-    /// What handlers were asked about the present unit, by the numbers of ops.
+    /// What handlers were asked, by the numbers of ops.
     asked: BTreeMap<u64, Asked>,
 }
 
@@ -100,7 +100,6 @@ impl Ledger {
                 Turn::New | Turn::Again => match self.take(arrival, actor, unit, &push.asked) {
                     Taken::Statuses(statuses) => {
                         push.statuses.extend(statuses);
-                        push.asked.clear();
                         self.renumbered.insert(actor);
                         self.seal_if_full();
                     }

@@ -56,6 +56,7 @@ fn only_the_device_that_asked_waits() {
     let second = bench.send("d1", &[create(1, "handled/a", &[("v", 1.into())]), create(2, "text/a", &[])]);
     assert_eq!(bench.words("d2", &[create(1, "text/b", &[])]), ["applied"]);
     assert!(!bench.answers.contains_key(&second));
+    assert_eq!(bench.asks.len(), 1, "nothing is asked twice");
     bench.answer(accept(&[]));
     assert_eq!(words(&bench, first), ["applied"]);
     assert_eq!(words(&bench, second), ["duplicate", "applied"]);

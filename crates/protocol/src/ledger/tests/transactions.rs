@@ -1,5 +1,7 @@
 //! Transactions take effect whole or not at all.
 
+use syncline_core::entity::{Field, FieldRule};
+
 use super::support::*;
 use super::*;
 
@@ -65,6 +67,23 @@ fn one_that_fails_takes_the_others_with_it() {
             assert_ne!(bench.words("d1", &[chained]), ["applied"], "{key} {at}");
         }
     }
+}
+
+/// An op that waits for people in one field writes the others, but not where a transaction stops at it.
+#[test]
+fn one_that_is_in_conflict_writes_nothing() {
+    let manual = Field { rule: Some(FieldRule::Manual), ..Field::default() };
+    let fields = [(FieldName::new("m").expect("a name"), manual)].into();
+    let ty = EntityType { fields: Some(fields), ..a_type("mixed", Policy::FieldMerge) };
+    let mut bench = Bench::new(vec![ty], Settings::default());
+    bench.push("d1", &[create(1, "mixed/a", &[("m", 1.into()), ("v", 1.into())])]);
+    let write = |n| update(n, "mixed/a", &[("m", 2.into()), ("w", 2.into())]);
+    let ops = tx(vec![write(1), create(2, "mixed/b", &[])]);
+    assert_eq!(bench.words("d2", &ops), ["conflict", "tx-aborted"]);
+    let before = values(&[("m", 1.into()), ("v", 1.into())]);
+    assert_eq!(bench.data(&entity("mixed/a")), Some(before));
+    assert_eq!(bench.words("d2", &[write(3)]), ["conflict"]);
+    assert_eq!(bench.data(&entity("mixed/a")).map(|data| data.len()), Some(3));
 }
 
 #[test]
