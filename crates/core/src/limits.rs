@@ -177,6 +177,55 @@ pub const PULL_RECORDS_MAX: usize = 1_000;
 /// Scopes that one request may name. Each is a page, and a device follows a few dozen.
 pub const PULL_SCOPES_MAX: usize = 100;
 
+/// Longest name of a user, in bytes. Names of the longest mail addresses fit.
+pub const USER_NAME_BYTES_MAX: usize = 256;
+
+/// How old what is stored of when a device was last seen may become, in milliseconds. Each request would be a write.
+pub const SEEN_MS: u64 = 3_600_000;
+
+/// A day, in milliseconds.
+pub const DAY_MS: u64 = 86_400_000;
+
+/// Time after which nobody waits for a device that does not come back, in milliseconds: 60 days. A season in the field is
+/// shorter, and what is deleted must be kept as long.
+pub const MAX_OFFLINE_MS: u64 = 60 * DAY_MS;
+
+/// Time for which an acknowledged result is kept whole, in milliseconds: 7 days. Its device may lose what it has stored last.
+pub const RESULTS_WHOLE_MS: u64 = 7 * DAY_MS;
+
+/// Results that are shortened or forgotten in one commit.
+pub const AGED_MAX: usize = 500;
+
+/// Time for which it is known that an entity was deleted, in milliseconds, unless its type says otherwise: 90 days.
+pub const TOMBSTONE_TTL_MS: u64 = 90 * DAY_MS;
+
+/// Deletions that are forgotten in one commit.
+pub const PURGED_MAX: usize = 500;
+
+/// Buckets of one type besides its own. Each is an entry in an index for each record.
+pub const BUCKETS_PER_TYPE_MAX: usize = 16;
+
+/// Longest name of a bucket, in bytes: a key's part. What would have a longer one lies in none.
+pub const BUCKET_BYTES_MAX: usize = 256;
+
+/// Longest time that a handler may take for an answer, in milliseconds. Its device waits meanwhile.
+pub const HANDLER_MS_MAX: u64 = 30_000;
+
+/// Rules of one type. All conditions may be evaluated for one op.
+pub const RULES_PER_TYPE_MAX: usize = 32;
+
+/// Longest expression of a rule, in bytes. A few lines fit; no parser is kept busy by it.
+pub const RULE_BYTES_MAX: usize = 1 << 10;
+
+/// Nesting of an expression of a rule. Its parser and its evaluation recurse; 100 fit a stack of 2 MiB.
+pub const RULE_DEPTH_MAX: u16 = 32;
+
+/// Names and texts that rules look at for one op, in bytes. An expression may copy them a hundred times.
+pub const RULE_SCENE_BYTES_MAX: usize = 64 << 10;
+
+/// Time for which ops may wait on a device, or changes for it, before it is said to lag, in milliseconds: an hour.
+pub const LAGGING_MS: u64 = 3_600_000;
+
 /// Ops of one transaction. They are decided, stored and taken back as one.
 pub const TX_OPS_MAX: usize = 100;
 

@@ -10,13 +10,14 @@ use axum::{
     routing::{any, get},
 };
 
-use crate::{lobby, page, shared::Shared, upgrade};
+use crate::{entities, lobby, page, shared::Shared, upgrade};
 
 const PROMETHEUS_TEXT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Returns everything that the server answers.
 pub(crate) fn router(shared: Arc<Shared>) -> Router {
     Router::new()
+        .merge(entities::routes(&shared))
         .route("/favicon.ico", get(async || StatusCode::NO_CONTENT))
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))

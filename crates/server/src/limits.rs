@@ -14,6 +14,36 @@ pub(crate) const LEDGER_INBOX_MAX: usize = 1_024;
 /// Requests that a ledger takes in before it looks whether its commit is durable.
 pub(crate) const LEDGER_TURN_MAX: usize = 256;
 
+/// Commits of a ledger that whoever waits for changes may be behind before it has to look for itself.
+pub(crate) const MOVES_MAX: usize = 256;
+
+/// Changes in one event of a live stream.
+pub(crate) const LIVE_PAGE: usize = 100;
+
+/// Scopes that one live stream may follow.
+pub(crate) const LIVE_SCOPES_MAX: usize = 100;
+
+/// Live streams that may be open at the same time. Each holds a connection.
+pub(crate) const LIVE_MAX: usize = 4_096;
+
+/// Silence after which a live stream gets a comment, in milliseconds.
+pub(crate) const LIVE_HEARTBEAT_MS: u64 = 20_000;
+
+/// Revocations that a live stream may be behind before it has to look for itself.
+pub(crate) const REVOCATIONS_MAX: usize = 64;
+
+/// Longest body of a request to `/sync/v1`, in bytes. It is held whole, and at most a few times over while it is read.
+pub(crate) const SYNC_BODY_BYTES_MAX: usize = 8 << 20;
+
+/// Longest that a pull waits for a change, in milliseconds: less than proxies wait for an answer.
+pub(crate) const PULL_WAIT_MS_MAX: u64 = 50_000;
+
+/// After how long a client without a live connection asks again, as it is advised, in milliseconds.
+pub(crate) const POLL_AFTER_MS: u64 = 30_000;
+
+/// Conflicts in one page of their list.
+pub(crate) const CONFLICTS_PAGE: usize = 100;
+
 /// Connections that speak HTTP: not yet upgraded, or never. Beyond it the kernel's backlog holds the others. A silent
 /// one is closed after [`syncline_core::limits::HEADER_MS_MAX`].
 pub(crate) const HTTP_CONNECTIONS_MAX: usize = 8_192;

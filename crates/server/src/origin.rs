@@ -99,6 +99,13 @@ impl Pages {
             && self.may_connect(headers)
     }
 
+    /// Returns whether a request may be answered that is meant for pages and programs alike: it comes from no page or from one
+    /// that may connect, and asks for the server by a name of its own.
+    pub(crate) fn may_ask(&self, headers: &HeaderMap) -> bool {
+        let host = host_of(headers);
+        host.is_some_and(|host| self.is_own_name(&host)) && self.may_connect(headers)
+    }
+
     fn is_admitted(&self, origin: &HeaderValue, headers: &HeaderMap) -> bool {
         let Some(origin) = origin.to_str().ok().and_then(|origin| origin.parse::<Origin>().ok()) else {
             return false;
@@ -208,6 +215,8 @@ mod tests {
         two.append(header::ORIGIN, HeaderValue::from_static("http://localhost"));
         assert!(!pages.may_connect(&two));
         assert!(pages.may_connect(&HeaderMap::new()), "no page");
+        assert!(pages.may_ask(&headers("https://app.example", Some("127.0.0.1:80"))));
+        assert!(!pages.may_ask(&headers("http://evil.example", Some("127.0.0.1"))));
     }
 
     /// A stranger's name server can point a name at this machine.
@@ -216,6 +225,9 @@ mod tests {
         let rebound = headers("http://evil.example:8080", Some("evil.example:8080"));
         assert!(!Pages::new(Vec::new(), false).may_connect(&rebound));
         assert!(!Pages::new(Vec::new(), false).may_read(&rebound));
+        let mut without_origin = rebound.clone();
+        without_origin.remove(header::ORIGIN);
+        assert!(!Pages::new(Vec::new(), false).may_ask(&without_origin));
         let named = Pages::new(Vec::new(), true);
         assert!(named.may_connect(&headers("https://sync.example", Some("SYNC.example:443"))));
         assert!(named.may_read(&headers("http://sync.example:8080", Some("sync.example:8080"))));

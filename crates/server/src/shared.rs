@@ -19,7 +19,7 @@ use crate::{
     config::Config,
     epoch::Epoch,
     inbound::InboundBudget,
-    limits::HANDSHAKES_MAX,
+    limits::{HANDSHAKES_MAX, LIVE_MAX},
     lobby::Lobby,
     memory::MemoryBudget,
     metrics::{Metrics, Moment},
@@ -39,6 +39,8 @@ pub(crate) struct Shared {
     pub(crate) lobby: Lobby,
     /// Those that the operator declared.
     pub(crate) types: Vec<EntityType>,
+    /// One permit for each live stream of entities that may still be opened.
+    pub(crate) live: Arc<Semaphore>,
     connections_max: usize,
     /// One permit for each WebSocket that may still be opened.
     pub(crate) sockets: Arc<Semaphore>,
@@ -68,6 +70,7 @@ impl Shared {
             gate: Gate::new(config.authorizer.clone()),
             lobby: Lobby::default(),
             types: config.types.clone(),
+            live: Arc::new(Semaphore::new(LIVE_MAX)),
             connections_max,
             sockets: Arc::new(Semaphore::new(connections_max)),
             handshakes: Arc::new(Semaphore::new(HANDSHAKES_MAX)),

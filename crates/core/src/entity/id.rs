@@ -3,7 +3,7 @@
 use alloc::sync::Arc;
 use core::fmt;
 
-use crate::limits::{ENTITY_ID_BYTES_MAX, FIELD_NAME_BYTES_MAX, TYPE_NAME_BYTES_MAX};
+use crate::limits::{ENTITY_ID_BYTES_MAX, FIELD_NAME_BYTES_MAX, TYPE_NAME_BYTES_MAX, USER_NAME_BYTES_MAX};
 
 macro_rules! number {
     ($(#[$doc:meta])* $name:ident) => {
@@ -80,10 +80,12 @@ name! {
 name! {
     /// The name of a field: 1 to 128 bytes of UTF-8 without control characters.
     FieldName,
-    |text: &str| {
-        bounded(text, FIELD_NAME_BYTES_MAX)?;
-        if text.chars().any(char::is_control) { Err(NameError::Character) } else { Ok(()) }
-    }
+    |text| free(text, FIELD_NAME_BYTES_MAX)
+}
+name! {
+    /// Who owns devices, as authentication names them: 1 to 256 bytes of UTF-8 without control characters.
+    UserName,
+    |text| free(text, USER_NAME_BYTES_MAX)
 }
 name! {
     /// Who writes: a device, or the server in a region (`srv:<region>`). The characters of an [`EntityId`].
@@ -160,6 +162,11 @@ fn plain(text: &str, bytes_max: usize, others: &[u8]) -> Result<(), NameError> {
     bounded(text, bytes_max)?;
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || others.contains(&byte);
     if text.bytes().all(is_allowed) { Ok(()) } else { Err(NameError::Character) }
+}
+
+fn free(text: &str, bytes_max: usize) -> Result<(), NameError> {
+    bounded(text, bytes_max)?;
+    if text.chars().any(char::is_control) { Err(NameError::Character) } else { Ok(()) }
 }
 
 const fn bounded(text: &str, bytes_max: usize) -> Result<(), NameError> {

@@ -5,7 +5,9 @@
 //!
 //! * [`relate`]: what the author of an op had seen of a record;
 //! * [`ServerClock::effective`]: when an op counts as made;
+//! * `Ruleset`, with the feature `rules`: what the business rules of a type say of an op;
 //! * [`decide`]: what becomes of an op, by its policy and the rules of its fields;
+//! * [`bucket`]: the parts in which scopes are read, and which of them a record lies in;
 //! * [`conflict`]: what is kept of what lost, and what people settle;
 //! * [`queue`]: which ops a client may merge before it sends them, and which wait for which.
 //!
@@ -16,6 +18,7 @@
 //! * no time decides between writes of which one saw the other.
 
 mod actor;
+pub mod bucket;
 pub mod conflict;
 mod id;
 mod mutation;
@@ -26,6 +29,8 @@ mod record;
 mod refusal;
 mod relation;
 mod rules;
+#[cfg(feature = "rules")]
+mod ruleset;
 mod schema;
 #[cfg(feature = "serde")]
 mod text;
@@ -34,7 +39,7 @@ mod value;
 
 pub use actor::{Actors, Stamp};
 pub use id::{
-    ActorName, EntityId, EntityKey, Epoch, FieldName, NameError, RecordVersion, Sequence, TypeName,
+    ActorName, EntityId, EntityKey, Epoch, FieldName, NameError, RecordVersion, Sequence, TypeName, UserName,
 };
 pub use mutation::{Action, Op};
 pub use number::{Decimal, DecimalError};
@@ -42,8 +47,13 @@ pub use policy::{Decision, Outcome, Ruling, Scene, decide};
 pub use record::{Change, Life, Record, Slot};
 pub use refusal::{Fault, FieldFault, Refusal, RefusalCode};
 pub use relation::{Claim, Context, Relation, Trace, TraceEffect, relate};
+#[cfg(feature = "rules")]
+pub use ruleset::{Hearing, Judgement, RuleFault, RulePart, RulesError, Ruleset};
+#[cfg(feature = "serde")]
+pub use schema::TypeForm;
 pub use schema::{
-    Bounds, DeleteUpdate, EntityType, Fallback, Field, FieldKind, FieldRule, Policy, Reference, TypeError,
+    Bounds, DeleteUpdate, EntityType, Fallback, Field, FieldKind, FieldRule, Handler, OnDelete, Policy,
+    Reference, Rule, Secret, Take, TypeError, Verdict,
 };
 pub use time::{ClaimedTime, ClientClock, ServerClock};
 pub use value::{Value, Values};

@@ -1,5 +1,6 @@
 //! Exact decimal numbers.
 
+use alloc::format;
 use core::cmp::Ordering;
 use core::fmt;
 
@@ -91,6 +92,25 @@ impl Decimal {
         let is_in_range = coefficient.unsigned_abs() < COEFFICIENT_END.unsigned_abs()
             && exponent.unsigned_abs() <= EXPONENT_MAX as u32;
         is_in_range.then_some(Self { coefficient, exponent })
+    }
+
+    /// Returns the number that the shortest form of a float shows, if it is finite.
+    #[must_use]
+    pub fn from_double(number: f64) -> Option<Self> {
+        Self::parse(&format!("{number:e}")).ok()
+    }
+
+    /// Returns the nearest float, which is infinite if the number is too large for one.
+    #[must_use]
+    pub fn to_double(self) -> f64 {
+        format!("{}e{}", self.coefficient, self.exponent).parse().expect("digits and an exponent")
+    }
+
+    /// Returns the number, if it is whole and fits.
+    #[must_use]
+    pub fn to_whole(self) -> Option<i64> {
+        let unit = 10_i64.checked_pow(u32::try_from(self.exponent).ok()?)?;
+        unit.checked_mul(i64::try_from(self.coefficient).ok()?)
     }
 
     /// Returns the coefficient, which does not end in 0 unless it is 0, and the power of ten to multiply it by.
@@ -202,7 +222,6 @@ fn scaled(coefficient: i128, places: i32) -> Option<i128> {
 
 #[cfg(test)]
 mod tests {
-    use alloc::format;
     use alloc::string::ToString;
 
     use proptest::prelude::*;
@@ -263,6 +282,17 @@ mod tests {
     }
 
     proptest! {
+        /// What a float shows comes back as the same float, and a number that has no more digits than a float as itself.
+        #[test]
+        fn floats_come_and_go(bits in any::<u64>(), whole in any::<i64>()) {
+            let float = f64::from_bits(bits);
+            match Decimal::from_double(float) {
+                Some(number) => prop_assert_eq!(number.to_double(), float),
+                None => prop_assert!(!float.is_finite()),
+            }
+            prop_assert_eq!(Decimal::from(whole).to_whole(), Some(whole));
+        }
+
         #[test]
         fn order_is_that_of_the_numbers(a in -2000_i64..2000, b in -2000_i64..2000, places in 0_i32..30) {
             let [x, y] = [a, b].map(|n: i64| Decimal::from_parts(i128::from(n), -places).expect("small"));

@@ -97,6 +97,8 @@ rules/take server    qty=98   | applied 98 a                    | superseded 95 
 rules/take server    delete   | applied gone                    | superseded 95 a auto:op         | superseded 95 a auto:op
 rules/take client    qty=98   | applied 98 a                    | applied 98 a auto:record        | applied 98 a auto:record
 rules/take client    delete   | applied gone                    | applied gone auto:record        | applied gone auto:record
+rules/take lww       qty=98   | applied 98 a                    | applied 98 a auto:record        | superseded 95 a auto:op
+rules/take lww       delete   | applied gone                    | applied gone auto:record        | applied gone auto:record
 rules/compute 97     qty=98   | applied 98 a                    | merged 97 a auto:op+record      | merged 97 a auto:op+record
 rules/compute 97     delete   | applied gone                    | merged 97 a auto:op+record      | merged 97 a auto:op+record
 rules/else server    qty=98   | applied 98 a                    | superseded 95 a auto:op         | superseded 95 a auto:op
@@ -193,6 +195,7 @@ fn parsed(policy: &str) -> (EntityType, Option<Ruling>) {
         "escalate" => ruling = Some(Ruling::Escalate),
         "take server" => ruling = Some(Ruling::Server),
         "take client" => ruling = Some(Ruling::Client),
+        "take lww" => ruling = Some(Ruling::Lww),
         "compute 97" => ruling = Some(Ruling::Compute(values(&[("qty", 97.into())]))),
         "else server" => ty.fallback = Some(Fallback::Server),
         "else client" => ty.fallback = Some(Fallback::Client),

@@ -1,8 +1,9 @@
 //! Types: what may be declared, and changed; and what values their fields take.
 
+use syncline_core::entity::bucket::BucketTemplate;
 use syncline_core::entity::{
-    Action, Bounds, EntityType, Fault, Field, FieldKind, FieldRule, Outcome, Policy, RefusalCode, TypeError,
-    Value,
+    Action, Bounds, EntityType, Fault, Field, FieldKind, FieldRule, Handler, OnDelete, Outcome, Policy,
+    Reference, RefusalCode, Rule, TypeError, TypeName, Value, Verdict,
 };
 
 use super::support::{ANN, World, add, entity_type, field, op, record, set, stamp, usual_actors, values};
@@ -37,6 +38,55 @@ fn a_type_must_mean_something() {
     assert_eq!(empty.check(), Err(TypeError::Bounds { field: field("f") }));
 }
 
+fn reference(name: &str, target: &str) -> Reference {
+    let target = TypeName::new(target).expect("a name");
+    Reference { field: field(name), target, on_delete: OnDelete::Keep }
+}
+
+#[test]
+fn settings_go_together() {
+    let plain = || entity_type(Policy::Lww);
+    let rules = |count| vec![Rule { when: "true".to_owned(), verdict: Verdict::Escalate }; count];
+    let buckets = |count| vec![BucketTemplate::parse("a:{b}").expect("a template"); count];
+    let handled = |url: &str, timeout_ms| EntityType {
+        handler: Some(Handler { url: url.to_owned(), timeout_ms, secret: None }),
+        ..plain()
+    };
+    let by_rules = |count| EntityType { rules: rules(count), ..entity_type(Policy::Rules) };
+    let closed = EntityType { closed: true, ..with_field(plain(), "n", Some(FieldKind::Number), None) };
+    let referring = |ty: EntityType, names: &[&str]| {
+        let refs = names.iter().map(|name| reference(name, "product")).collect();
+        EntityType { refs, ..ty }
+    };
+    let no_ref = |name| Err(TypeError::Reference { field: field(name) });
+    let versions = |min_schema, max_schema| EntityType { schema_v: 3, min_schema, max_schema, ..plain() };
+    let too_many = |what, got, max| Err(TypeError::TooMany { what, got, max });
+    for (ty, want) in [
+        (by_rules(32), Ok(())),
+        (by_rules(33), too_many("rules", 33, 32)),
+        (EntityType { rules: rules(1), ..plain() }, Err(TypeError::Rules)),
+        (EntityType { buckets: buckets(16), ..plain() }, Ok(())),
+        (EntityType { buckets: buckets(17), ..plain() }, too_many("buckets", 17, 16)),
+        (handled("https://erp.example:8080/push?x=a@b", Some(30_000)), Ok(())),
+        (handled("http://x", None), Ok(())),
+        (handled("https://user:word@erp.example/", None), Err(TypeError::HandlerUrl)),
+        (handled("https:///push", None), Err(TypeError::HandlerUrl)),
+        (handled("http://x y", None), Err(TypeError::HandlerUrl)),
+        (handled("file://x", None), Err(TypeError::HandlerUrl)),
+        (handled("http://x", Some(0)), Err(TypeError::HandlerTimeout { got: 0, max: 30_000 })),
+        (handled("http://x", Some(30_001)), Err(TypeError::HandlerTimeout { got: 30_001, max: 30_000 })),
+        (referring(plain(), &["a", "b"]), Ok(())),
+        (referring(plain(), &["a", "a"]), no_ref("a")),
+        (referring(closed.clone(), &["a"]), no_ref("a")),
+        (referring(closed, &["n"]), no_ref("n")),
+        (versions(Some(3), Some(3)), Ok(())),
+        (versions(Some(4), None), Err(TypeError::SchemaRange)),
+        (versions(None, Some(2)), Err(TypeError::SchemaRange)),
+    ] {
+        assert_eq!(ty.check(), want, "{ty:?}");
+    }
+}
+
 #[test]
 fn a_change_of_a_type_leaves_what_records_mean() {
     let old = with_field(entity_type(Policy::FieldMerge), "f", Some(FieldKind::Number), Some(FieldRule::Max));
@@ -56,6 +106,21 @@ fn a_change_of_a_type_leaves_what_records_mean() {
     check(&old, &closed, Some("closed"));
     check(&closed, &old, None);
     check(&entity_type(Policy::Lww), &EntityType { whole: true, ..entity_type(Policy::Lww) }, Some("whole"));
+    let referring = |target| EntityType { refs: vec![reference("r", target)], ..old.clone() };
+    check(&old, &referring("a"), None);
+    check(&referring("a"), &old, None);
+    check(&referring("a"), &referring("b"), Some("r"));
+    check(&EntityType { schema_v: 2, ..old.clone() }, &old, Some("schema_v"));
+    check(
+        &old,
+        &EntityType { schema_v: 2, tombstone_ttl_ms: Some(1), min_schema: Some(2), ..old.clone() },
+        None,
+    );
+    let ruled = EntityType {
+        rules: vec![Rule { when: "fresh".to_owned(), verdict: Verdict::Escalate }],
+        ..entity_type(Policy::Rules)
+    };
+    check(&ruled, &entity_type(Policy::Rules), None);
     let sums = entity_type(Policy::Additive);
     check(&sums, &with_field(sums.clone(), "f", None, Some(FieldRule::Additive)), Some("fields"));
 }

@@ -109,7 +109,7 @@ impl Ledger {
     }
 
     /// Does what deadlines ask for that have passed.
-    pub(super) fn tick(&mut self, now: WallMs) {
+    pub(super) fn pass_deadlines(&mut self, now: WallMs) {
         let is_due = |id: &ConflictId| self.conflicts[id].deadline().is_some_and(|deadline| deadline <= now);
         let due: Vec<ConflictId> = self.open.values().copied().filter(is_due).collect();
         for id in due {

@@ -1,22 +1,20 @@
 //! The ledger of one tenant shard.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::ops::Bound;
 
 use syncline_core::clock::{HybridTime, ReplicaId};
+use syncline_core::entity::bucket::Bucket;
 use syncline_core::entity::conflict::Conflict;
-use syncline_core::entity::{
-    ActorName, Actors, EntityId, EntityKey, EntityType, Epoch, Record, Sequence, TypeError, TypeName,
-};
-use syncline_core::limits::{COMMIT_WRITES_MAX, PULL_RESULTS_MAX};
-use syncline_core::time::Now;
+use syncline_core::entity::{ActorName, Actors, EntityKey, EntityType, Epoch, Record, Sequence, TypeName};
+use syncline_core::limits::COMMIT_WRITES_MAX;
+use syncline_core::time::{Now, WallMs};
 
 use super::conflicts::Comment;
-use super::message::{
-    Acked, Answer, ConflictId, Effect, Input, Kept, LedgerCommit, OpResult, RequestId, Write,
-};
+use super::device::Device;
+use super::message::{Answer, ConflictId, Effect, Input, LedgerCommit, Refused, RequestId, Write};
 use super::push::{Asks, Push};
-use super::{Log, Numbers, Settings};
+use super::scope::{Section, buckets_of};
+use super::{Log, Settings};
 
 /// The entities of one tenant shard: one writer, one log without gaps.
 ///
@@ -33,6 +31,8 @@ pub struct Ledger {
     pub(super) devices: BTreeMap<ReplicaId, Device>,
     pub(super) records: BTreeMap<EntityKey, Record>,
     pub(super) log: Log,
+    /// Where the log ended, on some days.
+    pub(super) days: BTreeMap<WallMs, Sequence>,
     pub(super) conflicts: BTreeMap<ConflictId, Conflict>,
     pub(super) open: BTreeMap<EntityKey, ConflictId>,
     pub(super) comments: BTreeMap<ConflictId, Vec<Comment>>,
@@ -46,8 +46,12 @@ pub struct Ledger {
     pub(super) gathered: Vec<Write>,
     /// Devices whose numbers go with that.
     pub(super) renumbered: BTreeSet<ReplicaId>,
-    /// What the commits before that one will hold.
-    sealed: VecDeque<Vec<Write>>,
+    /// Where that will have changed anything.
+    moved: BTreeSet<Section>,
+    /// The commits before that one.
+    sealed: VecDeque<Sealed>,
+    /// Where the commit under way has, and the end of the log behind it.
+    moving: (BTreeSet<Section>, Sequence),
     /// The last commit that was begun.
     begun: LedgerCommit,
     durable: LedgerCommit,
@@ -56,63 +60,25 @@ pub struct Ledger {
     effects: VecDeque<Effect>,
 }
 
-/// Why stored writes are no ledger. The store is at fault, or who gives the types.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum LedgerLoadError {
-    /// Actors are numbered from 0 without gaps, and come by their numbers.
-    #[error("actor {number} comes where {expected} is expected")]
-    Actor {
-        /// The number that came.
-        number: ReplicaId,
-        /// The number that would follow.
-        expected: ReplicaId,
-    },
-    /// A type that is given is none, or would alter what stored records mean.
-    #[error("type `{name}` cannot be used")]
-    Type {
-        /// Its name.
-        name: TypeName,
-        /// What is wrong with it.
-        #[source]
-        error: TypeError,
-    },
-}
-
-/// What is known of one device.
-#[derive(Debug, Default)]
-pub(super) struct Device {
-    pub(super) numbers: Numbers,
-    pub(super) kept: BTreeMap<u64, Kept>,
-    pub(super) acked: Acked,
-    /// The last op that was to create an entity.
-    pub(super) created: BTreeMap<EntityKey, u64>,
-    /// The ids of entities that the device names by temporary ones.
-    pub(super) ids: BTreeMap<EntityKey, EntityId>,
+/// A commit that has not begun.
+#[derive(Debug)]
+struct Sealed {
+    batch: Vec<Write>,
+    /// Where it changes anything, and the end of the log behind it.
+    moved: (BTreeSet<Section>, Sequence),
 }
 
 impl Ledger {
-    /// Returns the ledger as it was left by the writes that are durable, of each key the last, by ascending key; the records may
-    /// come in any order.
-    ///
-    /// Types may be given that are not stored yet, or were changed so that records mean the same. One that was changed by
-    /// [`Input::DefineType`] since it was given first stays as it was changed.
-    ///
-    /// # Errors
-    /// [`LedgerLoadError::Actor`] if the actors are not all there, or in another order; [`LedgerLoadError::Type`] if a given
-    /// type is none, or neither it nor the stored one could follow the other.
-    pub fn load(
-        types: impl IntoIterator<Item = EntityType>,
-        epoch: Epoch,
-        stored: impl IntoIterator<Item = Write>,
-    ) -> Result<Self, LedgerLoadError> {
-        let mut ledger = Self {
+    /// Returns a ledger in which nothing has happened.
+    pub(super) fn new(epoch: Epoch) -> Self {
+        Self {
             types: BTreeMap::new(),
             epoch,
             actors: Actors::new(),
             devices: BTreeMap::new(),
             records: BTreeMap::new(),
             log: Log::new(),
+            days: BTreeMap::new(),
             conflicts: BTreeMap::new(),
             open: BTreeMap::new(),
             comments: BTreeMap::new(),
@@ -122,19 +88,14 @@ impl Ledger {
             asks: Asks::default(),
             gathered: Vec::new(),
             renumbered: BTreeSet::new(),
+            moved: BTreeSet::new(),
             sealed: VecDeque::new(),
+            moving: Default::default(),
             begun: LedgerCommit(0),
             durable: LedgerCommit(0),
             parked: VecDeque::new(),
             effects: VecDeque::new(),
-        };
-        for write in stored {
-            ledger.restore(write)?;
         }
-        for ty in types {
-            ledger.give_type(ty)?;
-        }
-        Ok(ledger)
     }
 
     /// Returns the ledger with settings other than the usual ones.
@@ -145,30 +106,50 @@ impl Ledger {
 
     /// Takes in what has happened.
     pub fn handle(&mut self, now: Now, input: Input) {
-        match input {
-            Input::Push { request, actor, clock, ops } => {
-                self.push(now.wall, request, &actor, clock, ops);
+        self.note_day(now.wall);
+        let (request, answer) = match input {
+            Input::Push { request, actor, user, clock, ops } => {
+                if let Err(refused) = self.admit(now.wall, &actor, &user) {
+                    self.park(request, Answer::Refused(refused));
+                } else {
+                    self.push(now.wall, request, &actor, clock, ops);
+                }
+                return self.settle();
             }
-            Input::Pull { request, actor, pos, count_max } => {
-                let answer = self.pull(&actor, pos, count_max);
-                self.park(request, answer);
+            Input::Pull { request, actor, user, scopes } => {
+                let admitted = self.admit(now.wall, &actor, &user);
+                (request, admitted.and_then(|()| self.pull(now.wall, &actor, &scopes)))
             }
-            Input::Ack { request, actor, acked } => {
-                let answer = self.acknowledge(&actor, acked);
-                self.park(request, answer);
+            Input::Ack { request, actor, user, ack } => {
+                let admitted = self.admit(now.wall, &actor, &user);
+                (request, admitted.map(|()| self.acknowledge(now.wall, &actor, ack)))
             }
-            Input::Committed(commit) => self.durable = self.durable.max(commit),
-            Input::DefineType { request, ty } => {
-                let answer = self.define_type(*ty);
-                self.park(request, answer);
+            Input::Bind { request, actor, user, about } => {
+                (request, self.bind(now.wall, &actor, user, about))
             }
-            Input::Answered { ask, verdict } => self.answered(now.wall, ask, verdict),
-            Input::Conflict { request, conflict, wish } => {
-                let answer = self.wish(now.wall, conflict, wish);
-                self.park(request, answer);
+            Input::Revoke { request, actor, user } => (request, self.revoke(now.wall, &actor, user.as_ref())),
+            Input::Resync { request, actor, user, scope, reason } => {
+                let known = self.binding(&actor, user.as_ref()).map(|_| ()).map_err(Refused::Device);
+                (request, known.map(|()| self.ask_resync(&actor, scope, reason)))
             }
-            Input::Tick => self.tick(now.wall),
-        }
+            Input::Tick => {
+                self.age_results(now.wall);
+                self.purge(now.wall);
+                self.pass_deadlines(now.wall);
+                return self.settle();
+            }
+            Input::DefineType { request, ty } => (request, Ok(self.define_type(*ty))),
+            Input::Conflict { request, conflict, wish } => (request, Ok(self.wish(now.wall, conflict, wish))),
+            Input::Answered { ask, verdict } => {
+                self.answered(now.wall, ask, verdict);
+                return self.settle();
+            }
+            Input::Committed(commit) => {
+                self.durable = self.durable.max(commit);
+                return self.settle();
+            }
+        };
+        self.park(request, answer.unwrap_or_else(Answer::Refused));
         self.settle();
     }
 
@@ -196,6 +177,24 @@ impl Ledger {
         commit <= self.durable
     }
 
+    /// Returns the end of the log, durable or not.
+    #[must_use]
+    pub const fn head(&self) -> Sequence {
+        self.log.head()
+    }
+
+    /// Returns the life of the log.
+    #[must_use]
+    pub const fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// Returns a conflict, durable or not.
+    #[must_use]
+    pub fn conflict(&self, id: ConflictId) -> Option<&Conflict> {
+        self.conflicts.get(&id)
+    }
+
     /// Returns a record, durable or not.
     #[must_use]
     pub fn record(&self, key: &EntityKey) -> Option<&Record> {
@@ -217,35 +216,23 @@ impl Ledger {
         number
     }
 
-    /// Raises what a device has acknowledged, never beyond what there is: results that are still to come stay to be told.
-    fn acknowledge(&mut self, name: &ActorName, acked: Acked) -> Answer {
-        let actor = self.number(name);
-        let device = self.devices.entry(actor).or_default();
-        let before = device.acked;
-        device.acked = Acked {
-            pos: before.pos.max(acked.pos.min(self.log.head())),
-            results_through: before.results_through.max(acked.results_through.min(device.numbers.last())),
-        };
-        if device.acked != before {
-            self.gathered.push(Write::Acked(actor, device.acked));
-        }
-        Answer::Acked(device.acked)
-    }
-
-    fn pull(&self, name: &ActorName, pos: Sequence, count_max: usize) -> Answer {
-        let page = self.log.page(pos, count_max);
-        let records = page.entries.into_iter().map(|(_, key)| {
-            let record = self.records[&key].clone();
-            (key, record)
-        });
-        let device = self.actors.known(name).and_then(|actor| self.devices.get(&actor));
-        let results = device.into_iter().flat_map(Device::unacknowledged).take(PULL_RESULTS_MAX);
-        Answer::Changes {
-            records: records.collect(),
-            pos: page.pos,
-            head: page.head,
-            results: results.cloned().collect(),
-        }
+    /// Puts a record to the end of the log.
+    pub(super) fn put_record(&mut self, key: &EntityKey, mut record: Record) {
+        let ty = self.types.get(&key.kind);
+        let buckets = ty.map(|ty| buckets_of(ty, &record)).unwrap_or_default();
+        let moves = self.log.append(key, (!record.deleted).then_some((record.ver, buckets)));
+        let place = self.log.place(key).expect("it was just put there");
+        let buckets = place.buckets.iter().chain(&moves.left).cloned().chain([Bucket::whole(&key.kind)]);
+        self.moved.extend(buckets.map(|bucket| Section { kind: key.kind.clone(), bucket }));
+        record.seq = moves.seq;
+        record.epoch = self.epoch;
+        self.gathered.push(Write::Record(key.clone(), Box::new(record.clone())));
+        self.records.insert(key.clone(), record);
+        self.gathered.extend(moves.buckets.map(|buckets| Write::Buckets(key.clone(), buckets)));
+        let left = moves.left.into_iter().map(|bucket| Write::Evicted(bucket, key.clone(), Some(moves.seq)));
+        self.gathered.extend(left);
+        let returned = moves.returned.into_iter().map(|bucket| Write::Evicted(bucket, key.clone(), None));
+        self.gathered.extend(returned);
     }
 
     pub(super) fn park(&mut self, request: RequestId, answer: Answer) {
@@ -269,7 +256,8 @@ impl Ledger {
             let numbers = self.devices.get(&actor).map(|device| device.numbers.clone());
             self.gathered.extend(numbers.map(|numbers| Write::Numbers(actor, numbers)));
         }
-        self.sealed.push_back(std::mem::take(&mut self.gathered));
+        let moved = (std::mem::take(&mut self.moved), self.log.head());
+        self.sealed.push_back(Sealed { batch: std::mem::take(&mut self.gathered), moved });
     }
 
     fn is_gathering(&self) -> bool {
@@ -285,61 +273,15 @@ impl Ledger {
         if self.durable < self.begun {
             return;
         }
+        let (sections, head) = std::mem::take(&mut self.moving);
+        self.effects.extend((!sections.is_empty()).then_some(Effect::Moved { sections, head }));
         if self.sealed.is_empty() && self.is_gathering() {
             self.seal();
         }
-        if let Some(batch) = self.sealed.pop_front() {
+        if let Some(Sealed { batch, moved }) = self.sealed.pop_front() {
             self.begun = LedgerCommit(self.begun.0 + 1);
+            self.moving = moved;
             self.effects.push_back(Effect::Commit { commit: self.begun, batch });
         }
-    }
-
-    fn restore(&mut self, write: Write) -> Result<(), LedgerLoadError> {
-        match write {
-            Write::Actor(number, name) => {
-                let expected = self.actors.number(&name);
-                if expected != number {
-                    return Err(LedgerLoadError::Actor { number, expected });
-                }
-            }
-            Write::Acked(number, acked) => self.devices.entry(number).or_default().acked = acked,
-            Write::Numbers(number, numbers) => self.devices.entry(number).or_default().numbers = numbers,
-            Write::Result(dot, kept) => {
-                self.hlc = self.hlc.max(kept.trace.hlc);
-                self.devices.entry(dot.replica).or_default().keep(dot.counter, *kept);
-            }
-            Write::Record(key, record) => {
-                self.hlc = self.hlc.max(record.hlc);
-                self.log.restore(key.clone(), record.seq);
-                self.records.insert(key, *record);
-            }
-            Write::Conflict(id, conflict) => {
-                if conflict.is_open() {
-                    self.open.insert(conflict.entity().clone(), id);
-                }
-                self.conflicts.insert(id, *conflict);
-            }
-            Write::Type(ty) => drop(self.types.insert(ty.name.clone(), *ty)),
-            Write::Named(actor, sent, id) => {
-                self.devices.entry(actor).or_default().ids.insert(sent, id);
-            }
-            Write::Comment(id, _, comment) => self.comments.entry(id).or_default().push(*comment),
-        }
-        Ok(())
-    }
-}
-
-impl Device {
-    pub(super) fn keep(&mut self, n: u64, kept: Kept) {
-        if kept.creates {
-            let last = self.created.entry(kept.result.entity.clone()).or_insert(n);
-            *last = n.max(*last);
-        }
-        self.kept.insert(n, kept);
-    }
-
-    fn unacknowledged(&self) -> impl Iterator<Item = &OpResult> {
-        let behind = (Bound::Excluded(self.acked.results_through), Bound::Unbounded);
-        self.kept.range(behind).map(|(_, kept)| &kept.result)
     }
 }

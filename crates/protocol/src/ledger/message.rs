@@ -3,16 +3,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
-
 use syncline_core::clock::{Dot, HybridTime, ReplicaId, VectorClock};
+use syncline_core::entity::bucket::Bucket;
 use syncline_core::entity::conflict::{Conflict, ConflictKind};
 use syncline_core::entity::{
     Action, ActorName, Claim, ClaimedTime, ClientClock, EntityId, EntityKey, EntityType, FieldName,
-    FieldRule, Outcome, Record, RecordVersion, RefusalCode, Sequence, Stamp, Trace, TypeError, Value, Values,
+    FieldRule, Outcome, Record, RecordVersion, RefusalCode, Sequence, Stamp, Trace, TypeError, TypeName,
+    UserName, Value, Values,
 };
+use syncline_core::time::WallMs;
 
 use super::conflicts::{Comment, ConflictRefusal, ConflictWish};
-use super::{ContentHash, Numbered, Numbers, NumbersError};
+use super::{
+    Ack, Acked, Binding, ContentHash, DeviceAbout, DeviceRefusal, Numbered, Numbers, NumbersError, PullScope,
+    Pulled, Reset, Resync, Section,
+};
 
 /// A request, named by who drives the ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,8 +38,10 @@ pub enum Input {
     Push {
         /// The request.
         request: RequestId,
-        /// The device, which has been authenticated.
+        /// The device.
         actor: ActorName,
+        /// Who has been authenticated.
+        user: UserName,
         /// Its clock.
         clock: ClientClock,
         /// Its ops.
@@ -44,24 +51,61 @@ pub enum Input {
     Pull {
         /// The request.
         request: RequestId,
-        /// The device, which has been authenticated.
+        /// The device.
         actor: ActorName,
-        /// Since where.
-        pos: Sequence,
-        /// How many records at most.
-        count_max: usize,
+        /// Who has been authenticated.
+        user: UserName,
+        /// Where.
+        scopes: Vec<PullScope>,
     },
     /// A device has stored what it was told.
     Ack {
         /// The request.
         request: RequestId,
-        /// The device, which has been authenticated.
+        /// The device.
         actor: ActorName,
+        /// Who has been authenticated.
+        user: UserName,
         /// What it has stored.
-        acked: Acked,
+        ack: Ack,
     },
     /// A commit is durable.
     Committed(LedgerCommit),
+    /// A user has a device of theirs known, once whoever proves identities agrees.
+    Bind {
+        /// The request.
+        request: RequestId,
+        /// The device.
+        actor: ActorName,
+        /// Who has been authenticated.
+        user: UserName,
+        /// What is to be known of the device.
+        about: DeviceAbout,
+    },
+    /// A device is shut out for ever.
+    Revoke {
+        /// The request.
+        request: RequestId,
+        /// The device.
+        actor: ActorName,
+        /// Who must own it; none if whoever asks may revoke each.
+        user: Option<UserName>,
+    },
+    /// Someone wants a device to begin a scope again.
+    Resync {
+        /// The request.
+        request: RequestId,
+        /// The device.
+        actor: ActorName,
+        /// Who must own it; none if whoever asks may do so with each.
+        user: Option<UserName>,
+        /// The scope.
+        scope: TypeName,
+        /// Why.
+        reason: Reset,
+    },
+    /// Time has passed: once a minute, or so, and when [`Ledger::next_deadline`](super::Ledger::next_deadline) says.
+    Tick,
     /// A type is declared, or changed.
     DefineType {
         /// The request.
@@ -85,8 +129,6 @@ pub enum Input {
         /// What is wanted.
         wish: ConflictWish,
     },
-    /// Time has passed.
-    Tick,
 }
 
 /// A question to a handler, counted from 1 since the ledger was loaded.
@@ -115,15 +157,6 @@ pub enum Verdict {
     },
 }
 
-/// What a device has stored of what it was told.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Acked {
-    /// The changes up to this place.
-    pub pos: Sequence,
-    /// The results of its ops up to this number.
-    pub results_through: u64,
-}
-
 /// An op in a push.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PushOp {
@@ -145,6 +178,8 @@ pub struct PushOp {
     pub refs: BTreeSet<EntityKey>,
     /// The version of the schema that its author used.
     pub schema_v: u32,
+    /// Whether what it says cannot be read: it is refused, and nothing else here counts but its number.
+    pub unreadable: bool,
     /// The transaction that it is part of, with its neighbours in the push that name the same.
     pub tx: Option<String>,
 }
@@ -186,6 +221,13 @@ pub enum Effect {
         /// The record that it meets.
         server: Option<Box<Record>>,
     },
+    /// Something has changed that others may wait for, and is durable.
+    Moved {
+        /// Where records have changed, or which they have left.
+        sections: BTreeSet<Section>,
+        /// The end of the log.
+        head: Sequence,
+    },
 }
 
 /// An answer.
@@ -206,21 +248,26 @@ pub enum Answer {
         /// The ids that entities have got that the ops name by temporary ones.
         id_map: BTreeMap<EntityKey, EntityId>,
     },
-    /// No op was decided.
-    Refused(NumbersError),
+    /// The request had no effect.
+    Refused(Refused),
     /// What has changed.
-    Changes {
-        /// Records, by the places of their last changes.
-        records: Vec<(EntityKey, Record)>,
-        /// Where to go on.
-        pos: Sequence,
-        /// The end of the log.
-        head: Sequence,
-        /// The oldest results that the device has not acknowledged.
-        results: Vec<OpResult>,
+    Pulled(Box<Pulled>),
+    /// What the device has acknowledged by now.
+    Acked {
+        /// In all.
+        acked: Box<Acked>,
+        /// What was deleted up to this place is no longer known.
+        floor: Sequence,
     },
-    /// What the device has acknowledged by now, in all.
-    Acked(Acked),
+    /// The device is bound, or was revoked just now.
+    Device {
+        /// What is known of it.
+        binding: Box<Binding>,
+        /// Whether this request has made it so.
+        is_new: bool,
+    },
+    /// It is so.
+    Noted,
     /// The type is declared.
     TypeDefined {
         /// Whether it was not known before.
@@ -239,11 +286,34 @@ pub enum Answer {
     ConflictRefused(ConflictRefusal),
 }
 
+/// Why a request is refused whole.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refused {
+    /// For the numbers of its ops.
+    #[error(transparent)]
+    Numbers(#[from] NumbersError),
+    /// For its device.
+    #[error(transparent)]
+    Device(#[from] DeviceRefusal),
+    /// For a scope that holds types that are not known.
+    #[error("the scope `{scope}` is not known")]
+    UnknownScope {
+        /// The scope.
+        scope: TypeName,
+    },
+}
+
 /// What a push says of an op.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OpStatus {
     /// It has its result.
     Done(Box<OpResult>),
+    /// It had its result long ago, which is no longer known.
+    Aged {
+        /// Its number.
+        n: u64,
+    },
     /// It was not taken, and is to be sent again.
     Deferred {
         /// Its number.
@@ -354,13 +424,29 @@ pub enum Write {
     /// The numbers of a device's ops.
     Numbers(ReplicaId, Numbers),
     /// A device has acknowledged.
-    Acked(ReplicaId, Acked),
+    Acked(ReplicaId, Box<Acked>),
     /// An op has its result.
     Result(Dot, Box<Kept>),
     /// A record. Its entry in the index of the log goes with it, to its place.
     Record(EntityKey, Box<Record>),
     /// A conflict.
     Conflict(ConflictId, Box<Conflict>),
+    /// What is known of a device.
+    Device(ReplicaId, Box<Binding>),
+    /// The buckets that a record is in besides that of its type; if there is none, nothing is kept.
+    Buckets(EntityKey, BTreeSet<Bucket>),
+    /// Where a record left a bucket; none if it has come back, and there is nothing more to keep.
+    Evicted(Bucket, EntityKey, Option<Sequence>),
+    /// That a device is to begin a scope again; none if it has.
+    Resync(ReplicaId, TypeName, Option<Resync>),
+    /// An op has its result, of which only this is left, or nothing. It replaces [`Result`](Self::Result) of the op.
+    Aged(Dot, Option<ContentHash>),
+    /// Where the log ended on a day; none if nobody asks any more.
+    Day(WallMs, Option<Sequence>),
+    /// A tombstone is forgotten: its [`Record`](Self::Record).
+    Purged(EntityKey),
+    /// Of what was deleted up to this place some is forgotten.
+    Floor(Sequence),
     /// A type of entities.
     Type(Box<EntityType>),
     /// An entity that a device names by a temporary id has got its own.

@@ -10,24 +10,41 @@
 //! * what an op does, its result and its number are in one batch;
 //! * no number is taken twice, and the log has no gaps.
 
+mod ack;
 mod conflicts;
+mod cursor;
+mod device;
+mod load;
 mod log;
 mod machine;
 mod message;
 mod numbers;
+mod pull;
+mod purge;
 mod push;
+mod scope;
 mod settings;
+mod shelf;
+mod status;
 pub mod stored;
 #[cfg(test)]
 mod tests;
 mod types;
 
+pub use ack::{Ack, Acked, AckedScope, Backlog};
 pub use conflicts::{Comment, ConflictRefusal, ConflictWish};
-pub use log::{Log, Page};
-pub use machine::{Ledger, LedgerLoadError};
+pub use cursor::{Cursor, Reset, Resync};
+pub use device::{Binding, DeviceAbout, DeviceRefusal};
+pub use load::LedgerLoadError;
+pub use log::{Log, Page, Place};
+pub use machine::Ledger;
 pub use message::{
-    Acked, Answer, AskId, Collision, ConflictId, Deferral, DeferralCode, Effect, Input, Kept, LedgerCommit,
-    OpResult, OpStatus, PushOp, PushSeen, RecordState, RequestId, Verdict, Write,
+    Answer, AskId, Collision, ConflictId, Deferral, DeferralCode, Effect, Input, Kept, LedgerCommit,
+    OpResult, OpStatus, PushOp, PushSeen, RecordState, Refused, RequestId, Verdict, Write,
 };
 pub use numbers::{ContentHash, Hole, Numbered, Numbers, NumbersError, Turn};
+pub use pull::{PullChange, PullScope, Pulled, PulledScope};
+pub use scope::{Scope, Section, ShortHash};
 pub use settings::{RulingOf, Settings};
+pub use shelf::{Checksum, Standing};
+pub use status::{DeviceStatus, Health, ScopeStatus};

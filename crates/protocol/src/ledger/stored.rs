@@ -6,8 +6,14 @@
 //! | 2, device u64 | the numbers of its ops |
 //! | 3, device u64 | what it has acknowledged |
 //! | 4, type, 0, entity id, 0 | a record |
-//! | 5, device u64, n u64 | an op and its result |
+//! | 5, device u64, n u64 | an op and its result, or what is left of them |
 //! | 6, conflict u64 | a conflict |
+//! | 7, device u64 | whose it is |
+//! | 8, type, 0, entity id, 0 | the buckets that a record is in besides that of its type, if any |
+//! | 9, type, 0, entity id, 0, bucket, 0 | where a record left a bucket |
+//! | 10, device u64, scope, 0 | that the device is to begin the scope again |
+//! | 11, time u64 | where the log ended |
+//! | 12 | what was deleted up to where may be forgotten |
 //! | 13, type, 0 | a type of entities |
 //! | 14, device u64, type, 0, temporary id, 0 | the id that an entity has got |
 //! | 15, conflict u64, place u64 | a comment |
@@ -16,11 +22,13 @@
 //! [loaded](super::Ledger::load). The bytes are MessagePack with the names of the fields, so that fields may be added, with a
 //! default for what was stored before.
 
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use syncline_core::clock::{Dot, ReplicaId};
-use syncline_core::entity::{EntityId, EntityKey, TypeName};
+use syncline_core::entity::bucket::Bucket;
+use syncline_core::entity::{EntityId, EntityKey, EntityType, TypeForm, TypeName};
+use syncline_core::time::WallMs;
 
-use super::{ConflictId, Write};
+use super::{ConflictId, ContentHash, Kept, Write};
 
 const ACTOR: u8 = 1;
 const NUMBERS: u8 = 2;
@@ -28,6 +36,12 @@ const ACKED: u8 = 3;
 const RECORD: u8 = 4;
 const RESULT: u8 = 5;
 const CONFLICT: u8 = 6;
+const DEVICE: u8 = 7;
+const BUCKETS: u8 = 8;
+const EVICTED: u8 = 9;
+const RESYNC: u8 = 10;
+const DAY: u8 = 11;
+const FLOOR: u8 = 12;
 const TYPE: u8 = 13;
 const NAMED: u8 = 14;
 const COMMENT: u8 = 15;
@@ -37,8 +51,15 @@ const COMMENT: u8 = 15;
 pub struct Stored {
     /// Where it is. A later write of the same name replaces an earlier.
     pub name: Vec<u8>,
-    /// What it is.
-    pub bytes: Vec<u8>,
+    /// What it is; none if there is nothing any more.
+    pub bytes: Option<Vec<u8>>,
+}
+
+/// What is kept of an op.
+#[derive(Serialize, Deserialize)]
+enum OfOp<K> {
+    Kept(K),
+    Hash(ContentHash),
 }
 
 /// Why stored bytes are no write. The store is at fault, or a newer version of this program.
@@ -70,18 +91,33 @@ impl Write {
             Self::Numbers(device, numbers) => stored(of_actor(NUMBERS, *device), numbers),
             Self::Acked(device, acked) => stored(of_actor(ACKED, *device), acked),
             Self::Record(key, record) => stored(of_entity(RECORD, key), record),
-            Self::Result(dot, kept) => {
-                let mut name = of_actor(RESULT, dot.replica);
-                name.extend(dot.counter.to_be_bytes());
-                stored(name, kept)
+            Self::Purged(key) => gone(of_entity(RECORD, key)),
+            Self::Result(dot, kept) => stored(of_op(*dot), &OfOp::Kept(kept)),
+            Self::Aged(dot, Some(hash)) => stored(of_op(*dot), &OfOp::<Kept>::Hash(*hash)),
+            Self::Aged(dot, None) => gone(of_op(*dot)),
+            Self::Conflict(id, conflict) => stored(of_number(CONFLICT, id.0), conflict),
+            Self::Device(device, binding) => stored(of_actor(DEVICE, *device), binding),
+            Self::Buckets(key, buckets) if buckets.is_empty() => gone(of_entity(BUCKETS, key)),
+            Self::Buckets(key, buckets) => stored(of_entity(BUCKETS, key), buckets),
+            Self::Evicted(bucket, key, seq) => {
+                let name = with_text(of_entity(EVICTED, key), bucket.as_str());
+                stored_if(name, seq.as_ref())
             }
-            Self::Conflict(id, conflict) => stored([&[CONFLICT][..], &id.0.to_be_bytes()].concat(), conflict),
-            Self::Comment(id, at, comment) => {
-                stored([&[COMMENT][..], &id.0.to_be_bytes(), &at.to_be_bytes()].concat(), comment)
+            Self::Resync(device, scope, resync) => {
+                let name = with_text(of_actor(RESYNC, *device), scope.as_str());
+                stored_if(name, resync.as_ref())
             }
-            Self::Type(ty) => stored([&[TYPE], ty.name.as_str().as_bytes(), &[0]].concat(), ty),
+            Self::Day(at, head) => stored_if(of_number(DAY, at.0), head.as_ref()),
+            Self::Floor(floor) => stored(vec![FLOOR], floor),
+            Self::Type(ty) => {
+                stored(with_text(vec![TYPE], ty.name.as_str()), &TypeForm::from(ty.as_ref().clone()))
+            }
             Self::Named(device, key, id) => {
-                stored([&of_actor(NAMED, *device)[..], &of_entity(NAMED, key)[1..]].concat(), id)
+                let name = with_text(of_actor(NAMED, *device), key.kind.as_str());
+                stored(with_text(name, key.id.as_str()), id)
+            }
+            Self::Comment(id, at, comment) => {
+                stored([of_number(COMMENT, id.0), at.to_be_bytes().into()].concat(), comment)
             }
         }
     }
@@ -99,19 +135,36 @@ impl Write {
             NUMBERS => Self::Numbers(actor()?, read(name, bytes)?),
             ACKED => Self::Acked(actor()?, read(name, bytes)?),
             RECORD => Self::Record(entity(rest).ok_or_else(unknown)?, read(name, bytes)?),
-            RESULT => Self::Result(dot(rest).ok_or_else(unknown)?, read(name, bytes)?),
-            CONFLICT => Self::Conflict(number(rest).map(ConflictId).ok_or_else(unknown)?, read(name, bytes)?),
-            TYPE => Self::Type(read(name, bytes)?),
-            COMMENT => {
-                let (id, at) = rest.split_at_checked(8).ok_or_else(unknown)?;
-                let id = number(id).map(ConflictId).ok_or_else(unknown)?;
-                Self::Comment(id, number(at).ok_or_else(unknown)?, read(name, bytes)?)
+            RESULT => {
+                let dot = dot(rest).ok_or_else(unknown)?;
+                match read(name, bytes)? {
+                    OfOp::Kept(kept) => Self::Result(dot, kept),
+                    OfOp::Hash(hash) => Self::Aged(dot, Some(hash)),
+                }
             }
+            CONFLICT => Self::Conflict(number(rest).map(ConflictId).ok_or_else(unknown)?, read(name, bytes)?),
+            DEVICE => Self::Device(actor()?, read(name, bytes)?),
+            BUCKETS => Self::Buckets(entity(rest).ok_or_else(unknown)?, read(name, bytes)?),
+            EVICTED => {
+                let (key, bucket) = evicted(rest).ok_or_else(unknown)?;
+                Self::Evicted(bucket, key, Some(read(name, bytes)?))
+            }
+            RESYNC => {
+                let (device, scope) = device_and_scope(rest).ok_or_else(unknown)?;
+                Self::Resync(device, scope, Some(read(name, bytes)?))
+            }
+            TYPE => Self::Type(Box::new(ty(name, rest, bytes)?)),
             NAMED => {
                 let (device, key) = rest.split_at_checked(8).ok_or_else(unknown)?;
                 let device = number(device).map(ReplicaId).ok_or_else(unknown)?;
                 Self::Named(device, entity(key).ok_or_else(unknown)?, read(name, bytes)?)
             }
+            COMMENT => {
+                let Dot { replica, counter } = dot(rest).ok_or_else(unknown)?;
+                Self::Comment(ConflictId(replica.0), counter, read(name, bytes)?)
+            }
+            DAY => Self::Day(number(rest).map(WallMs).ok_or_else(unknown)?, Some(read(name, bytes)?)),
+            FLOOR if rest.is_empty() => Self::Floor(read(name, bytes)?),
             _ => return Err(unknown()),
         })
     }
@@ -119,26 +172,57 @@ impl Write {
 
 fn stored<T: Serialize>(name: Vec<u8>, what: &T) -> Stored {
     let bytes = rmp_serde::to_vec_named(what).expect("a vector takes all that is written to it");
-    Stored { name, bytes }
+    Stored { name, bytes: Some(bytes) }
+}
+
+fn stored_if<T: Serialize>(name: Vec<u8>, what: Option<&T>) -> Stored {
+    match what {
+        Some(what) => stored(name, what),
+        None => gone(name),
+    }
+}
+
+const fn gone(name: Vec<u8>) -> Stored {
+    Stored { name, bytes: None }
 }
 
 fn read<T: DeserializeOwned>(name: &[u8], bytes: &[u8]) -> Result<T, StoredError> {
     rmp_serde::from_slice(bytes).map_err(|source| StoredError::Bytes { name: name.to_vec(), source })
 }
 
+/// A type is stored as operators write it.
+fn ty(name: &[u8], rest: &[u8], bytes: &[u8]) -> Result<EntityType, StoredError> {
+    let text = std::str::from_utf8(rest).ok().and_then(|text| text.strip_suffix('\0'));
+    let named = text.and_then(|text| TypeName::new(text).ok());
+    let named = named.ok_or_else(|| StoredError::Name { name: name.to_vec() })?;
+    let wrong = |error| StoredError::Bytes { name: name.to_vec(), source: serde::de::Error::custom(error) };
+    read::<TypeForm>(name, bytes)?.named(named).map_err(wrong)
+}
+
 fn of_actor(tag: u8, actor: ReplicaId) -> Vec<u8> {
+    of_number(tag, actor.0)
+}
+
+fn of_op(dot: Dot) -> Vec<u8> {
+    let mut name = of_actor(RESULT, dot.replica);
+    name.extend(dot.counter.to_be_bytes());
+    name
+}
+
+fn of_number(tag: u8, number: u64) -> Vec<u8> {
     let mut name = vec![tag];
-    name.extend(actor.0.to_be_bytes());
+    name.extend(number.to_be_bytes());
     name
 }
 
 fn of_entity(tag: u8, key: &EntityKey) -> Vec<u8> {
-    let mut name = vec![tag];
-    for part in [key.kind.as_str(), key.id.as_str()] {
-        // Neither has a 0 in it.
-        name.extend(part.as_bytes());
-        name.push(0);
-    }
+    with_text(with_text(vec![tag], key.kind.as_str()), key.id.as_str())
+}
+
+/// Adds a text that has no 0 in it.
+fn with_text(mut name: Vec<u8>, text: &str) -> Vec<u8> {
+    name.extend(text.as_bytes());
+    name.push(0);
     name
 }
 
@@ -154,7 +238,23 @@ fn dot(rest: &[u8]) -> Option<Dot> {
 fn entity(rest: &[u8]) -> Option<EntityKey> {
     let text = std::str::from_utf8(rest).ok()?;
     let (kind, id) = text.strip_suffix('\0')?.split_once('\0')?;
+    entity_of(kind, id)
+}
+
+fn entity_of(kind: &str, id: &str) -> Option<EntityKey> {
     Some(EntityKey { kind: TypeName::new(kind).ok()?, id: EntityId::new(id).ok()? })
+}
+
+fn evicted(rest: &[u8]) -> Option<(EntityKey, Bucket)> {
+    let mut texts = std::str::from_utf8(rest).ok()?.strip_suffix('\0')?.splitn(3, '\0');
+    let key = entity_of(texts.next()?, texts.next()?)?;
+    Some((key, Bucket::from_stored(texts.next()?)))
+}
+
+fn device_and_scope(rest: &[u8]) -> Option<(ReplicaId, TypeName)> {
+    let (device, scope) = rest.split_at_checked(8)?;
+    let scope = std::str::from_utf8(scope).ok()?.strip_suffix('\0')?;
+    Some((ReplicaId(number(device)?), TypeName::new(scope).ok()?))
 }
 
 #[cfg(test)]
@@ -168,11 +268,20 @@ mod tests {
         let ann = Write::Actor(ReplicaId(7), ActorName::new("ann").expect("a name"));
         let stored = ann.to_stored();
         assert_eq!(stored.name, [1, 0, 0, 0, 0, 0, 0, 0, 7]);
-        assert_eq!(Write::from_stored(&stored.name, &stored.bytes).expect("stored"), ann);
-        let unknown =
-            |name: &[u8]| matches!(Write::from_stored(name, &stored.bytes), Err(StoredError::Name { .. }));
-        let wrong: [&[u8]; 6] =
-            [b"", b"\x01", b"\x63\0", b"\x04a\0b", b"\x04a b\0c\0", b"\x05\0\0\0\0\0\0\0\0"];
+        let bytes = stored.bytes.expect("it is stored");
+        assert_eq!(Write::from_stored(&stored.name, &bytes).expect("stored"), ann);
+        let unknown = |name: &[u8]| matches!(Write::from_stored(name, &bytes), Err(StoredError::Name { .. }));
+        let wrong: [&[u8]; 9] = [
+            b"",
+            b"\x01",
+            b"\x63\0",
+            b"\x04a\0b",
+            b"\x04a b\0c\0",
+            b"\x05\0\0\0\0\0\0\0\0",
+            b"\x09a\0b\0",
+            b"\x0a\0\0\0\0\0\0\0\0a",
+            b"\x0c\0",
+        ];
         assert!(wrong.into_iter().all(unknown));
         let name = of_actor(ACTOR, ReplicaId(7));
         let reserved = rmp_serde::to_vec_named("no name").expect("written");

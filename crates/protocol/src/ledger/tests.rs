@@ -7,20 +7,24 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use syncline_core::clock::{Dot, ReplicaId};
-use syncline_core::entity::conflict::Conflict;
+use syncline_core::clock::ReplicaId;
+use syncline_core::entity::bucket::Bucket;
 use syncline_core::entity::{
     Action, ActorName, Claim, ClaimedTime, ClientClock, Decimal, EntityId, EntityKey, EntityType, Epoch,
-    FieldName, Outcome, Policy, Record, RefusalCode, Sequence, TypeName, Value,
+    FieldName, Outcome, Policy, Record, RecordVersion, RefusalCode, Sequence, TypeName, UserName, Value,
 };
 use syncline_core::time::{MonotonicMs, Now, WallMs};
 
 use super::*;
+use disk::Disk;
 
+mod aging;
 mod conflicts;
+mod disk;
 mod handlers;
 mod named;
 mod pushes;
+mod reading;
 mod rules;
 mod support;
 mod transactions;
@@ -28,65 +32,6 @@ mod typed;
 mod whole;
 
 const DEVICES: usize = 3;
-
-/// What survives a crash.
-#[derive(Clone, Debug, Default)]
-struct Disk {
-    actors: BTreeMap<ReplicaId, ActorName>,
-    numbers: BTreeMap<ReplicaId, Numbers>,
-    acked: BTreeMap<ReplicaId, Acked>,
-    results: BTreeMap<(ReplicaId, u64), Kept>,
-    records: BTreeMap<EntityKey, Record>,
-    conflicts: BTreeMap<ConflictId, Conflict>,
-    types: BTreeMap<TypeName, EntityType>,
-    ids: BTreeMap<(ReplicaId, EntityKey), EntityId>,
-    commits: u64,
-}
-
-impl Disk {
-    fn write(&mut self, batch: Vec<Write>) {
-        for write in batch {
-            let stored = write.to_stored();
-            let again = Write::from_stored(&stored.name, &stored.bytes).expect("it was just stored");
-            assert_eq!(again, write);
-            match again {
-                Write::Actor(number, name) => drop(self.actors.insert(number, name)),
-                Write::Numbers(number, numbers) => drop(self.numbers.insert(number, numbers)),
-                Write::Acked(number, acked) => drop(self.acked.insert(number, acked)),
-                Write::Result(dot, kept) => drop(self.results.insert((dot.replica, dot.counter), *kept)),
-                Write::Record(key, record) => drop(self.records.insert(key, *record)),
-                Write::Conflict(id, conflict) => drop(self.conflicts.insert(id, *conflict)),
-                Write::Type(ty) => drop(self.types.insert(ty.name.clone(), *ty)),
-                Write::Named(actor, key, id) => drop(self.ids.insert((actor, key), id)),
-                Write::Comment(..) => panic!("nobody says anything"),
-            }
-        }
-        self.commits += 1;
-    }
-
-    fn load(&self) -> Ledger {
-        let actors = self.actors.iter().map(|(&number, name)| Write::Actor(number, name.clone()));
-        let numbers = self.numbers.iter().map(|(&number, numbers)| Write::Numbers(number, numbers.clone()));
-        let acked = self.acked.iter().map(|(&number, &acked)| Write::Acked(number, acked));
-        let results = self.results.iter();
-        let results =
-            results.map(|(&(actor, n), kept)| Write::Result(Dot::new(actor, n), Box::new(kept.clone())));
-        let records = self.records.iter();
-        let records = records.map(|(key, record)| Write::Record(key.clone(), Box::new(record.clone())));
-        let conflicts = self.conflicts.iter();
-        let conflicts = conflicts.map(|(&id, conflict)| Write::Conflict(id, Box::new(conflict.clone())));
-        let stored = actors.chain(numbers).chain(acked).chain(results).chain(records).chain(conflicts);
-        let stored = stored.chain(self.types.values().map(|ty| Write::Type(Box::new(ty.clone()))));
-        let ids = self.ids.iter();
-        let stored =
-            stored.chain(ids.map(|((actor, key), id)| Write::Named(*actor, key.clone(), id.clone())));
-        Ledger::load(types(), Epoch(1), stored.collect::<Vec<_>>()).expect("it was written by a ledger")
-    }
-
-    fn head(&self) -> Sequence {
-        self.records.values().map(|record| record.seq).max().unwrap_or_default()
-    }
-}
 
 fn types() -> Vec<EntityType> {
     [("sum", Policy::Additive), ("text", Policy::Lww), ("ask", Policy::Manual)]
@@ -104,6 +49,10 @@ fn name(device: usize) -> ActorName {
     ActorName::device(&format!("d{device}")).expect("a name")
 }
 
+fn user() -> UserName {
+    UserName::new("ann").expect("a name")
+}
+
 fn field() -> FieldName {
     FieldName::new("v").expect("a name")
 }
@@ -114,7 +63,7 @@ struct Device {
     ops: Vec<PushOp>,
     told: BTreeMap<u64, OpResult>,
     copy: BTreeMap<EntityKey, Record>,
-    pos: Sequence,
+    cursor: Option<Cursor>,
     /// What the server said it knows that it has stored.
     acked: Acked,
 }
@@ -124,7 +73,7 @@ struct World {
     ledger: Ledger,
     devices: Vec<Device>,
     /// The device behind each request of the present life of the server, and where it was.
-    asked: Vec<(usize, Sequence)>,
+    asked: Vec<(usize, Option<Cursor>)>,
     /// The commit that is under way.
     under_way: Option<(LedgerCommit, Vec<Write>)>,
     now_ms: u64,
@@ -182,9 +131,15 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 impl World {
     fn new() -> Self {
         let disk = Disk::default();
-        let ledger = disk.load();
+        let ledger = disk.load(types(), Epoch(1));
         let devices = (0..DEVICES).map(|_| Device::default()).collect();
-        Self { disk, ledger, devices, asked: Vec::new(), under_way: None, now_ms: 1_000 }
+        let mut world = Self { disk, ledger, devices, asked: Vec::new(), under_way: None, now_ms: 1_000 };
+        for device in 0..DEVICES {
+            let (request, about) = (world.request(device), DeviceAbout::default());
+            let bind = Input::Bind { request, actor: name(device), user: user(), about };
+            world.handle(bind).and_then(|()| world.flush()).expect("a device is bound");
+        }
+        world
     }
 
     fn step(&mut self, step: &Step) -> Result<(), TestCaseError> {
@@ -205,7 +160,7 @@ impl World {
             Step::Crash => {
                 self.under_way = None;
                 self.asked.clear();
-                self.ledger = self.disk.load();
+                self.ledger = self.disk.load(types(), Epoch(1));
             }
         }
         Ok(())
@@ -246,28 +201,38 @@ impl World {
             deps: Default::default(),
             refs: Default::default(),
             schema_v: 1,
+            unreadable: false,
             tx: None,
         });
     }
 
     fn push(&mut self, device: usize, ops: Vec<PushOp>) -> Result<(), TestCaseError> {
         let request = self.request(device);
-        self.handle(Input::Push { request, actor: name(device), clock: ClientClock::default(), ops })
+        self.handle(Input::Push {
+            request,
+            actor: name(device),
+            user: user(),
+            clock: ClientClock::default(),
+            ops,
+        })
     }
 
     fn pull(&mut self, device: usize, count_max: usize) -> Result<(), TestCaseError> {
-        let (request, pos) = (self.request(device), self.devices[device].pos);
-        self.handle(Input::Pull { request, actor: name(device), pos, count_max })
+        let (request, cursor) = (self.request(device), self.devices[device].cursor);
+        let scopes = vec![PullScope { scope: everything(), cursor, count_max }];
+        self.handle(Input::Pull { request, actor: name(device), user: user(), scopes })
     }
 
     /// A device has stored what it was told without a hole; it may say more than that, or repeat an old place.
     fn ack(&mut self, device: usize, more: u64) -> Result<(), TestCaseError> {
         let request = self.request(device);
-        let Device { told, pos, .. } = &self.devices[device];
+        let Device { told, cursor, .. } = &self.devices[device];
         let through = (1..).take_while(|n| told.contains_key(n)).count() as u64;
-        let pos = if more == 2 { Sequence(pos.0 / 2) } else { *pos };
-        let acked = Acked { pos, results_through: through + more };
-        self.handle(Input::Ack { request, actor: name(device), acked })
+        let half = |cursor: Cursor| Cursor { pos: Sequence(cursor.pos.0 / 2), ..cursor };
+        let cursor = if more == 2 { cursor.map(half) } else { *cursor };
+        let cursors = cursor.map(|cursor| (everything().name, cursor)).into_iter().collect();
+        let ack = Ack { cursors, results_through: through + more, backlog: None };
+        self.handle(Input::Ack { request, actor: name(device), user: user(), ack })
     }
 
     fn flush(&mut self) -> Result<(), TestCaseError> {
@@ -277,7 +242,7 @@ impl World {
     }
 
     fn request(&mut self, device: usize) -> RequestId {
-        self.asked.push((device, self.devices[device].pos));
+        self.asked.push((device, self.devices[device].cursor));
         RequestId(self.asked.len() as u64 - 1)
     }
 
@@ -291,68 +256,100 @@ impl World {
                     prop_assert!(self.under_way.is_none(), "one commit at a time");
                     self.under_way = Some((commit, batch));
                 }
+                Effect::Moved { head, .. } => prop_assert!(head <= self.disk.head()),
+                Effect::Ask { .. } => panic!("no type has a handler here"),
                 Effect::Answer { request, answer } => {
                     self.answered(self.asked[request.0 as usize], answer)?
                 }
-                Effect::Ask { .. } => panic!("no type has a handler here"),
             }
         }
         Ok(())
     }
 
     /// Whatever is told is on the disk, and is what was told before.
-    fn answered(&mut self, (device, from): (usize, Sequence), answer: Answer) -> Result<(), TestCaseError> {
+    fn answered(
+        &mut self,
+        (device, from): (usize, Option<Cursor>),
+        answer: Answer,
+    ) -> Result<(), TestCaseError> {
         let name = name(device);
-        let actor = self.disk.actors.iter().find(|(_, known)| **known == name).map(|(&actor, _)| actor);
-        let Device { told, copy, pos, acked: known, .. } = &mut self.devices[device];
+        let actor = self.disk.actor(&name);
+        let Device { told, acked: known, .. } = &mut self.devices[device];
         match answer {
-            Answer::Acked(acked) => {
-                let stored = actor.and_then(|actor| self.disk.acked.get(&actor));
-                prop_assert!(stored.copied().unwrap_or_default().pos >= acked.pos);
-                let last = actor.and_then(|actor| self.disk.numbers.get(&actor)).map_or(0, Numbers::last);
-                prop_assert!(acked.results_through <= last && acked.pos <= self.disk.head());
-                prop_assert!(acked.pos >= known.pos && acked.results_through >= known.results_through);
-                *known = acked;
+            Answer::Acked { acked, .. } => {
+                let stored = self.disk.find(|write| match write {
+                    Write::Acked(of, acked) if Some(*of) == actor => Some(acked.clone()),
+                    _ => None,
+                });
+                let stored = stored.unwrap_or_default();
+                prop_assert!(place(&stored) >= place(&acked));
+                let last = self.disk.find(|write| match write {
+                    Write::Numbers(of, numbers) if Some(*of) == actor => Some(numbers.last()),
+                    _ => None,
+                });
+                let last = last.unwrap_or_default();
+                prop_assert!(acked.results_through <= last && place(&acked) <= self.disk.head());
+                prop_assert!(place(&acked) >= place(known) && acked.results_through >= known.results_through);
+                *known = *acked;
             }
-            Answer::Refused(NumbersError::Gap { .. }) => {}
+            Answer::Refused(Refused::Numbers(NumbersError::Gap { .. })) => {}
             Answer::Refused(refusal) => prop_assert!(false, "{refusal}"),
             Answer::TypeDefined { .. }
             | Answer::TypeRefused(_)
             | Answer::Conflict { .. }
-            | Answer::ConflictRefused(_) => {
-                panic!("nobody asked for that")
+            | Answer::ConflictRefused(_) => panic!("nobody asked for that"),
+            Answer::Device { binding, .. } => {
+                let stored = self.disk.find(|write| match write {
+                    Write::Device(of, binding) if Some(*of) == actor => Some(binding.clone()),
+                    _ => None,
+                });
+                prop_assert_eq!(stored, Some(binding));
             }
             Answer::Pushed { results, fence, .. } => {
                 prop_assert!(fence <= self.disk.head());
-                let actor =
-                    self.disk.actors.iter().find(|(_, known)| **known == name).map(|(&actor, _)| actor);
                 for status in results {
-                    let OpStatus::Done(result) = status else { panic!("nothing defers here") };
-                    let stored = actor.and_then(|actor| self.disk.results.get(&(actor, result.n)));
+                    let OpStatus::Done(result) = status else { panic!("nothing is old yet: {status:?}") };
+                    let stored = self.disk.find(|write| match write {
+                        Write::Result(dot, kept) if Some(dot.replica) == actor && dot.counter == result.n => {
+                            Some(kept.result.clone())
+                        }
+                        _ => None,
+                    });
                     let result = OpResult { is_duplicate: false, ..*result };
-                    prop_assert_eq!(stored.map(|kept| &kept.result), Some(&result));
+                    prop_assert_eq!(stored.as_ref(), Some(&result));
                     let before = told.entry(result.n).or_insert_with(|| result.clone());
                     prop_assert_eq!(&*before, &result);
                 }
             }
-            Answer::Changes { records, pos: next, head, results } => {
-                prop_assert!(next >= from && head <= self.disk.head());
-                for result in results {
-                    prop_assert!(result.n > known.results_through, "what is acknowledged is not told again");
-                    let before = told.entry(result.n).or_insert_with(|| result.clone());
-                    prop_assert_eq!(&*before, &result);
-                }
-                if from != *pos {
-                    // The device has gone on meanwhile, and does not look at it.
-                    return Ok(());
-                }
-                *pos = next;
-                for (key, record) in records {
-                    let is_newer = copy.get(&key).is_none_or(|known| known.ver < record.ver);
-                    prop_assert!(is_newer, "a record comes again only when it has changed");
-                    copy.insert(key, record);
-                }
-            }
+            Answer::Pulled(pulled) => return self.pulled(device, from, *pulled),
+            Answer::Noted => {}
+        }
+        Ok(())
+    }
+
+    fn pulled(&mut self, device: usize, from: Option<Cursor>, pulled: Pulled) -> Result<(), TestCaseError> {
+        let Device { told, copy, cursor, acked: known, .. } = &mut self.devices[device];
+        let Pulled { mut scopes, as_of, results, .. } = pulled;
+        let PulledScope { reset, changes, cursor: next, .. } = scopes.pop().expect("it was asked for");
+        prop_assert!(reset.is_none() && next.pos >= from.map_or(Sequence(0), |from| from.pos));
+        prop_assert!(as_of <= self.disk.head());
+        for result in results {
+            prop_assert!(result.n > known.results_through, "what is acknowledged is not told again");
+            let before = told.entry(result.n).or_insert_with(|| result.clone());
+            prop_assert_eq!(&*before, &result);
+        }
+        if from != *cursor {
+            // The device has gone on meanwhile, and does not look at it.
+            return Ok(());
+        }
+        *cursor = Some(next);
+        for change in changes {
+            let (PullChange::Put(key, record) | PullChange::Delete(key, record)) = change else {
+                panic!("nothing leaves everything: {change:?}")
+            };
+            let is_newer = copy.get(&key).is_none_or(|known| known.ver < record.ver);
+            prop_assert!(is_newer, "a record comes again only when it has changed");
+            copy.insert(key, *record);
         }
         Ok(())
     }
@@ -369,10 +366,24 @@ impl World {
         for device in 0..DEVICES {
             self.pull(device, usize::MAX)?;
             prop_assert_eq!(self.devices[device].told.len(), self.devices[device].ops.len());
-            prop_assert_eq!(&self.devices[device].copy, &self.disk.records);
+            prop_assert!(alive(&self.devices[device].copy).eq(alive(&self.disk.records())));
         }
         Ok(())
     }
+}
+
+fn alive(records: &BTreeMap<EntityKey, Record>) -> impl Iterator<Item = (&EntityKey, &Record)> {
+    records.iter().filter(|(_, record)| !record.deleted)
+}
+
+fn place(acked: &Acked) -> Sequence {
+    acked.scopes.get(&everything().name).map_or(Sequence(0), |scope| scope.pos)
+}
+
+fn everything() -> Scope {
+    let whole = |ty: EntityType| Section { bucket: Bucket::whole(&ty.name), kind: ty.name };
+    let sections = types().into_iter().map(whole).collect();
+    Scope { name: TypeName::new("everything").expect("a name"), sections }
 }
 
 fn number(value: Option<&Value>) -> Decimal {
@@ -402,21 +413,18 @@ proptest! {
                 }
             }
         }
+        let records = world.disk.records();
         for (key, sum) in sums {
-            prop_assert_eq!(number(world.disk.records[&key].value(&field())), sum);
+            prop_assert_eq!(number(records[&key].value(&field())), sum);
         }
         // The log has no gaps: as many places as there were changes. And it is the same when it is loaded again.
-        let changes: u64 = world.disk.records.values().map(|record| record.ver.0).sum();
+        let changes: u64 = records.values().map(|record| record.ver.0).sum();
         prop_assert_eq!(world.disk.head(), Sequence(changes));
-        let mut again = world.disk.load();
-        let request = RequestId(0);
-        again.handle(Now::default(), Input::Pull { request, actor: name(9), pos: Sequence(0), count_max: usize::MAX });
-        let Some(Effect::Answer { answer: Answer::Changes { records, .. }, .. }) = again.poll_effect() else {
-            panic!("a pull is answered");
-        };
-        let seqs: Vec<Sequence> = records.iter().map(|(_, record)| record.seq).collect();
-        prop_assert!(seqs.is_sorted());
-        prop_assert_eq!(records.into_iter().collect::<BTreeMap<_, _>>(), world.disk.records);
+        let again = world.disk.load(types(), Epoch(1));
+        for (key, record) in &records {
+            prop_assert_eq!(again.record(key), Some(record));
+        }
+        prop_assert_eq!(&again.log, &world.ledger.log);
         prop_assert!(again.conflicts().eq(world.ledger.conflicts()));
         // At most one conflict of an entity is open, and of what was deleted none.
         let open: Vec<_> = again.conflicts().filter(|(_, conflict)| conflict.is_open()).collect();

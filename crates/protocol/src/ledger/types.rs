@@ -2,7 +2,7 @@
 
 use syncline_core::entity::{EntityType, TypeError, TypeName};
 
-use super::LedgerLoadError;
+use super::load::LedgerLoadError;
 use super::machine::Ledger;
 use super::message::{Answer, Write};
 

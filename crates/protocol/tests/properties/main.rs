@@ -3,3 +3,4 @@
 mod outbox;
 mod presence;
 mod session;
+mod sync_v1;

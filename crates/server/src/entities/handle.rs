@@ -1,15 +1,29 @@
 //! How requests get to a ledger.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
-use syncline_core::entity::Actors;
-use syncline_protocol::ledger::{Answer, Input, Ledger, RequestId};
-use tokio::sync::{mpsc, oneshot};
+use syncline_core::entity::{ActorName, Actors, Epoch};
+use syncline_protocol::ledger::{Answer, Input, Ledger, RequestId, Section};
+use tokio::sync::{broadcast, mpsc, oneshot};
+
+use super::open::Secret;
+use crate::limits::REVOCATIONS_MAX;
 
 /// Reaches the task of a ledger.
 #[derive(Clone)]
 pub(crate) struct LedgerHandle {
     inbox: mpsc::Sender<ToLedger>,
+    key: Secret,
+    epoch: Epoch,
+    moved: broadcast::Sender<Moved>,
+    /// Devices that were shut out just now.
+    revoked: broadcast::Sender<ActorName>,
+}
+
+/// Where records have changed, durably.
+#[derive(Clone, Debug)]
+pub(crate) struct Moved {
+    pub(crate) sections: Arc<BTreeSet<Section>>,
 }
 
 /// What a ledger answers, with the names of all actors in it.
@@ -39,8 +53,39 @@ pub(super) enum ToLedger {
 pub(crate) struct LedgerDown;
 
 impl LedgerHandle {
-    pub(super) fn new(inbox: mpsc::Sender<ToLedger>) -> Self {
-        Self { inbox }
+    pub(super) fn new(
+        inbox: mpsc::Sender<ToLedger>,
+        key: Secret,
+        epoch: Epoch,
+        moved: broadcast::Sender<Moved>,
+    ) -> Self {
+        Self { inbox, key, epoch, moved, revoked: broadcast::Sender::new(REVOCATIONS_MAX) }
+    }
+
+    /// Returns the key that cursors are signed with.
+    pub(crate) fn key(&self) -> &Secret {
+        &self.key
+    }
+
+    /// Returns the life of the log.
+    pub(crate) fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// Says that a device was shut out.
+    pub(crate) fn tell_revoked(&self, device: ActorName) {
+        // Nobody may be listening.
+        drop(self.revoked.send(device));
+    }
+
+    /// Returns where it is told which devices are shut out from now on.
+    pub(crate) fn revoked(&self) -> broadcast::Receiver<ActorName> {
+        self.revoked.subscribe()
+    }
+
+    /// Returns where it is told what has changed from now on.
+    pub(crate) fn moved(&self) -> broadcast::Receiver<Moved> {
+        self.moved.subscribe()
     }
 
     /// Has the ledger take in what `input` makes, and waits for the answer.

@@ -5,10 +5,12 @@
 //! * `open`: the ledger as the store has it.
 
 mod handle;
+mod http;
 mod open;
 mod task;
 
 pub(crate) use self::{
-    handle::{LedgerDown, LedgerHandle},
+    handle::{Answered, LedgerDown, LedgerHandle, Moved},
+    http::routes,
     open::{OpenError, open},
 };

@@ -11,10 +11,15 @@ use syncline_protocol::{
     ledger::{Effect, Input, Ledger, LedgerCommit, RequestId, Verdict, Write},
 };
 use syncline_store::{Batch, RecordTooLong, records::ledger::LedgerShelf};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot};
 
-use super::handle::{Answered, Found, ToLedger};
-use crate::{epoch::Epoch, limits::LEDGER_TURN_MAX, storage::StoreDown, work::Work};
+use super::handle::{Answered, Found, Moved, ToLedger};
+use crate::{
+    epoch::Epoch,
+    limits::{LEDGER_TURN_MAX, MOVES_MAX},
+    storage::StoreDown,
+    work::Work,
+};
 
 /// Owns a ledger, and what of it is stored.
 pub(super) struct LedgerTask {
@@ -30,6 +35,7 @@ pub(super) struct LedgerTask {
     found: VecDeque<(LedgerCommit, Found)>,
     committing: Option<LedgerCommit>,
     commit: Work<Result<(), StoreDown>>,
+    moved: broadcast::Sender<Moved>,
 }
 
 /// The store did not take a commit: nothing more is said.
@@ -43,6 +49,7 @@ impl LedgerTask {
         inbox: mpsc::Receiver<ToLedger>,
     ) -> Self {
         Self {
+            moved: broadcast::Sender::new(MOVES_MAX),
             epoch,
             machine,
             shelf,
@@ -54,6 +61,11 @@ impl LedgerTask {
             committing: None,
             commit: Work::NONE,
         }
+    }
+
+    /// Returns where it is told what has changed.
+    pub(super) fn moved(&self) -> broadcast::Sender<Moved> {
+        self.moved.clone()
     }
 
     /// Serves until the epoch ends: what was taken in by then is stored and answered.
@@ -131,6 +143,10 @@ impl LedgerTask {
         while let Some(effect) = self.machine.poll_effect() {
             match effect {
                 Effect::Commit { commit, batch } => self.begin(commit, &batch)?,
+                Effect::Moved { sections, .. } => {
+                    // Nobody may be listening.
+                    drop(self.moved.send(Moved { sections: Arc::new(sections) }));
+                }
                 Effect::Answer { request, answer } => {
                     let actors = self.actors();
                     if let Some(asked) = self.asked.remove(&request) {
@@ -163,7 +179,10 @@ impl LedgerTask {
         let mut batch = Batch::new();
         for write in writes {
             let stored = write.to_stored();
-            self.shelf.put(&mut batch, &stored.name, &stored.bytes)?;
+            match &stored.bytes {
+                Some(bytes) => self.shelf.put(&mut batch, &stored.name, bytes)?,
+                None => self.shelf.delete(&mut batch, &stored.name),
+            }
         }
         Ok(batch)
     }

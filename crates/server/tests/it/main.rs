@@ -5,6 +5,7 @@
 
 mod churn;
 mod documents;
+mod entities;
 mod hocuspocus;
 mod http;
 mod loading;

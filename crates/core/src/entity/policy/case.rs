@@ -27,6 +27,8 @@ pub enum Ruling {
     Server,
     /// The op's values are taken.
     Client,
+    /// Of each field the later write is taken.
+    Lww,
     /// These values are taken.
     Compute(Values),
     /// People decide.

@@ -14,20 +14,24 @@ pub(super) fn decide(case: &Case<'_>) -> Decision {
     match (case.scene.ruling, case.stale) {
         (Some(Ruling::Veto), _) => Decision::refused(RefusalCode::ValidationFailed),
         (Some(Ruling::Escalate), _) => common::open(case, case.kind_of_loss()),
-        (Some(Ruling::Server | Ruling::Client | Ruling::Compute(_)) | None, false) => {
+        (Some(Ruling::Server | Ruling::Client | Ruling::Lww | Ruling::Compute(_)) | None, false) => {
             common::client_wins(case)
         }
         (Some(Ruling::Server), true) => common::superseded(case, case.kind_of_loss()),
         (Some(Ruling::Client), true) => common::client_wins(case),
+        (Some(Ruling::Lww), true) => later_wins(case),
         (Some(Ruling::Compute(values)), true) => compute(case, values),
         (None, true) => match case.scene.ty.fallback {
             Some(Fallback::Server) => common::superseded(case, case.kind_of_loss()),
             Some(Fallback::Client) => common::client_wins(case),
-            Some(Fallback::Lww) if case.is_delete() => common::delete(case),
-            Some(Fallback::Lww) => merge::decide(case, Some(FieldRule::Lww)),
+            Some(Fallback::Lww) => later_wins(case),
             Some(Fallback::Manual) | None => common::manual(case),
         },
     }
+}
+
+fn later_wins(case: &Case<'_>) -> Decision {
+    if case.is_delete() { common::delete(case) } else { merge::decide(case, Some(FieldRule::Lww)) }
 }
 
 /// The record gets the values that the rule computed; what they replace on either side is kept.

@@ -84,9 +84,9 @@ impl Ledger {
         if push.turns.is_empty() {
             let device = &self.devices[&actor];
             let numbered: Vec<Numbered> = push.ops.iter().map(|op| op.numbered).collect();
-            match device.numbers.turns(&numbered, |n| device.kept.get(&n).map(|kept| kept.hash)) {
+            match device.numbers.turns(&numbered, |n| device.hash(n)) {
                 Ok(turns) => push.turns = turns,
-                Err(refusal) => return Some(Answer::Refused(refusal)),
+                Err(refusal) => return Some(Answer::Refused(refusal.into())),
             }
         }
         let arrival = Arrival { now, shift_ms: push.shift_ms };
@@ -95,7 +95,7 @@ impl Ledger {
             match turn {
                 Turn::Duplicate => {
                     let again = self.again(Dot::new(actor, unit[0].numbered.n));
-                    push.statuses.push(OpStatus::Done(Box::new(again)));
+                    push.statuses.push(again);
                 }
                 Turn::New | Turn::Again => match self.take(arrival, actor, unit, &push.asked) {
                     Taken::Statuses(statuses) => {
@@ -129,9 +129,11 @@ impl Ledger {
         }
     }
 
-    fn again(&self, dot: Dot) -> OpResult {
-        let kept = &self.devices[&dot.replica].kept[&dot.counter];
-        OpResult { is_duplicate: true, ..kept.result.clone() }
+    fn again(&self, dot: Dot) -> OpStatus {
+        match self.devices[&dot.replica].kept.get(&dot.counter) {
+            Some(kept) => OpStatus::Done(Box::new(OpResult { is_duplicate: true, ..kept.result.clone() })),
+            None => OpStatus::Aged { n: dot.counter },
+        }
     }
 
     /// Decides a unit and gathers what it does.

@@ -40,11 +40,8 @@ impl Ledger {
         let superseded_by = (decision.outcome == Outcome::Superseded).then(|| self.winner(&key, &decision));
         if let Some(change) = &decision.change {
             let mut record = change.applied_to(self.records.get(&key));
-            record.seq = self.log.append(key.clone());
-            record.epoch = self.epoch;
             record.schema_v = schema_v;
-            self.gathered.push(Write::Record(key.clone(), Box::new(record.clone())));
-            self.records.insert(key.clone(), record);
+            self.put_record(&key, record);
         }
         if key != sent {
             self.name(dot, sent, &key);

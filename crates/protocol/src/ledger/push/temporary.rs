@@ -3,7 +3,7 @@
 use syncline_core::entity::{Action, EntityId, EntityKey, Value, Values};
 
 use super::view::View;
-use crate::ledger::machine::Device;
+use crate::ledger::device::Device;
 use crate::ledger::message::PushOp;
 
 /// An op that names entities as the server does.

@@ -14,7 +14,8 @@ use syncline_core::time::WallMs;
 use super::asked::{Asked, Guard, Judged, Question, amend};
 use super::temporary::{Rewritten, creates};
 use super::{Decided, fails};
-use crate::ledger::machine::{Device, Ledger};
+use crate::ledger::device::Device;
+use crate::ledger::machine::Ledger;
 use crate::ledger::message::{Deferral, DeferralCode, PushOp, PushSeen};
 
 /// When a push came.
@@ -168,6 +169,9 @@ impl<'a> View<'a> {
         let pushed = &rewritten.op;
         let record = self.record(&pushed.entity);
         let (context, seen, problem) = match self.context(record, pushed) {
+            Ok((context, seen)) if pushed.unreadable => {
+                (context, seen, Some(Problem::Refused(RefusalCode::ValidationFailed)))
+            }
             Ok((context, seen)) => (context, seen, self.problem(&rewritten)),
             Err(problem) => (Context::default(), None, Some(problem)),
         };

@@ -122,13 +122,11 @@ fn questions_are_bounded() {
 /// What a handler is shown is durable.
 #[test]
 fn a_question_waits_for_what_it_rests_on() {
-    let mut ledger = bench().ledger;
-    let actor = ActorName::device("d1").expect("a name");
+    let mut bench = bench();
+    bench.bind("d1");
+    let mut ledger = bench.ledger;
     let ops = vec![create(1, "text/a", &[]), create(2, "handled/a", &[])];
-    ledger.handle(
-        Now::default(),
-        Input::Push { request: RequestId(1), actor, clock: ClientClock::default(), ops },
-    );
+    ledger.handle(Now::default(), push_of(RequestId(1), "d1", ops));
     let Some(Effect::Commit { commit, batch }) = ledger.poll_effect() else { panic!("it commits first") };
     assert!(batch.iter().any(|write| matches!(write, Write::Result(..))));
     assert_eq!(ledger.poll_effect(), None);

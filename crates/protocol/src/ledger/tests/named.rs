@@ -8,7 +8,7 @@ use super::*;
 fn bench() -> Bench {
     let field = FieldName::new("product").expect("a name");
     let product = a_type("product", Policy::Lww);
-    let refs = vec![Reference { field, target: product.name.clone() }];
+    let refs = vec![Reference { field, target: product.name.clone(), on_delete: Default::default() }];
     let order = EntityType { refs, ..a_type("order", Policy::Lww) };
     let handled = a_type("handled", Policy::Lww);
     let settings = Settings { handled: [handled.name.clone()].into(), ..Settings::default() };

@@ -1,5 +1,7 @@
 //! A ledger whose commits are durable at once, and ops in few words.
 
+use std::collections::BTreeSet;
+
 use syncline_core::entity::Values;
 
 use super::*;
@@ -12,6 +14,7 @@ pub(super) struct Bench {
     pub(super) asks: Vec<(AskId, PushOp, Option<Record>)>,
     pub(super) now_ms: u64,
     requests: u64,
+    bound: BTreeSet<String>,
     types: Vec<EntityType>,
     settings: Settings,
 }
@@ -21,7 +24,17 @@ impl Bench {
         let ledger = Ledger::load(types.clone(), Epoch(1), []).expect("good types");
         let ledger = ledger.with_settings(settings.clone());
         let (stored, answers, asks) = Default::default();
-        Self { ledger, stored, answers, asks, now_ms: 1_000, requests: 0, types, settings }
+        Self {
+            ledger,
+            stored,
+            answers,
+            asks,
+            now_ms: 1_000,
+            requests: 0,
+            bound: BTreeSet::new(),
+            types,
+            settings,
+        }
     }
 
     pub(super) fn handle(&mut self, input: Input) {
@@ -34,6 +47,7 @@ impl Bench {
                     self.stored.extend(batch);
                     self.ledger.handle(now, Input::Committed(commit));
                 }
+                Effect::Moved { .. } => {}
                 Effect::Answer { request, answer } => drop(self.answers.insert(request, answer)),
                 Effect::Ask { ask, op, server, .. } => {
                     self.asks.push((ask, *op, server.map(|record| *record)))
@@ -49,10 +63,18 @@ impl Bench {
 
     /// Sends ops; the answer is there once all handlers have spoken.
     pub(super) fn send(&mut self, device: &str, ops: &[PushOp]) -> RequestId {
+        self.bind(device);
         let request = self.request();
-        let actor = ActorName::device(device).expect("a name");
-        self.handle(Input::Push { request, actor, clock: ClientClock::default(), ops: ops.to_vec() });
+        self.handle(push_of(request, device, ops.to_vec()));
         request
+    }
+
+    pub(super) fn bind(&mut self, device: &str) {
+        if self.bound.insert(device.to_owned()) {
+            let (request, about) = (self.request(), DeviceAbout::default());
+            let actor = ActorName::device(device).expect("a name");
+            self.handle(Input::Bind { request, actor, user: user(), about });
+        }
     }
 
     pub(super) fn push(&mut self, device: &str, ops: &[PushOp]) -> Vec<OpStatus> {
@@ -89,11 +111,16 @@ impl Bench {
     }
 }
 
+pub(super) fn push_of(request: RequestId, device: &str, ops: Vec<PushOp>) -> Input {
+    let actor = ActorName::device(device).expect("a name");
+    Input::Push { request, actor, user: user(), clock: ClientClock::default(), ops }
+}
+
 /// What a store holds after these writes: of each name the last, in the order of names.
 pub(super) fn last_of_each(stored: &[Write]) -> Vec<Write> {
-    let stored = stored.iter().map(Write::to_stored);
-    let last: BTreeMap<Vec<u8>, Vec<u8>> = stored.map(|stored| (stored.name, stored.bytes)).collect();
-    last.iter().map(|(name, bytes)| Write::from_stored(name, bytes).expect("it was stored")).collect()
+    let mut disk = Disk::default();
+    disk.write(stored.to_vec());
+    disk.stored()
 }
 
 pub(super) fn word(status: &OpStatus) -> &'static str {
@@ -102,6 +129,7 @@ pub(super) fn word(status: &OpStatus) -> &'static str {
             DeferralCode::DependencyFailed => "deferred: dependency-failed",
             DeferralCode::HandlerUnavailable => "deferred: handler-unavailable",
         },
+        OpStatus::Aged { .. } => "aged",
         OpStatus::Done(result) if result.is_duplicate => "duplicate",
         OpStatus::Done(result) => match &result.outcome {
             Outcome::Applied => "applied",
@@ -116,7 +144,7 @@ pub(super) fn word(status: &OpStatus) -> &'static str {
 pub(super) fn result(status: &OpStatus) -> &OpResult {
     match status {
         OpStatus::Done(result) => result,
-        OpStatus::Deferred { .. } => panic!("{status:?}"),
+        OpStatus::Aged { .. } | OpStatus::Deferred { .. } => panic!("{status:?}"),
     }
 }
 
@@ -153,6 +181,7 @@ pub(super) fn op(n: u64, key: &str, action: Action) -> PushOp {
         deps: Default::default(),
         refs: Default::default(),
         schema_v: 1,
+        unreadable: false,
         tx: None,
     }
 }

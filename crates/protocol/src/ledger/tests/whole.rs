@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 
-use syncline_core::entity::conflict::{Choice, Request};
+use syncline_core::entity::conflict::{Choice, Conflict, Request};
 use syncline_core::entity::{RecordVersion, Reference};
 
 use super::support::*;
@@ -97,7 +97,11 @@ fn load(store: &Store) -> Ledger {
     let policies = [Policy::Additive, Policy::Lww, Policy::Manual, Policy::ServerWins, Policy::Lww];
     let types = KINDS.iter().zip(policies).map(|(name, policy)| {
         let target = TypeName::new("text").expect("a name");
-        let refs = vec![Reference { field: FieldName::new("ref").expect("a name"), target }];
+        let refs = vec![Reference {
+            field: FieldName::new("ref").expect("a name"),
+            target,
+            on_delete: Default::default(),
+        }];
         EntityType { refs, ..a_type(name, policy) }
     });
     let stored =
@@ -133,7 +137,10 @@ impl Store {
                 _ => {}
             }
             let stored = write.to_stored();
-            self.bytes.insert(stored.name, stored.bytes);
+            match stored.bytes {
+                Some(bytes) => drop(self.bytes.insert(stored.name, bytes)),
+                None => drop(self.bytes.remove(&stored.name)),
+            }
         }
         Ok(())
     }
@@ -162,7 +169,14 @@ impl Whole {
         let ledger = load(&store);
         let authors = (0..DEVICES).map(|_| Author::default()).collect();
         let (open, asks) = Default::default();
-        Self { store, ledger, authors, open, asks, under_way: None, requests: 0, now_ms: 1_000 }
+        let mut whole =
+            Self { store, ledger, authors, open, asks, under_way: None, requests: 0, now_ms: 1_000 };
+        for device in 0..DEVICES {
+            let (request, about) = (RequestId(0), DeviceAbout::default());
+            let bind = Input::Bind { request, actor: name(device), user: user(), about };
+            whole.handle(bind).and_then(|()| whole.flush()).expect("a device is bound");
+        }
+        whole
     }
 
     fn step(&mut self, step: &Step) -> Result<(), TestCaseError> {
@@ -253,7 +267,13 @@ impl Whole {
         self.requests += 1;
         let request = RequestId(self.requests);
         self.open.insert(request, device);
-        self.handle(Input::Push { request, actor: name(device), clock: ClientClock::default(), ops })
+        self.handle(Input::Push {
+            request,
+            actor: name(device),
+            user: user(),
+            clock: ClientClock::default(),
+            ops,
+        })
     }
 
     fn resolve(&mut self, which: usize, how: usize) -> Result<(), TestCaseError> {
@@ -289,6 +309,7 @@ impl Whole {
                     prop_assert!(self.under_way.is_none(), "one commit at a time");
                     self.under_way = Some((commit, batch));
                 }
+                Effect::Moved { .. } => {}
                 Effect::Ask { ask, .. } => self.asks.push(ask),
                 Effect::Answer { request, answer } => {
                     let Some(device) = self.open.remove(&request) else { continue };
@@ -301,7 +322,11 @@ impl Whole {
 
     fn answered(&mut self, device: usize, answer: Answer) -> Result<(), TestCaseError> {
         let Answer::Pushed { results, .. } = answer else {
-            prop_assert!(matches!(answer, Answer::Refused(NumbersError::Gap { .. })), "{:?}", answer);
+            prop_assert!(
+                matches!(answer, Answer::Refused(Refused::Numbers(NumbersError::Gap { .. }))),
+                "{:?}",
+                answer
+            );
             return Ok(());
         };
         let stored = self.store.results(device);

@@ -6,6 +6,7 @@ use syncline_core::time::WallMs;
 
 use super::result::{Told, dot, vector};
 use super::write::{Object, document, quoted_u64};
+use crate::ledger::Reset;
 
 /// What became of a push.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,23 +82,6 @@ pub struct ScopePage<'a> {
     pub progress: Option<(u64, u64)>,
 }
 
-/// Why a pass begins anew.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Reset {
-    /// What was deleted since the cursor is no longer known.
-    Expired,
-    /// The log has another life.
-    Epoch,
-    /// The scope stands for other buckets.
-    ScopeChanged,
-    /// The types have changed.
-    Schema,
-    /// The client has other records than the server.
-    Checksum,
-    /// The client asked for it.
-    Requested,
-}
-
 /// A change as a device sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change<'a> {
@@ -105,7 +89,7 @@ pub enum Change<'a> {
     Put(&'a EntityKey, &'a Record),
     /// It was deleted.
     Delete(&'a EntityKey, &'a Record),
-    /// It has left the scope, or may no longer be seen, if `permission`.
+    /// It is to be forgotten, though it was not deleted.
     Evict(&'a EntityKey, EvictReason),
     /// The document behind it has changed.
     Document {
@@ -211,19 +195,6 @@ impl ScopePage<'_> {
                 o.count("done", done);
                 o.count("total", total);
             });
-        }
-    }
-}
-
-impl Reset {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Expired => "expired",
-            Self::Epoch => "epoch",
-            Self::ScopeChanged => "scope_changed",
-            Self::Schema => "schema",
-            Self::Checksum => "checksum",
-            Self::Requested => "requested",
         }
     }
 }

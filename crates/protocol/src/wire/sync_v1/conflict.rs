@@ -67,7 +67,7 @@ pub fn unresolved_body(
     })
 }
 
-fn write(o: &mut Object<'_>, id: ConflictId, conflict: &Conflict, actors: &Actors) {
+pub(super) fn write(o: &mut Object<'_>, id: ConflictId, conflict: &Conflict, actors: &Actors) {
     let draft = conflict.draft();
     o.text("conflict_id", &conflict_name(id));
     o.count("rev", conflict.rev());

@@ -3,7 +3,7 @@
 //! * [`Push`] and the other requests: what a device asks, with actors by name.
 //! * [`RequestError`]: a body that is refused whole. What is wrong with one op only is a result of that op ([`OpFault`]).
 //! * [`Pushed`], [`Pulled`] and the other answers, which write themselves; [`Problem`]: what is written of a refusal.
-//! * [`Cursor`]: where a device is in a scope, sealed into a word that it keeps.
+//! * [`Cursor::seal`](crate::ledger::Cursor::seal): where a device is in a scope, as a word that it keeps.
 //!
 //! Invariants:
 //! * no body, whatever its bytes, takes more memory than a small multiple of its length, or panics;
@@ -17,6 +17,7 @@ mod device;
 mod fault;
 mod hash;
 mod json;
+mod live;
 mod problem;
 mod pull;
 mod push;
@@ -34,14 +35,16 @@ mod value;
 mod words;
 mod write;
 
-pub use answer::{Acknowledged, Change, EvictReason, Pulled, Pushed, Reset, ScopePage, UpgradeHint};
+pub use crate::ledger::Backlog;
+pub use answer::{Acknowledged, Change, EvictReason, Pulled, Pushed, ScopePage, UpgradeHint};
 pub use code::{Code, Retry};
 pub use conflict::{conflict_body, conflicts_body, resolved_body, unresolved_body};
 pub use device::{DeviceRequest, ScopeRequest};
 pub use fault::{FaultReason, OpFault};
 pub use json::JsonError;
+pub use live::LiveEvent;
 pub use problem::{Problem, Wrong};
-pub use pull::{Ack, AckedCursor, Backlog, Pull, PullScope};
+pub use pull::{Ack, AckedCursor, Pull, PullScope};
 pub use push::{Content, Push, Seen, SyncOp};
 pub use read::RequestError;
 pub use reconcile::{LastAck, Mutation, Reconcile, Short};
@@ -49,7 +52,9 @@ pub use reconciled::{Reconciled, ShortReconciled, ToldMutation};
 pub use resolve::{Resolve, conflict_id, conflict_name};
 pub use result::{Collision, Status, Told};
 pub use status::{
-    DeviceView, Health, RecordStatus, ScopeStatus, StatusAnswer, devices_body, scope_body, scopes_body,
-    type_body, types_body,
+    DeviceView, RecordStatus, ScopeStatus, StatusAnswer, devices_body, scope_body, scopes_body, type_body,
+    types_body,
 };
-pub use token::{Cursor, CursorError, CursorKey, CursorOwner, ShortHash};
+pub use time::format as time_text;
+pub use token::{CursorError, CursorKey, CursorOwner};
+pub use words::state as conflict_state_text;

@@ -8,7 +8,7 @@ use super::fault::OpFault;
 use super::json::push_step;
 use super::read::RequestError;
 use super::write::{Object, document};
-use crate::ledger::NumbersError;
+use crate::ledger::{DeviceRefusal, NumbersError, Refused};
 
 /// Why a request, or an op, is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub struct Problem {
     pub detail: Option<String>,
     /// What is wrong where.
     pub errors: Vec<Wrong>,
+    /// Where to pull on.
+    pub cursor: Option<String>,
     /// Of a gap: the number that would follow.
     pub expected_n: Option<u64>,
     /// Of a number that was used before: it, and whether its op held something else (`content`) or is `forgotten`.
@@ -56,6 +58,7 @@ impl Problem {
             retry_after_ms: None,
             detail: None,
             errors: Vec::new(),
+            cursor: None,
             expected_n: None,
             reused: None,
             min: None,
@@ -109,6 +112,7 @@ impl Problem {
         o.text("code", self.code.as_str());
         o.text("retry", self.retry.as_str());
         self.retry_after_ms.iter().for_each(|ms| o.count("retry_after_ms", *ms));
+        self.cursor.iter().for_each(|cursor| o.text("cursor", cursor));
         if !self.errors.is_empty() {
             o.objects("errors", &self.errors, |o, wrong| wrong.write(o));
         }
@@ -148,6 +152,19 @@ impl From<&RequestError> for Problem {
                 Self { max: Some(*max as u64), ..Self::new(Code::TooManyOps) }.because(error)
             }
         }
+    }
+}
+
+impl From<&Refused> for Problem {
+    fn from(refused: &Refused) -> Self {
+        let code = match refused {
+            Refused::Numbers(error) => return error.into(),
+            Refused::Device(DeviceRefusal::NotBound) => Code::DeviceNotBound,
+            Refused::Device(DeviceRefusal::Revoked) => Code::DeviceRevoked,
+            Refused::Device(DeviceRefusal::Mismatch) => Code::DeviceMismatch,
+            Refused::UnknownScope { .. } => Code::UnknownScope,
+        };
+        Self::new(code).because(refused)
     }
 }
 
@@ -259,7 +276,7 @@ mod tests {
     fn each_code_is_one_word_of_its_own() {
         let words: BTreeSet<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
         assert_eq!(words.len(), Code::ALL.len());
-        for code in Code::ALL {
+        for &code in Code::ALL {
             let is_word = code.as_str().bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
             assert!(is_word && (400..600).contains(&code.status()) && !code.title().is_empty(), "{code:?}");
         }

@@ -6,11 +6,11 @@ use bytes::Bytes;
 use data_encoding::BASE64;
 use syncline_core::entity::{ActorName, ClientClock, Decimal, EntityId, TypeName};
 use syncline_core::limits::{PULL_RECORDS_DEFAULT, PULL_RECORDS_MAX, PULL_SCOPES_MAX};
-use syncline_core::time::WallMs;
 
 use super::json::{Json, Kind, Node};
 use super::push::clock;
 use super::read::{self, Read, RequestError, each, expected, may, need};
+use crate::ledger::Backlog;
 
 /// A pull.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,17 +64,6 @@ pub struct Ack {
     pub results_through: Option<u64>,
     /// What waits in it.
     pub backlog: Option<Backlog>,
-}
-
-/// What waits in a device.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Backlog {
-    /// Ops that are not sent.
-    pub pending: u64,
-    /// When the oldest of them was made.
-    pub oldest_at: Option<WallMs>,
-    /// Ops that were refused and that nobody has looked at.
-    pub dead: u64,
 }
 
 impl Pull {

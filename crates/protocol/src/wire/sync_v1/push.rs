@@ -34,14 +34,16 @@ pub struct Push {
 pub struct SyncOp {
     /// Its number and content.
     pub numbered: Numbered,
-    /// What it says, or what is wrong with it.
-    pub content: Result<Content, Vec<OpFault>>,
+    /// What it says, without what is wrong.
+    pub content: Content,
+    /// What is wrong with it. An op with faults is refused; what it says still counts for others that depend on it.
+    pub faults: Vec<OpFault>,
 }
 
 /// What an op says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Content {
-    /// The entity. A `noop` need not name one.
+    /// The entity. A `noop` has none, nor has an op that gives it no good name.
     pub entity: Option<EntityKey>,
     /// What it does.
     pub action: Action,
@@ -86,6 +88,13 @@ impl Push {
         Self::read(Json::parse(body)?.root())
     }
 
+    /// Returns what is wrong with its ops, by their numbers, to be told with their results.
+    #[must_use]
+    pub fn faults(&self) -> BTreeMap<u64, Vec<OpFault>> {
+        let faulty = self.ops.iter().filter(|op| !op.faults.is_empty());
+        faulty.map(|op| (op.numbered.n, op.faults.clone())).collect()
+    }
+
     pub(super) fn read(body: Node<'_>) -> Read<Self> {
         let device = need(body, "device_id", read::device)?;
         let push = Self { device, clock: clock(body)?, ops: each(body, "ops", op_within_bounds(body))? };
@@ -95,6 +104,14 @@ impl Push {
             _ => Err(expected(from, "the number of the first op")),
         })?;
         Ok(push)
+    }
+}
+
+impl SyncOp {
+    /// Returns the op as a ledger takes it, also one that cannot be read; see [`Content::into_pushed`].
+    pub fn into_pushed(self, number: impl Fn(&ActorName) -> Option<ReplicaId>, schema_v: u32) -> PushOp {
+        let unreadable = !self.faults.is_empty();
+        PushOp { unreadable, ..self.content.into_pushed(self.numbered, number, schema_v) }
     }
 }
 
@@ -120,6 +137,21 @@ impl Seen {
 }
 
 impl Content {
+    /// Returns what an op says that only uses up its number.
+    const fn noop() -> Self {
+        Self {
+            entity: None,
+            action: Action::Noop,
+            seen: Seen::Record { ver: None, vv: None, hlc: None },
+            was: BTreeMap::new(),
+            time: ClaimedTime { hlc: None, at: None, seen: None },
+            deps: BTreeSet::new(),
+            tx: None,
+            refs: BTreeSet::new(),
+            schema_v: None,
+        }
+    }
+
     /// Returns the op as a ledger takes it. `number` returns the number of an actor that has one there; `schema_v` counts for
     /// an op that says nothing of its own.
     pub fn into_pushed(
@@ -143,6 +175,7 @@ impl Content {
             refs: self.refs,
             schema_v: self.schema_v.unwrap_or(schema_v),
             tx: self.tx,
+            unreadable: false,
         }
     }
 }
@@ -207,20 +240,23 @@ fn op(node: Node<'_>) -> Read<SyncOp> {
     let verb = need(node, "op", Verb::read)?;
     let n = need(node, "n", read::number)?;
     let numbered = Numbered { n, hash: content_hash(node), is_noop: verb == Verb::Noop };
+    if verb == Verb::Noop {
+        // Its author has given up whatever else it says.
+        return Ok(SyncOp { numbered, content: Content::noop(), faults: Vec::new() });
+    }
     let mut faults = Faults::of(node);
     let content = Content {
-        entity: entity(node, verb != Verb::Noop, &mut faults)?,
+        entity: entity(node, &mut faults)?,
         action: action(node, verb, &mut faults)?,
         seen: may(node, "ctx", |ctx| seen(ctx, &mut faults))?.unwrap_or_default(),
         was: may(node, "was", |was| Ok(optional_values(read::map(was)?, &mut faults)))?.unwrap_or_default(),
         time: ClaimedTime { hlc: may(node, "hlc", read::hlc)?, at: may(node, "at", read::time)?, seen: None },
         deps: each(node, "deps", read::number)?.into_iter().collect(),
         tx: may(node, "tx", read::label)?,
-        refs: each(node, "refs", |at| entity(at, true, &mut faults))?.into_iter().flatten().collect(),
+        refs: each(node, "refs", |at| entity(at, &mut faults))?.into_iter().flatten().collect(),
         schema_v: may(node, "schema_v", read::short)?,
     };
-    let content = if faults.is_empty() { Ok(content) } else { Err(faults.into_found()) };
-    Ok(SyncOp { numbered, content })
+    Ok(SyncOp { numbered, content, faults: faults.into_found() })
 }
 
 impl Default for Seen {
@@ -230,15 +266,10 @@ impl Default for Seen {
     }
 }
 
-fn entity<'a>(node: Node<'a>, is_needed: bool, faults: &mut Faults<'a>) -> Read<Option<EntityKey>> {
-    let kind = may(node, "type", |at| faults.name(at, TypeName::new))?;
-    let id = may(node, "id", |at| faults.name(at, EntityId::new))?;
-    for (name, is_there) in [("type", kind.is_some()), ("id", id.is_some())] {
-        if is_needed && !is_there {
-            return Err(read::missing(node, name));
-        }
-    }
-    Ok(kind.flatten().zip(id.flatten()).map(|(kind, id)| EntityKey { kind, id }))
+fn entity<'a>(node: Node<'a>, faults: &mut Faults<'a>) -> Read<Option<EntityKey>> {
+    let kind = need(node, "type", |at| faults.name(at, TypeName::new))?;
+    let id = need(node, "id", |at| faults.name(at, EntityId::new))?;
+    Ok(kind.zip(id).map(|(kind, id)| EntityKey { kind, id }))
 }
 
 pub(super) fn action<'a>(node: Node<'a>, verb: Verb, faults: &mut Faults<'a>) -> Read<Action> {

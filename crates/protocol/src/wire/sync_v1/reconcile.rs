@@ -59,8 +59,10 @@ pub struct Mutation {
     pub temp_id: Option<String>,
     /// Its content, as of an op.
     pub hash: ContentHash,
-    /// What it says, or what is wrong with it.
-    pub content: Result<Content, Vec<OpFault>>,
+    /// What it says, without what is wrong.
+    pub content: Content,
+    /// What is wrong with it.
+    pub faults: Vec<OpFault>,
 }
 
 impl Reconcile {
@@ -127,7 +129,8 @@ fn mutation(node: Node<'_>) -> Read<Mutation> {
         name: may(node, "client_mutation_id", read::label)?,
         temp_id,
         hash: content_hash(node),
-        content: if faults.is_empty() { Ok(content) } else { Err(faults.into_found()) },
+        content,
+        faults: faults.into_found(),
     })
 }
 

@@ -101,10 +101,21 @@ impl<'a> Told<'a> {
         if result.is_duplicate { Self::bare(result.n, Status::Duplicate(Some(Box::new(told)))) } else { told }
     }
 
-    /// Returns what is told of an op that could not be read.
+    /// Says what is wrong with an op that was refused for it.
     #[must_use]
-    pub fn unreadable(n: u64, faults: &[OpFault]) -> Self {
-        Self::bare(n, Status::Rejected(Problem::of_faults(faults)))
+    pub fn with_faults(self, faults: &[OpFault]) -> Self {
+        let status = match self.status {
+            Status::Rejected(_) if !faults.is_empty() => Status::Rejected(Problem::of_faults(faults)),
+            Status::Duplicate(Some(of)) => Status::Duplicate(Some(Box::new(of.with_faults(faults)))),
+            as_it_is @ (Status::Applied
+            | Status::Merged
+            | Status::Superseded
+            | Status::Conflict
+            | Status::Rejected(_)
+            | Status::Deferred(_)
+            | Status::Duplicate(None)) => as_it_is,
+        };
+        Self { status, ..self }
     }
 
     /// Returns what is told of an op of which nothing but its status is known.

@@ -4,8 +4,8 @@ use syncline_core::entity::{EntityKey, RecordVersion, Sequence};
 use syncline_core::time::WallMs;
 
 use super::device::ScopeRequest;
-use super::pull::Backlog;
 use super::write::{Object, document, string};
+use crate::ledger::{Backlog, Health};
 
 /// A device as clients see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,19 +28,6 @@ pub struct DeviceView<'a> {
     pub backlog: Option<Backlog>,
     /// How it keeps up.
     pub health: Health,
-}
-
-/// How a device keeps up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Health {
-    /// It is up to date, or nearly.
-    Healthy,
-    /// It is behind.
-    Lagging,
-    /// Deletions that it has not seen may be forgotten.
-    Stale,
-    /// It may not sync, or what it sends is refused.
-    Blocked,
 }
 
 /// How far a device has read a scope.
@@ -121,14 +108,14 @@ impl DeviceView<'_> {
         })
     }
 
-    fn write(&self, o: &mut Object<'_>) {
+    pub(super) fn write(&self, o: &mut Object<'_>) {
         o.text("id", self.id);
         o.text("user", self.user);
         self.name.iter().for_each(|name| o.text("name", name));
         o.bool("bound", self.revoked_at.is_none());
         o.time("bound_at", self.bound_at);
         self.revoked_at.iter().for_each(|at| o.time("revoked_at", *at));
-        o.text("health", self.health.as_str());
+        o.text("health", word(self.health));
         maybe_time(o, "last_seen", self.last_seen);
         match self.backlog {
             Some(backlog) => o.object("backlog", |o| {
@@ -145,14 +132,12 @@ impl DeviceView<'_> {
     }
 }
 
-impl Health {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Healthy => "healthy",
-            Self::Lagging => "lagging",
-            Self::Stale => "stale",
-            Self::Blocked => "blocked",
-        }
+const fn word(health: Health) -> &'static str {
+    match health {
+        Health::Healthy => "healthy",
+        Health::Lagging => "lagging",
+        Health::Stale => "stale",
+        Health::Blocked => "blocked",
     }
 }
 

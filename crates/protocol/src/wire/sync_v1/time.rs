@@ -5,7 +5,8 @@ use syncline_core::time::WallMs;
 const DAY_MS: i64 = 86_400_000;
 
 /// Writes a time. What lies behind the year 9999, which the format cannot say, is its last millisecond.
-pub(super) fn format(at: WallMs) -> String {
+#[must_use]
+pub fn format(at: WallMs) -> String {
     const LAST_MS: u64 = 253_402_300_799_999;
     // In range by the line above.
     let ms = at.0.min(LAST_MS) as i64;

@@ -12,13 +12,15 @@
 //! | 8 | the same of the buckets that the scope stands for |
 //! | 1 | flags: 1 if this is within a full pass; all others are 0 |
 //! | 8 | the place read up to |
-//! | 8 | the end of the log when the pass began |
+//! | 8 | the end of the log when the pass began; 0 outside of one |
 //! | 16 | HMAC-SHA-256 (RFC 2104) of all that, its first bytes |
 
 use data_encoding::BASE64URL_NOPAD;
 use hmac::{Hmac, KeyInit, Mac};
-use sha2::{Digest, Sha256};
+use sha2::Sha256;
 use syncline_core::entity::{Epoch, Sequence};
+
+use crate::ledger::{Cursor, ShortHash};
 
 const PREFIX: &str = "s1.";
 const VERSION: u8 = 1;
@@ -26,25 +28,6 @@ const FULL_PASS: u8 = 1;
 const BODY_BYTES: usize = 51;
 const MAC_BYTES: usize = 16;
 const TOKEN_BYTES: usize = BODY_BYTES + MAC_BYTES;
-
-/// The first 8 bytes of a SHA-256.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ShortHash(pub [u8; 8]);
-
-/// Where a device is in a scope.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cursor {
-    /// The life of the log that it is from.
-    pub epoch: Epoch,
-    /// The buckets that the scope stood for. If it stands for others now, the pass begins anew.
-    pub buckets: ShortHash,
-    /// Whether this is within a full pass.
-    pub full_pass: bool,
-    /// The place read up to.
-    pub pos: Sequence,
-    /// The end of the log when the pass began.
-    pub as_of: Sequence,
-}
 
 /// Whose cursor it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,29 +71,6 @@ pub enum CursorError {
     Scope,
 }
 
-impl ShortHash {
-    /// Returns the hash of a text.
-    #[must_use]
-    pub fn of(text: &str) -> Self {
-        let mut first = [0; 8];
-        first.copy_from_slice(&Sha256::digest(text.as_bytes())[..8]);
-        Self(first)
-    }
-
-    /// Returns the hash of a set of buckets, which are to be in order.
-    #[must_use]
-    pub fn of_buckets<'a>(buckets: impl IntoIterator<Item = &'a str>) -> Self {
-        let mut digest = Sha256::new();
-        for bucket in buckets {
-            digest.update((bucket.len() as u64).to_be_bytes());
-            digest.update(bucket);
-        }
-        let mut first = [0; 8];
-        first.copy_from_slice(&digest.finalize()[..8]);
-        Self(first)
-    }
-}
-
 impl Cursor {
     /// Returns the word for a client. The same cursor has the same word.
     #[must_use]
@@ -121,9 +81,9 @@ impl Cursor {
         bytes.extend(ShortHash::of(owner.tenant).0);
         bytes.extend(ShortHash::of(owner.scope).0);
         bytes.extend(self.buckets.0);
-        bytes.push(if self.full_pass { FULL_PASS } else { 0 });
+        bytes.push(if self.full_pass.is_some() { FULL_PASS } else { 0 });
         bytes.extend(self.pos.0.to_be_bytes());
-        bytes.extend(self.as_of.0.to_be_bytes());
+        bytes.extend(self.full_pass.unwrap_or_default().0.to_be_bytes());
         let mac = mac(key.secret, &bytes).finalize().into_bytes();
         bytes.extend_from_slice(&mac[..MAC_BYTES]);
         format!("{PREFIX}{}", BASE64URL_NOPAD.encode(&bytes))
@@ -157,12 +117,12 @@ impl Cursor {
         if body[0] != VERSION || body[34] > FULL_PASS {
             return Err(CursorError::Form);
         }
+        let began = Sequence(u64::from_be_bytes(eight(43)));
         Ok(Self {
             epoch: Epoch(u64::from_be_bytes(eight(2))),
             buckets: ShortHash(eight(26)),
-            full_pass: body[34] == FULL_PASS,
             pos: Sequence(u64::from_be_bytes(eight(35))),
-            as_of: Sequence(u64::from_be_bytes(eight(43))),
+            full_pass: (body[34] == FULL_PASS).then_some(began),
         })
     }
 }
@@ -198,13 +158,12 @@ mod tests {
     }
 
     fn cursor() -> impl Strategy<Value = Cursor> {
-        let parts = any::<(u64, [u8; 8], bool, u64, u64)>();
-        parts.prop_map(|(epoch, buckets, full_pass, pos, as_of)| Cursor {
+        let parts = any::<(u64, [u8; 8], u64, Option<u64>)>();
+        parts.prop_map(|(epoch, buckets, pos, full_pass)| Cursor {
             epoch: Epoch(epoch),
             buckets: ShortHash(buckets),
-            full_pass,
             pos: Sequence(pos),
-            as_of: Sequence(as_of),
+            full_pass: full_pass.map(Sequence),
         })
     }
 
@@ -213,16 +172,15 @@ mod tests {
     fn a_cursor_has_the_bytes_of_the_vector() {
         let cursor = Cursor {
             epoch: Epoch(7),
-            buckets: ShortHash::of_buckets(["territory:7"]),
-            full_pass: true,
+            buckets: ShortHash::of_all(["territory:7"]),
             pos: Sequence(90_011),
-            as_of: Sequence(90_412),
+            full_pass: Some(Sequence(90_412)),
         };
         assert_eq!(
             cursor.seal(OWNER, key(1)),
             "s1.AQEAAAAAAAAAB4IrM62HwUigfnrM_WKHJomdfW2VtTdyQwEAAAAAAAFfmwAAAAAAAWEss0Bonr4o-3Txtl-FKmS_3w"
         );
-        assert_ne!(ShortHash::of_buckets(["ab", "c"]), ShortHash::of_buckets(["a", "bc"]));
+        assert_ne!(ShortHash::of_all(["ab", "c"]), ShortHash::of_all(["a", "bc"]));
     }
 
     #[test]

@@ -35,7 +35,9 @@ pub(super) const fn rule(rule: FieldRule) -> &'static str {
     }
 }
 
-pub(super) const fn state(state: ConflictState) -> &'static str {
+/// Returns the word for the state of a conflict.
+#[must_use]
+pub const fn state(state: ConflictState) -> &'static str {
     match state {
         ConflictState::Auto => "auto",
         ConflictState::Open => "open",

@@ -21,8 +21,18 @@ pub(crate) struct Answer {
 
 /// Requests a path. `headers` are whole lines; `Host` is added.
 pub(crate) async fn get(addr: SocketAddr, path: &str, headers: &str) -> Answer {
+    ask(addr, &format!("GET {path} HTTP/1.1\r\nHost: {addr}\r\n{headers}\r\n")).await
+}
+
+/// Sends JSON. `request` is method and path.
+pub(crate) async fn send(addr: SocketAddr, request: &str, headers: &str, body: &str) -> Answer {
+    let length = body.len();
+    let head = format!("{request} HTTP/1.1\r\nHost: {addr}\r\nContent-Type: application/json\r\n");
+    ask(addr, &format!("{head}Content-Length: {length}\r\n{headers}\r\n{body}")).await
+}
+
+async fn ask(addr: SocketAddr, request: &str) -> Answer {
     let mut tcp = TcpStream::connect(addr).await.expect("the server listens");
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {addr}\r\n{headers}\r\n");
     tcp.write_all(request.as_bytes()).await.expect("the server reads");
     let mut reader = BufReader::new(tcp);
     let (status, head) = read_head(&mut reader).await;
@@ -30,6 +40,39 @@ pub(crate) async fn get(addr: SocketAddr, path: &str, headers: &str) -> Answer {
     let mut body = vec![0; length.map_or(0, |length| length.parse().expect("a length is a number"))];
     reader.read_exact(&mut body).await.expect("a body is as long as its header says");
     Answer { status, head, body: String::from_utf8(body).expect("a body is text") }
+}
+
+/// A stream of server-sent events.
+pub(crate) struct Events {
+    reader: BufReader<TcpStream>,
+}
+
+impl Events {
+    /// Opens a stream. `headers` are whole lines.
+    pub(crate) async fn open(addr: SocketAddr, path: &str, headers: &str) -> Self {
+        let mut tcp = TcpStream::connect(addr).await.expect("the server listens");
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {addr}\r\n{headers}\r\n");
+        tcp.write_all(request.as_bytes()).await.expect("the server reads");
+        let mut reader = BufReader::new(tcp);
+        let (status, head) = read_head(&mut reader).await;
+        assert_eq!(status, 200, "{head}");
+        Self { reader }
+    }
+
+    /// Returns the name and the data of the next event, or nothing at the end.
+    pub(crate) async fn next(&mut self) -> Option<(String, String)> {
+        let (mut name, mut line) = (String::new(), String::new());
+        // Between the lines of events are those of the chunks in which they are sent.
+        while self.reader.read_line(&mut line).await.expect("events are text") > 0 {
+            if let Some(named) = line.strip_prefix("event: ") {
+                named.trim_end().clone_into(&mut name);
+            } else if let Some(data) = line.strip_prefix("data: ") {
+                return Some((name, data.trim_end().to_owned()));
+            }
+            line.clear();
+        }
+        None
+    }
 }
 
 /// Sends a whole request and returns the status and the head of the answer, in lower case.

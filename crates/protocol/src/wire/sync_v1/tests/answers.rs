@@ -12,7 +12,7 @@ use syncline_core::time::WallMs;
 
 use super::super::json::Json;
 use super::super::*;
-use crate::ledger::{self, ConflictId, OpResult, RecordState};
+use crate::ledger::{self, ConflictId, Health, OpResult, RecordState, Reset};
 
 /// "d2" came first, so that numbers and names have different orders.
 fn actors() -> Actors {
@@ -137,8 +137,15 @@ fn results_say_what_the_contract_shows() {
         r#"{"n":"42","status":"deferred","problem":{"code":"handler-unavailable","retry":"after","retry_after_ms":2000}}"#,
     );
     let fault = OpFault { pointer: "/id".into(), reason: FaultReason::Missing };
+    let refused = || bare(Status::Rejected(Problem::new(Code::ValidationFailed)));
+    let again = bare(Status::Duplicate(Some(Box::new(refused()))));
+    let Status::Duplicate(Some(of)) = again.with_faults(std::slice::from_ref(&fault)).status else {
+        panic!("it had its result")
+    };
+    assert_eq!(*of, refused().with_faults(std::slice::from_ref(&fault)));
+    assert_eq!(bare(Status::Applied).with_faults(std::slice::from_ref(&fault)).status, Status::Applied);
     check(
-        Told::unreadable(42, &[fault]),
+        refused().with_faults(&[fault]),
         r#"{"n":"42","status":"rejected","problem":{"code":"validation-failed","retry":"never","errors":[{"pointer":"/id","code":"missing","detail":"an op of this kind needs it"}]}}"#,
     );
 
@@ -308,4 +315,30 @@ fn devices_types_and_scopes_are_shown() {
         scope_body("a", &ScopeRequest { bucket: None, ..scope }),
         r#"{"scope":"a","types":["work_order"]}"#
     );
+}
+
+#[test]
+fn events_say_what_the_contract_shows() {
+    let (key, actors, conflict) = (key(), actors(), conflict());
+    let changes = [Change::Evict(&key, EvictReason::Permission)];
+    let scope = "a";
+    for (event, name, want) in [
+        (LiveEvent::Poke { scope, head: Sequence(9) }, "poke", r#"{"scope":"a","head":"9"}"#),
+        (
+            LiveEvent::Delta { scope, from: "s1.x", changes: &changes, cursor: "s1.y" },
+            "delta",
+            r#"{"scope":"a","from":"s1.x","changes":[{"op":"evict","type":"work_order","id":"wo_1","reason":"permission"}],"cursor":"s1.y"}"#,
+        ),
+        (LiveEvent::Result(Told::bare(9, Status::Applied)), "result", r#"{"n":"9","status":"applied"}"#),
+        (
+            LiveEvent::Resync { scope, reason: Reset::Expired, cursor: None },
+            "resync",
+            r#"{"scope":"a","reason":"expired","cursor":null}"#,
+        ),
+    ] {
+        assert_eq!((event.name(), event.data(&actors).as_str()), (name, want));
+    }
+    let event = LiveEvent::Conflict(ConflictId(1), &conflict);
+    let body = conflict_body(ConflictId(1), &conflict, &actors);
+    assert_eq!(format!(r#"{{"conflict":{}}}"#, event.data(&actors)), body);
 }

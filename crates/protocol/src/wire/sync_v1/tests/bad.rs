@@ -122,10 +122,9 @@ fn what_only_one_op_has_wrong_is_its_result() {
         (r#""op":"create","type":"t","id":"x","unset":["a"]"#, ["/unset", "misplaced"]),
         (r#""op":"update","type":"t","id":"x","ctx":{"vv":{"a b":1}}"#, ["/ctx/vv/a b", "name"]),
         (r#""op":"update","type":"t","id":"x","refs":[{"type":"t","id":"/"}]"#, ["/refs/0/id", "name"]),
-        (r#""op":"noop","id":"/""#, ["/id", "name"]),
     ] {
         let push = push(members).expect(members);
-        let faults = push.ops[0].content.as_ref().expect_err(members);
+        let faults = &push.ops[0].faults;
         let found: Vec<_> =
             faults.iter().map(|fault| [fault.pointer.as_str(), fault.reason.as_str()]).collect();
         assert_eq!(found, [want], "{members}");
@@ -133,7 +132,13 @@ fn what_only_one_op_has_wrong_is_its_result() {
     let names: Vec<String> = (0..100).map(|n| format!("\"\\u00{:02x}{n}\":1", n % 32)).collect();
     let many = push(&format!(r#""op":"create","type":"t","id":"x","set":{{{}}}"#, names.join(",")));
     let many = many.expect("its shape is right");
-    assert_eq!(many.ops[0].content.as_ref().map_err(Vec::len), Err(16));
+    assert_eq!(many.ops[0].faults.len(), 16);
+    // What is right still says what others depend on.
+    let members = r#""op":"create","type":"t","id":"x","tx":"t1","deps":["3"],"set":{"a":1e999}"#;
+    let op = push(members).expect("its shape is right").ops.remove(0);
+    assert_eq!((op.content.tx.as_deref(), op.content.deps.len()), (Some("t1"), 1));
+    let pushed = op.into_pushed(|_| None, 1);
+    assert!(pushed.unreadable && pushed.entity.id.as_str() == "x" && pushed.action.values().is_some());
 }
 
 #[test]

@@ -1,0 +1,294 @@
+//! Devices: whose they are, and whether they may sync.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use syncline_core::entity::{ActorName, EntityId, EntityKey, TypeName, UserName};
+use syncline_core::limits::SEEN_MS;
+use syncline_core::time::WallMs;
+
+use super::message::{Answer, Kept, OpResult, Refused, Write};
+use super::{Acked, ContentHash, Ledger, Numbers, Resync, Section};
+
+/// What is known of one device.
+#[derive(Debug, Default)]
+pub(super) struct Device {
+    /// None of a server, and of a device that is not bound.
+    pub(super) binding: Option<Binding>,
+    /// When it last asked for anything, since the ledger was loaded.
+    pub(super) seen_at: WallMs,
+    /// The scopes that it has read since then, what was in them, and when it did so last.
+    pub(super) pulled: BTreeMap<TypeName, (BTreeSet<Section>, WallMs)>,
+    pub(super) numbers: Numbers,
+    pub(super) kept: BTreeMap<u64, Kept>,
+    /// What ops held whose results are no longer kept.
+    pub(super) hashes: BTreeMap<u64, ContentHash>,
+    pub(super) acked: Acked,
+    /// The scopes that it is to begin again.
+    pub(super) resyncs: BTreeMap<TypeName, Resync>,
+    /// The last op that was to create an entity.
+    pub(super) created: BTreeMap<EntityKey, u64>,
+    /// The ids of entities that it names by temporary ones.
+    pub(super) ids: BTreeMap<EntityKey, EntityId>,
+}
+
+/// What a user says of a device.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceAbout {
+    /// What people call it.
+    pub name: Option<String>,
+    /// The application on it, and its version.
+    pub app: Option<String>,
+    /// A key that it proves itself with; nothing here looks at it.
+    pub public_key: Option<Bytes>,
+}
+
+/// The bond of a device to a user.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Binding {
+    /// Whose it is, for ever.
+    pub user: UserName,
+    /// What the user says of it.
+    pub about: DeviceAbout,
+    /// Since when.
+    pub bound_at: WallMs,
+    /// When it was revoked, if it was: it does not come back.
+    pub revoked_at: Option<WallMs>,
+    /// When it last asked for anything; up to an hour early after a restart.
+    pub seen_at: WallMs,
+}
+
+/// Why a device may not do this. The device is at fault, or its user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DeviceRefusal {
+    /// Nobody has bound it.
+    #[error("the device is not bound")]
+    NotBound,
+    /// It was shut out.
+    #[error("the device was revoked")]
+    Revoked,
+    /// It is of another user.
+    #[error("the device is of another user")]
+    Mismatch,
+}
+
+impl Ledger {
+    /// Binds a device to a user, for good. Said again by the same user it updates what is known of the device.
+    pub(super) fn bind(
+        &mut self,
+        now: WallMs,
+        name: &ActorName,
+        user: UserName,
+        about: DeviceAbout,
+    ) -> Result<Answer, Refused> {
+        if name.is_server() {
+            return Err(DeviceRefusal::Mismatch.into());
+        }
+        let before = match self.binding(name, Some(&user)) {
+            Ok(binding) => Some(binding.clone()),
+            Err(DeviceRefusal::NotBound) => None,
+            Err(refusal) => return Err(refusal.into()),
+        };
+        let is_new = before.is_none();
+        let bound_at = before.as_ref().map_or(now, |binding| binding.bound_at);
+        let binding = Binding { user, about, bound_at, revoked_at: None, seen_at: now };
+        self.keep_binding(name, &binding);
+        Ok(Answer::Device { binding: Box::new(binding), is_new })
+    }
+
+    /// Shuts a device out.
+    pub(super) fn revoke(
+        &mut self,
+        now: WallMs,
+        name: &ActorName,
+        user: Option<&UserName>,
+    ) -> Result<Answer, Refused> {
+        let binding = Binding { revoked_at: Some(now), ..self.binding(name, user)?.clone() };
+        self.keep_binding(name, &binding);
+        Ok(Answer::Device { binding: Box::new(binding), is_new: true })
+    }
+
+    /// Lets a device in that is bound to the user, and notes that it was seen. Servers are always in: no request names one.
+    pub(super) fn admit(&mut self, now: WallMs, name: &ActorName, user: &UserName) -> Result<(), Refused> {
+        if name.is_server() {
+            return Ok(());
+        }
+        let binding = self.binding(name, Some(user))?.clone();
+        if now.0.saturating_sub(binding.seen_at.0) >= SEEN_MS {
+            self.keep_binding(name, &Binding { seen_at: now, ..binding });
+        }
+        let actor = self.number(name);
+        let device = self.devices.entry(actor).or_default();
+        device.seen_at = device.seen_at.max(now);
+        Ok(())
+    }
+
+    /// Returns the bond of a device that was not revoked, to this user if one is named.
+    pub(super) fn binding(
+        &self,
+        name: &ActorName,
+        user: Option<&UserName>,
+    ) -> Result<&Binding, DeviceRefusal> {
+        let device = self.actors.known(name).and_then(|actor| self.devices.get(&actor));
+        let binding = device.and_then(|device| device.binding.as_ref()).ok_or(DeviceRefusal::NotBound)?;
+        if user.is_some_and(|user| *user != binding.user) {
+            Err(DeviceRefusal::Mismatch)
+        } else if binding.revoked_at.is_some() {
+            Err(DeviceRefusal::Revoked)
+        } else {
+            Ok(binding)
+        }
+    }
+
+    fn keep_binding(&mut self, name: &ActorName, binding: &Binding) {
+        let actor = self.number(name);
+        self.gathered.push(Write::Device(actor, Box::new(binding.clone())));
+        self.devices.entry(actor).or_default().binding = Some(binding.clone());
+    }
+}
+
+impl Device {
+    /// Returns whether it is bound, and was not revoked.
+    pub(super) fn is_in(&self) -> bool {
+        self.binding.as_ref().is_some_and(|binding| binding.revoked_at.is_none())
+    }
+
+    pub(super) fn keep(&mut self, n: u64, kept: Kept) {
+        if kept.creates {
+            let last = self.created.entry(kept.result.entity.clone()).or_insert(n);
+            *last = n.max(*last);
+        }
+        self.kept.insert(n, kept);
+    }
+
+    pub(super) fn unacknowledged(&self) -> impl Iterator<Item = &OpResult> {
+        let behind = (Bound::Excluded(self.acked.results_through), Bound::Unbounded);
+        self.kept.range(behind).map(|(_, kept)| &kept.result)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use syncline_core::entity::{ClientClock, Epoch};
+    use syncline_core::time::{MonotonicMs, Now};
+
+    use super::super::{Ack, Effect, Input, Refused, RequestId};
+    use super::*;
+
+    /// A ledger whose commits are durable at once, and what they hold.
+    struct World {
+        ledger: Ledger,
+        disk: Vec<Write>,
+        now_ms: u64,
+    }
+
+    fn named(text: &str) -> ActorName {
+        ActorName::new(text).expect("a name")
+    }
+
+    fn user(text: &str) -> UserName {
+        UserName::new(text).expect("a name")
+    }
+
+    impl World {
+        fn new() -> Self {
+            let ledger = Ledger::load([], Epoch(1), []).expect("nothing is stored");
+            Self { ledger, disk: Vec::new(), now_ms: SEEN_MS }
+        }
+
+        fn ask(&mut self, input: Input) -> Answer {
+            let now = Now { monotonic: MonotonicMs(0), wall: WallMs(self.now_ms) };
+            self.ledger.handle(now, input);
+            let mut answered = None;
+            while let Some(effect) = self.ledger.poll_effect() {
+                match effect {
+                    Effect::Commit { commit, batch } => {
+                        self.disk.extend(batch);
+                        self.ledger.handle(now, Input::Committed(commit));
+                    }
+                    Effect::Answer { answer, .. } => answered = Some(answer),
+                    Effect::Moved { .. } | Effect::Ask { .. } => {}
+                }
+            }
+            answered.expect("each request is answered")
+        }
+
+        fn bind(&mut self, actor: &str, by: &str) -> Answer {
+            let about = DeviceAbout::default();
+            self.ask(Input::Bind { request: RequestId(0), actor: named(actor), user: user(by), about })
+        }
+
+        fn revoke(&mut self, actor: &str, by: Option<&str>) -> Answer {
+            self.ask(Input::Revoke { request: RequestId(0), actor: named(actor), user: by.map(user) })
+        }
+
+        /// What becomes of a push, a pull and an acknowledgement.
+        fn syncs(&mut self, actor: &str, by: &str) -> [Option<DeviceRefusal>; 3] {
+            let (request, actor, user) = (RequestId(0), named(actor), user(by));
+            let (clock, ack) = (ClientClock::default(), Ack::default());
+            let push =
+                Input::Push { request, actor: actor.clone(), user: user.clone(), clock, ops: Vec::new() };
+            let pull = Input::Pull { request, actor: actor.clone(), user: user.clone(), scopes: Vec::new() };
+            [push, pull, Input::Ack { request, actor, user, ack }].map(|input| refusal(self.ask(input)))
+        }
+    }
+
+    fn refusal(answer: Answer) -> Option<DeviceRefusal> {
+        match answer {
+            Answer::Refused(Refused::Device(refusal)) => Some(refusal),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn only_the_user_of_a_device_syncs_it() {
+        let mut world = World::new();
+        assert_eq!(world.syncs("d1", "ann"), [Some(DeviceRefusal::NotBound); 3]);
+        assert!(matches!(world.bind("d1", "ann"), Answer::Device { is_new: true, .. }));
+        assert!(matches!(world.bind("d1", "ann"), Answer::Device { is_new: false, .. }));
+        assert_eq!(refusal(world.bind("d1", "bob")), Some(DeviceRefusal::Mismatch));
+        assert_eq!(refusal(world.bind("srv:eu", "bob")), Some(DeviceRefusal::Mismatch));
+        assert_eq!(world.syncs("d1", "ann"), [None; 3]);
+        assert_eq!(world.syncs("d1", "bob"), [Some(DeviceRefusal::Mismatch); 3]);
+    }
+
+    #[test]
+    fn a_revoked_device_never_comes_back() {
+        let mut world = World::new();
+        world.bind("d1", "ann");
+        assert_eq!(refusal(world.revoke("d1", Some("bob"))), Some(DeviceRefusal::Mismatch));
+        assert_eq!(refusal(world.revoke("d2", None)), Some(DeviceRefusal::NotBound));
+        assert_eq!(refusal(world.revoke("d1", None)), None);
+        // What is stored says the same.
+        let stored = std::mem::take(&mut world.disk);
+        world.ledger = Ledger::load([], Epoch(1), stored).expect("it was written by a ledger");
+        for by in ["ann", "bob"] {
+            let want = if by == "ann" { DeviceRefusal::Revoked } else { DeviceRefusal::Mismatch };
+            assert_eq!(world.syncs("d1", by), [Some(want); 3]);
+            assert_eq!(refusal(world.bind("d1", by)), Some(want));
+        }
+    }
+
+    /// That a device was seen is known at once and stored once an hour.
+    #[test]
+    fn devices_are_listed_with_when_they_were_seen() {
+        let mut world = World::new();
+        for (device, by) in [("d2", "ann"), ("d1", "bob"), ("d3", "ann")] {
+            world.bind(device, by);
+        }
+        let written = world.disk.len();
+        world.now_ms += SEEN_MS - 1;
+        world.syncs("d3", "ann");
+        assert_eq!(world.disk.len(), written);
+        let devices = world.ledger.device_statuses(WallMs(world.now_ms));
+        let seen: Vec<_> =
+            devices.iter().map(|device| (device.name.as_str(), device.binding.seen_at.0)).collect();
+        assert_eq!(seen, [("d1", SEEN_MS), ("d2", SEEN_MS), ("d3", 2 * SEEN_MS - 1)]);
+        world.now_ms += 1;
+        world.syncs("d3", "ann");
+        assert_eq!(world.disk.len(), written + 1);
+    }
+}

@@ -1,0 +1,124 @@
+//! Who asks, and whom: what every request to `/sync/v1` has in common.
+
+use std::sync::Arc;
+
+use axum::{
+    body::{Body, to_bytes},
+    extract::FromRequestParts,
+    http::{HeaderMap, header, request::Parts},
+};
+use bytes::Bytes;
+use syncline_core::{entity::UserName, time::WallMs};
+use syncline_protocol::{
+    ledger::{Answer, Input, Ledger, RequestId},
+    wire::sync_v1::{Code, Problem},
+};
+
+use super::refusal::Refusal;
+use crate::{
+    access::EntityRights,
+    clock::Clock,
+    entities::{Answered, LedgerDown, LedgerHandle},
+    limits::SYNC_BODY_BYTES_MAX,
+    shared::Shared,
+};
+
+/// The protocol that is spoken here, as `Sync-Protocol` says it.
+const PROTOCOL: u64 = 1;
+
+/// A request whose sender is known.
+pub(super) struct Asked {
+    pub(super) user: UserName,
+    rights: EntityRights,
+    pub(super) ledger: LedgerHandle,
+    clock: Clock,
+    pub(super) shared: Arc<Shared>,
+}
+
+impl FromRequestParts<Arc<Shared>> for Asked {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, shared: &Arc<Shared>) -> Result<Self, Refusal> {
+        let headers = &parts.headers;
+        if !shared.pages.may_ask(headers) {
+            let why = "pages of other sites may not ask, unless an operator allows them with --allow-origin";
+            return Err(Problem::new(Code::ForbiddenOp).because(why).into());
+        }
+        check_protocol(headers)?;
+        let caller = shared.gate.caller(bearer(headers), text(headers, "sync-user"));
+        let caller = caller.ok_or_else(|| {
+            Problem::new(Code::Unauthenticated).because("send a token, as `Authorization: Bearer TOKEN`")
+        })?;
+        let user = UserName::new(&caller.user)
+            .map_err(|error| Problem::new(Code::Unauthenticated).because(error))?;
+        let ledger = shared.epoch().and_then(|epoch| epoch.ledger().cloned()).ok_or(LedgerDown)?;
+        let (rights, clock) = (caller.rights, shared.clock);
+        Ok(Self { user, rights, ledger, clock, shared: Arc::clone(shared) })
+    }
+}
+
+impl Asked {
+    /// Checks that the caller may do this.
+    pub(super) fn may(&self, needed: EntityRights) -> Result<(), Refusal> {
+        if self.rights >= needed { Ok(()) } else { Err(Problem::new(Code::ForbiddenOp).into()) }
+    }
+
+    /// Returns whose devices the caller may revoke: all, or their own.
+    pub(super) fn owner(&self) -> Option<UserName> {
+        (self.rights < EntityRights::Admin).then(|| self.user.clone())
+    }
+
+    /// Has the ledger take in what `input` makes, and returns what it answers, unless it refuses.
+    pub(super) async fn ledger(
+        &self,
+        input: impl FnOnce(&Ledger, RequestId) -> Input + Send + 'static,
+    ) -> Result<Answered, Refusal> {
+        let answered = self.ledger.ask(input).await?;
+        match &answered.answer {
+            Answer::Refused(refused) => Err(Problem::from(refused).into()),
+            _ => Ok(answered),
+        }
+    }
+
+    /// Returns what `look` finds in the ledger.
+    pub(super) async fn look<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Ledger) -> T + Send + 'static,
+    ) -> Result<T, Refusal> {
+        Ok(self.ledger.look(look).await?)
+    }
+
+    pub(super) fn now(&self) -> WallMs {
+        self.clock.now().wall
+    }
+}
+
+/// Reads a whole body.
+pub(super) async fn whole(body: Body) -> Result<Bytes, Refusal> {
+    to_bytes(body, SYNC_BODY_BYTES_MAX).await.map_err(|_| {
+        let problem =
+            Problem { max: Some(SYNC_BODY_BYTES_MAX as u64), ..Problem::new(Code::PayloadTooLarge) };
+        problem.because("the body is too long, or ended early").into()
+    })
+}
+
+/// Returns the token that the caller shows, or an empty text.
+fn bearer(headers: &HeaderMap) -> &str {
+    let shown = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    shown.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default()
+}
+
+fn check_protocol(headers: &HeaderMap) -> Result<(), Refusal> {
+    match text(headers, "sync-protocol") {
+        None => Ok(()),
+        Some(version) if version.parse() == Ok(PROTOCOL) => Ok(()),
+        Some(_) => {
+            let problem = Problem::new(Code::ProtocolUnsupported);
+            Err(Problem { min: Some(PROTOCOL), max: Some(PROTOCOL), ..problem }.into())
+        }
+    }
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}

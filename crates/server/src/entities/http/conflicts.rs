@@ -1,0 +1,69 @@
+//! Conflicts: listing, reading, settling.
+
+use axum::{
+    extract::{
+        Path, Query,
+        rejection::{PathRejection, QueryRejection},
+    },
+    http::StatusCode,
+    response::Response,
+};
+use serde::Deserialize;
+use syncline_core::entity::conflict::Conflict;
+use syncline_protocol::wire::sync_v1::{
+    Code, Problem, conflict_body, conflict_id, conflict_name, conflict_state_text, conflicts_body,
+};
+
+use super::{ask::Asked, refusal::Refusal, reply::json};
+use crate::limits::CONFLICTS_PAGE;
+
+/// Which conflicts are wanted.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Wanted {
+    state: Option<String>,
+    r#type: Option<String>,
+    assignee: Option<String>,
+    cursor: Option<String>,
+}
+
+/// `GET /sync/v1/conflicts`: the oldest first.
+pub(super) async fn list(
+    asked: Asked,
+    wanted: Result<Query<Wanted>, QueryRejection>,
+) -> Result<Response, Refusal> {
+    let Query(wanted) = wanted?;
+    let unknown =
+        || Problem::new(Code::MalformedRequest).because("the cursor is not one of a list of conflicts");
+    let after = wanted.cursor.as_deref().map(|word| conflict_id(word).ok_or_else(unknown)).transpose()?;
+    let body = asked.look(move |ledger| {
+        let rest = ledger.conflicts().filter(|(id, _)| after.is_none_or(|after| *id > after));
+        let mut found: Vec<_> =
+            rest.filter(|(_, conflict)| wanted.fits(conflict)).take(CONFLICTS_PAGE + 1).collect();
+        let has_more = found.len() > CONFLICTS_PAGE;
+        found.truncate(CONFLICTS_PAGE);
+        let cursor = found.last().filter(|_| has_more).map(|(id, _)| conflict_name(*id));
+        conflicts_body(found, cursor.as_deref(), ledger.actors())
+    });
+    Ok(json(StatusCode::OK, body.await?))
+}
+
+/// `GET /sync/v1/conflicts/{conflict_id}`.
+pub(super) async fn read(
+    asked: Asked,
+    name: Result<Path<String>, PathRejection>,
+) -> Result<Response, Refusal> {
+    let Path(name) = name?;
+    let unknown = || Problem::new(Code::UnknownConflict);
+    let id = conflict_id(&name).ok_or_else(unknown)?;
+    let body = asked
+        .look(move |ledger| ledger.conflict(id).map(|conflict| conflict_body(id, conflict, ledger.actors())));
+    Ok(json(StatusCode::OK, body.await?.ok_or_else(unknown)?))
+}
+
+impl Wanted {
+    fn fits(&self, conflict: &Conflict) -> bool {
+        self.state.as_deref().is_none_or(|state| conflict_state_text(conflict.state()) == state)
+            && self.r#type.as_deref().is_none_or(|kind| conflict.entity().kind.as_str() == kind)
+            && self.assignee.as_deref().is_none_or(|assignee| conflict.assignee() == Some(assignee))
+    }
+}

@@ -1,0 +1,55 @@
+//! What every answer of `/sync/v1` carries, and what browsers ask before they let a page ask.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::{Request, State},
+    http::{HeaderValue, Method, StatusCode, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use syncline_protocol::wire::sync_v1::time_text;
+
+use crate::shared::Shared;
+
+/// How long a browser remembers what a page may ask, in seconds.
+const PREFLIGHT_AGE_S: &str = "600";
+
+/// Answers what browsers ask on their own, and dresses the answers to all else.
+pub(super) async fn dress(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
+    let origin = request.headers().get(header::ORIGIN).cloned();
+    let origin = origin.filter(|_| shared.pages.may_ask(request.headers()));
+    let is_preflight = request.method() == Method::OPTIONS;
+    let mut response = match (is_preflight, &origin) {
+        (true, Some(_)) => preflight(),
+        (true, None) => StatusCode::FORBIDDEN.into_response(),
+        (false, _) => next.run(request).await,
+    };
+    let headers = response.headers_mut();
+    if let Some(origin) = origin {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        headers.insert(
+            header::ACCESS_CONTROL_EXPOSE_HEADERS,
+            HeaderValue::from_static("retry-after, sync-server-time"),
+        );
+    }
+    headers.insert(header::VARY, HeaderValue::from_static("origin"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if let Ok(now) = HeaderValue::from_str(&time_text(shared.clock.now().wall)) {
+        headers.insert("sync-server-time", now);
+    }
+    response
+}
+
+fn preflight() -> Response {
+    let may = [
+        (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, PUT, DELETE"),
+        (
+            header::ACCESS_CONTROL_ALLOW_HEADERS,
+            "authorization, content-type, sync-client, sync-protocol, sync-schema, sync-user, traceparent",
+        ),
+        (header::ACCESS_CONTROL_MAX_AGE, PREFLIGHT_AGE_S),
+    ];
+    (StatusCode::NO_CONTENT, may).into_response()
+}

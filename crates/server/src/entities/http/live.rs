@@ -1,0 +1,194 @@
+//! `GET /sync/v1/live`: what changes, as it does, as server-sent events.
+
+use std::{collections::BTreeMap, convert::Infallible, sync::Arc};
+
+use axum::{
+    extract::RawQuery,
+    response::{
+        IntoResponse, Response,
+        sse::{Event, KeepAlive, Sse},
+    },
+};
+use futures_util::stream;
+use syncline_core::entity::{ActorName, TypeName};
+use syncline_protocol::{
+    ledger::{Answer, Input, PullScope},
+    wire::sync_v1::{Code, LiveEvent, Problem},
+};
+use tokio::{
+    sync::{OwnedSemaphorePermit, broadcast},
+    time::Duration,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{ask::Asked, cursors, news::News, pull::change, refusal::Refusal, reply::unexpected, scopes};
+use crate::{
+    entities::Answered,
+    limits::{LIVE_HEARTBEAT_MS, LIVE_PAGE, LIVE_SCOPES_MAX},
+};
+
+pub(super) async fn live(asked: Asked, RawQuery(query): RawQuery) -> Result<Response, Refusal> {
+    let wanted = Wanted::parse(query.as_deref().unwrap_or_default())?;
+    let place = Arc::clone(&asked.shared.live).try_acquire_owned();
+    let place =
+        place.map_err(|_| Problem { retry_after_ms: Some(1_000), ..Problem::new(Code::RateLimited) })?;
+    let news = News::listen(&asked);
+    let mut listener = Listener {
+        stopping: asked.shared.stopping.clone(),
+        device: wanted.device.clone(),
+        scopes: wanted.open(&asked).await?,
+        revoked: asked.ledger.revoked(),
+        asked,
+        news,
+        waiting: Vec::new(),
+        _place: place,
+    };
+    // A refusal is told as one, and not at the end of a stream.
+    listener.look().await?;
+    let events = stream::unfold(listener, async |mut listener| {
+        let event = listener.next().await?;
+        Some((Ok::<_, Infallible>(event), listener))
+    });
+    let heartbeat = KeepAlive::new().interval(Duration::from_millis(LIVE_HEARTBEAT_MS));
+    Ok(Sse::new(events).keep_alive(heartbeat).into_response())
+}
+
+/// What a client wants to be told.
+struct Wanted {
+    device: ActorName,
+    /// By the places in which they stand.
+    scopes: Vec<(TypeName, Option<String>)>,
+}
+
+/// A scope that is followed.
+struct Followed {
+    pull: PullScope,
+    /// The client's cursor; none if it is only to be told that there is something new.
+    word: Option<String>,
+}
+
+/// Who is told of changes.
+struct Listener {
+    asked: Asked,
+    device: ActorName,
+    scopes: Vec<Followed>,
+    news: News,
+    revoked: broadcast::Receiver<ActorName>,
+    /// Events that are still to be sent, the last one first.
+    waiting: Vec<Event>,
+    stopping: CancellationToken,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Listener {
+    /// Waits for the next event. Returns nothing when the server stops, or the device may no longer sync.
+    async fn next(&mut self) -> Option<Event> {
+        loop {
+            if let Some(event) = self.waiting.pop() {
+                return Some(event);
+            }
+            tokio::select! {
+                () = self.stopping.cancelled() => return None,
+                () = self.news.next() => {}
+                revoked = self.revoked.recv() => if revoked.is_ok_and(|device| device != self.device) {
+                    continue;
+                }
+            }
+            self.look().await.ok()?;
+        }
+    }
+
+    /// Reads what is new in each scope, as events.
+    async fn look(&mut self) -> Result<(), Refusal> {
+        let scopes: Vec<_> = self.scopes.iter().map(|followed| followed.pull.clone()).collect();
+        self.news.follow(&scopes);
+        loop {
+            let scopes: Vec<_> = self.scopes.iter().map(|followed| followed.pull.clone()).collect();
+            let (actor, user) = (self.device.clone(), self.asked.user.clone());
+            let answered =
+                self.asked.ledger(|_, request| Input::Pull { request, actor, user, scopes }).await?;
+            if !self.take(&answered)? {
+                break;
+            }
+        }
+        self.waiting.reverse();
+        Ok(())
+    }
+
+    /// Makes events of pages, and returns whether there are more.
+    fn take(&mut self, answered: &Answered) -> Result<bool, Refusal> {
+        let Answer::Pulled(pulled) = &answered.answer else { return Err(unexpected()) };
+        let mut has_more = false;
+        for (followed, page) in self.scopes.iter_mut().zip(&pulled.scopes) {
+            let scope = page.name.as_str();
+            if let Some(reason) = page.reset {
+                // The client pulls from the beginning by itself. Where this stream is says nothing any more.
+                if followed.word.take().is_some() {
+                    self.waiting.push(event(&LiveEvent::Resync { scope, reason, cursor: None }, answered));
+                }
+                continue;
+            }
+            followed.pull.cursor = Some(page.cursor);
+            let is_new = !page.changes.is_empty();
+            let told = match &mut followed.word {
+                Some(word) => {
+                    has_more |= page.has_more;
+                    let cursor = cursors::seal(&page.cursor, &page.name, &self.asked.ledger);
+                    let from = std::mem::replace(word, cursor.clone());
+                    let changes: Vec<_> = page.changes.iter().map(change).collect();
+                    let delta = LiveEvent::Delta { scope, from: &from, changes: &changes, cursor: &cursor };
+                    is_new.then(|| event(&delta, answered))
+                }
+                None => is_new.then(|| event(&LiveEvent::Poke { scope, head: pulled.as_of }, answered)),
+            };
+            self.waiting.extend(told);
+        }
+        Ok(has_more)
+    }
+}
+
+fn event(told: &LiveEvent<'_>, answered: &Answered) -> Event {
+    Event::default().event(told.name()).data(told.data(&answered.actors))
+}
+
+impl Wanted {
+    fn parse(query: &str) -> Result<Self, Refusal> {
+        let odd = |what: &str| Problem::new(Code::MalformedRequest).because(what);
+        let (mut device, mut names, mut cursors) = (None, Vec::new(), Vec::new());
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            match name.as_ref() {
+                "device_id" => device = ActorName::device(&value).ok(),
+                "scope" => {
+                    names.push(TypeName::new(&value).map_err(|_| odd("a scope has the name of none"))?)
+                }
+                "cursor" => cursors.push(value.into_owned()),
+                _ => {}
+            }
+        }
+        let device = device.ok_or_else(|| odd("`device_id` is missing, or is none"))?;
+        if names.is_empty() || names.len() > LIVE_SCOPES_MAX || cursors.len() > names.len() {
+            return Err(odd("name from 1 to 100 scopes, and for each at most one cursor").into());
+        }
+        let cursors = cursors.into_iter().map(|word| Some(word).filter(|word| !word.is_empty()));
+        let cursors = cursors.chain(std::iter::repeat(None));
+        Ok(Self { device, scopes: names.into_iter().zip(cursors).collect() })
+    }
+
+    async fn open(self, asked: &Asked) -> Result<Vec<Followed>, Refusal> {
+        let mut opened = Vec::with_capacity(self.scopes.len());
+        for (name, word) in self.scopes {
+            let cursor = word.as_deref().map(|word| cursors::open(word, &name, &asked.ledger)).transpose()?;
+            opened.push((name, word, cursor));
+        }
+        let look = asked.look(move |ledger| {
+            let followed = opened.into_iter().map(|(name, word, cursor)| {
+                let scope = scopes::filled(ledger, name, &BTreeMap::new())?;
+                // Whoever is only to be told that there is something new begins at the end.
+                let cursor = cursor.or_else(|| Some(ledger.last_cursor(&scope)));
+                Ok(Followed { pull: PullScope { scope, cursor, count_max: LIVE_PAGE }, word })
+            });
+            followed.collect()
+        });
+        look.await?
+    }
+}

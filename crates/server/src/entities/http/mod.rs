@@ -1,0 +1,47 @@
+//! `/sync/v1` over HTTP.
+//!
+//! * [`routes`]: what there is, from one table, of which the description in OpenAPI is made, too;
+//! * `ask`: who asks, and the way to the ledger; `refusal`, `reply`: the way back;
+//! * `push`, `pull` and the others: one request each.
+
+mod ack;
+mod ask;
+mod conflicts;
+mod cursors;
+mod description;
+mod devices;
+mod edge;
+mod live;
+mod news;
+mod openapi;
+mod pull;
+mod push;
+mod refusal;
+mod reply;
+mod schemas;
+mod scopes;
+mod status;
+mod table;
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    middleware::from_fn_with_state,
+    routing::{MethodRouter, get},
+};
+
+use self::{openapi::BASE, table::OPERATIONS};
+use crate::shared::Shared;
+
+/// Returns everything below `/sync/v1`.
+pub(crate) fn routes(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
+    let description = openapi::describe(OPERATIONS).to_string();
+    let describe = get(async move || reply::json(axum::http::StatusCode::OK, description.clone()));
+    let mut router = Router::new().route(&format!("{BASE}/openapi.json"), describe);
+    for operation in OPERATIONS {
+        let served: MethodRouter<Arc<Shared>> = (operation.serve)();
+        router = router.route(&format!("{BASE}{}", operation.path), served);
+    }
+    router.layer(from_fn_with_state(Arc::clone(shared), edge::dress))
+}

@@ -1,0 +1,142 @@
+//! `POST /sync/v1/pull`.
+
+use std::time::Duration;
+
+use axum::{body::Body, http::StatusCode, response::Response};
+use syncline_protocol::{
+    ledger::{self, Answer, Input, PullChange},
+    wire::sync_v1::{self as wire, Change, EvictReason, Pull, Pulled, ScopePage},
+};
+use tokio::time::{Instant, timeout_at};
+
+use super::{
+    ack,
+    ask::{Asked, whole},
+    cursors,
+    news::News,
+    push::told,
+    refusal::Refusal,
+    reply::{json, unexpected},
+    scopes,
+};
+use crate::{
+    entities::Answered,
+    limits::{POLL_AFTER_MS, PULL_WAIT_MS_MAX},
+};
+
+pub(super) async fn pull(asked: Asked, body: Body) -> Result<Response, Refusal> {
+    let pull = Pull::parse(&whole(body).await?)?;
+    if !pull.acked.is_empty() {
+        let acked = wire::Ack {
+            device: pull.device.clone(),
+            cursors: pull.acked.clone(),
+            results_through: None,
+            backlog: None,
+        };
+        ack::acknowledge(&asked, acked).await?;
+    }
+    let answered = changed(&asked, &pull).await?;
+    let words = Words::of(&answered, &asked).ok_or_else(unexpected)?;
+    let body = pulled(&answered, &words).ok_or_else(unexpected)?.body(&answered.actors);
+    Ok(json(StatusCode::OK, body))
+}
+
+/// Pulls; where nothing has changed and the client waits, again when something does or its time is up.
+async fn changed(asked: &Asked, pull: &Pull) -> Result<Answered, Refusal> {
+    let until = Instant::now() + Duration::from_millis(pull.wait_ms.min(PULL_WAIT_MS_MAX));
+    // From before the first look, so that nothing that comes after it is missed.
+    let mut news = News::listen(asked);
+    loop {
+        let scopes = wanted(asked, pull).await?;
+        news.follow(&scopes);
+        let answered = take(asked, pull, scopes).await?;
+        let waits = pull.wait_ms > 0 && is_empty(&answered);
+        if !waits || timeout_at(until, news.next()).await.is_err() {
+            return Ok(answered);
+        }
+    }
+}
+
+/// Returns what a client wants to pull, with the scopes filled.
+pub(super) async fn wanted(asked: &Asked, pull: &Pull) -> Result<Vec<ledger::PullScope>, Refusal> {
+    let mut wanted = Vec::with_capacity(pull.scopes.len());
+    for scope in &pull.scopes {
+        let open = |word| cursors::open(word, &scope.scope, &asked.ledger);
+        let cursor = scope.cursor.as_deref().map(open).transpose()?;
+        wanted.push((scope.scope.clone(), scope.params.clone(), cursor, scope.limit));
+    }
+    let look = asked.look(move |ledger| {
+        let filled = wanted.into_iter().map(|(name, params, cursor, count_max)| {
+            Ok(ledger::PullScope { scope: scopes::filled(ledger, name, &params)?, cursor, count_max })
+        });
+        filled.collect()
+    });
+    look.await?
+}
+
+/// Pulls once.
+pub(super) async fn take(
+    asked: &Asked,
+    pull: &Pull,
+    scopes: Vec<ledger::PullScope>,
+) -> Result<Answered, Refusal> {
+    let (actor, user) = (pull.device.clone(), asked.user.clone());
+    asked.ledger(|_, request| Input::Pull { request, actor, user, scopes }).await
+}
+
+fn is_empty(answered: &Answered) -> bool {
+    let Answer::Pulled(pulled) = &answered.answer else { return false };
+    let is_quiet = |scope: &ledger::PulledScope| scope.changes.is_empty() && scope.reset.is_none();
+    pulled.scopes.iter().all(is_quiet)
+}
+
+/// The cursors of a page, as clients hold them.
+pub(super) struct Words(Vec<String>);
+
+impl Words {
+    pub(super) fn of(answered: &Answered, asked: &Asked) -> Option<Self> {
+        let Answer::Pulled(pulled) = &answered.answer else { return None };
+        let words =
+            pulled.scopes.iter().map(|scope| cursors::seal(&scope.cursor, &scope.name, &asked.ledger));
+        Some(Self(words.collect()))
+    }
+}
+
+/// Returns what is told of a pull, if that is what was answered.
+pub(super) fn pulled<'a>(answered: &'a Answered, words: &'a Words) -> Option<Pulled<'a>> {
+    let Answer::Pulled(pulled) = &answered.answer else { return None };
+    let pages = pulled.scopes.iter().zip(&words.0).map(|(scope, cursor)| page(scope, cursor));
+    Some(Pulled {
+        epoch: pulled.epoch,
+        as_of: pulled.as_of,
+        server_hlc: pulled.hlc,
+        last_n: pulled.last_n,
+        high_n: pulled.high_n,
+        scopes: pages.collect(),
+        results: pulled.results.iter().map(told).collect(),
+        conflicts_open: pulled.conflicts_open,
+        poll_after_ms: Some(POLL_AFTER_MS),
+        upgrade: None,
+    })
+}
+
+fn page<'a>(scope: &'a ledger::PulledScope, cursor: &'a str) -> ScopePage<'a> {
+    ScopePage {
+        scope: scope.name.as_str(),
+        reset: scope.reset,
+        changes: scope.changes.iter().map(change).collect(),
+        cursor,
+        has_more: scope.has_more,
+        checksum: scope.checksum.map(|checksum| (checksum.count, checksum.sum)),
+        progress: None,
+    }
+}
+
+pub(super) fn change(change: &PullChange) -> Change<'_> {
+    match change {
+        // The bytes of a document are read on their own.
+        PullChange::Put(key, record) | PullChange::Document(key, record) => Change::Put(key, record),
+        PullChange::Delete(key, record) => Change::Delete(key, record),
+        PullChange::Evict(key) => Change::Evict(key, EvictReason::Scope),
+    }
+}

@@ -1,0 +1,70 @@
+//! `POST /sync/v1/push`.
+
+use std::collections::BTreeMap;
+
+use axum::{body::Body, http::StatusCode, response::Response};
+use syncline_core::entity::{Epoch, UserName};
+use syncline_protocol::{
+    ledger::{Answer, Input, Ledger, OpResult, OpStatus, RequestId},
+    wire::sync_v1::{OpFault, Push, Pushed, Status, Told},
+};
+
+use super::{
+    ask::{Asked, whole},
+    refusal::Refusal,
+    reply::{json, unexpected},
+};
+use crate::{access::EntityRights, entities::Answered};
+
+pub(super) async fn push(asked: Asked, body: Body) -> Result<Response, Refusal> {
+    asked.may(EntityRights::Write)?;
+    let push = Push::parse(&whole(body).await?)?;
+    let user = asked.user.clone();
+    let faults = push.faults();
+    let answered = asked.ledger(|ledger, request| input(ledger, request, user, push)).await?;
+    let body =
+        pushed(&answered, asked.ledger.epoch(), &faults).ok_or_else(unexpected)?.body(&answered.actors);
+    Ok(json(StatusCode::OK, body))
+}
+
+/// Returns what a push is to the ledger.
+pub(super) fn input(ledger: &Ledger, request: RequestId, user: UserName, push: Push) -> Input {
+    let Push { device: actor, clock, ops } = push;
+    let ops = ops.into_iter().map(|op| op.into_pushed(|name| ledger.actors().known(name), 1)).collect();
+    Input::Push { request, actor, user, clock, ops }
+}
+
+/// Returns what is told of a push, if that is what was answered, with what is wrong with its ops.
+pub(super) fn pushed<'a>(
+    answered: &'a Answered,
+    epoch: Epoch,
+    faults: &BTreeMap<u64, Vec<OpFault>>,
+) -> Option<Pushed<'a>> {
+    let Answer::Pushed { results, last_n, high_n, fence } = &answered.answer else { return None };
+    let told = results.iter().map(status);
+    let told = told.map(|told| match faults.get(&told.n) {
+        Some(faults) => told.with_faults(faults),
+        None => told,
+    });
+    Some(Pushed {
+        epoch,
+        last_n: *last_n,
+        high_n: *high_n,
+        done_beyond: Vec::new(),
+        fence: *fence,
+        results: told.collect(),
+        id_map: Vec::new(),
+    })
+}
+
+fn status(status: &OpStatus) -> Told<'_> {
+    match status {
+        OpStatus::Done(result) => told(result),
+        OpStatus::Aged { n } => Told::bare(*n, Status::Duplicate(None)),
+    }
+}
+
+/// Returns what is told of a result.
+pub(super) fn told(result: &OpResult) -> Told<'_> {
+    Told::of(result, None, |_| None)
+}

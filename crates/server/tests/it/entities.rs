@@ -1,0 +1,212 @@
+//! `/sync/v1` over HTTP, by a plain client.
+
+use std::net::SocketAddr;
+
+use serde_json::{Value, json};
+use syncline_core::entity::{EntityType, Policy, TypeName};
+use syncline_server::Server;
+
+use crate::support::{disk::Disk, raw, start_with, within};
+
+/// Who asks, and how.
+struct Caller {
+    addr: SocketAddr,
+    user: &'static str,
+}
+
+impl Caller {
+    fn of(server: &Server, user: &'static str) -> Self {
+        Self { addr: server.addr(), user }
+    }
+
+    async fn ask(&self, request: &str, body: Value) -> (u16, Value) {
+        let headers = format!("Sync-User: {}\r\n", self.user);
+        let answer = raw::send(self.addr, request, &headers, &body.to_string()).await;
+        let body = serde_json::from_str(&answer.body).unwrap_or_else(|_| panic!("{answer:?} is no JSON"));
+        (answer.status, body)
+    }
+
+    async fn ok(&self, request: &str, body: Value) -> Value {
+        let (status, answer) = self.ask(request, body).await;
+        assert!(status < 300, "{request}: {status} {answer}");
+        answer
+    }
+
+    async fn refused(&self, request: &str, body: Value) -> (u16, String) {
+        let (status, answer) = self.ask(request, body).await;
+        (status, answer["code"].as_str().unwrap_or_default().to_owned())
+    }
+
+    async fn bind(&self, device: &str) {
+        self.ok("POST /sync/v1/devices", json!({ "device_id": device })).await;
+    }
+
+    /// Sends ops from number `n` on, and returns what became of them.
+    async fn push(&self, device: &str, n: u64, ops: &[Value]) -> Vec<String> {
+        let numbered = (n..).zip(ops).map(|(n, op)| {
+            let mut op = op.clone();
+            op["n"] = n.to_string().into();
+            op
+        });
+        let body = json!({ "device_id": device, "ops": numbered.collect::<Vec<_>>() });
+        let answer = self.ok("POST /sync/v1/push", body).await;
+        let results = answer["results"].as_array().expect("a list").iter();
+        results.map(|result| result["status"].as_str().expect("a word").to_owned()).collect()
+    }
+
+    async fn pull(&self, device: &str, scope: &str, cursor: &Value) -> Value {
+        let scopes = json!([{ "scope": scope, "cursor": cursor, "limit": 2 }]);
+        self.ok("POST /sync/v1/pull", json!({ "device_id": device, "scopes": scopes })).await
+    }
+}
+
+async fn serve(disk: &Disk) -> Server {
+    let types = [("note", Policy::Lww), ("stock", Policy::Additive), ("price", Policy::Manual)];
+    let types = types.map(|(name, policy)| EntityType::new(TypeName::new(name).expect("a name"), policy));
+    start_with(disk, |config| config.types = types.into()).await
+}
+
+fn set(kind: &str, id: &str, op: &str, values: Value) -> Value {
+    json!({ "type": kind, "id": id, "op": op, "set": values })
+}
+
+#[tokio::test]
+async fn what_one_device_sends_another_reads() {
+    within(async {
+        let disk = Disk::new();
+        let server = serve(&disk).await;
+        let (ann, bob) = (Caller::of(&server, "ann"), Caller::of(&server, "bob"));
+        ann.bind("phone").await;
+        bob.bind("till").await;
+        let create = |id: &str| set("note", id, "create", json!({ "text": "hello", "price": 24.50 }));
+        assert_eq!(ann.push("phone", 1, &[create("a"), create("b"), create("c")]).await, ["applied"; 3]);
+        assert_eq!(ann.push("phone", 1, &[create("a")]).await, ["duplicate"]);
+        let first = bob.pull("till", "note", &Value::Null).await;
+        let page = &first["scopes"][0];
+        assert_eq!(
+            (page["has_more"].as_bool(), page["changes"].as_array().map(Vec::len)),
+            (Some(true), Some(2))
+        );
+        assert_eq!(page["changes"][0]["data"], json!({ "price": 24.5, "text": "hello" }));
+        let second = bob.pull("till", "note", &page["cursor"]).await;
+        let page = &second["scopes"][0];
+        assert_eq!((page["up_to_date"].as_bool(), &page["changes"][0]["id"]), (Some(true), &json!("c")));
+        assert_eq!(page["checksum"]["count"], "3");
+        let cursor = page["cursor"].clone();
+        let acked = bob
+            .ok(
+                "POST /sync/v1/ack",
+                json!({ "device_id": "till", "cursors": [{ "scope": "note", "cursor": cursor }] }),
+            )
+            .await;
+        assert_eq!(acked["acked"], json!([{ "scope": "note", "pos": "3" }]));
+        server.shutdown().await;
+
+        let again = serve(&disk).await;
+        let bob = Caller::of(&again, "bob");
+        let nothing = bob.pull("till", "note", &cursor).await;
+        assert_eq!(nothing["scopes"][0]["changes"], json!([]));
+        again.shutdown().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_pull_waits_for_a_change() {
+    within(async {
+        let disk = Disk::new();
+        let server = serve(&disk).await;
+        let (ann, bob) = (Caller::of(&server, "ann"), Caller::of(&server, "bob"));
+        ann.bind("phone").await;
+        bob.bind("till").await;
+        let up_to_date = bob.pull("till", "stock", &Value::Null).await;
+        let scopes = json!([{ "scope": "stock", "cursor": up_to_date["scopes"][0]["cursor"] }]);
+        let waiting =
+            bob.ok("POST /sync/v1/pull", json!({ "device_id": "till", "wait_ms": 40_000, "scopes": scopes }));
+        let ops = [set("stock", "s", "create", json!({ "count": 20 }))];
+        let sending = ann.push("phone", 1, &ops);
+        let (pulled, sent) = tokio::join!(waiting, sending);
+        assert_eq!(sent, ["applied"]);
+        assert_eq!(pulled["scopes"][0]["changes"][0]["data"], json!({ "count": 20 }));
+        server.shutdown().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_live_stream_tells_what_is_new_until_its_device_is_revoked() {
+    within(async {
+        let disk = Disk::new();
+        let server = serve(&disk).await;
+        let (ann, bob) = (Caller::of(&server, "ann"), Caller::of(&server, "bob"));
+        ann.bind("phone").await;
+        bob.bind("till").await;
+        let create = |id: &str| set("note", id, "create", json!({ "text": id }));
+        ann.push("phone", 1, &[create("a")]).await;
+        let cursor = bob.pull("till", "note", &Value::Null).await["scopes"][0]["cursor"].clone();
+        ann.push("phone", 2, &[create("b")]).await;
+        let path = format!(
+            "/sync/v1/live?device_id=till&scope=note&scope=stock&cursor={}",
+            cursor.as_str().expect("a word")
+        );
+        let mut live = raw::Events::open(server.addr(), &path, "Sync-User: bob\r\n").await;
+        let (name, delta) = live.next().await.expect("what the client lacks");
+        let delta: Value = serde_json::from_str(&delta).expect("JSON");
+        assert_eq!(
+            (name.as_str(), &delta["from"], &delta["changes"][0]["id"]),
+            ("delta", &cursor, &json!("b"))
+        );
+        ann.push("phone", 3, &[create("c")]).await;
+        let (_, next) = live.next().await.expect("what comes");
+        let next: Value = serde_json::from_str(&next).expect("JSON");
+        assert_eq!((&next["from"], &next["changes"][0]["id"]), (&delta["cursor"], &json!("c")));
+        ann.push("phone", 4, &[set("stock", "s", "create", json!({ "count": 1 }))]).await;
+        let (name, poke) = live.next().await.expect("that there is something");
+        assert_eq!((name.as_str(), poke.as_str()), ("poke", r#"{"scope":"stock","head":"4"}"#));
+        bob.ok("DELETE /sync/v1/devices/till", json!({})).await;
+        assert_eq!(live.next().await, None);
+        server.shutdown().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn refusals_say_what_to_do() {
+    within(async {
+        let disk = Disk::new();
+        let server = serve(&disk).await;
+        let (ann, bob) = (Caller::of(&server, "ann"), Caller::of(&server, "bob"));
+        ann.bind("phone").await;
+        let refused = async |caller: &Caller, request: &str, body: Value, status: u16, code: &str| {
+            assert_eq!(
+                caller.refused(request, body.clone()).await,
+                (status, code.to_owned()),
+                "{request} {body}"
+            );
+        };
+        let push = "POST /sync/v1/push";
+        refused(&ann, push, json!({}), 400, "malformed-request").await;
+        refused(&bob, push, json!({ "device_id": "phone" }), 409, "device-mismatch").await;
+        refused(&ann, push, json!({ "device_id": "other" }), 403, "device-not-bound").await;
+        let late = json!({ "device_id": "phone", "ops": [{ "n": "7", "op": "noop" }] });
+        refused(&ann, push, late, 409, "sequence-gap").await;
+        let odd = json!({ "device_id": "phone", "scopes": [{ "scope": "note", "cursor": "s1.AAAA" }] });
+        refused(&ann, "POST /sync/v1/pull", odd, 400, "cursor-invalid").await;
+        let unknown = json!({ "device_id": "phone", "scopes": [{ "scope": "nothing" }] });
+        refused(&ann, "POST /sync/v1/pull", unknown, 404, "unknown-scope").await;
+        refused(&ann, "GET /sync/v1/conflicts/cnf_9", json!({}), 404, "unknown-conflict").await;
+        assert_eq!(ann.push("phone", 1, &[set("note", "no id", "create", json!({}))]).await, ["rejected"]);
+        assert_eq!(ann.push("phone", 2, &[set("nothing", "x", "create", json!({}))]).await, ["rejected"]);
+        ann.ok("DELETE /sync/v1/devices/phone", json!({})).await;
+        refused(&ann, push, json!({ "device_id": "phone" }), 403, "device-revoked").await;
+        refused(&ann, "GET /sync/v1/live?device_id=phone&scope=note", json!({}), 403, "device-revoked").await;
+        refused(&ann, "GET /sync/v1/live?device_id=phone", json!({}), 400, "malformed-request").await;
+        refused(&ann, "GET /sync/v1/status", json!({}), 400, "malformed-request").await;
+        let strange = raw::send(server.addr(), push, "Origin: https://evil.example\r\n", "{}").await;
+        assert_eq!(strange.status, 403);
+        let newer = raw::send(server.addr(), push, "Sync-Protocol: 2\r\n", "{}").await;
+        assert_eq!(newer.status, 426);
+        server.shutdown().await;
+    })
+    .await;
+}
