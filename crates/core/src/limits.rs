@@ -225,3 +225,23 @@ pub const RULE_SCENE_BYTES_MAX: usize = 64 << 10;
 
 /// Time for which ops may wait on a device, or changes for it, before it is said to lag, in milliseconds: an hour.
 pub const LAGGING_MS: u64 = 3_600_000;
+
+/// Ops of one transaction. They are decided, stored and taken back as one.
+pub const TX_OPS_MAX: usize = 100;
+
+/// Writes after which a ledger ends a batch, beside what tells of them. A commit of some thousand writes takes as long as a disk takes to flush; the ops
+/// of a transaction are never split.
+pub const COMMIT_WRITES_MAX: usize = 2_048;
+
+/// Questions of a ledger to handlers that may be open. Each holds up a device.
+pub const HANDLER_ASKS_MAX: usize = 64;
+
+/// How often a handler is asked about one op whose record changes meanwhile. A record that changes faster than a handler
+/// answers is not caught up with by asking more often.
+pub const HANDLER_ROUNDS_MAX: u32 = 3;
+
+/// When a deferred op is worth another try, in milliseconds, unless a handler says otherwise.
+pub const RETRY_AFTER_MS: u64 = 2_000;
+
+/// Comments about one conflict. People talk about it; whoever needs more has another place for that.
+pub const CONFLICT_COMMENTS_MAX: usize = 1_000;

@@ -149,8 +149,8 @@ impl Device {
             && let Some(entry) = self.kept.first_entry().filter(|entry| *entry.key() <= shortened)
         {
             let (n, kept) = entry.remove_entry();
-            if self.created.get(&kept.entity) == Some(&n) {
-                self.created.remove(&kept.entity);
+            if self.created.get(&kept.result.entity) == Some(&n) {
+                self.created.remove(&kept.result.entity);
             }
             self.hashes.insert(n, kept.hash);
             aged.push((n, Some(kept.hash)));

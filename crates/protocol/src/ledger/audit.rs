@@ -199,7 +199,7 @@ impl Ledger {
             user,
             n: dot.counter,
             content: kept.hash,
-            entity: kept.entity.clone(),
+            entity: kept.result.entity.clone(),
             outcome: kept.result.outcome.clone(),
             changed: record.map(|record| (record.ver, record.seq)),
         };

@@ -5,7 +5,7 @@ use std::ops::Bound;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use syncline_core::entity::{ActorName, EntityKey, TypeName, UserName};
+use syncline_core::entity::{ActorName, EntityId, EntityKey, TypeName, UserName};
 use syncline_core::limits::SEEN_MS;
 use syncline_core::time::WallMs;
 
@@ -30,6 +30,8 @@ pub(super) struct Device {
     pub(super) resyncs: BTreeMap<TypeName, Resync>,
     /// The last op that was to create an entity.
     pub(super) created: BTreeMap<EntityKey, u64>,
+    /// The ids of entities that it names by temporary ones.
+    pub(super) ids: BTreeMap<EntityKey, EntityId>,
 }
 
 /// What a user says of a device.
@@ -160,7 +162,7 @@ impl Device {
 
     pub(super) fn keep(&mut self, n: u64, kept: Kept) {
         if kept.creates {
-            let last = self.created.entry(kept.entity.clone()).or_insert(n);
+            let last = self.created.entry(kept.result.entity.clone()).or_insert(n);
             *last = n.max(*last);
         }
         self.kept.insert(n, kept);
@@ -212,7 +214,7 @@ mod tests {
                         self.ledger.handle(now, Input::Committed(commit));
                     }
                     Effect::Answer { answer, .. } => answered = Some(answer),
-                    Effect::Moved { .. } => {}
+                    Effect::Moved { .. } | Effect::Ask { .. } => {}
                 }
             }
             answered.expect("each request is answered")

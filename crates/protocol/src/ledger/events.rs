@@ -103,9 +103,9 @@ impl Happened {
 }
 
 impl Ledger {
-    /// Tells what the writes that were gathered from `from` on have done, in the same batch. `before` is what had been told by
-    /// then.
-    pub(super) fn tell(&mut self, now: WallMs, from: usize, before: Heads) {
+    /// Tells what the writes have done that were gathered since it was last called, in the same batch.
+    pub(super) fn tell(&mut self, now: WallMs) {
+        let (from, before) = self.told;
         let writes = self.gathered.split_off(from);
         // An op's writes are its record, conflicts, and last its result.
         let mut made: Option<&Record> = None;
@@ -134,6 +134,9 @@ impl Ledger {
                 | Write::Day(..)
                 | Write::Floor(_)
                 | Write::Filling(..)
+                | Write::Type(_)
+                | Write::Named(..)
+                | Write::Comment(..)
                 | Write::Audit(..)
                 | Write::AuditPayload(..)
                 | Write::Event(..)
@@ -153,12 +156,13 @@ impl Ledger {
         if self.heads != before {
             self.gathered.push(Write::Heads(self.heads));
         }
+        self.told = (self.gathered.len(), self.heads);
     }
 
     fn tell_op(&mut self, now: WallMs, dot: Dot, kept: &Kept, record: Option<&Record>) {
         self.audit_op(now, dot, kept, record);
         if let Outcome::Rejected(refusal) = &kept.result.outcome {
-            let what = Happened::SyncFailed { entity: kept.entity.clone(), code: refusal.code };
+            let what = Happened::SyncFailed { entity: kept.result.entity.clone(), code: refusal.code };
             self.event(now, Some(dot), what);
         }
     }

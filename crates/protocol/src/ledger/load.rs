@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use syncline_core::clock::ReplicaId;
-use syncline_core::entity::{EntityType, Epoch};
+use syncline_core::entity::{EntityType, Epoch, TypeError, TypeName};
 
 use super::Ledger;
 use super::message::Write;
 
-/// Why stored writes are no ledger. The store is at fault.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+/// Why stored writes are no ledger. The store is at fault, or who gives the types.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LedgerLoadError {
     /// Actors are numbered from 0 without gaps, and come by their numbers.
@@ -20,20 +20,33 @@ pub enum LedgerLoadError {
         /// The number that would follow.
         expected: ReplicaId,
     },
+    /// A type that is given is none, or would alter what stored records mean.
+    #[error("type `{name}` cannot be used")]
+    Type {
+        /// Its name.
+        name: TypeName,
+        /// What is wrong with it.
+        #[source]
+        error: TypeError,
+    },
 }
 
 impl Ledger {
     /// Returns the ledger as it was left by the writes that are durable, of each key the last, by ascending key; the records may
     /// come in any order.
     ///
+    /// Types may be given that are not stored yet, or were changed so that records mean the same. One that was changed by
+    /// [`Input::DefineType`](super::Input::DefineType) since it was given first stays as it was changed.
+    ///
     /// # Errors
-    /// [`LedgerLoadError::Actor`] if the actors are not all there, or in another order.
+    /// [`LedgerLoadError::Actor`] if the actors are not all there, or in another order; [`LedgerLoadError::Type`] if a given
+    /// type is none, or neither it nor the stored one could follow the other.
     pub fn load(
         types: impl IntoIterator<Item = EntityType>,
         epoch: Epoch,
         stored: impl IntoIterator<Item = Write>,
     ) -> Result<Self, LedgerLoadError> {
-        let mut ledger = Self::new(types, epoch);
+        let mut ledger = Self::new(epoch);
         let mut buckets = BTreeMap::new();
         for write in stored {
             match write {
@@ -44,6 +57,9 @@ impl Ledger {
         for (key, record) in &ledger.records {
             let live = (!record.deleted).then_some(record.ver);
             ledger.log.restore(key, record.seq, live, buckets.remove(key).unwrap_or_default());
+        }
+        for ty in types {
+            ledger.give_type(ty)?;
         }
         let kinds: Vec<_> = ledger.types.keys().cloned().collect();
         kinds.iter().for_each(|kind| ledger.refill(kind));
@@ -77,6 +93,11 @@ impl Ledger {
             Write::Device(number, binding) => {
                 self.devices.entry(number).or_default().binding = Some(*binding);
             }
+            Write::Type(ty) => drop(self.types.insert(ty.name.clone(), *ty)),
+            Write::Named(actor, sent, id) => {
+                self.devices.entry(actor).or_default().ids.insert(sent, id);
+            }
+            Write::Comment(id, _, comment) => self.comments.entry(id).or_default().push(*comment),
             Write::Evicted(bucket, key, Some(seq)) => self.log.restore_evicted(&key, &bucket, seq),
             Write::Resync(number, scope, Some(resync)) => {
                 self.devices.entry(number).or_default().resyncs.insert(scope, resync);

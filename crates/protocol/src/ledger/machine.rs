@@ -6,14 +6,17 @@ use syncline_core::clock::{HybridTime, ReplicaId};
 use syncline_core::entity::bucket::Bucket;
 use syncline_core::entity::conflict::Conflict;
 use syncline_core::entity::{ActorName, Actors, EntityKey, EntityType, Epoch, Record, Sequence, TypeName};
+use syncline_core::limits::COMMIT_WRITES_MAX;
 use syncline_core::time::{Now, WallMs};
 
-use super::Log;
+use super::conflicts::Comment;
 use super::device::Device;
 use super::events::Heads;
 use super::filling::Filling;
 use super::message::{Answer, ConflictId, Effect, Input, LedgerCommit, Refused, RequestId, Write};
+use super::push::{Asks, Push};
 use super::scope::{Section, buckets_of};
+use super::{Log, Settings};
 
 /// The entities of one tenant shard: one writer, one log without gaps.
 ///
@@ -35,31 +38,52 @@ pub struct Ledger {
     pub(super) days: BTreeMap<WallMs, Sequence>,
     pub(super) conflicts: BTreeMap<ConflictId, Conflict>,
     pub(super) open: BTreeMap<EntityKey, ConflictId>,
+    pub(super) comments: BTreeMap<ConflictId, Vec<Comment>>,
     /// The latest time given or taken.
     pub(super) hlc: HybridTime,
     /// The ends of what is told to others.
     pub(super) heads: Heads,
     /// What salts are made from.
     pub(super) seed: Option<[u8; 32]>,
-    /// What the next commit will hold.
+    /// Of what the last of the next commits will hold, how much has been told, and the ends behind that.
+    pub(super) told: (usize, Heads),
+    /// The time of the last input.
+    now: WallMs,
+    pub(super) settings: Settings,
+    /// By device what it has pushed and has no answer yet.
+    pub(super) pushes: BTreeMap<ReplicaId, VecDeque<Push>>,
+    pub(super) asks: Asks,
+    /// What the last of the next commits will hold.
     pub(super) gathered: Vec<Write>,
-    /// Where the next commit will have changed anything.
+    /// Devices whose numbers go with that.
+    pub(super) renumbered: BTreeSet<ReplicaId>,
+    /// Where that will have changed anything.
     pub(super) moved: BTreeSet<Section>,
+    /// The commits before that one.
+    sealed: VecDeque<Sealed>,
     /// Where the commit under way has, and the end of the log behind it.
     moving: (BTreeSet<Section>, Sequence),
     /// The last commit that was begun.
     begun: LedgerCommit,
     durable: LedgerCommit,
-    /// Answers, with the commits that they wait for; ascending.
-    parked: VecDeque<(LedgerCommit, RequestId, Answer)>,
+    /// What is to leave, with the commits that it waits for; ascending.
+    parked: VecDeque<(LedgerCommit, Effect)>,
     effects: VecDeque<Effect>,
+}
+
+/// A commit that has not begun.
+#[derive(Debug)]
+struct Sealed {
+    batch: Vec<Write>,
+    /// Where it changes anything, and the end of the log behind it.
+    moved: (BTreeSet<Section>, Sequence),
 }
 
 impl Ledger {
     /// Returns a ledger in which nothing has happened.
-    pub(super) fn new(types: impl IntoIterator<Item = EntityType>, epoch: Epoch) -> Self {
+    pub(super) fn new(epoch: Epoch) -> Self {
         Self {
-            types: types.into_iter().map(|ty| (ty.name.clone(), ty)).collect(),
+            types: BTreeMap::new(),
             epoch,
             fillings: BTreeMap::new(),
             actors: Actors::new(),
@@ -69,11 +93,19 @@ impl Ledger {
             days: BTreeMap::new(),
             conflicts: BTreeMap::new(),
             open: BTreeMap::new(),
+            comments: BTreeMap::new(),
             hlc: HybridTime::default(),
             heads: Heads::default(),
             seed: None,
+            told: Default::default(),
+            now: WallMs(0),
+            settings: Settings::default(),
+            pushes: BTreeMap::new(),
+            asks: Asks::default(),
             gathered: Vec::new(),
+            renumbered: BTreeSet::new(),
             moved: BTreeSet::new(),
+            sealed: VecDeque::new(),
             moving: Default::default(),
             begun: LedgerCommit(0),
             durable: LedgerCommit(0),
@@ -82,12 +114,18 @@ impl Ledger {
         }
     }
 
+    /// Returns the ledger with settings other than the usual ones.
+    #[must_use]
+    pub fn with_settings(self, settings: Settings) -> Self {
+        Self { settings, ..self }
+    }
+
     /// Takes in what has happened.
     pub fn handle(&mut self, now: Now, input: Input) {
         self.note_day(now.wall);
-        let (from, heads) = (self.gathered.len(), self.heads);
+        self.now = now.wall;
         let answered = self.take_in(now, input);
-        self.tell(now.wall, from, heads);
+        self.tell(now.wall);
         if let Some((request, answer)) = answered {
             self.park(request, answer.unwrap_or_else(Answer::Refused));
         }
@@ -114,7 +152,8 @@ impl Ledger {
     /// Returns the commit that all rests on that can be seen now.
     #[must_use]
     pub fn rests_on(&self) -> LedgerCommit {
-        if self.gathered.is_empty() { self.begun } else { LedgerCommit(self.begun.0 + 1) }
+        let ahead = self.sealed.len() as u64 + u64::from(self.is_gathering());
+        LedgerCommit(self.begun.0 + ahead)
     }
 
     /// Returns whether a commit is durable.
@@ -133,11 +172,6 @@ impl Ledger {
     #[must_use]
     pub const fn epoch(&self) -> Epoch {
         self.epoch
-    }
-
-    /// Returns the types.
-    pub fn types(&self) -> impl Iterator<Item = &EntityType> {
-        self.types.values()
     }
 
     /// Returns a conflict, durable or not.
@@ -190,8 +224,12 @@ impl Ledger {
     fn take_in(&mut self, now: Now, input: Input) -> Option<(RequestId, Result<Answer, Refused>)> {
         Some(match input {
             Input::Push { request, actor, user, clock, ops } => {
-                let admitted = self.admit(now.wall, &actor, &user);
-                (request, admitted.map(|()| self.push(now.wall, &actor, clock, &ops)))
+                if let Err(refused) = self.admit(now.wall, &actor, &user) {
+                    return Some((request, Err(refused)));
+                }
+                // It is answered when each of its ops has its result, or is deferred.
+                self.push(now.wall, request, &actor, clock, ops);
+                return None;
             }
             Input::Pull { request, actor, user, scopes } => {
                 let admitted = self.admit(now.wall, &actor, &user);
@@ -216,33 +254,70 @@ impl Ledger {
             Input::Tick => {
                 self.age_results(now.wall);
                 self.purge(now.wall);
+                self.pass_deadlines(now.wall);
                 return None;
             }
             Input::Committed(commit) => {
                 self.durable = self.durable.max(commit);
                 return None;
             }
+            Input::DefineType { request, ty } => (request, Ok(self.define_type(*ty))),
+            Input::Conflict { request, conflict, wish } => (request, Ok(self.wish(now.wall, conflict, wish))),
+            Input::Answered { ask, verdict } => {
+                self.answered(now.wall, ask, verdict);
+                return None;
+            }
         })
     }
 
-    fn park(&mut self, request: RequestId, answer: Answer) {
-        self.parked.push_back((self.rests_on(), request, answer));
+    pub(super) fn park(&mut self, request: RequestId, answer: Answer) {
+        self.park_effect(Effect::Answer { request, answer });
+    }
+
+    /// Holds back an effect until all that has been gathered so far is durable.
+    pub(super) fn park_effect(&mut self, effect: Effect) {
+        self.parked.push_back((self.rests_on(), effect));
+    }
+
+    /// Ends a batch that is long enough. The caller stands between ops that stand or fall together.
+    pub(super) fn seal_if_full(&mut self) {
+        if self.gathered.len() >= COMMIT_WRITES_MAX {
+            self.seal();
+        }
+    }
+
+    fn seal(&mut self) {
+        self.tell(self.now);
+        for actor in std::mem::take(&mut self.renumbered) {
+            let numbers = self.devices.get(&actor).map(|device| device.numbers.clone());
+            self.gathered.extend(numbers.map(|numbers| Write::Numbers(actor, numbers)));
+        }
+        let moved = (std::mem::take(&mut self.moved), self.log.head());
+        self.sealed.push_back(Sealed { batch: std::mem::take(&mut self.gathered), moved });
+        self.told.0 = 0;
+    }
+
+    fn is_gathering(&self) -> bool {
+        !self.gathered.is_empty() || !self.renumbered.is_empty()
     }
 
     /// Begins a commit if none is under way, and lets out what has become durable.
     fn settle(&mut self) {
-        while self.parked.front().is_some_and(|(rests_on, ..)| *rests_on <= self.durable) {
+        while self.parked.front().is_some_and(|(rests_on, _)| *rests_on <= self.durable) {
             let parked = self.parked.pop_front();
-            self.effects.extend(parked.map(|(_, request, answer)| Effect::Answer { request, answer }));
+            self.effects.extend(parked.map(|(_, effect)| effect));
         }
-        if self.durable == self.begun {
-            let (sections, head) = std::mem::take(&mut self.moving);
-            self.effects.extend((!sections.is_empty()).then_some(Effect::Moved { sections, head }));
+        if self.durable < self.begun {
+            return;
         }
-        if self.durable == self.begun && !self.gathered.is_empty() {
+        let (sections, head) = std::mem::take(&mut self.moving);
+        self.effects.extend((!sections.is_empty()).then_some(Effect::Moved { sections, head }));
+        if self.sealed.is_empty() && self.is_gathering() {
+            self.seal();
+        }
+        if let Some(Sealed { batch, moved }) = self.sealed.pop_front() {
             self.begun = LedgerCommit(self.begun.0 + 1);
-            self.moving = (std::mem::take(&mut self.moved), self.log.head());
-            let batch = std::mem::take(&mut self.gathered);
+            self.moving = moved;
             self.effects.push_back(Effect::Commit { commit: self.begun, batch });
         }
     }

@@ -5,14 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use syncline_core::clock::{Dot, HybridTime, ReplicaId, VectorClock};
 use syncline_core::entity::bucket::Bucket;
-use syncline_core::entity::conflict::Conflict;
+use syncline_core::entity::conflict::{Conflict, ConflictKind};
 use syncline_core::entity::{
-    Action, ActorName, Claim, ClaimedTime, ClientClock, EntityKey, FieldName, Outcome, Record, RecordVersion,
-    Sequence, Trace, TypeName, UserName, Value, Values,
+    Action, ActorName, Claim, ClaimedTime, ClientClock, EntityId, EntityKey, EntityType, FieldName,
+    FieldRule, Outcome, Record, RecordVersion, RefusalCode, Sequence, Stamp, Trace, TypeError, TypeName,
+    UserName, Value, Values,
 };
 use syncline_core::time::WallMs;
 
 use super::audit::{AuditEntry, AuditIndex, AuditPayload};
+use super::conflicts::{Comment, ConflictRefusal, ConflictWish};
 use super::events::{DomainEvent, EventIndex, Heads};
 use super::filling::Filling;
 use super::{
@@ -105,11 +107,60 @@ pub enum Input {
         /// Why.
         reason: Reset,
     },
-    /// Time has passed: once a minute, or so.
+    /// Time has passed: once a minute, or so, and when [`Ledger::next_deadline`](super::Ledger::next_deadline) says.
     Tick,
     /// Random bytes that nobody else knows, for the salts of the audit: first of all, and again as often as you like. Without
     /// them the audit says what has happened, but not with which values.
     Salt([u8; 32]),
+    /// A type is declared, or changed.
+    DefineType {
+        /// The request.
+        request: RequestId,
+        /// The type.
+        ty: Box<EntityType>,
+    },
+    /// A handler has judged an op.
+    Answered {
+        /// The question.
+        ask: AskId,
+        /// What it says.
+        verdict: Verdict,
+    },
+    /// Someone wants something of a conflict.
+    Conflict {
+        /// The request.
+        request: RequestId,
+        /// The conflict.
+        conflict: ConflictId,
+        /// What is wanted.
+        wish: ConflictWish,
+    },
+}
+
+/// A question to a handler, counted from 1 since the ledger was loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AskId(pub u64);
+
+/// What a handler says about an op.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It may be taken.
+    Accept {
+        /// Values that it gets besides its own, or instead of them.
+        set: Values,
+    },
+    /// It is refused.
+    Refuse {
+        /// In one word.
+        code: RefusalCode,
+        /// In more.
+        detail: String,
+    },
+    /// There is no saying now.
+    Unavailable {
+        /// When it is worth another try, in milliseconds.
+        retry_after_ms: u64,
+    },
 }
 
 /// An op in a push.
@@ -135,6 +186,8 @@ pub struct PushOp {
     pub schema_v: u32,
     /// Whether what it says cannot be read: it is refused, and nothing else here counts but its number.
     pub unreadable: bool,
+    /// The transaction that it is part of, with its neighbours in the push that name the same.
+    pub tx: Option<String>,
 }
 
 /// What the author of a pushed op had seen.
@@ -163,6 +216,17 @@ pub enum Effect {
         /// The answer.
         answer: Answer,
     },
+    /// Ask the handler of a type about an op, and hand its verdict in. There is always one: in time, or it is not available.
+    Ask {
+        /// The question.
+        ask: AskId,
+        /// Whose op it is.
+        device: ActorName,
+        /// The op, with its entities by the ids that they have at the server.
+        op: Box<PushOp>,
+        /// The record that it meets.
+        server: Option<Box<Record>>,
+    },
     /// Something has changed that others may wait for, and is durable.
     Moved {
         /// Where records have changed, or which they have left.
@@ -175,7 +239,7 @@ pub enum Effect {
 /// An answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// Each op has a result.
+    /// Each op has a result, or is to be sent again.
     Pushed {
         /// What became of the ops, in their order.
         results: Vec<OpStatus>,
@@ -183,8 +247,12 @@ pub enum Answer {
         last_n: u64,
         /// The greatest number of the device.
         high_n: u64,
+        /// The numbers above `last_n` that have results.
+        done_beyond: Vec<u64>,
         /// A pull that has read up to here has seen these writes.
         fence: Sequence,
+        /// The ids that entities have got that the ops name by temporary ones.
+        id_map: BTreeMap<EntityKey, EntityId>,
     },
     /// The request had no effect.
     Refused(Refused),
@@ -206,6 +274,22 @@ pub enum Answer {
     },
     /// It is so.
     Noted,
+    /// The type is declared.
+    TypeDefined {
+        /// Whether it was not known before.
+        is_new: bool,
+    },
+    /// The type is not declared.
+    TypeRefused(TypeError),
+    /// What was wanted of a conflict is done.
+    Conflict {
+        /// The conflict.
+        conflict: Box<Conflict>,
+        /// What became of the record, if that was to change.
+        result: Option<Box<OpResult>>,
+    },
+    /// What was wanted of a conflict is not done.
+    ConflictRefused(ConflictRefusal),
 }
 
 /// Why a request is refused whole.
@@ -236,6 +320,42 @@ pub enum OpStatus {
         /// Its number.
         n: u64,
     },
+    /// It was not taken, and is to be sent again.
+    Deferred {
+        /// Its number.
+        n: u64,
+        /// Why, and when.
+        deferral: Deferral,
+    },
+}
+
+/// Why an op was not taken this time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deferral {
+    /// In one word.
+    pub code: DeferralCode,
+    /// When it is worth another try, in milliseconds.
+    pub retry_after_ms: u64,
+}
+
+/// The reason in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DeferralCode {
+    /// An op that it depends on was deferred.
+    DependencyFailed,
+    /// Who is to judge the op does not, or too many wait for that.
+    HandlerUnavailable,
+}
+
+impl DeferralCode {
+    /// Returns the code as it is written.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::DependencyFailed => "dependency-failed",
+            Self::HandlerUnavailable => "handler-unavailable",
+        }
+    }
 }
 
 /// What became of an op.
@@ -243,6 +363,8 @@ pub enum OpStatus {
 pub struct OpResult {
     /// Its number.
     pub n: u64,
+    /// The entity, by the id that it has at the server.
+    pub entity: EntityKey,
     /// In one word.
     pub outcome: Outcome,
     /// Whether this is the result of an earlier request.
@@ -251,8 +373,25 @@ pub struct OpResult {
     pub record: Option<RecordState>,
     /// The values of the record, where it may not be what the author meant.
     pub data: Option<Values>,
+    /// Fields whose new value no author wrote, and the rule that made it.
+    pub combined: BTreeMap<FieldName, (FieldRule, Value)>,
+    /// What a handler has said about its refusal.
+    pub detail: Option<String>,
     /// What it has collided in.
-    pub conflict: Option<ConflictId>,
+    pub conflict: Option<Collision>,
+    /// The write that it has lost to, if it was superseded.
+    pub superseded_by: Option<Stamp>,
+}
+
+/// What a result says of a conflict.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Collision {
+    /// The conflict.
+    pub id: ConflictId,
+    /// What collided.
+    pub kind: ConflictKind,
+    /// The fields in which the op has collided.
+    pub fields: BTreeSet<FieldName>,
 }
 
 /// What a result says of a record.
@@ -275,8 +414,6 @@ pub struct RecordState {
 pub struct Kept {
     /// What it held.
     pub hash: ContentHash,
-    /// Its entity.
-    pub entity: EntityKey,
     /// Whether it was to create the entity.
     pub creates: bool,
     /// Its result.
@@ -326,4 +463,10 @@ pub enum Write {
     Heads(Heads),
     /// By which templates the records of a type lie in buckets.
     Filling(TypeName, Filling),
+    /// A type of entities.
+    Type(Box<EntityType>),
+    /// An entity that a device names by a temporary id has got its own.
+    Named(ReplicaId, EntityKey, EntityId),
+    /// What was said about a conflict, by its place from 0.
+    Comment(ConflictId, u64, Box<Comment>),
 }

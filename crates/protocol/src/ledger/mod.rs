@@ -13,6 +13,7 @@
 
 mod ack;
 pub mod audit;
+mod conflicts;
 mod cursor;
 mod device;
 mod events;
@@ -26,13 +27,16 @@ mod pull;
 mod purge;
 mod push;
 mod scope;
+mod settings;
 mod shelf;
 mod status;
 pub mod stored;
 #[cfg(test)]
 mod tests;
+mod types;
 
 pub use ack::{Ack, Acked, AckedScope, Backlog};
+pub use conflicts::{Comment, ConflictRefusal, ConflictWish};
 pub use cursor::{Cursor, Reset, Resync};
 pub use device::{Binding, DeviceAbout, DeviceRefusal};
 pub use events::{DomainEvent, EventIndex, Happened, Heads};
@@ -41,11 +45,12 @@ pub use load::LedgerLoadError;
 pub use log::{Log, Page, Place};
 pub use machine::Ledger;
 pub use message::{
-    Answer, ConflictId, Effect, Input, Kept, LedgerCommit, OpResult, OpStatus, PushOp, PushSeen, RecordState,
-    Refused, RequestId, Write,
+    Answer, AskId, Collision, ConflictId, Deferral, DeferralCode, Effect, Input, Kept, LedgerCommit,
+    OpResult, OpStatus, PushOp, PushSeen, RecordState, Refused, RequestId, Verdict, Write,
 };
-pub use numbers::{ContentHash, Numbered, Numbers, NumbersError, Turn};
+pub use numbers::{ContentHash, Hole, Numbered, Numbers, NumbersError, Turn};
 pub use pull::{PullChange, PullScope, Pulled, PulledScope};
 pub use scope::{Scope, Section, ShortHash};
+pub use settings::{RulingOf, Settings};
 pub use shelf::{Checksum, Standing};
 pub use status::{DeviceStatus, Health, ScopeStatus};

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use syncline_core::entity::EntityKey;
 use syncline_core::limits::OPS_BEYOND_HOLE_MAX;
 
 /// The first 8 bytes of the SHA-256 of an op in its canonical form: what tells a retry from another op.
@@ -41,7 +42,18 @@ pub enum Turn {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Numbers {
     high: u64,
-    holes: BTreeMap<u64, ContentHash>,
+    holes: BTreeMap<u64, Hole>,
+}
+
+/// What is known of a deferred op. Its content comes again with it; this is what others need to know meanwhile.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hole {
+    /// What it held.
+    pub hash: ContentHash,
+    /// The entity that it is to create.
+    pub creates: Option<EntityKey>,
+    /// Its transaction.
+    pub tx: Option<String>,
 }
 
 /// Why a request is refused whole. The device is at fault, or has to wait.
@@ -103,10 +115,10 @@ impl Numbers {
     ///
     /// # Panics
     /// As [`consume`](Self::consume).
-    pub fn defer(&mut self, op: Numbered) {
-        if !self.holes.contains_key(&op.n) {
-            self.advance(op.n);
-            self.holes.insert(op.n, op.hash);
+    pub fn defer(&mut self, n: u64, hole: Hole) {
+        if !self.holes.contains_key(&n) {
+            self.advance(n);
+            self.holes.insert(n, hole);
         }
     }
 
@@ -158,6 +170,17 @@ impl Numbers {
         (self.last()..self.high).map(|n| n + 1).filter(|n| !self.holes.contains_key(n))
     }
 
+    /// Returns the deferred ops, ascending.
+    pub fn holes(&self) -> impl Iterator<Item = (u64, &Hole)> {
+        self.holes.iter().map(|(&n, hole)| (n, hole))
+    }
+
+    /// Returns whether the op is deferred.
+    #[must_use]
+    pub fn is_hole(&self, n: u64) -> bool {
+        self.holes.contains_key(&n)
+    }
+
     fn turn(
         &self,
         op: Numbered,
@@ -172,9 +195,9 @@ impl Numbers {
                 Err(NumbersError::Gap { n: op.n, expected })
             };
         }
-        if let Some(&deferred) = self.holes.get(&op.n) {
+        if let Some(hole) = self.holes.get(&op.n) {
             // A device that gives up a deferred op sends its number with nothing in it.
-            let is_its = op.hash == deferred || op.is_noop;
+            let is_its = op.hash == hole.hash || op.is_noop;
             return if is_its { Ok(Turn::Again) } else { Err(NumbersError::Reused { n: op.n }) };
         }
         match known(op.n) {
@@ -198,6 +221,10 @@ mod tests {
 
     fn op(n: u64, content: u8) -> Numbered {
         Numbered { n, hash: ContentHash([content; 8]), is_noop: content == 9 }
+    }
+
+    fn hole(op: Numbered) -> Hole {
+        Hole { hash: op.hash, creates: None, tx: None }
     }
 
     /// What became of each number, and nothing derived from it.
@@ -267,7 +294,7 @@ mod tests {
                             continue;
                         }
                     }
-                    if defer { numbers.defer(*op) } else { numbers.consume(op.n) }
+                    if defer { numbers.defer(op.n, hole(*op)) } else { numbers.consume(op.n) }
                 }
                 let len = model.0.len() as u64;
                 let last = (1..=len).find(|&n| model.is_deferred(n)).map_or(len, |hole| hole - 1);
@@ -282,7 +309,7 @@ mod tests {
     fn a_refusal_says_what_is_wrong() {
         let mut numbers = Numbers::new();
         numbers.consume(1);
-        numbers.defer(op(2, 1));
+        numbers.defer(2, hole(op(2, 1)));
         numbers.consume(3);
         let known = |n| (n == 3).then_some(ContentHash([1; 8]));
         let check = |ops: &[Numbered], want: Result<Vec<Turn>, NumbersError>| {
@@ -305,7 +332,7 @@ mod tests {
     #[test]
     fn a_hole_holds_up_a_bounded_number() {
         let mut numbers = Numbers::new();
-        numbers.defer(op(1, 1));
+        numbers.defer(1, hole(op(1, 1)));
         (2..=OPS_BEYOND_HOLE_MAX).for_each(|n| numbers.consume(n));
         let end = OPS_BEYOND_HOLE_MAX + 1;
         assert_eq!(numbers.turns(&[op(end, 1)], |_| None), Ok(vec![Turn::New]));

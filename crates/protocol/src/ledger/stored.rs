@@ -16,6 +16,9 @@
 //! | 12 | what was deleted up to where may be forgotten |
 //! | 13 | the ends of the audit and of the outbox |
 //! | 14, type, 0 | by which templates its records lie in buckets |
+//! | 15, type, 0 | a type of entities |
+//! | 16, device u64, type, 0, temporary id, 0 | the id that an entity has got |
+//! | 17, conflict u64, place u64 | a comment |
 //! | 128, index u64 | an entry of the audit |
 //! | 129, index u64 | what lies beside it, and may be erased |
 //! | 130, index u64 | an event of the outbox |
@@ -29,7 +32,7 @@
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use syncline_core::clock::{Dot, ReplicaId};
 use syncline_core::entity::bucket::Bucket;
-use syncline_core::entity::{EntityId, EntityKey, TypeName};
+use syncline_core::entity::{EntityId, EntityKey, EntityType, TypeForm, TypeName};
 use syncline_core::time::WallMs;
 
 use super::audit::AuditIndex;
@@ -49,6 +52,9 @@ const DAY: u8 = 11;
 const FLOOR: u8 = 12;
 const HEADS: u8 = 13;
 const FILLING: u8 = 14;
+const TYPE: u8 = 15;
+const NAMED: u8 = 16;
+const COMMENT: u8 = 17;
 /// The first byte of an entry of the audit.
 pub const AUDIT: u8 = 128;
 /// The first byte of what lies beside one.
@@ -132,6 +138,16 @@ impl Write {
                 stored_if(of_number(AUDIT_PAYLOAD, index.0), payload.as_ref())
             }
             Self::Event(index, event) => stored(of_number(EVENT, index.0), event),
+            Self::Type(ty) => {
+                stored(with_text(vec![TYPE], ty.name.as_str()), &TypeForm::from(ty.as_ref().clone()))
+            }
+            Self::Named(device, key, id) => {
+                let name = with_text(of_actor(NAMED, *device), key.kind.as_str());
+                stored(with_text(name, key.id.as_str()), id)
+            }
+            Self::Comment(id, at, comment) => {
+                stored([of_number(COMMENT, id.0), at.to_be_bytes().into()].concat(), comment)
+            }
         }
     }
 
@@ -168,6 +184,16 @@ impl Write {
                 Self::Resync(device, scope, Some(read(name, bytes)?))
             }
             DAY => Self::Day(index().map(WallMs)?, Some(read(name, bytes)?)),
+            TYPE => Self::Type(Box::new(ty(name, rest, bytes)?)),
+            NAMED => {
+                let (device, key) = rest.split_at_checked(8).ok_or_else(unknown)?;
+                let device = number(device).map(ReplicaId).ok_or_else(unknown)?;
+                Self::Named(device, entity(key).ok_or_else(unknown)?, read(name, bytes)?)
+            }
+            COMMENT => {
+                let Dot { replica, counter } = dot(rest).ok_or_else(unknown)?;
+                Self::Comment(ConflictId(replica.0), counter, read(name, bytes)?)
+            }
             FLOOR if rest.is_empty() => Self::Floor(read(name, bytes)?),
             HEADS if rest.is_empty() => Self::Heads(read(name, bytes)?),
             FILLING => Self::Filling(type_name(rest).ok_or_else(unknown)?, read(name, bytes)?),
@@ -197,6 +223,15 @@ const fn gone(name: Vec<u8>) -> Stored {
 
 fn read<T: DeserializeOwned>(name: &[u8], bytes: &[u8]) -> Result<T, StoredError> {
     rmp_serde::from_slice(bytes).map_err(|source| StoredError::Bytes { name: name.to_vec(), source })
+}
+
+/// A type is stored as operators write it.
+fn ty(name: &[u8], rest: &[u8], bytes: &[u8]) -> Result<EntityType, StoredError> {
+    let text = std::str::from_utf8(rest).ok().and_then(|text| text.strip_suffix('\0'));
+    let named = text.and_then(|text| TypeName::new(text).ok());
+    let named = named.ok_or_else(|| StoredError::Name { name: name.to_vec() })?;
+    let wrong = |error| StoredError::Bytes { name: name.to_vec(), source: serde::de::Error::custom(error) };
+    read::<TypeForm>(name, bytes)?.named(named).map_err(wrong)
 }
 
 fn of_actor(tag: u8, actor: ReplicaId) -> Vec<u8> {

@@ -19,9 +19,18 @@ use super::*;
 use disk::Disk;
 
 mod aging;
+mod conflicts;
 mod disk;
+mod handlers;
+mod named;
+mod pushes;
 mod reading;
+mod rules;
+mod support;
 mod telling;
+mod transactions;
+mod typed;
+mod whole;
 
 const DEVICES: usize = 3;
 
@@ -126,7 +135,7 @@ impl World {
         let ledger = disk.load(types(), Epoch(1));
         let devices = (0..DEVICES).map(|_| Device::default()).collect();
         let mut world = Self { disk, ledger, devices, asked: Vec::new(), under_way: None, now_ms: 1_000 };
-        world.handle(Input::Salt([7; 32])).expect("nothing is answered");
+        world.handle(Input::Salt([7; 32])).and_then(|()| world.flush()).expect("nothing is answered");
         for device in 0..DEVICES {
             let (request, about) = (world.request(device), DeviceAbout::default());
             let bind = Input::Bind { request, actor: name(device), user: user(), about };
@@ -196,6 +205,7 @@ impl World {
             refs: Default::default(),
             schema_v: 1,
             unreadable: false,
+            tx: None,
         });
     }
 
@@ -250,6 +260,7 @@ impl World {
                     self.under_way = Some((commit, batch));
                 }
                 Effect::Moved { head, .. } => prop_assert!(head <= self.disk.head()),
+                Effect::Ask { .. } => panic!("no type has a handler here"),
                 Effect::Answer { request, answer } => {
                     self.answered(self.asked[request.0 as usize], answer)?
                 }
@@ -286,6 +297,10 @@ impl World {
             }
             Answer::Refused(Refused::Numbers(NumbersError::Gap { .. })) => {}
             Answer::Refused(refusal) => prop_assert!(false, "{refusal}"),
+            Answer::TypeDefined { .. }
+            | Answer::TypeRefused(_)
+            | Answer::Conflict { .. }
+            | Answer::ConflictRefused(_) => panic!("nobody asked for that"),
             Answer::Device { binding, .. } => {
                 let stored = self.disk.find(|write| match write {
                     Write::Device(of, binding) if Some(*of) == actor => Some(binding.clone()),

@@ -5,10 +5,10 @@ use std::{
     sync::Arc,
 };
 
-use syncline_core::entity::Actors;
+use syncline_core::{entity::Actors, limits::RETRY_AFTER_MS};
 use syncline_protocol::{
     CloseReason,
-    ledger::{Effect, Input, Ledger, LedgerCommit, RequestId, Write},
+    ledger::{Effect, Input, Ledger, LedgerCommit, RequestId, Verdict, Write},
 };
 use syncline_store::{Batch, RecordTooLong, records::ledger::LedgerShelf};
 use tokio::{
@@ -164,6 +164,11 @@ impl LedgerTask {
                         // Whoever asked may be gone.
                         drop(asked.send(Answered { answer, actors }));
                     }
+                }
+                // No handler can be configured yet.
+                Effect::Ask { ask, .. } => {
+                    let verdict = Verdict::Unavailable { retry_after_ms: RETRY_AFTER_MS };
+                    self.machine.handle(self.epoch.clock.now(), Input::Answered { ask, verdict });
                 }
             }
         }

@@ -293,6 +293,12 @@ impl Conflict {
         self.deadline
     }
 
+    /// Returns how many levels it has been through.
+    #[must_use]
+    pub const fn level(&self) -> usize {
+        self.level
+    }
+
     /// Returns how it was closed.
     #[must_use]
     pub const fn resolution(&self) -> Option<&Resolution> {

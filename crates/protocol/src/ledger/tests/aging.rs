@@ -40,6 +40,7 @@ impl World {
             refs: Default::default(),
             schema_v: 1,
             unreadable: false,
+            tx: None,
         }
     }
 

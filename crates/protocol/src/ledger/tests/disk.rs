@@ -36,6 +36,11 @@ impl Disk {
         Ledger::load(types, epoch, self.state.values().cloned()).expect("it was written by a ledger")
     }
 
+    /// Returns all that it holds, in the order of names.
+    pub(super) fn stored(&self) -> Vec<Write> {
+        self.state.values().cloned().collect()
+    }
+
     pub(super) fn records(&self) -> BTreeMap<EntityKey, Record> {
         let record = |write: &Write| match write {
             Write::Record(key, record) => Some((key.clone(), (**record).clone())),
@@ -101,7 +106,7 @@ impl Server {
                     self.ledger.handle(now, Input::Committed(commit));
                 }
                 Effect::Answer { answer, .. } => answered = Some(answer),
-                Effect::Moved { .. } => {}
+                Effect::Moved { .. } | Effect::Ask { .. } => {}
             }
         }
         answered

@@ -284,6 +284,7 @@ impl World {
             refs: Default::default(),
             schema_v: 1,
             unreadable: false,
+            tx: None,
         };
         let (request, actor) = (self.request(Asked::Other), self.writer_name());
         let clock = ClientClock::default();
@@ -344,6 +345,7 @@ impl World {
         while let Some(effect) = self.ledger.poll_effect() {
             match effect {
                 Effect::Commit { commit, batch } => self.under_way = Some((commit, batch)),
+                Effect::Ask { .. } => panic!("no type has a handler here"),
                 Effect::Moved { sections, .. } => {
                     for (at, reader) in self.readers.iter_mut().enumerate() {
                         reader.sleeps &= scope(at).sections.is_disjoint(&sections);

@@ -174,6 +174,7 @@ impl Content {
             deps: self.deps,
             refs: self.refs,
             schema_v: self.schema_v.unwrap_or(schema_v),
+            tx: self.tx,
             unreadable: false,
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use syncline_core::clock::{Dot, VectorClock};
-use syncline_core::entity::conflict::{Conflict, ConflictKind};
+use syncline_core::entity::conflict::ConflictKind;
 use syncline_core::entity::{
     Actors, EntityKey, FieldName, FieldRule, Outcome, RecordVersion, Stamp, Value, Values,
 };
@@ -13,7 +13,7 @@ use super::problem::Problem;
 use super::resolve::conflict_name;
 use super::words;
 use super::write::{Object, quoted_u64, string};
-use crate::ledger::{ConflictId, OpResult, RecordState};
+use crate::ledger::{self, ConflictId, OpResult, RecordState};
 
 /// What a device is told of one of its ops.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,10 +48,10 @@ pub struct Collision<'a> {
 }
 
 impl<'a> Collision<'a> {
-    /// Returns what is told of a conflict.
+    /// Returns what is told of a collision.
     #[must_use]
-    pub const fn of(id: ConflictId, conflict: &'a Conflict) -> Self {
-        Self { id, kind: conflict.kind(), fields: &conflict.draft().fields }
+    pub const fn of(collision: &'a ledger::Collision) -> Self {
+        Self { id: collision.id, kind: collision.kind, fields: &collision.fields }
     }
 }
 
@@ -75,19 +75,18 @@ pub enum Status<'a> {
 }
 
 impl<'a> Told<'a> {
-    /// Returns what is told of a result. `conflict` returns a conflict of the ledger.
+    /// Returns what is told of a result.
     #[must_use]
-    pub fn of(
-        result: &'a OpResult,
-        entity: Option<&'a EntityKey>,
-        conflict: impl FnOnce(ConflictId) -> Option<&'a Conflict>,
-    ) -> Self {
+    pub fn of(result: &'a OpResult, entity: Option<&'a EntityKey>) -> Self {
         let status = match &result.outcome {
             Outcome::Applied => Status::Applied,
             Outcome::Merged => Status::Merged,
             Outcome::Superseded => Status::Superseded,
             Outcome::Conflict => Status::Conflict,
-            Outcome::Rejected(refusal) => Status::Rejected(refusal.into()),
+            Outcome::Rejected(refusal) => {
+                let problem = Problem::from(refusal);
+                Status::Rejected(Problem { detail: result.detail.clone().or(problem.detail), ..problem })
+            }
         };
         let told = Self {
             n: result.n,
@@ -95,9 +94,9 @@ impl<'a> Told<'a> {
             entity,
             record: result.record.as_ref(),
             data: result.data.as_ref(),
-            combined: None,
-            collision: result.conflict.and_then(|id| Some(Collision::of(id, conflict(id)?))),
-            by: result.record.as_ref().map(|record| Stamp { hlc: record.hlc, dot: record.dot }),
+            combined: Some(&result.combined).filter(|combined| !combined.is_empty()),
+            collision: result.conflict.as_ref().map(Collision::of),
+            by: result.superseded_by,
         };
         if result.is_duplicate { Self::bare(result.n, Status::Duplicate(Some(Box::new(told)))) } else { told }
     }

@@ -12,7 +12,7 @@ use syncline_core::time::WallMs;
 
 use super::super::json::Json;
 use super::super::*;
-use crate::ledger::{ConflictId, Health, OpResult, RecordState, Reset};
+use crate::ledger::{self, ConflictId, Health, OpResult, RecordState, Reset};
 
 /// "d2" came first, so that numbers and names have different orders.
 fn actors() -> Actors {
@@ -97,9 +97,9 @@ fn pulled<'a>(scopes: Vec<ScopePage<'a>>) -> Pulled<'a> {
 
 #[test]
 fn results_say_what_the_contract_shows() {
-    let (key, data, state, actors, conflict) = (key(), values(), state(), actors(), conflict());
+    let (key, data, state, actors) = (key(), values(), state(), actors());
     let fields: BTreeSet<FieldName> = [field("price")].into();
-    let combined = [(field("qty"), (FieldRule::Additive, Value::from(97)))].into();
+    let combined: BTreeMap<_, _> = [(field("qty"), (FieldRule::Additive, Value::from(97)))].into();
     let bare = |status| Told::bare(42, status);
     let check = |told: Told<'_>, want: &str| {
         let body = pushed(vec![told]).body(&actors);
@@ -151,19 +151,22 @@ fn results_say_what_the_contract_shows() {
 
     let result = |outcome, is_duplicate| OpResult {
         n: 42,
+        entity: key.clone(),
         outcome,
         is_duplicate,
         record: None,
         data: None,
-        conflict: Some(ConflictId(1)),
+        combined: combined.clone(),
+        detail: Some("why".into()),
+        conflict: Some(ledger::Collision { id: ConflictId(1), kind, fields: fields.clone() }),
+        superseded_by: Some(stamp()),
     };
     let rejected = result(Outcome::Rejected(RefusalCode::EntityDeleted.into()), false);
-    let told = Told::of(&rejected, Some(&key), |_| None);
-    assert_eq!(told.status, Status::Rejected(Problem::new(Code::EntityDeleted)));
+    let told = Told::of(&rejected, Some(&key));
+    assert_eq!(told.status, Status::Rejected(Problem::new(Code::EntityDeleted).because("why")));
+    assert_eq!((told.combined, told.by), (Some(&combined), Some(stamp())));
     let again = result(Outcome::Conflict, true);
-    let Status::Duplicate(Some(of)) = Told::of(&again, None, |_| Some(&conflict)).status else {
-        panic!("it had its result")
-    };
+    let Status::Duplicate(Some(of)) = Told::of(&again, None).status else { panic!("it had its result") };
     assert_eq!(of.collision.map(|collision| collision.id), Some(ConflictId(1)));
 }
 

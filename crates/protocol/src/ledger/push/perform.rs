@@ -1,0 +1,121 @@
+//! How a decided op takes effect.
+
+use syncline_core::clock::Dot;
+use syncline_core::entity::conflict::{Conflict, Draft};
+use syncline_core::entity::{Decision, EntityKey, EntityType, Outcome, Record, Stamp, Trace};
+use syncline_core::time::WallMs;
+
+use crate::ledger::ContentHash;
+use crate::ledger::machine::Ledger;
+use crate::ledger::message::{Collision, ConflictId, Kept, OpResult, RecordState, Write};
+
+/// An op that was decided, and has not taken effect.
+pub(in crate::ledger) struct Decided {
+    pub(in crate::ledger) hash: ContentHash,
+    pub(in crate::ledger) schema_v: u32,
+    /// The entity as its author names it.
+    pub(in crate::ledger) sent: EntityKey,
+    pub(in crate::ledger) key: EntityKey,
+    pub(in crate::ledger) creates: bool,
+    pub(in crate::ledger) trace: Trace,
+    pub(in crate::ledger) decision: Decision,
+    /// What a handler has said.
+    pub(in crate::ledger) detail: Option<String>,
+    /// The conflict that it settles.
+    pub(in crate::ledger) settles: Option<Collision>,
+}
+
+impl Decided {
+    pub(super) const fn n(&self) -> u64 {
+        self.trace.dot.counter
+    }
+}
+
+impl Ledger {
+    /// Gathers what an op does, with its result. The caller has its numbers stored in the same batch.
+    pub(in crate::ledger) fn perform(&mut self, now: WallMs, decided: Decided) -> OpResult {
+        let Decided { hash, schema_v, sent, key, creates, trace, decision, detail, settles } = decided;
+        let dot = trace.dot;
+        self.hlc = self.hlc.max(trace.hlc);
+        let superseded_by = (decision.outcome == Outcome::Superseded).then(|| self.winner(&key, &decision));
+        if let Some(change) = &decision.change {
+            let mut record = change.applied_to(self.records.get(&key));
+            record.schema_v = schema_v;
+            self.put_record(&key, record);
+        }
+        if key != sent {
+            self.name(dot, sent, &key);
+        }
+        let conflict = self.note_conflict(now, &key, decision.conflict).or(settles);
+        let record = self.records.get(&key);
+        let is_as_meant = decision.outcome == Outcome::Applied;
+        let result = OpResult {
+            n: dot.counter,
+            entity: key,
+            is_duplicate: false,
+            record: record.map(state),
+            data: record.filter(|record| !is_as_meant && !record.deleted).map(Record::data),
+            outcome: decision.outcome,
+            detail,
+            combined: decision.combined,
+            conflict,
+            superseded_by: superseded_by.flatten(),
+        };
+        let kept = Kept { hash, creates, result: result.clone(), trace };
+        self.gathered.push(Write::Result(dot, Box::new(kept.clone())));
+        let device = self.devices.entry(dot.replica).or_default();
+        device.numbers.consume(dot.counter);
+        device.keep(dot.counter, kept);
+        result
+    }
+
+    /// Keeps the id that an entity has got.
+    fn name(&mut self, dot: Dot, sent: EntityKey, key: &EntityKey) {
+        let device = self.devices.entry(dot.replica).or_default();
+        if device.ids.get(&sent) != Some(&key.id) {
+            device.ids.insert(sent.clone(), key.id.clone());
+            self.gathered.push(Write::Named(dot.replica, sent, key.id.clone()));
+        }
+    }
+
+    /// The latest write that an op has lost to.
+    fn winner(&self, key: &EntityKey, decision: &Decision) -> Option<Stamp> {
+        let record = self.records.get(key)?;
+        let fields = decision.conflict.iter().flat_map(|draft| &draft.fields);
+        let writes = fields.filter_map(|name| record.fields.get(name)).map(|slot| slot.stamp);
+        Some(writes.max_by(|a, b| self.actors.compare(*a, *b)).unwrap_or(record.stamp()))
+    }
+
+    /// Opens, joins or closes a conflict of the entity.
+    fn note_conflict(&mut self, now: WallMs, key: &EntityKey, draft: Option<Draft>) -> Option<Collision> {
+        let is_deleted = self.records.get(key).is_some_and(|record| record.deleted);
+        if is_deleted && let Some(id) = self.open.remove(key) {
+            let conflict = self.conflicts.get_mut(&id).expect("what is open is there");
+            conflict.delete(now).expect("it is open");
+            self.gathered.push(Write::Conflict(id, Box::new(conflict.clone())));
+        }
+        let draft = draft?;
+        let (kind, fields) = (draft.kind, draft.fields.clone());
+        if draft.open
+            && let Some(&id) = self.open.get(key)
+        {
+            let conflict = self.conflicts.get_mut(&id).expect("what is open is there");
+            conflict.join(draft).expect("it is open");
+            self.gathered.push(Write::Conflict(id, Box::new(conflict.clone())));
+            return Some(Collision { id, kind, fields });
+        }
+        let id = ConflictId(self.conflicts.last_key_value().map_or(1, |(last, _)| last.0 + 1));
+        let policy = self.types.get(&key.kind).map(|ty: &EntityType| ty.policy)?;
+        if draft.open {
+            self.open.insert(key.clone(), id);
+        }
+        let conflict = Conflict::new(draft, key.clone(), policy, now);
+        self.gathered.push(Write::Conflict(id, Box::new(conflict.clone())));
+        self.conflicts.insert(id, conflict);
+        Some(Collision { id, kind, fields })
+    }
+}
+
+fn state(record: &Record) -> RecordState {
+    RecordState { ver: record.ver, vv: record.vv.clone(), dot: record.dot, hlc: record.hlc, seq: record.seq }
+}

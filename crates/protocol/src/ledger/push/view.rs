@@ -1,0 +1,268 @@
+//! What the ops of a unit see while they are decided.
+
+use std::collections::BTreeMap;
+
+use syncline_core::clock::{Dot, HybridTime, ReplicaId};
+use syncline_core::entity::queue::{Fate, Standing};
+use syncline_core::entity::{
+    Action, ClaimedTime, Context, Decision, EntityKey, EntityType, Op, Outcome, Policy, Record, RefusalCode,
+    Scene, ServerClock, Stamp, Trace, TraceEffect, decide,
+};
+use syncline_core::limits::RETRY_AFTER_MS;
+use syncline_core::time::WallMs;
+
+use super::asked::{Asked, Guard, Judged, Question, amend};
+use super::temporary::{Rewritten, creates};
+use super::{Decided, fails};
+use crate::ledger::device::Device;
+use crate::ledger::machine::Ledger;
+use crate::ledger::message::{Deferral, DeferralCode, PushOp, PushSeen};
+
+/// When a push came.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Arrival {
+    pub(super) now: WallMs,
+    /// What the server's clock is ahead of the device's.
+    pub(super) shift_ms: i64,
+}
+
+/// The ledger, and over it what the ops of one unit have done so far.
+pub(super) struct View<'a> {
+    pub(super) ledger: &'a Ledger,
+    pub(super) device: &'a Device,
+    pub(super) actor: ReplicaId,
+    decided: Vec<Decided>,
+    records: BTreeMap<EntityKey, Record>,
+    hlc: HybridTime,
+}
+
+/// What became of an op in a view.
+pub(super) enum Step {
+    Decided,
+    Deferred(Deferral),
+    Asks(Box<Question>),
+}
+
+/// An op that is ready to be decided, or not to be.
+struct Prepared {
+    rewritten: Rewritten,
+    op: Op,
+    problem: Option<Problem>,
+}
+
+#[derive(Clone, Copy)]
+enum Problem {
+    Refused(RefusalCode),
+    Waits,
+}
+
+type Seen = (Context, Option<HybridTime>);
+
+impl<'a> View<'a> {
+    pub(super) fn new(ledger: &'a Ledger, actor: ReplicaId) -> Self {
+        let device = &ledger.devices[&actor];
+        Self { ledger, device, actor, decided: Vec::new(), records: BTreeMap::new(), hlc: ledger.hlc }
+    }
+
+    /// Decides the next op of the unit.
+    pub(super) fn decide(&mut self, arrival: Arrival, sent: &PushOp, asked: &BTreeMap<u64, Asked>) -> Step {
+        let mut prepared = self.prepare(arrival, sent);
+        let ty = self.ledger.types.get(&sent.entity.kind);
+        let (decision, detail) = match (prepared.problem, ty) {
+            _ if sent.action == Action::Noop => (noop(), None),
+            (Some(Problem::Waits), _) => return Step::Deferred(waits(DeferralCode::DependencyFailed)),
+            (Some(Problem::Refused(code)), _) => (Decision::refused(code), None),
+            (None, None) => (Decision::refused(RefusalCode::UnknownType), None),
+            (None, Some(ty)) => {
+                let decision = self.judge(ty, &prepared.rewritten.op.entity, &prepared.op);
+                if decision.change.is_some() && self.ledger.is_handled(ty) {
+                    match self.ask_handler(ty, &mut prepared, decision, asked) {
+                        Ok(judged) => judged,
+                        Err(step) => return step,
+                    }
+                } else {
+                    (decision, None)
+                }
+            }
+        };
+        self.hlc = self.hlc.max(prepared.op.stamp.hlc);
+        let decided = self.finish(sent, prepared, decision, detail);
+        if let Some(change) = &decided.decision.change {
+            let record = change.applied_to(self.record(&decided.key));
+            self.records.insert(decided.key.clone(), record);
+        }
+        self.decided.push(decided);
+        Step::Decided
+    }
+
+    /// Returns the op that was decided last, if a transaction stops at it.
+    pub(super) fn failed(&mut self) -> Option<Decided> {
+        let is_failed = self.decided.last().is_some_and(|last| fails(&last.decision.outcome));
+        if is_failed { self.decided.pop() } else { None }
+    }
+
+    pub(super) fn into_decided(self) -> Vec<Decided> {
+        self.decided
+    }
+
+    /// Returns an op that is not decided here.
+    pub(super) fn with_decision(&self, arrival: Arrival, sent: &PushOp, decision: Decision) -> Decided {
+        self.finish(sent, self.prepare(arrival, sent), decision, None)
+    }
+
+    pub(super) fn record(&self, key: &EntityKey) -> Option<&Record> {
+        self.records.get(key).or_else(|| self.ledger.records.get(key))
+    }
+
+    pub(super) fn decided(&self) -> &[Decided] {
+        &self.decided
+    }
+
+    fn judge(&self, ty: &EntityType, key: &EntityKey, op: &Op) -> Decision {
+        let record = self.record(key);
+        let ruled = record.filter(|record| ty.policy == Policy::Rules && !record.deleted);
+        let ruling =
+            ruled.zip(self.ledger.settings.ruling).and_then(|(record, ruling)| ruling(ty, record, op));
+        decide(&Scene { ty, actors: &self.ledger.actors, ruling: ruling.as_ref() }, record, op)
+    }
+
+    /// Returns what a handler makes of a decision, or what must happen before that is known.
+    fn ask_handler(
+        &self,
+        ty: &EntityType,
+        prepared: &mut Prepared,
+        decision: Decision,
+        asked: &BTreeMap<u64, Asked>,
+    ) -> Result<(Decision, Option<String>), Step> {
+        let Prepared { rewritten: Rewritten { op: pushed, .. }, op, .. } = prepared;
+        let record = self.record(&pushed.entity);
+        let guard = Guard::new(&pushed.entity, record);
+        match Judged::new(asked.get(&pushed.numbered.n), &guard) {
+            Judged::Not if self.ledger.asks.is_full() => {
+                Err(Step::Deferred(waits(DeferralCode::HandlerUnavailable)))
+            }
+            Judged::Not => {
+                let server = record.cloned().map(Box::new);
+                Err(Step::Asks(Box::new(Question { guard, op: pushed.clone(), server })))
+            }
+            Judged::Deferred(deferral) => Err(Step::Deferred(deferral)),
+            Judged::Refused(code, detail) => Ok((Decision::refused(code), Some(detail.to_owned()))),
+            Judged::Accepted(set) => {
+                let Some(action) = amend(&op.action, set) else {
+                    return Ok((Decision::refused(RefusalCode::ValidationFailed), None));
+                };
+                if action == op.action {
+                    return Ok((decision, None));
+                }
+                op.action = action;
+                let mut decision = self.judge(ty, &pushed.entity, op);
+                if decision.outcome == Outcome::Applied {
+                    decision.outcome = Outcome::Merged;
+                }
+                Ok((decision, None))
+            }
+        }
+    }
+
+    fn prepare(&self, arrival: Arrival, sent: &PushOp) -> Prepared {
+        let rewritten = self.rewrite(sent);
+        let pushed = &rewritten.op;
+        let record = self.record(&pushed.entity);
+        let (context, seen, problem) = match self.context(record, pushed) {
+            Ok((context, seen)) if pushed.unreadable => {
+                (context, seen, Some(Problem::Refused(RefusalCode::ValidationFailed)))
+            }
+            Ok((context, seen)) => (context, seen, self.problem(&rewritten)),
+            Err(problem) => (Context::default(), None, Some(problem)),
+        };
+        let server = ServerClock { now: arrival.now, hlc: self.hlc };
+        let hlc = server.effective(ClaimedTime { seen, ..pushed.time }, arrival.shift_ms);
+        let stamp = Stamp { hlc, dot: Dot::new(self.actor, pushed.numbered.n) };
+        let op = Op { stamp, context, action: pushed.action.clone(), was: pushed.was.clone() };
+        Prepared { rewritten, op, problem }
+    }
+
+    /// What the author of an op had seen, and the time of that.
+    fn context(&self, record: Option<&Record>, op: &PushOp) -> Result<Seen, Problem> {
+        let n = match &op.seen {
+            PushSeen::Record(claim) => return Ok((claim.resolve(record), claim.hlc)),
+            PushSeen::After(n) if *n >= op.numbered.n => {
+                return Err(Problem::Refused(RefusalCode::ValidationFailed));
+            }
+            PushSeen::After(n) => *n,
+        };
+        if self.device.numbers.is_hole(n) && !self.decided.iter().any(|op| op.n() == n) {
+            return Err(Problem::Waits);
+        }
+        let (key, trace) = self.trace(n).ok_or(Problem::Refused(RefusalCode::ContextUnknown))?;
+        if *key != op.entity {
+            return Err(Problem::Refused(RefusalCode::ValidationFailed));
+        }
+        Ok((trace.context_after(), Some(trace.hlc)))
+    }
+
+    /// What an earlier op of the device has left.
+    fn trace(&self, n: u64) -> Option<(&EntityKey, &Trace)> {
+        let here = self.decided.iter().find(|op| op.n() == n).map(|op| (&op.key, &op.trace));
+        here.or_else(|| self.device.kept.get(&n).map(|kept| (&kept.result.entity, &kept.trace)))
+    }
+
+    fn problem(&self, rewritten: &Rewritten) -> Option<Problem> {
+        match self.standing(&rewritten.op) {
+            Standing::Free if rewritten.is_dangling => Some(Problem::Refused(RefusalCode::DependencyFailed)),
+            Standing::Free => None,
+            Standing::Misnamed => Some(Problem::Refused(RefusalCode::ValidationFailed)),
+            Standing::Waits { .. } => Some(Problem::Waits),
+            Standing::Fails { .. } => Some(Problem::Refused(RefusalCode::DependencyFailed)),
+        }
+    }
+
+    fn finish(
+        &self,
+        sent: &PushOp,
+        prepared: Prepared,
+        decision: Decision,
+        detail: Option<String>,
+    ) -> Decided {
+        let Prepared { rewritten, op, .. } = prepared;
+        let is_refused = matches!(decision.outcome, Outcome::Rejected(_));
+        // An op that was refused has named nothing.
+        let key = if is_refused { self.named(&sent.entity) } else { rewritten.op.entity };
+        let creates = creates(&sent.action);
+        let effect = match self.record(&key) {
+            _ if decision.change.is_some() => TraceEffect::Changed,
+            Some(record) if creates && decision.outcome == Outcome::Applied => {
+                TraceEffect::Matched(record.vv.clone())
+            }
+            Some(_) | None => TraceEffect::Nothing,
+        };
+        Decided {
+            hash: sent.numbered.hash,
+            schema_v: sent.schema_v,
+            sent: sent.entity.clone(),
+            key,
+            creates,
+            trace: Trace { context: op.context, hlc: op.stamp.hlc, dot: op.stamp.dot, effect },
+            decision,
+            detail,
+            settles: None,
+        }
+    }
+}
+
+impl Decided {
+    pub(super) const fn fate(&self) -> Fate {
+        match self.decision.outcome {
+            Outcome::Rejected(_) => Fate::Rejected,
+            Outcome::Applied | Outcome::Merged | Outcome::Superseded | Outcome::Conflict => Fate::Done,
+        }
+    }
+}
+
+pub(super) const fn waits(code: DeferralCode) -> Deferral {
+    Deferral { code, retry_after_ms: RETRY_AFTER_MS }
+}
+
+const fn noop() -> Decision {
+    Decision { outcome: Outcome::Applied, change: None, conflict: None, combined: BTreeMap::new() }
+}

@@ -1,0 +1,184 @@
+//! Conflicts are settled by people, by deadlines, and by what is stored with that.
+
+use syncline_core::entity::conflict::{Choice, ConflictError, ConflictState, Level, Method, Request};
+use syncline_core::entity::{Bounds, Fallback, Field, RecordVersion};
+
+use super::support::*;
+use super::*;
+
+const FIRST: ConflictId = ConflictId(1);
+
+fn bench(fallback: Option<Fallback>) -> Bench {
+    let bounds = Bounds { min: None, max: Some(10.into()) };
+    let bounded = [(field(), Field { bounds, ..Field::default() })].into();
+    let ask = EntityType { fallback, fields: Some(bounded), ..a_type("ask", Policy::Manual) };
+    let levels = vec![Level { assignee: "boss".into(), within_ms: 1_000 }];
+    let mut bench = Bench::new(vec![ask], Settings { levels, ..Settings::default() });
+    bench.push("d1", &[create(1, "ask/a", &[("v", 1.into())])]);
+    assert_eq!(bench.words("d2", &[update(1, "ask/a", &[("v", 2.into())])]), ["conflict"]);
+    bench
+}
+
+fn wish(bench: &mut Bench, wish: ConflictWish) -> Answer {
+    let request = bench.request();
+    bench.handle(Input::Conflict { request, conflict: FIRST, wish });
+    bench.answers[&request].clone()
+}
+
+fn ask(choice: Choice) -> Request {
+    Request {
+        resolution_id: "r1".into(),
+        conflict_rev: 1,
+        entity_ver: RecordVersion(1),
+        choice,
+        rationale: String::new(),
+        by: "ann".into(),
+        approval: false,
+    }
+}
+
+fn resolve(bench: &mut Bench, request: &Request) -> Answer {
+    wish(bench, ConflictWish::Resolve(request.clone()))
+}
+
+fn value(bench: &Bench) -> Option<Value> {
+    bench.data(&entity("ask/a"))?.get(&field()).cloned()
+}
+
+fn state(bench: &Bench) -> ConflictState {
+    let (_, conflict) = bench.ledger.conflicts().next().expect("there is one");
+    conflict.state()
+}
+
+fn refused(answer: Answer) -> ConflictRefusal {
+    match answer {
+        Answer::ConflictRefused(refusal) => refusal,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn error(answer: Answer) -> ConflictError {
+    match refused(answer) {
+        ConflictRefusal::State(error, _) => error,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn merged(value: i64) -> Choice {
+    Choice::Merged(Action::Update { set: values(&[("v", value.into())]), unset: Default::default() })
+}
+
+/// The choice is an op of the server; it, the record and the conflict are in one batch, and the same request is told the same.
+#[test]
+fn a_person_settles_a_conflict() {
+    for (choice, want, is_op) in [
+        (Choice::Server, 1, false),
+        (Choice::Discard, 1, false),
+        (Choice::Client, 2, true),
+        (merged(7), 7, true),
+    ] {
+        let mut bench = bench(None);
+        let before = bench.stored.len();
+        let told = resolve(&mut bench, &ask(choice.clone()));
+        let Answer::Conflict { conflict, result } = &told else { panic!("{told:?}") };
+        assert_eq!(conflict.state(), ConflictState::Resolved);
+        assert_eq!(result.is_some(), is_op);
+        assert_eq!(value(&bench), Some(want.into()));
+        let new = &bench.stored[before..];
+        let is_there = |is: fn(&Write) -> bool| new.iter().any(is);
+        assert!(is_there(|write| matches!(write, Write::Conflict(..))));
+        for is in [
+            (|write: &Write| matches!(write, Write::Record(..))) as fn(&Write) -> bool,
+            |write| matches!(write, Write::Result(..)),
+            |write| matches!(write, Write::Numbers(..)),
+        ] {
+            assert_eq!(is_there(is), is_op, "{choice:?}");
+        }
+        bench.crash();
+        assert_eq!(resolve(&mut bench, &ask(choice)), told);
+        assert_eq!(error(resolve(&mut bench, &ask(Choice::Candidate(0)))), ConflictError::Reused);
+        let other = Request { resolution_id: "r2".into(), ..ask(Choice::Server) };
+        assert_eq!(error(resolve(&mut bench, &other)), ConflictError::Closed);
+        assert_eq!(
+            bench.ledger.record(&entity("ask/a")).map(|record| record.ver.0),
+            Some(1 + u64::from(is_op))
+        );
+    }
+}
+
+#[test]
+fn what_the_record_does_not_take_leaves_the_conflict_open() {
+    let mut bench = bench(None);
+    let ConflictRefusal::Record(refusal) = refused(resolve(&mut bench, &ask(merged(11)))) else {
+        panic!("it breaks a bound")
+    };
+    assert_eq!(refusal.code, RefusalCode::ValidationFailed);
+    assert_eq!(state(&bench), ConflictState::Open);
+    let stale = Request { conflict_rev: 9, ..ask(Choice::Server) };
+    assert_eq!(error(resolve(&mut bench, &stale)), ConflictError::Stale { seen: 9, rev: 1 });
+    assert!(matches!(resolve(&mut bench, &ask(merged(10))), Answer::Conflict { .. }));
+    let request = bench.request();
+    bench.handle(Input::Conflict { request, conflict: ConflictId(2), wish: ConflictWish::Escalate });
+    assert_eq!(refused(bench.answers[&request].clone()), ConflictRefusal::Unknown);
+}
+
+/// Whoever has it may let a deadline pass: then the next level has it, and behind the last the fallback decides.
+#[test]
+fn deadlines_are_kept() {
+    for (fallback, want) in [(None, 1), (Some(Fallback::Client), 2)] {
+        let mut bench = bench(fallback);
+        assert_eq!(bench.ledger.next_deadline(), None);
+        let deadline = WallMs(5_000);
+        wish(&mut bench, ConflictWish::Assign { assignee: "bob".into(), deadline: Some(deadline) });
+        assert_eq!(bench.ledger.next_deadline(), Some(deadline));
+        bench.handle(Input::Tick);
+        assert_eq!(state(&bench), ConflictState::Assigned);
+        bench.crash();
+        bench.now_ms = 5_000;
+        bench.handle(Input::Tick);
+        assert_eq!(state(&bench), ConflictState::Escalated);
+        bench.now_ms = bench.ledger.next_deadline().expect("the next level has one").0;
+        bench.handle(Input::Tick);
+        assert_eq!(state(&bench), ConflictState::Expired);
+        assert_eq!(value(&bench), Some(want.into()));
+        assert_eq!(bench.ledger.next_deadline(), None);
+        let (_, conflict) = bench.ledger.conflicts().next().expect("there is one");
+        assert_eq!(conflict.resolution().map(|resolution| resolution.method), Some(Method::Deadline));
+    }
+}
+
+/// A fallback that the record does not take leaves the record alone; it does not wait for ever.
+#[test]
+fn a_fallback_that_does_not_fit_is_passed_over() {
+    let mut bench = bench(Some(Fallback::Client));
+    let field_11 = Field { bounds: Bounds { min: None, max: Some(1.into()) }, ..Field::default() };
+    let ty = EntityType {
+        fallback: Some(Fallback::Client),
+        fields: Some([(field(), field_11)].into()),
+        ..a_type("ask", Policy::Manual)
+    };
+    let request = bench.request();
+    bench.handle(Input::DefineType { request, ty: Box::new(ty) });
+    assert_eq!(bench.answers[&request], Answer::TypeDefined { is_new: false });
+    wish(&mut bench, ConflictWish::Escalate);
+    assert_eq!(refused(wish(&mut bench, ConflictWish::Escalate)), ConflictRefusal::LastLevel);
+    bench.now_ms = 9_000;
+    bench.handle(Input::Tick);
+    assert_eq!(state(&bench), ConflictState::Expired);
+    assert_eq!(value(&bench), Some(1.into()));
+    assert_eq!(error(wish(&mut bench, ConflictWish::Escalate)), ConflictError::Closed);
+}
+
+#[test]
+fn a_closed_conflict_may_be_talked_about() {
+    let mut bench = bench(None);
+    resolve(&mut bench, &ask(Choice::Server));
+    let before = bench.ledger.conflicts().next().map(|(_, conflict)| conflict.clone());
+    for text in ["a", "b"] {
+        wish(&mut bench, ConflictWish::Comment { by: "ann".into(), text: text.into() });
+    }
+    assert_eq!(bench.ledger.conflicts().next().map(|(_, conflict)| conflict.clone()), before);
+    bench.crash();
+    let said: Vec<_> = bench.ledger.comments(FIRST).iter().map(|comment| comment.text.as_str()).collect();
+    assert_eq!(said, ["a", "b"]);
+}

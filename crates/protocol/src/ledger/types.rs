@@ -1,0 +1,62 @@
+//! Types of entities while the ledger runs.
+
+use syncline_core::entity::{EntityType, TypeError, TypeName};
+
+use super::load::LedgerLoadError;
+use super::machine::Ledger;
+use super::message::{Answer, Write};
+
+impl Ledger {
+    /// Returns the types, by name.
+    pub fn types(&self) -> impl Iterator<Item = &EntityType> {
+        self.types.values()
+    }
+
+    /// Returns a type.
+    #[must_use]
+    pub fn entity_type(&self, name: &TypeName) -> Option<&EntityType> {
+        self.types.get(name)
+    }
+
+    /// Declares a type, or changes one as far as its records mean the same.
+    pub(super) fn define_type(&mut self, ty: EntityType) -> Answer {
+        let known = self.types.get(&ty.name);
+        let is_new = known.is_none();
+        let checked = known.map_or_else(|| ty.check(), |known| known.check_change(&ty));
+        if let Err(error) = checked {
+            return Answer::TypeRefused(error);
+        }
+        if known != Some(&ty) {
+            self.set_type(ty);
+        }
+        Answer::TypeDefined { is_new }
+    }
+
+    /// Takes in a type that is given when the ledger is loaded. It may have been changed since it was given first: then what
+    /// is stored stays.
+    pub(super) fn give_type(&mut self, given: EntityType) -> Result<(), LedgerLoadError> {
+        let refuse = |given: EntityType, error| Err(LedgerLoadError::Type { name: given.name, error });
+        let checked = match self.types.get(&given.name) {
+            Some(stored) if *stored == given => return Ok(()),
+            Some(stored) => stored.check_change(&given),
+            None => given.check(),
+        };
+        match (checked, self.types.get(&given.name)) {
+            (Ok(()), _) => {
+                self.set_type(given);
+                Ok(())
+            }
+            (Err(TypeError::Incompatible { .. }), Some(stored)) if given.check_change(stored).is_ok() => {
+                Ok(())
+            }
+            (Err(error), _) => refuse(given, error),
+        }
+    }
+
+    fn set_type(&mut self, ty: EntityType) {
+        let kind = ty.name.clone();
+        self.gathered.push(Write::Type(Box::new(ty.clone())));
+        self.types.insert(kind.clone(), ty);
+        self.refill(&kind);
+    }
+}
