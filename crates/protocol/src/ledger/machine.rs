@@ -16,6 +16,7 @@ use super::filling::Filling;
 use super::message::{Answer, ConflictId, Effect, Input, LedgerCommit, Refused, RequestId, Write};
 use super::push::{Asks, Push};
 use super::scope::{Section, buckets_of};
+use super::scopes::ScopeDefinition;
 use super::{Log, Settings};
 
 /// The entities of one tenant shard: one writer, one log without gaps.
@@ -28,6 +29,7 @@ use super::{Log, Settings};
 #[derive(Debug)]
 pub struct Ledger {
     pub(super) types: BTreeMap<TypeName, EntityType>,
+    pub(super) scopes: BTreeMap<TypeName, ScopeDefinition>,
     pub(super) epoch: Epoch,
     pub(super) fillings: BTreeMap<TypeName, Filling>,
     pub(super) actors: Actors,
@@ -84,6 +86,7 @@ impl Ledger {
     pub(super) fn new(epoch: Epoch) -> Self {
         Self {
             types: BTreeMap::new(),
+            scopes: BTreeMap::new(),
             epoch,
             fillings: BTreeMap::new(),
             actors: Actors::new(),
@@ -262,6 +265,9 @@ impl Ledger {
                 return None;
             }
             Input::DefineType { request, ty } => (request, Ok(self.define_type(*ty))),
+            Input::DefineScope { request, name, definition } => {
+                (request, Ok(self.define_scope(name, definition)))
+            }
             Input::Conflict { request, conflict, wish } => (request, Ok(self.wish(now.wall, conflict, wish))),
             Input::Answered { ask, verdict } => {
                 self.answered(now.wall, ask, verdict);
