@@ -214,6 +214,17 @@ async fn people_settle_what_devices_cannot() {
         let pulled = bob.pull("till", "price", &Value::Null).await;
         assert_eq!(pulled["scopes"][0]["changes"][0]["data"], json!({ "amount": 22.5 }));
         assert_eq!(pulled["conflicts_open"], 0);
+        let metrics = raw::get(server.addr(), "/metrics", "").await.body;
+        for line in [
+            "syncline_sync_ops_total{status=\"conflict\"} 1",
+            "syncline_sync_reconciliations_total 3",
+            "syncline_sync_reconciliation_failures_total 0",
+            "syncline_sync_conflicts_total{kind=\"concurrent_update\"} 1",
+            "syncline_sync_devices{tenant=\"default\",health=\"blocked\"} 0",
+            "syncline_sync_requests_total{operation=\"push\",status=\"200\"} 3",
+        ] {
+            assert!(metrics.lines().any(|found| found == line), "no {line:?} in\n{metrics}");
+        }
         server.shutdown().await;
     })
     .await;

@@ -7,7 +7,7 @@ use super::{
     ack::{acknowledge, acknowledged},
     ask::{Asked, whole},
     pull::{Words, pulled, take, wanted},
-    push::{input, pushed},
+    push::{input, note, pushed},
     refusal::Refusal,
     reply::{json, unexpected},
 };
@@ -28,8 +28,9 @@ async fn all(asked: Asked, ack: Ack, push: Push, pull: Pull) -> Result<Response,
     // Whatever may be wrong with a cursor is found before anything is written.
     let scopes = wanted(&asked, &pull).await?;
     let acked = acknowledge(&asked, ack).await?;
-    let (user, faults) = (asked.user.clone(), push.faults());
-    let answered = asked.ledger(|ledger, request| input(ledger, request, user, push)).await?;
+    let (user, device, faults) = (asked.user.clone(), push.device.clone(), push.faults());
+    let answered = asked.ledger(|ledger, request| input(ledger, request, user, push)).await;
+    let answered = answered.inspect_err(|_| asked.shared.metrics.sync.reconciled(true))?;
     let changed = take(&asked, &pull, scopes).await?;
     let words = Words::of(&changed, &asked).ok_or_else(unexpected)?;
     let reconciled = Reconciled {
@@ -37,6 +38,7 @@ async fn all(asked: Asked, ack: Ack, push: Push, pull: Pull) -> Result<Response,
         push: pushed(&answered, asked.ledger.epoch(), &faults).ok_or_else(unexpected)?,
         pull: pulled(&changed, &words).ok_or_else(unexpected)?,
     };
+    note(&asked, &device, &reconciled.push);
     // The pull came last: its actors are all of them.
     Ok(json(StatusCode::OK, reconciled.body(&changed.actors)))
 }
