@@ -8,8 +8,8 @@ use syncline_core::entity::bucket::Bucket;
 use syncline_core::entity::conflict::{Conflict, ConflictKind};
 use syncline_core::entity::{
     Action, ActorName, Claim, ClaimedTime, ClientClock, EntityId, EntityKey, EntityType, FieldName,
-    FieldRule, Outcome, Record, RecordVersion, RefusalCode, Sequence, Stamp, Trace, TypeError, TypeName,
-    UserName, Value, Values,
+    FieldRule, Outcome, Record, RecordVersion, RefusalCode, Sequence, Stamp, Trace, TypeName, UserName,
+    Value, Values,
 };
 use syncline_core::time::WallMs;
 
@@ -19,7 +19,7 @@ use super::events::{DomainEvent, EventIndex, Heads};
 use super::filling::Filling;
 use super::{
     Ack, Acked, Binding, ContentHash, DeviceAbout, DeviceRefusal, Numbered, Numbers, NumbersError, PullScope,
-    Pulled, Reset, Resync, Section,
+    Pulled, Reset, Resync, Section, TypeRefusal,
 };
 
 /// A request, named by who drives the ledger.
@@ -280,7 +280,7 @@ pub enum Answer {
         is_new: bool,
     },
     /// The type is not declared.
-    TypeRefused(TypeError),
+    TypeRefused(TypeRefusal),
     /// What was wanted of a conflict is done.
     Conflict {
         /// The conflict.
