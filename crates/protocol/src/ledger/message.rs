@@ -8,8 +8,8 @@ use syncline_core::entity::bucket::Bucket;
 use syncline_core::entity::conflict::{Conflict, ConflictKind};
 use syncline_core::entity::{
     Action, ActorName, Claim, ClaimedTime, ClientClock, EntityId, EntityKey, EntityType, FieldName,
-    FieldRule, Outcome, Record, RecordVersion, RefusalCode, Sequence, Stamp, Trace, TypeError, TypeName,
-    UserName, Value, Values,
+    FieldRule, Outcome, Record, RecordVersion, RefusalCode, Sequence, Stamp, Trace, TypeName, UserName,
+    Value, Values,
 };
 use syncline_core::time::WallMs;
 
@@ -20,7 +20,7 @@ use super::filling::Filling;
 use super::scopes::{ScopeDefinition, ScopeError};
 use super::{
     Ack, Acked, Binding, ContentHash, DeviceAbout, DeviceRefusal, Numbered, Numbers, NumbersError, PullScope,
-    Pulled, Reset, Resync, Section,
+    Pulled, Reset, Resync, Section, TypeRefusal,
 };
 
 /// A request, named by who drives the ledger.
@@ -290,7 +290,7 @@ pub enum Answer {
         is_new: bool,
     },
     /// The type is not declared.
-    TypeRefused(TypeError),
+    TypeRefused(TypeRefusal),
     /// The scope is defined.
     ScopeDefined {
         /// Whether it was not known before.

@@ -273,19 +273,8 @@ impl World {
         });
         self.writer.1 += 1;
         let n = self.writer.1;
-        let op = PushOp {
-            numbered: Numbered { n, hash: ContentHash(n.to_be_bytes()), is_noop: false },
-            entity,
-            action,
-            seen: PushSeen::Record(claim.unwrap_or_default()),
-            was: BTreeMap::new(),
-            time: ClaimedTime::default(),
-            deps: Default::default(),
-            refs: Default::default(),
-            schema_v: 1,
-            unreadable: false,
-            tx: None,
-        };
+        let seen = PushSeen::Record(claim.unwrap_or_default());
+        let op = PushOp { seen, ..support::op(n, &entity.to_string(), action) };
         let (request, actor) = (self.request(Asked::Other), self.writer_name());
         let clock = ClientClock::default();
         self.handle(Input::Push { request, actor, user: user(), clock, ops: vec![op] })
