@@ -8,7 +8,7 @@ use super::fault::OpFault;
 use super::json::push_step;
 use super::read::RequestError;
 use super::write::{Object, document};
-use crate::ledger::{DeviceRefusal, NumbersError, Refused};
+use crate::ledger::{Deferral, DeferralCode, DeviceRefusal, NumbersError, Refused};
 
 /// Why a request, or an op, is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -152,6 +152,16 @@ impl From<&RequestError> for Problem {
                 Self { max: Some(*max as u64), ..Self::new(Code::TooManyOps) }.because(error)
             }
         }
+    }
+}
+
+impl From<&Deferral> for Problem {
+    fn from(deferral: &Deferral) -> Self {
+        let code = match deferral.code {
+            DeferralCode::DependencyFailed => Code::DependencyFailed,
+            DeferralCode::HandlerUnavailable => Code::HandlerUnavailable,
+        };
+        Self { retry_after_ms: Some(deferral.retry_after_ms), retry: Retry::After, ..Self::new(code) }
     }
 }
 

@@ -40,7 +40,9 @@ pub(super) fn pushed<'a>(
     epoch: Epoch,
     faults: &BTreeMap<u64, Vec<OpFault>>,
 ) -> Option<Pushed<'a>> {
-    let Answer::Pushed { results, last_n, high_n, fence } = &answered.answer else { return None };
+    let Answer::Pushed { results, last_n, high_n, done_beyond, fence, id_map } = &answered.answer else {
+        return None;
+    };
     let told = results.iter().map(status);
     let told = told.map(|told| match faults.get(&told.n) {
         Some(faults) => told.with_faults(faults),
@@ -50,10 +52,10 @@ pub(super) fn pushed<'a>(
         epoch,
         last_n: *last_n,
         high_n: *high_n,
-        done_beyond: Vec::new(),
+        done_beyond: done_beyond.clone(),
         fence: *fence,
         results: told.collect(),
-        id_map: Vec::new(),
+        id_map: id_map.iter().map(|(key, id)| (key.id.clone(), id.clone())).collect(),
     })
 }
 
@@ -61,10 +63,11 @@ fn status(status: &OpStatus) -> Told<'_> {
     match status {
         OpStatus::Done(result) => told(result),
         OpStatus::Aged { n } => Told::bare(*n, Status::Duplicate(None)),
+        OpStatus::Deferred { n, deferral } => Told::bare(*n, Status::Deferred(deferral.into())),
     }
 }
 
 /// Returns what is told of a result.
 pub(super) fn told(result: &OpResult) -> Told<'_> {
-    Told::of(result, None, |_| None)
+    Told::of(result, Some(&result.entity))
 }
