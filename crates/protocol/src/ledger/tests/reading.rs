@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use syncline_core::entity::bucket::{Bucket, BucketTemplate};
-use syncline_core::entity::{EntityId, UserName, Values};
+use syncline_core::entity::{EntityId, Values};
 use syncline_core::limits::{DAY_MS, MAX_OFFLINE_MS, TOMBSTONE_TTL_MS};
 use syncline_core::time::{MonotonicMs, Now};
 
@@ -157,10 +157,6 @@ fn is_in(reader: usize, record: &Record, by_spot: bool) -> bool {
     let area = record.value(&if by_spot { spot() } else { area() }).cloned();
     let of = |areas: &[i64]| areas.iter().any(|&of| area == Some(of.into()));
     !record.deleted && areas(reader).is_none_or(of)
-}
-
-fn user() -> UserName {
-    UserName::new("ann").expect("a name")
 }
 
 impl World {
