@@ -94,6 +94,7 @@ impl Ledger {
                 self.devices.entry(number).or_default().binding = Some(*binding);
             }
             Write::Type(ty) => self.restore_type(*ty)?,
+            Write::Scope(name, definition) => drop(self.scopes.insert(name, *definition)),
             Write::Named(actor, sent, id) => {
                 self.devices.entry(actor).or_default().ids.insert(sent, id);
             }

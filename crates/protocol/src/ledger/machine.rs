@@ -18,6 +18,7 @@ use super::filling::Filling;
 use super::message::{Answer, ConflictId, Effect, Input, LedgerCommit, Refused, RequestId, Write};
 use super::push::{Asks, Push};
 use super::scope::{Section, buckets_of};
+use super::scopes::ScopeDefinition;
 use super::{Log, Settings};
 
 /// The entities of one tenant shard: one writer, one log without gaps.
@@ -31,6 +32,7 @@ use super::{Log, Settings};
 pub struct Ledger {
     pub(super) types: BTreeMap<TypeName, EntityType>,
     pub(super) rulesets: BTreeMap<TypeName, Ruleset>,
+    pub(super) scopes: BTreeMap<TypeName, ScopeDefinition>,
     pub(super) epoch: Epoch,
     pub(super) fillings: BTreeMap<TypeName, Filling>,
     pub(super) actors: Actors,
@@ -88,6 +90,7 @@ impl Ledger {
         Self {
             types: BTreeMap::new(),
             rulesets: BTreeMap::new(),
+            scopes: BTreeMap::new(),
             epoch,
             fillings: BTreeMap::new(),
             actors: Actors::new(),
@@ -266,6 +269,9 @@ impl Ledger {
                 return None;
             }
             Input::DefineType { request, ty } => (request, Ok(self.define_type(*ty))),
+            Input::DefineScope { request, name, definition } => {
+                (request, Ok(self.define_scope(name, definition)))
+            }
             Input::Conflict { request, conflict, wish } => (request, Ok(self.wish(now.wall, conflict, wish))),
             Input::Answered { ask, verdict } => {
                 self.answered(now.wall, ask, verdict);

@@ -17,6 +17,7 @@ use super::audit::{AuditEntry, AuditIndex, AuditPayload};
 use super::conflicts::{Comment, ConflictRefusal, ConflictWish};
 use super::events::{DomainEvent, EventIndex, Heads};
 use super::filling::Filling;
+use super::scopes::{ScopeDefinition, ScopeError};
 use super::{
     Ack, Acked, Binding, ContentHash, DeviceAbout, DeviceRefusal, Numbered, Numbers, NumbersError, PullScope,
     Pulled, Reset, Resync, Section, TypeRefusal,
@@ -118,6 +119,15 @@ pub enum Input {
         request: RequestId,
         /// The type.
         ty: Box<EntityType>,
+    },
+    /// A scope is defined, or changed.
+    DefineScope {
+        /// The request.
+        request: RequestId,
+        /// Its name.
+        name: TypeName,
+        /// What it holds.
+        definition: ScopeDefinition,
     },
     /// A handler has judged an op.
     Answered {
@@ -281,6 +291,13 @@ pub enum Answer {
     },
     /// The type is not declared.
     TypeRefused(TypeRefusal),
+    /// The scope is defined.
+    ScopeDefined {
+        /// Whether it was not known before.
+        is_new: bool,
+    },
+    /// The scope is not defined.
+    ScopeRefused(ScopeError),
     /// What was wanted of a conflict is done.
     Conflict {
         /// The conflict.
@@ -465,6 +482,8 @@ pub enum Write {
     Filling(TypeName, Filling),
     /// A type of entities.
     Type(Box<EntityType>),
+    /// A scope that was defined.
+    Scope(TypeName, Box<ScopeDefinition>),
     /// An entity that a device names by a temporary id has got its own.
     Named(ReplicaId, EntityKey, EntityId),
     /// What was said about a conflict, by its place from 0.

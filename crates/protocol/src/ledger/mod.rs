@@ -27,6 +27,7 @@ mod pull;
 mod purge;
 mod push;
 mod scope;
+mod scopes;
 mod settings;
 mod shelf;
 mod status;
@@ -51,6 +52,7 @@ pub use message::{
 pub use numbers::{ContentHash, Hole, Numbered, Numbers, NumbersError, Turn};
 pub use pull::{PullChange, PullScope, Pulled, PulledScope};
 pub use scope::{Scope, Section, ShortHash};
+pub use scopes::{FollowError, ScopeDefinition, ScopeError};
 pub use settings::Settings;
 pub use shelf::{Checksum, Standing};
 pub use status::{DeviceStatus, Health, ScopeStatus};

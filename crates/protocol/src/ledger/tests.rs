@@ -299,6 +299,8 @@ impl World {
             Answer::Refused(refusal) => prop_assert!(false, "{refusal}"),
             Answer::TypeDefined { .. }
             | Answer::TypeRefused(_)
+            | Answer::ScopeDefined { .. }
+            | Answer::ScopeRefused(_)
             | Answer::Conflict { .. }
             | Answer::ConflictRefused(_) => panic!("nobody asked for that"),
             Answer::Device { binding, .. } => {

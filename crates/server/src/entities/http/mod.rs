@@ -16,12 +16,15 @@ mod news;
 mod openapi;
 mod pull;
 mod push;
+mod reconcile;
 mod refusal;
 mod reply;
+mod resolve;
 mod schemas;
 mod scopes;
 mod status;
 mod table;
+mod types;
 
 use std::sync::Arc;
 

@@ -67,7 +67,7 @@ pub(super) async fn wanted(asked: &Asked, pull: &Pull) -> Result<Vec<ledger::Pul
     }
     let look = asked.look(move |ledger| {
         let filled = wanted.into_iter().map(|(name, params, cursor, count_max)| {
-            Ok(ledger::PullScope { scope: scopes::filled(ledger, name, &params)?, cursor, count_max })
+            Ok(ledger::PullScope { scope: scopes::filled(ledger, &name, &params)?, cursor, count_max })
         });
         filled.collect()
     });
