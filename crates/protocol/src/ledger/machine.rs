@@ -238,6 +238,15 @@ impl Ledger {
                 self.push(now.wall, request, &actor, clock, ops);
                 return None;
             }
+            Input::Mutate { request, actor, user, clock, mutations } => {
+                let admitted = self.admit(now.wall, &actor, &user);
+                let shadow = admitted.and_then(|()| actor.unnumbered().map_err(|_| Refused::TooLong));
+                match shadow {
+                    Ok(shadow) => self.mutate(now.wall, request, &shadow, clock, mutations),
+                    Err(refused) => return Some((request, Err(refused))),
+                }
+                return None;
+            }
             Input::Pull { request, actor, user, scopes } => {
                 let admitted = self.admit(now.wall, &actor, &user);
                 (request, admitted.and_then(|()| self.pull(now.wall, &actor, &scopes)))
