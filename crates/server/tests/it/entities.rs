@@ -342,6 +342,26 @@ async fn a_client_without_numbers_syncs_everything() {
 }
 
 #[tokio::test]
+async fn answers_are_compressed_for_who_takes_that() {
+    within(async {
+        let disk = Disk::new();
+        let server = serve(&disk).await;
+        let addr = server.addr();
+        let ask = |encoding: &str| {
+            format!(
+                "GET /sync/v1/openapi.json HTTP/1.1\r\nHost: {addr}\r\nAccept-Encoding: {encoding}\r\n\r\n"
+            )
+        };
+        let (status, head) = raw::head(addr, &ask("gzip")).await;
+        assert!(status == 200 && head.contains("content-encoding: gzip"), "{head}");
+        let (status, head) = raw::head(addr, &ask("identity")).await;
+        assert!(status == 200 && !head.contains("content-encoding"), "{head}");
+        server.shutdown().await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn refusals_say_what_to_do() {
     within(async {
         let disk = Disk::new();
