@@ -53,7 +53,8 @@ const EVICTED: u8 = 9;
 const RESYNC: u8 = 10;
 const DAY: u8 = 11;
 const FLOOR: u8 = 12;
-const HEADS: u8 = 13;
+/// The name of the ends of the audit and of the outbox, which is one byte.
+pub const HEADS: u8 = 13;
 const FILLING: u8 = 14;
 const TYPE: u8 = 15;
 const NAMED: u8 = 16;
