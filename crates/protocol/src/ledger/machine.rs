@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use syncline_core::clock::{HybridTime, ReplicaId};
 use syncline_core::entity::bucket::Bucket;
 use syncline_core::entity::conflict::Conflict;
-use syncline_core::entity::{ActorName, Actors, EntityKey, EntityType, Epoch, Record, Sequence, TypeName};
+use syncline_core::entity::{
+    ActorName, Actors, EntityKey, EntityType, Epoch, Record, Ruleset, Sequence, TypeName,
+};
 use syncline_core::limits::COMMIT_WRITES_MAX;
 use syncline_core::time::{Now, WallMs};
 
@@ -30,6 +32,7 @@ use super::{Log, Settings};
 pub struct Ledger {
     pub(super) types: BTreeMap<TypeName, EntityType>,
     pub(super) scopes: BTreeMap<TypeName, ScopeDefinition>,
+    pub(super) rulesets: BTreeMap<TypeName, Ruleset>,
     pub(super) epoch: Epoch,
     pub(super) fillings: BTreeMap<TypeName, Filling>,
     pub(super) actors: Actors,
@@ -87,6 +90,7 @@ impl Ledger {
         Self {
             types: BTreeMap::new(),
             scopes: BTreeMap::new(),
+            rulesets: BTreeMap::new(),
             epoch,
             fillings: BTreeMap::new(),
             actors: Actors::new(),
@@ -232,6 +236,15 @@ impl Ledger {
                 }
                 // It is answered when each of its ops has its result, or is deferred.
                 self.push(now.wall, request, &actor, clock, ops);
+                return None;
+            }
+            Input::Mutate { request, actor, user, clock, mutations } => {
+                let admitted = self.admit(now.wall, &actor, &user);
+                let shadow = admitted.and_then(|()| actor.unnumbered().map_err(|_| Refused::TooLong));
+                match shadow {
+                    Ok(shadow) => self.mutate(now.wall, request, &shadow, clock, mutations),
+                    Err(refused) => return Some((request, Err(refused))),
+                }
                 return None;
             }
             Input::Pull { request, actor, user, scopes } => {

@@ -8,8 +8,8 @@ use syncline_core::entity::bucket::Bucket;
 use syncline_core::entity::conflict::{Conflict, ConflictKind};
 use syncline_core::entity::{
     Action, ActorName, Claim, ClaimedTime, ClientClock, EntityId, EntityKey, EntityType, FieldName,
-    FieldRule, Outcome, Record, RecordVersion, RefusalCode, Sequence, Stamp, Trace, TypeError, TypeName,
-    UserName, Value, Values,
+    FieldRule, Outcome, Record, RecordVersion, RefusalCode, Sequence, Stamp, Trace, TypeName, UserName,
+    Value, Values,
 };
 use syncline_core::time::WallMs;
 
@@ -17,10 +17,11 @@ use super::audit::{AuditEntry, AuditIndex, AuditPayload};
 use super::conflicts::{Comment, ConflictRefusal, ConflictWish};
 use super::events::{DomainEvent, EventIndex, Heads};
 use super::filling::Filling;
+use super::push::MutationHash;
 use super::scopes::{ScopeDefinition, ScopeError};
 use super::{
     Ack, Acked, Binding, ContentHash, DeviceAbout, DeviceRefusal, Numbered, Numbers, NumbersError, PullScope,
-    Pulled, Reset, Resync, Section,
+    Pulled, Reset, Resync, Section, TypeRefusal,
 };
 
 /// A request, named by who drives the ledger.
@@ -50,6 +51,19 @@ pub enum Input {
         clock: ClientClock,
         /// Its ops.
         ops: Vec<PushOp>,
+    },
+    /// A device that numbers nothing sends mutations.
+    Mutate {
+        /// The request.
+        request: RequestId,
+        /// The device.
+        actor: ActorName,
+        /// Who has been authenticated.
+        user: UserName,
+        /// Its clock.
+        clock: ClientClock,
+        /// The mutations.
+        mutations: Vec<PushMutation>,
     },
     /// A device asks what has changed.
     Pull {
@@ -200,6 +214,15 @@ pub struct PushOp {
     pub tx: Option<String>,
 }
 
+/// An op without a number of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PushMutation {
+    /// What the client calls it: the same mutation comes again under the same name.
+    pub name: String,
+    /// The op; its number does not count.
+    pub op: PushOp,
+}
+
 /// What the author of a pushed op had seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PushSeen {
@@ -290,7 +313,7 @@ pub enum Answer {
         is_new: bool,
     },
     /// The type is not declared.
-    TypeRefused(TypeError),
+    TypeRefused(TypeRefusal),
     /// The scope is defined.
     ScopeDefined {
         /// Whether it was not known before.
@@ -319,6 +342,9 @@ pub enum Refused {
     /// For its device.
     #[error(transparent)]
     Device(#[from] DeviceRefusal),
+    /// For a name that is too long for the actor that stands for a device.
+    #[error("the name of a device that sends mutations has at most 122 bytes")]
+    TooLong,
     /// For a scope that holds types that are not known.
     #[error("the scope `{scope}` is not known")]
     UnknownScope {
@@ -482,6 +508,8 @@ pub enum Write {
     Filling(TypeName, Filling),
     /// A type of entities.
     Type(Box<EntityType>),
+    /// A mutation has a number.
+    Mutation(ReplicaId, MutationHash, u64),
     /// A scope that was defined.
     Scope(TypeName, Box<ScopeDefinition>),
     /// An entity that a device names by a temporary id has got its own.

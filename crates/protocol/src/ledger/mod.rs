@@ -47,12 +47,14 @@ pub use log::{Log, Page, Place};
 pub use machine::Ledger;
 pub use message::{
     Answer, AskId, Collision, ConflictId, Deferral, DeferralCode, Effect, Input, Kept, LedgerCommit,
-    OpResult, OpStatus, PushOp, PushSeen, RecordState, Refused, RequestId, Verdict, Write,
+    OpResult, OpStatus, PushMutation, PushOp, PushSeen, RecordState, Refused, RequestId, Verdict, Write,
 };
 pub use numbers::{ContentHash, Hole, Numbered, Numbers, NumbersError, Turn};
 pub use pull::{PullChange, PullScope, Pulled, PulledScope};
+pub use push::MutationHash;
 pub use scope::{Scope, Section, ShortHash};
 pub use scopes::{FollowError, ScopeDefinition, ScopeError};
-pub use settings::{RulingOf, Settings};
+pub use settings::Settings;
 pub use shelf::{Checksum, Standing};
 pub use status::{DeviceStatus, Health, ScopeStatus};
+pub use types::TypeRefusal;

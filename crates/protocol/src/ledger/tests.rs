@@ -25,6 +25,7 @@ mod handlers;
 mod named;
 mod pushes;
 mod reading;
+mod refilling;
 mod rules;
 mod support;
 mod telling;

@@ -8,7 +8,7 @@ use axum::{
 };
 use syncline_core::entity::{EntityType, TypeError, TypeForm, TypeName};
 use syncline_protocol::{
-    ledger::{Answer, Input},
+    ledger::{Answer, Input, TypeRefusal},
     wire::sync_v1::{Code, Problem, type_body, types_body},
 };
 
@@ -50,7 +50,7 @@ pub(super) async fn define(
     let malformed = |error: &dyn ToString| Problem::new(Code::MalformedRequest).because(error.to_string());
     let name = TypeName::new(&name).map_err(|error| malformed(&error))?;
     let form: TypeForm = serde_json::from_slice(&whole(body).await?).map_err(|error| malformed(&error))?;
-    let ty = form.named(name).map_err(|error| refused(&error))?;
+    let ty = form.named(name).map_err(|error| refused(&error.into()))?;
     let (name, form) = shown(&ty);
     let answered = asked.ledger(|ledger, request| {
         let ty = Box::new(with_known_secret(ty, |name| ledger.entity_type(name)));
@@ -87,9 +87,9 @@ fn with_known_secret<'a>(
     ty
 }
 
-fn refused(error: &TypeError) -> Problem {
+fn refused(error: &TypeRefusal) -> Problem {
     let code = match error {
-        TypeError::Incompatible { .. } => Code::TypeIncompatible,
+        TypeRefusal::Type(TypeError::Incompatible { .. }) => Code::TypeIncompatible,
         _ => Code::ValidationFailed,
     };
     Problem::new(code).because(error)
