@@ -71,7 +71,7 @@ pub(crate) async fn open(epoch: &Arc<Epoch>, types: Vec<EntityType>) -> Result<(
     let machine = Ledger::load(types, own.epoch, writes)?;
     let (sender, inbox) = mpsc::channel(LEDGER_INBOX_MAX);
     let task = LedgerTask::new(Arc::clone(epoch), machine, shelf, inbox, random()?);
-    epoch.set_ledger(LedgerHandle::new(sender, own.key, own.epoch, task.moved()));
+    epoch.set_ledger(LedgerHandle::new(sender, own.key, own.epoch, task.moved(), task.durable()));
     epoch.tasks.spawn(task.run());
     Ok(())
 }

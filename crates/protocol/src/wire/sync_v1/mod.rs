@@ -14,6 +14,7 @@ mod answer;
 mod code;
 mod conflict;
 mod device;
+mod events;
 mod fault;
 mod hash;
 mod json;
@@ -40,6 +41,7 @@ pub use answer::{Acknowledged, Change, EvictReason, Pulled, Pushed, ScopePage, U
 pub use code::{Code, Retry};
 pub use conflict::{conflict_body, conflicts_body, resolved_body, unresolved_body};
 pub use device::{DeviceRequest, ScopeRequest};
+pub use events::event_body;
 pub use fault::{FaultReason, OpFault};
 pub use json::JsonError;
 pub use live::LiveEvent;
