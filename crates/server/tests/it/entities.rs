@@ -1,5 +1,7 @@
 //! `/sync/v1` over HTTP, by a plain client.
 
+mod events;
+
 use std::net::SocketAddr;
 
 use serde_json::{Value, json};

@@ -11,6 +11,7 @@ mod cursors;
 mod description;
 mod devices;
 mod edge;
+mod events;
 mod live;
 mod news;
 mod openapi;
