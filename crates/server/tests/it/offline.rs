@@ -17,7 +17,7 @@ use syncline_protocol::{
 };
 use syncline_server::{Audit, OfflineLedger, RenewError, renew_epoch, verify_audit};
 use syncline_store::{
-    Batch, Key, Store,
+    Batch, Key, Store, Value,
     mem::MemoryStore,
     records::ledger::{LedgerShelf, page},
 };
@@ -84,7 +84,7 @@ fn change(store: &MemoryStore, name: &[u8], change: impl FnOnce(&mut Option<Writ
 fn damage(store: &MemoryStore, name: &[u8]) -> MemoryStore {
     let mut store = store.clone();
     let mut batch = Batch::new();
-    batch.put(Key::ledger(TENANT, name, 0), vec![7; 40].into());
+    batch.put(Key::ledger(TENANT, name, 0), Value::new(vec![7; 40]).expect("it is short"));
     store.commit(batch).expect("the store is in memory");
     store
 }
