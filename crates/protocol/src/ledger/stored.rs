@@ -74,6 +74,12 @@ pub fn is_history(name: &[u8]) -> bool {
     name.first().is_some_and(|tag| *tag >= AUDIT)
 }
 
+/// Returns the name under which an event is stored. Those that come later have greater names.
+#[must_use]
+pub fn event_name(index: EventIndex) -> Vec<u8> {
+    of_number(EVENT, index.0)
+}
+
 /// What is stored of one thing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stored {
@@ -143,7 +149,7 @@ impl Write {
             Self::AuditPayload(index, payload) => {
                 stored_if(of_number(AUDIT_PAYLOAD, index.0), payload.as_ref())
             }
-            Self::Event(index, event) => stored(of_number(EVENT, index.0), event),
+            Self::Event(index, event) => stored(event_name(*index), event),
             Self::Type(ty) => {
                 stored(with_text(vec![TYPE], ty.name.as_str()), &TypeForm::from(ty.as_ref().clone()))
             }

@@ -35,7 +35,7 @@ pub(crate) async fn open(epoch: &Arc<Epoch>, types: Vec<EntityType>) -> Result<(
     let (sender, inbox) = mpsc::channel(LEDGER_INBOX_MAX);
     let salt = random().map_err(OpenError::Random)?;
     let task = LedgerTask::new(Arc::clone(epoch), machine, shelf, inbox, salt);
-    epoch.set_ledger(LedgerHandle::new(sender, own.key, own.epoch, task.moved()));
+    epoch.set_ledger(LedgerHandle::new(sender, own.key, own.epoch, task.moved(), task.durable()));
     epoch.tasks.spawn(task.run());
     Ok(())
 }

@@ -12,7 +12,7 @@ use syncline_protocol::{
 };
 use syncline_store::records::ledger::LedgerShelf;
 use tokio::{
-    sync::{broadcast, mpsc, oneshot},
+    sync::{broadcast, mpsc, oneshot, watch},
     time::{Duration, interval},
 };
 
@@ -42,6 +42,7 @@ pub(super) struct LedgerTask {
     committing: Option<LedgerCommit>,
     commit: Work<Result<(), StoreDown>>,
     moved: broadcast::Sender<Moved>,
+    durable: watch::Sender<LedgerCommit>,
 }
 
 /// The store did not take a commit: nothing more is said.
@@ -59,6 +60,7 @@ impl LedgerTask {
         machine.handle(epoch.clock.now(), Input::Salt(salt));
         Self {
             moved: broadcast::Sender::new(MOVES_MAX),
+            durable: watch::Sender::default(),
             epoch,
             machine,
             shelf,
@@ -75,6 +77,11 @@ impl LedgerTask {
     /// Returns where it is told what has changed.
     pub(super) fn moved(&self) -> broadcast::Sender<Moved> {
         self.moved.clone()
+    }
+
+    /// Returns where the last commit is told that is durable.
+    pub(super) fn durable(&self) -> watch::Receiver<LedgerCommit> {
+        self.durable.subscribe()
     }
 
     /// Serves until the epoch ends: what was taken in by then is stored and answered.
@@ -145,6 +152,7 @@ impl LedgerTask {
         // The halt of the epoch was set by whoever saw the failure first.
         committed.map_err(|_| Down)?;
         self.handle(Input::Committed(commit))?;
+        self.durable.send_replace(commit);
         self.let_out();
         Ok(())
     }
