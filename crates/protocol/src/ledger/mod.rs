@@ -35,6 +35,7 @@ pub mod stored;
 #[cfg(test)]
 mod tests;
 mod types;
+mod write;
 
 pub use ack::{Ack, Acked, AckedScope, Backlog};
 pub use conflicts::{Comment, ConflictRefusal, ConflictWish};
