@@ -3,31 +3,34 @@
 use std::collections::BTreeMap;
 
 use syncline_core::clock::ReplicaId;
-use syncline_core::entity::{EntityType, Epoch, TypeError, TypeName};
+use syncline_core::entity::{EntityType, Epoch, TypeName};
 
 use super::Ledger;
 use super::message::Write;
+use super::types::TypeRefusal;
 
 /// Why stored writes are no ledger. The store is at fault, or who gives the types.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LedgerLoadError {
     /// Actors are numbered from 0 without gaps, and come by their numbers.
-    #[error("actor {number} comes where {expected} is expected")]
+    #[error(
+        "actor {number} comes where {expected} is expected; what is stored is not whole: restore it from a backup"
+    )]
     Actor {
         /// The number that came.
         number: ReplicaId,
         /// The number that would follow.
         expected: ReplicaId,
     },
-    /// A type that is given is none, or would alter what stored records mean.
+    /// A type that is given is none, or would alter what stored records mean; or its rules cannot be compiled.
     #[error("type `{name}` cannot be used")]
     Type {
         /// Its name.
         name: TypeName,
         /// What is wrong with it.
         #[source]
-        error: TypeError,
+        error: TypeRefusal,
     },
 }
 
@@ -40,7 +43,7 @@ impl Ledger {
     ///
     /// # Errors
     /// [`LedgerLoadError::Actor`] if the actors are not all there, or in another order; [`LedgerLoadError::Type`] if a given
-    /// type is none, or neither it nor the stored one could follow the other.
+    /// type is none, neither it nor the stored one could follow the other, or the rules of a type cannot be compiled.
     pub fn load(
         types: impl IntoIterator<Item = EntityType>,
         epoch: Epoch,
@@ -61,6 +64,7 @@ impl Ledger {
         for ty in types {
             ledger.give_type(ty)?;
         }
+        ledger.compile_rules()?;
         let kinds: Vec<_> = ledger.types.keys().cloned().collect();
         kinds.iter().for_each(|kind| ledger.refill(kind));
         Ok(ledger)

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use syncline_core::clock::{HybridTime, ReplicaId};
 use syncline_core::entity::bucket::Bucket;
 use syncline_core::entity::conflict::Conflict;
-use syncline_core::entity::{ActorName, Actors, EntityKey, EntityType, Epoch, Record, Sequence, TypeName};
+use syncline_core::entity::{
+    ActorName, Actors, EntityKey, EntityType, Epoch, Record, Ruleset, Sequence, TypeName,
+};
 use syncline_core::limits::COMMIT_WRITES_MAX;
 use syncline_core::time::{Now, WallMs};
 
@@ -28,6 +30,8 @@ use super::{Log, Settings};
 #[derive(Debug)]
 pub struct Ledger {
     pub(super) types: BTreeMap<TypeName, EntityType>,
+    /// Of the types that have rules.
+    pub(super) rulesets: BTreeMap<TypeName, Ruleset>,
     pub(super) epoch: Epoch,
     pub(super) fillings: BTreeMap<TypeName, Filling>,
     pub(super) actors: Actors,
@@ -84,6 +88,7 @@ impl Ledger {
     pub(super) fn new(epoch: Epoch) -> Self {
         Self {
             types: BTreeMap::new(),
+            rulesets: BTreeMap::new(),
             epoch,
             fillings: BTreeMap::new(),
             actors: Actors::new(),

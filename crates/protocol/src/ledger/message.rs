@@ -8,8 +8,8 @@ use syncline_core::entity::bucket::Bucket;
 use syncline_core::entity::conflict::{Conflict, ConflictKind};
 use syncline_core::entity::{
     Action, ActorName, Claim, ClaimedTime, ClientClock, EntityId, EntityKey, EntityType, FieldName,
-    FieldRule, Outcome, Record, RecordVersion, RefusalCode, Sequence, Stamp, Trace, TypeError, TypeName,
-    UserName, Value, Values,
+    FieldRule, Outcome, Record, RecordVersion, RefusalCode, Sequence, Stamp, Trace, TypeName, UserName,
+    Value, Values,
 };
 use syncline_core::time::WallMs;
 
@@ -17,6 +17,7 @@ use super::audit::{AuditEntry, AuditIndex, AuditPayload};
 use super::conflicts::{Comment, ConflictRefusal, ConflictWish};
 use super::events::{DomainEvent, EventIndex, Heads};
 use super::filling::Filling;
+use super::types::TypeRefusal;
 use super::{
     Ack, Acked, Binding, ContentHash, DeviceAbout, DeviceRefusal, Numbered, Numbers, NumbersError, PullScope,
     Pulled, Reset, Resync, Section,
@@ -280,7 +281,7 @@ pub enum Answer {
         is_new: bool,
     },
     /// The type is not declared.
-    TypeRefused(TypeError),
+    TypeRefused(TypeRefusal),
     /// What was wanted of a conflict is done.
     Conflict {
         /// The conflict.
@@ -375,7 +376,7 @@ pub struct OpResult {
     pub data: Option<Values>,
     /// Fields whose new value no author wrote, and the rule that made it.
     pub combined: BTreeMap<FieldName, (FieldRule, Value)>,
-    /// What a handler has said about its refusal.
+    /// What a rule or a handler has said about its refusal.
     pub detail: Option<String>,
     /// What it has collided in.
     pub conflict: Option<Collision>,

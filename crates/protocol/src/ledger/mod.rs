@@ -51,6 +51,7 @@ pub use message::{
 pub use numbers::{ContentHash, Hole, Numbered, Numbers, NumbersError, Turn};
 pub use pull::{PullChange, PullScope, Pulled, PulledScope};
 pub use scope::{Scope, Section, ShortHash};
-pub use settings::{RulingOf, Settings};
+pub use settings::Settings;
 pub use shelf::{Checksum, Standing};
 pub use status::{DeviceStatus, Health, ScopeStatus};
+pub use types::TypeRefusal;

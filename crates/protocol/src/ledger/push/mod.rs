@@ -150,7 +150,7 @@ impl Ledger {
         if self.is_partial(actor, unit) {
             return Taken::Statuses(self.defer(actor, unit, waits(DeferralCode::DependencyFailed)));
         }
-        let mut view = View::new(self, actor);
+        let mut view = View::new(self, actor, arrival.now);
         for (at, op) in unit.iter().enumerate() {
             match view.decide(arrival, op, asked) {
                 Step::Decided => {}
@@ -182,7 +182,7 @@ impl Ledger {
         let mut statuses = Vec::with_capacity(unit.len());
         for (at, op) in unit.iter().enumerate() {
             // Each is looked at anew: what the others would have left behind is not there.
-            let view = View::new(self, actor);
+            let view = View::new(self, actor, arrival.now);
             let decided = match &failed {
                 Some((failed_at, failed)) if at == *failed_at => {
                     let mut decision = failed.decision.clone();

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use syncline_core::clock::{Dot, HybridTime, ReplicaId};
 use syncline_core::entity::queue::{Fate, Standing};
 use syncline_core::entity::{
-    Action, ClaimedTime, Context, Decision, EntityKey, EntityType, Op, Outcome, Policy, Record, RefusalCode,
-    Scene, ServerClock, Stamp, Trace, TraceEffect, decide,
+    Action, ClaimedTime, Context, Decision, EntityKey, EntityType, Hearing, Judgement, Op, Outcome, Record,
+    RefusalCode, Scene, ServerClock, Stamp, Trace, TraceEffect, Verdict, decide,
 };
 use syncline_core::limits::RETRY_AFTER_MS;
 use syncline_core::time::WallMs;
@@ -31,6 +31,7 @@ pub(super) struct View<'a> {
     pub(super) ledger: &'a Ledger,
     pub(super) device: &'a Device,
     pub(super) actor: ReplicaId,
+    now: WallMs,
     decided: Vec<Decided>,
     records: BTreeMap<EntityKey, Record>,
     hlc: HybridTime,
@@ -59,9 +60,9 @@ enum Problem {
 type Seen = (Context, Option<HybridTime>);
 
 impl<'a> View<'a> {
-    pub(super) fn new(ledger: &'a Ledger, actor: ReplicaId) -> Self {
+    pub(super) fn new(ledger: &'a Ledger, actor: ReplicaId, now: WallMs) -> Self {
         let device = &ledger.devices[&actor];
-        Self { ledger, device, actor, decided: Vec::new(), records: BTreeMap::new(), hlc: ledger.hlc }
+        Self { ledger, device, actor, now, decided: Vec::new(), records: BTreeMap::new(), hlc: ledger.hlc }
     }
 
     /// Decides the next op of the unit.
@@ -74,14 +75,14 @@ impl<'a> View<'a> {
             (Some(Problem::Refused(code)), _) => (Decision::refused(code), None),
             (None, None) => (Decision::refused(RefusalCode::UnknownType), None),
             (None, Some(ty)) => {
-                let decision = self.judge(ty, &prepared.rewritten.op.entity, &prepared.op);
-                if decision.change.is_some() && self.ledger.is_handled(ty) {
-                    match self.ask_handler(ty, &mut prepared, decision, asked) {
+                let judged = self.judge(ty, &prepared.rewritten.op.entity, &prepared.op);
+                if judged.0.change.is_some() && self.ledger.is_handled(ty) {
+                    match self.ask_handler(ty, &mut prepared, judged.0, asked) {
                         Ok(judged) => judged,
                         Err(step) => return step,
                     }
                 } else {
-                    (decision, None)
+                    judged
                 }
             }
         };
@@ -118,12 +119,17 @@ impl<'a> View<'a> {
         &self.decided
     }
 
-    fn judge(&self, ty: &EntityType, key: &EntityKey, op: &Op) -> Decision {
-        let record = self.record(key);
-        let ruled = record.filter(|record| ty.policy == Policy::Rules && !record.deleted);
-        let ruling =
-            ruled.zip(self.ledger.settings.ruling).and_then(|(record, ruling)| ruling(ty, record, op));
-        decide(&Scene { ty, actors: &self.ledger.actors, ruling: ruling.as_ref() }, record, op)
+    /// Decides an op by its type, whose rules may say why it is refused.
+    fn judge(&self, ty: &EntityType, key: &EntityKey, op: &Op) -> (Decision, Option<String>) {
+        let (record, actors) = (self.record(key), &self.ledger.actors);
+        let hearing = Hearing { ty, actors, record, op, now: self.now };
+        let judgement = self.ledger.rulesets.get(&ty.name).and_then(|rules| rules.judge(&hearing));
+        let ruling = judgement.as_ref().map(|judgement| &judgement.ruling);
+        let decision = decide(&Scene { ty, actors, ruling }, record, op);
+        // An op may be refused for what is wrong with it before any rule counts.
+        let is_vetoed = decision == Decision::refused(RefusalCode::ValidationFailed);
+        let reason = judgement.filter(|_| is_vetoed).and_then(|judgement| reason(ty, &judgement));
+        (decision, reason)
     }
 
     /// Returns what a handler makes of a decision, or what must happen before that is known.
@@ -146,7 +152,10 @@ impl<'a> View<'a> {
                 Err(Step::Asks(Box::new(Question { guard, op: pushed.clone(), server })))
             }
             Judged::Deferred(deferral) => Err(Step::Deferred(deferral)),
-            Judged::Refused(code, detail) => Ok((Decision::refused(code), Some(detail.to_owned()))),
+            Judged::Refused(code, detail) => {
+                let detail = Some(detail.to_owned()).filter(|detail| !detail.is_empty());
+                Ok((Decision::refused(code), detail))
+            }
             Judged::Accepted(set) => {
                 let Some(action) = amend(&op.action, set) else {
                     return Ok((Decision::refused(RefusalCode::ValidationFailed), None));
@@ -155,11 +164,11 @@ impl<'a> View<'a> {
                     return Ok((decision, None));
                 }
                 op.action = action;
-                let mut decision = self.judge(ty, &pushed.entity, op);
+                let (mut decision, reason) = self.judge(ty, &pushed.entity, op);
                 if decision.outcome == Outcome::Applied {
                     decision.outcome = Outcome::Merged;
                 }
-                Ok((decision, None))
+                Ok((decision, reason))
             }
         }
     }
@@ -261,6 +270,14 @@ impl Decided {
 
 pub(super) const fn waits(code: DeferralCode) -> Deferral {
     Deferral { code, retry_after_ms: RETRY_AFTER_MS }
+}
+
+/// Returns why a rule refuses an op.
+fn reason(ty: &EntityType, judgement: &Judgement) -> Option<String> {
+    match &ty.rules.get(judgement.rule?)?.verdict {
+        Verdict::Veto(reason) => Some(reason.clone()),
+        Verdict::Take(_) | Verdict::Compute(_) | Verdict::Escalate => None,
+    }
 }
 
 const fn noop() -> Decision {
