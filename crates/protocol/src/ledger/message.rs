@@ -221,6 +221,8 @@ pub enum Effect {
     Ask {
         /// The question.
         ask: AskId,
+        /// Who has been authenticated.
+        user: UserName,
         /// Whose op it is.
         device: ActorName,
         /// The op, with its entities by the ids that they have at the server.

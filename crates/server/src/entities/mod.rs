@@ -2,15 +2,19 @@
 //!
 //! * [`LedgerHandle`]: how a request gets to the ledger, and its answer back;
 //! * `task`: one task, which commits what the machine gathers, one batch after another;
+//! * `handlers`: who judges ops before they take effect;
 //! * `open`: the ledger as the store has it.
 
 mod handle;
+mod handlers;
 mod http;
 mod open;
 mod task;
 
+pub use self::handlers::{PushHandler, PushQuestion};
 pub(crate) use self::{
     handle::{Answered, LedgerDown, LedgerHandle, Moved},
+    handlers::Handlers,
     http::routes,
     open::{OpenError, open},
 };

@@ -5,7 +5,7 @@ use std::{ops::ControlFlow, sync::Arc};
 use bytes::Bytes;
 use syncline_core::entity::{EntityType, Epoch as LogEpoch};
 use syncline_protocol::ledger::{
-    Ledger, LedgerLoadError, Write,
+    Ledger, LedgerLoadError, Settings, Write,
     stored::{AUDIT, StoredError},
 };
 use syncline_store::{
@@ -14,7 +14,7 @@ use syncline_store::{
 };
 use tokio::sync::mpsc;
 
-use super::{LedgerHandle, task::LedgerTask};
+use super::{LedgerHandle, handlers::Handlers, task::LedgerTask};
 use crate::{epoch::Epoch, limits::LEDGER_INBOX_MAX, shared::ONLY_TENANT, storage::StoreDown};
 
 /// What names of the server's own begin with, among those of the ledger.
@@ -50,7 +50,11 @@ pub(crate) enum OpenError {
 }
 
 /// Loads the ledger and starts its task, which belongs to the epoch.
-pub(crate) async fn open(epoch: &Arc<Epoch>, types: Vec<EntityType>) -> Result<(), OpenError> {
+pub(crate) async fn open(
+    epoch: &Arc<Epoch>,
+    types: Vec<EntityType>,
+    handlers: &Arc<Handlers>,
+) -> Result<(), OpenError> {
     let read = epoch.storage.read(|store| {
         let mut stored: Vec<(Vec<u8>, Bytes)> = Vec::new();
         let shelf = LedgerShelf::load(store, ONLY_TENANT, |name, bytes| {
@@ -69,8 +73,9 @@ pub(crate) async fn open(epoch: &Arc<Epoch>, types: Vec<EntityType>) -> Result<(
     let writes = writes.iter().map(|(name, bytes)| Write::from_stored(name, bytes));
     let writes = writes.collect::<Result<Vec<_>, _>>()?;
     let machine = Ledger::load(types, own.epoch, writes)?;
+    let machine = machine.with_settings(Settings { handled: handlers.own(), ..Settings::default() });
     let (sender, inbox) = mpsc::channel(LEDGER_INBOX_MAX);
-    let task = LedgerTask::new(Arc::clone(epoch), machine, shelf, inbox, random()?);
+    let task = LedgerTask::new(Arc::clone(epoch), machine, shelf, inbox, random()?, Arc::clone(handlers));
     epoch.set_ledger(LedgerHandle::new(sender, own.key, own.epoch, task.moved()));
     epoch.tasks.spawn(task.run());
     Ok(())

@@ -9,13 +9,13 @@ use syncline_server::{Config, Server};
 use crate::support::{chain, disk::Disk, raw, start_with, within};
 
 /// Who asks, and how.
-struct Caller {
+pub(crate) struct Caller {
     addr: SocketAddr,
     user: &'static str,
 }
 
 impl Caller {
-    fn of(server: &Server, user: &'static str) -> Self {
+    pub(crate) fn of(server: &Server, user: &'static str) -> Self {
         Self { addr: server.addr(), user }
     }
 
@@ -26,7 +26,7 @@ impl Caller {
         (answer.status, body)
     }
 
-    async fn ok(&self, request: &str, body: Value) -> Value {
+    pub(crate) async fn ok(&self, request: &str, body: Value) -> Value {
         let (status, answer) = self.ask(request, body).await;
         assert!(status < 300, "{request}: {status} {answer}");
         answer
@@ -37,12 +37,12 @@ impl Caller {
         (status, answer["code"].as_str().unwrap_or_default().to_owned())
     }
 
-    async fn bind(&self, device: &str) {
+    pub(crate) async fn bind(&self, device: &str) {
         self.ok("POST /sync/v1/devices", json!({ "device_id": device })).await;
     }
 
     /// Sends ops from number `n` on, and returns what became of them.
-    async fn push(&self, device: &str, n: u64, ops: &[Value]) -> Vec<String> {
+    pub(crate) async fn push(&self, device: &str, n: u64, ops: &[Value]) -> Vec<String> {
         let numbered = (n..).zip(ops).map(|(n, op)| {
             let mut op = op.clone();
             op["n"] = n.to_string().into();
@@ -54,7 +54,7 @@ impl Caller {
         results.map(|result| result["status"].as_str().expect("a word").to_owned()).collect()
     }
 
-    async fn pull(&self, device: &str, scope: &str, cursor: &Value) -> Value {
+    pub(crate) async fn pull(&self, device: &str, scope: &str, cursor: &Value) -> Value {
         let scopes = json!([{ "scope": scope, "cursor": cursor, "limit": 2 }]);
         self.ok("POST /sync/v1/pull", json!({ "device_id": device, "scopes": scopes })).await
     }
@@ -66,7 +66,7 @@ async fn serve(disk: &Disk) -> Server {
     start_with(disk, |config| config.types = types.into()).await
 }
 
-fn set(kind: &str, id: &str, op: &str, values: Value) -> Value {
+pub(crate) fn set(kind: &str, id: &str, op: &str, values: Value) -> Value {
     json!({ "type": kind, "id": id, "op": op, "set": values })
 }
 

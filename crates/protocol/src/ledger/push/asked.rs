@@ -64,7 +64,7 @@ impl Ledger {
     }
 
     pub(super) fn is_handled(&self, ty: &EntityType) -> bool {
-        self.settings.handled.contains(&ty.name)
+        ty.handler.is_some() || self.settings.handled.contains(&ty.name)
     }
 
     /// Asks a handler. What it is shown must be durable, as all that leaves.
@@ -77,7 +77,9 @@ impl Ledger {
         let ask = AskId(self.asks.last);
         self.asks.open.insert(ask, (actor, n));
         let device = self.actors.name(actor).expect("its number was given to it").clone();
-        self.park_effect(Effect::Ask { ask, device, op: Box::new(op), server });
+        let binding = self.devices[&actor].binding.as_ref().expect("only a device that is bound pushes");
+        let user = binding.user.clone();
+        self.park_effect(Effect::Ask { ask, user, device, op: Box::new(op), server });
     }
 }
 

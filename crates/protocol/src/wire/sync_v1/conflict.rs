@@ -150,7 +150,7 @@ fn wish(o: &mut Object<'_>, action: &Action) {
 }
 
 /// Writes values of fields, `null` for those that are absent.
-fn optional_values(o: &mut Object<'_>, member: &str, values: &BTreeMap<FieldName, Option<Value>>) {
+pub(super) fn optional_values(o: &mut Object<'_>, member: &str, values: &BTreeMap<FieldName, Option<Value>>) {
     o.object(member, |o| {
         for (field, it) in values {
             value(o.key(field.as_str()), it.as_ref().unwrap_or(&Value::Null));

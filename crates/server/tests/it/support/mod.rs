@@ -2,6 +2,7 @@
 
 pub(crate) mod client;
 pub(crate) mod disk;
+pub(crate) mod handler;
 pub(crate) mod hocuspocus;
 pub(crate) mod raw;
 pub(crate) mod updates;
