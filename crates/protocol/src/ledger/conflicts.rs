@@ -206,7 +206,6 @@ impl Ledger {
         let stamp = Stamp { hlc, dot: Dot::new(actor, n) };
         let context = Context { vv: record.vv.clone(), beyond: false };
         let op = Op { stamp, context, action, was: Default::default() };
-        // Rules have had their say about the ops that came to a person or a deadline.
         let decision = decide(&Scene { ty, actors: &self.actors, ruling: None }, Some(record), &op);
         if let Outcome::Rejected(refusal) = decision.outcome {
             return Err(refusal);

@@ -135,6 +135,8 @@ impl Ledger {
                 | Write::Floor(_)
                 | Write::Filling(..)
                 | Write::Type(_)
+                | Write::Scope(..)
+                | Write::Mutation(..)
                 | Write::Named(..)
                 | Write::Comment(..)
                 | Write::Audit(..)

@@ -5,25 +5,22 @@ use std::collections::BTreeMap;
 use syncline_core::clock::ReplicaId;
 use syncline_core::entity::{EntityType, Epoch, TypeName};
 
-use super::Ledger;
 use super::message::Write;
-use super::types::TypeRefusal;
+use super::{Ledger, TypeRefusal};
 
 /// Why stored writes are no ledger. The store is at fault, or who gives the types.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LedgerLoadError {
     /// Actors are numbered from 0 without gaps, and come by their numbers.
-    #[error(
-        "actor {number} comes where {expected} is expected; what is stored is not whole: restore it from a backup"
-    )]
+    #[error("actor {number} comes where {expected} is expected")]
     Actor {
         /// The number that came.
         number: ReplicaId,
         /// The number that would follow.
         expected: ReplicaId,
     },
-    /// A type that is given is none, or would alter what stored records mean; or its rules cannot be compiled.
+    /// A type that is given is none, or would alter what stored records mean.
     #[error("type `{name}` cannot be used")]
     Type {
         /// Its name.
@@ -43,7 +40,7 @@ impl Ledger {
     ///
     /// # Errors
     /// [`LedgerLoadError::Actor`] if the actors are not all there, or in another order; [`LedgerLoadError::Type`] if a given
-    /// type is none, neither it nor the stored one could follow the other, or the rules of a type cannot be compiled.
+    /// type is none, or neither it nor the stored one could follow the other.
     pub fn load(
         types: impl IntoIterator<Item = EntityType>,
         epoch: Epoch,
@@ -64,7 +61,6 @@ impl Ledger {
         for ty in types {
             ledger.give_type(ty)?;
         }
-        ledger.compile_rules()?;
         let kinds: Vec<_> = ledger.types.keys().cloned().collect();
         kinds.iter().for_each(|kind| ledger.refill(kind));
         Ok(ledger)
@@ -97,7 +93,11 @@ impl Ledger {
             Write::Device(number, binding) => {
                 self.devices.entry(number).or_default().binding = Some(*binding);
             }
-            Write::Type(ty) => drop(self.types.insert(ty.name.clone(), *ty)),
+            Write::Type(ty) => self.restore_type(*ty)?,
+            Write::Mutation(actor, name, n) => {
+                self.devices.entry(actor).or_default().mutations.insert(name, n);
+            }
+            Write::Scope(name, definition) => drop(self.scopes.insert(name, *definition)),
             Write::Named(actor, sent, id) => {
                 self.devices.entry(actor).or_default().ids.insert(sent, id);
             }

@@ -18,6 +18,7 @@ use super::filling::Filling;
 use super::message::{Answer, ConflictId, Effect, Input, LedgerCommit, Refused, RequestId, Write};
 use super::push::{Asks, Push};
 use super::scope::{Section, buckets_of};
+use super::scopes::ScopeDefinition;
 use super::{Log, Settings};
 
 /// The entities of one tenant shard: one writer, one log without gaps.
@@ -30,7 +31,7 @@ use super::{Log, Settings};
 #[derive(Debug)]
 pub struct Ledger {
     pub(super) types: BTreeMap<TypeName, EntityType>,
-    /// Of the types that have rules.
+    pub(super) scopes: BTreeMap<TypeName, ScopeDefinition>,
     pub(super) rulesets: BTreeMap<TypeName, Ruleset>,
     pub(super) epoch: Epoch,
     pub(super) fillings: BTreeMap<TypeName, Filling>,
@@ -88,6 +89,7 @@ impl Ledger {
     pub(super) fn new(epoch: Epoch) -> Self {
         Self {
             types: BTreeMap::new(),
+            scopes: BTreeMap::new(),
             rulesets: BTreeMap::new(),
             epoch,
             fillings: BTreeMap::new(),
@@ -236,6 +238,15 @@ impl Ledger {
                 self.push(now.wall, request, &actor, clock, ops);
                 return None;
             }
+            Input::Mutate { request, actor, user, clock, mutations } => {
+                let admitted = self.admit(now.wall, &actor, &user);
+                let shadow = admitted.and_then(|()| actor.unnumbered().map_err(|_| Refused::TooLong));
+                match shadow {
+                    Ok(shadow) => self.mutate(now.wall, request, &shadow, clock, mutations),
+                    Err(refused) => return Some((request, Err(refused))),
+                }
+                return None;
+            }
             Input::Pull { request, actor, user, scopes } => {
                 let admitted = self.admit(now.wall, &actor, &user);
                 (request, admitted.and_then(|()| self.pull(now.wall, &actor, &scopes)))
@@ -267,6 +278,9 @@ impl Ledger {
                 return None;
             }
             Input::DefineType { request, ty } => (request, Ok(self.define_type(*ty))),
+            Input::DefineScope { request, name, definition } => {
+                (request, Ok(self.define_scope(name, definition)))
+            }
             Input::Conflict { request, conflict, wish } => (request, Ok(self.wish(now.wall, conflict, wish))),
             Input::Answered { ask, verdict } => {
                 self.answered(now.wall, ask, verdict);

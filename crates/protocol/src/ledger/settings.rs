@@ -10,7 +10,7 @@ use syncline_core::entity::{ActorName, TypeName};
 pub struct Settings {
     /// Who writes what people and deadlines decide: `srv:<region>`.
     pub server: ActorName,
-    /// The types of which a handler judges each op that would change a record, besides those that name one themselves.
+    /// Types of which a handler judges each op that would change a record, besides those that name one themselves.
     pub handled: BTreeSet<TypeName>,
     /// Who gets a conflict that nobody has settled in time, one after another.
     pub levels: Vec<Level>,

@@ -23,6 +23,19 @@ pub enum Health {
     Blocked,
 }
 
+impl Health {
+    /// Returns the word for it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Healthy => "healthy",
+            Self::Lagging => "lagging",
+            Self::Stale => "stale",
+            Self::Blocked => "blocked",
+        }
+    }
+}
+
 /// What there is to say of a device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeviceStatus {
@@ -119,7 +132,9 @@ impl Ledger {
         };
         let waits_for = |scope: &ScopeStatus| {
             let acked = device.acked.scopes.get(&scope.name);
-            scope.lag() > 0 && acked.is_none_or(|acked| is_long_ago(acked.at, LAGGING_MS))
+            // Whoever has acknowledged nothing has had time since it was bound.
+            let since = acked.map_or(binding.bound_at, |acked| acked.at);
+            scope.lag() > 0 && is_long_ago(since, LAGGING_MS)
         };
         if binding.revoked_at.is_some() || backlog.dead > 0 {
             Health::Blocked

@@ -6,14 +6,14 @@ use super::load::LedgerLoadError;
 use super::machine::Ledger;
 use super::message::{Answer, Write};
 
-/// Why a type is refused. Whoever declares it is at fault.
+/// Why a type is not declared. Whoever declares it is at fault.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TypeRefusal {
-    /// It means nothing, or would alter what stored records mean.
+    /// Its settings mean nothing, or something else than before.
     #[error(transparent)]
     Type(#[from] TypeError),
-    /// Its rules cannot be compiled.
+    /// One of its rules cannot be compiled.
     #[error(transparent)]
     Rules(#[from] RulesError),
 }
@@ -38,12 +38,10 @@ impl Ledger {
         if let Err(error) = checked {
             return Answer::TypeRefused(error.into());
         }
-        if known != Some(&ty) {
-            match rules_of(&ty) {
-                Ok(rules) => self.set_rules(&ty.name, rules),
-                Err(error) => return Answer::TypeRefused(error.into()),
-            }
-            self.set_type(ty);
+        if known != Some(&ty)
+            && let Err(error) = self.set_type(ty)
+        {
+            return Answer::TypeRefused(error.into());
         }
         Answer::TypeDefined { is_new }
     }
@@ -51,52 +49,41 @@ impl Ledger {
     /// Takes in a type that is given when the ledger is loaded. It may have been changed since it was given first: then what
     /// is stored stays.
     pub(super) fn give_type(&mut self, given: EntityType) -> Result<(), LedgerLoadError> {
-        let refuse = |given: EntityType, error| Err(LedgerLoadError::Type { name: given.name, error });
-        if let Err(error) = rules_of(&given) {
-            return refuse(given, error.into());
-        }
+        let refuse = |name, error| Err(LedgerLoadError::Type { name, error });
+        let name = given.name.clone();
         let checked = match self.types.get(&given.name) {
             Some(stored) if *stored == given => return Ok(()),
             Some(stored) => stored.check_change(&given),
             None => given.check(),
         };
         match (checked, self.types.get(&given.name)) {
-            (Ok(()), _) => {
-                self.set_type(given);
-                Ok(())
-            }
+            (Ok(()), _) => self.set_type(given).or_else(|error| refuse(name, error.into())),
             (Err(TypeError::Incompatible { .. }), Some(stored)) if given.check_change(stored).is_ok() => {
                 Ok(())
             }
-            (Err(error), _) => refuse(given, error.into()),
+            (Err(error), _) => refuse(name, error.into()),
         }
     }
 
-    /// Compiles the rules of all types. Stored ones are as much as given ones to be judged by, or not to be loaded.
-    pub(super) fn compile_rules(&mut self) -> Result<(), LedgerLoadError> {
-        for ty in self.types.values() {
-            let compiled = rules_of(ty);
-            let rules = compiled
-                .map_err(|error| LedgerLoadError::Type { name: ty.name.clone(), error: error.into() })?;
-            self.rulesets.extend(rules.map(|rules| (ty.name.clone(), rules)));
-        }
+    /// Takes in a type as it was stored.
+    pub(super) fn restore_type(&mut self, ty: EntityType) -> Result<(), LedgerLoadError> {
+        let compiled = self.compile(&ty);
+        compiled.map_err(|error| LedgerLoadError::Type { name: ty.name.clone(), error: error.into() })?;
+        self.types.insert(ty.name.clone(), ty);
         Ok(())
     }
 
-    fn set_rules(&mut self, kind: &TypeName, rules: Option<Ruleset>) {
-        self.rulesets.remove(kind);
-        self.rulesets.extend(rules.map(|rules| (kind.clone(), rules)));
+    fn compile(&mut self, ty: &EntityType) -> Result<(), RulesError> {
+        self.rulesets.insert(ty.name.clone(), Ruleset::compile(ty)?);
+        Ok(())
     }
 
-    fn set_type(&mut self, ty: EntityType) {
+    fn set_type(&mut self, ty: EntityType) -> Result<(), RulesError> {
+        self.compile(&ty)?;
         let kind = ty.name.clone();
         self.gathered.push(Write::Type(Box::new(ty.clone())));
         self.types.insert(kind.clone(), ty);
         self.refill(&kind);
+        Ok(())
     }
-}
-
-/// Compiles the rules of a type, if it has any.
-fn rules_of(ty: &EntityType) -> Result<Option<Ruleset>, RulesError> {
-    if ty.rules.is_empty() { Ok(None) } else { Ruleset::compile(ty).map(Some) }
 }

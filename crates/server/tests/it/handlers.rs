@@ -188,6 +188,31 @@ async fn a_handler_that_fails_is_left_in_peace() {
     .await;
 }
 
+/// Types that are declared by request have handlers, too, and so have ops of clients that number nothing.
+#[tokio::test]
+async fn a_type_that_is_declared_by_request_is_handled() {
+    within(async {
+        let mut handler = Handler::start(accepts()).await;
+        let disk = Disk::new();
+        let server = start_with(&disk, |_| {}).await;
+        let ann = Caller::of(&server, "ann");
+        ann.bind("phone").await;
+        let put = "PUT /sync/v1/types/order";
+        let at = |url: String| json!({ "policy": "lww", "handler": { "url": url } });
+        let refused = ann.refused(put, at("https://erp.example/".into())).await;
+        assert_eq!(refused, (422, "validation-failed".into()));
+        ann.ok(put, at(format!("http://{}/", handler.addr))).await;
+        let mutation = json!({ "temp_id": "m1", "entity_id": "o", "type": "order", "operation": "create", "payload": {} });
+        let body = json!({ "device_id": "phone", "last_ack_version": "0", "mutations": [mutation] });
+        let answer = ann.ok("POST /sync/v1/reconcile", body).await;
+        assert_eq!(answer["applied"][0]["temp_id"], "m1");
+        let question = handler.asked().await.json();
+        assert_eq!((&question["user"], &question["device"]), (&json!("ann"), &json!("unnumbered:phone")));
+        server.shutdown().await;
+    })
+    .await;
+}
+
 /// A handler of the program that embeds the server.
 #[derive(Debug)]
 struct Clerk;

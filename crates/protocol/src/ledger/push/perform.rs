@@ -19,7 +19,7 @@ pub(in crate::ledger) struct Decided {
     pub(in crate::ledger) creates: bool,
     pub(in crate::ledger) trace: Trace,
     pub(in crate::ledger) decision: Decision,
-    /// What a rule or a handler has said.
+    /// What a handler has said.
     pub(in crate::ledger) detail: Option<String>,
     /// The conflict that it settles.
     pub(in crate::ledger) settles: Option<Collision>,

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use syncline_core::clock::{Dot, HybridTime, ReplicaId};
 use syncline_core::entity::queue::{Fate, Standing};
 use syncline_core::entity::{
-    Action, ClaimedTime, Context, Decision, EntityKey, EntityType, Hearing, Judgement, Op, Outcome, Record,
-    RefusalCode, Scene, ServerClock, Stamp, Trace, TraceEffect, Verdict, decide,
+    Action, ClaimedTime, Context, Decision, EntityKey, EntityType, Hearing, Op, Outcome, Policy, Record,
+    RefusalCode, Rule, Ruling, Scene, ServerClock, Stamp, Trace, TraceEffect, Verdict, decide,
 };
 use syncline_core::limits::RETRY_AFTER_MS;
 use syncline_core::time::WallMs;
@@ -31,7 +31,6 @@ pub(super) struct View<'a> {
     pub(super) ledger: &'a Ledger,
     pub(super) device: &'a Device,
     pub(super) actor: ReplicaId,
-    now: WallMs,
     decided: Vec<Decided>,
     records: BTreeMap<EntityKey, Record>,
     hlc: HybridTime,
@@ -60,9 +59,9 @@ enum Problem {
 type Seen = (Context, Option<HybridTime>);
 
 impl<'a> View<'a> {
-    pub(super) fn new(ledger: &'a Ledger, actor: ReplicaId, now: WallMs) -> Self {
+    pub(super) fn new(ledger: &'a Ledger, actor: ReplicaId) -> Self {
         let device = &ledger.devices[&actor];
-        Self { ledger, device, actor, now, decided: Vec::new(), records: BTreeMap::new(), hlc: ledger.hlc }
+        Self { ledger, device, actor, decided: Vec::new(), records: BTreeMap::new(), hlc: ledger.hlc }
     }
 
     /// Decides the next op of the unit.
@@ -75,14 +74,15 @@ impl<'a> View<'a> {
             (Some(Problem::Refused(code)), _) => (Decision::refused(code), None),
             (None, None) => (Decision::refused(RefusalCode::UnknownType), None),
             (None, Some(ty)) => {
-                let judged = self.judge(ty, &prepared.rewritten.op.entity, &prepared.op);
-                if judged.0.change.is_some() && self.ledger.is_handled(ty) {
-                    match self.ask_handler(ty, &mut prepared, judged.0, asked) {
+                let judged = self.judge(arrival.now, ty, &prepared.rewritten.op.entity, &prepared.op);
+                let (decision, detail) = judged;
+                if decision.change.is_some() && self.ledger.is_handled(ty) {
+                    match self.ask_handler(arrival.now, ty, &mut prepared, decision, asked) {
                         Ok(judged) => judged,
                         Err(step) => return step,
                     }
                 } else {
-                    judged
+                    (decision, detail)
                 }
             }
         };
@@ -119,22 +119,23 @@ impl<'a> View<'a> {
         &self.decided
     }
 
-    /// Decides an op by its type, whose rules may say why it is refused.
-    fn judge(&self, ty: &EntityType, key: &EntityKey, op: &Op) -> (Decision, Option<String>) {
+    /// Decides an op by its type; of one that a rule has vetoed, with the reason.
+    fn judge(&self, now: WallMs, ty: &EntityType, key: &EntityKey, op: &Op) -> (Decision, Option<String>) {
         let (record, actors) = (self.record(key), &self.ledger.actors);
-        let hearing = Hearing { ty, actors, record, op, now: self.now };
-        let judgement = self.ledger.rulesets.get(&ty.name).and_then(|rules| rules.judge(&hearing));
-        let ruling = judgement.as_ref().map(|judgement| &judgement.ruling);
-        let decision = decide(&Scene { ty, actors, ruling }, record, op);
-        // An op may be refused for what is wrong with it before any rule counts.
-        let is_vetoed = decision == Decision::refused(RefusalCode::ValidationFailed);
-        let reason = judgement.filter(|_| is_vetoed).and_then(|judgement| reason(ty, &judgement));
-        (decision, reason)
+        let ruleset = self.ledger.rulesets.get(&ty.name).filter(|_| ty.policy == Policy::Rules);
+        let judged = ruleset.and_then(|ruleset| ruleset.judge(&Hearing { ty, actors, record, op, now }));
+        let ruling = judged.as_ref().map(|judged| &judged.ruling);
+        let reason = match (ruling, judged.as_ref().and_then(|judged| ty.rules.get(judged.rule?))) {
+            (Some(Ruling::Veto), Some(Rule { verdict: Verdict::Veto(reason), .. })) => Some(reason.clone()),
+            _ => None,
+        };
+        (decide(&Scene { ty, actors, ruling }, record, op), reason)
     }
 
     /// Returns what a handler makes of a decision, or what must happen before that is known.
     fn ask_handler(
         &self,
+        now: WallMs,
         ty: &EntityType,
         prepared: &mut Prepared,
         decision: Decision,
@@ -164,11 +165,11 @@ impl<'a> View<'a> {
                     return Ok((decision, None));
                 }
                 op.action = action;
-                let (mut decision, reason) = self.judge(ty, &pushed.entity, op);
+                let (mut decision, detail) = self.judge(now, ty, &pushed.entity, op);
                 if decision.outcome == Outcome::Applied {
                     decision.outcome = Outcome::Merged;
                 }
-                Ok((decision, reason))
+                Ok((decision, detail))
             }
         }
     }
@@ -270,14 +271,6 @@ impl Decided {
 
 pub(super) const fn waits(code: DeferralCode) -> Deferral {
     Deferral { code, retry_after_ms: RETRY_AFTER_MS }
-}
-
-/// Returns why a rule refuses an op.
-fn reason(ty: &EntityType, judgement: &Judgement) -> Option<String> {
-    match &ty.rules.get(judgement.rule?)?.verdict {
-        Verdict::Veto(reason) => Some(reason.clone()),
-        Verdict::Take(_) | Verdict::Compute(_) | Verdict::Escalate => None,
-    }
 }
 
 const fn noop() -> Decision {

@@ -18,7 +18,8 @@ pub fn format(at: WallMs) -> String {
 }
 
 /// Reads a time. What is finer than a millisecond is cut off; what lies before 1970 counts as its beginning.
-pub(super) fn parse(text: &str) -> Option<WallMs> {
+#[must_use]
+pub fn parse(text: &str) -> Option<WallMs> {
     let bytes = text.as_bytes();
     let (head, tail) = text.split_at_checked(19)?;
     let marks = [(4, b'-'), (7, b'-'), (13, b':'), (16, b':')];
@@ -156,8 +157,8 @@ mod tests {
 
         #[test]
         fn no_text_is_too_odd(text in "\\PC{0,40}", near in "[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-9:.]{8,14}[Z+:0-9é]{0,7}") {
-            parse(&text);
-            parse(&near);
+            let _: Option<WallMs> = parse(&text);
+            let _: Option<WallMs> = parse(&near);
         }
 
         /// Times are ordered as their texts are.

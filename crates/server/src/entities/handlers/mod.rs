@@ -38,8 +38,8 @@ pub(crate) struct Handlers {
     clock: Clock,
     /// Those of the program, by type.
     own: BTreeMap<TypeName, Arc<dyn PushHandler>>,
-    /// Those that the operator has declared.
-    declared: BTreeMap<TypeName, Handler>,
+    /// The addresses that the operator has declared.
+    declared: BTreeMap<TypeName, String>,
     /// Whether nobody but this machine declares types.
     is_local: bool,
     /// By type.
@@ -48,7 +48,8 @@ pub(crate) struct Handlers {
 
 impl Handlers {
     pub(crate) fn new(config: &Config, clock: Clock) -> Self {
-        let declared = config.types.iter().filter_map(|ty| Some((ty.name.clone(), ty.handler.clone()?)));
+        let declared =
+            config.types.iter().filter_map(|ty| Some((ty.name.clone(), ty.handler.as_ref()?.url.clone())));
         Self {
             clock,
             own: config.handlers.clone(),
@@ -109,7 +110,7 @@ impl Handlers {
     }
 
     fn target(&self, kind: &TypeName, handler: &Handler) -> Result<Target, HandlerError> {
-        let is_trusted = self.is_local || self.declared.get(kind) == Some(handler);
+        let is_trusted = self.is_local || self.declared.get(kind) == Some(&handler.url);
         Target::parse(&handler.url, is_trusted)
     }
 }

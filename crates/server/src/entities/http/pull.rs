@@ -13,6 +13,7 @@ use super::{
     ack,
     ask::{Asked, whole},
     cursors,
+    edge::Waited,
     news::News,
     push::told,
     refusal::Refusal,
@@ -35,10 +36,14 @@ pub(super) async fn pull(asked: Asked, body: Body) -> Result<Response, Refusal> 
         };
         ack::acknowledge(&asked, acked).await?;
     }
+    let asked_at = Instant::now();
     let answered = changed(&asked, &pull).await?;
+    let waited = if pull.wait_ms > 0 { asked_at.elapsed() } else { Duration::ZERO };
     let words = Words::of(&answered, &asked).ok_or_else(unexpected)?;
     let body = pulled(&answered, &words).ok_or_else(unexpected)?.body(&answered.actors);
-    Ok(json(StatusCode::OK, body))
+    let mut response = json(StatusCode::OK, body);
+    response.extensions_mut().insert(Waited(waited));
+    Ok(response)
 }
 
 /// Pulls; where nothing has changed and the client waits, again when something does or its time is up.
@@ -67,7 +72,7 @@ pub(super) async fn wanted(asked: &Asked, pull: &Pull) -> Result<Vec<ledger::Pul
     }
     let look = asked.look(move |ledger| {
         let filled = wanted.into_iter().map(|(name, params, cursor, count_max)| {
-            Ok(ledger::PullScope { scope: scopes::filled(ledger, name, &params)?, cursor, count_max })
+            Ok(ledger::PullScope { scope: scopes::filled(ledger, &name, &params)?, cursor, count_max })
         });
         filled.collect()
     });

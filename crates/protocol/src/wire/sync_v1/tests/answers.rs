@@ -148,7 +148,13 @@ fn results_say_what_the_contract_shows() {
         refused().with_faults(&[fault]),
         r#"{"n":"42","status":"rejected","problem":{"code":"validation-failed","retry":"never","errors":[{"pointer":"/id","code":"missing","detail":"an op of this kind needs it"}]}}"#,
     );
+}
 
+#[test]
+fn results_are_told_as_the_ledger_has_them() {
+    let (key, kind) = (key(), ConflictKind::ConcurrentUpdate);
+    let fields: BTreeSet<FieldName> = [field("price")].into();
+    let combined: BTreeMap<_, _> = [(field("qty"), (FieldRule::Additive, Value::from(97)))].into();
     let result = |outcome, is_duplicate| OpResult {
         n: 42,
         entity: key.clone(),
