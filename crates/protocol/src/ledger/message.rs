@@ -1,6 +1,7 @@
 //! What goes into a ledger, and what comes out.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use syncline_core::clock::{Dot, HybridTime, ReplicaId, VectorClock};
@@ -451,7 +452,7 @@ pub enum Write {
     /// An op has its result.
     Result(Dot, Box<Kept>),
     /// A record. Its entry in the index of the log goes with it, to its place.
-    Record(EntityKey, Box<Record>),
+    Record(EntityKey, Arc<Record>),
     /// A conflict.
     Conflict(ConflictId, Box<Conflict>),
     /// What is known of a device.

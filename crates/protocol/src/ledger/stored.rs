@@ -30,6 +30,8 @@
 //! [loaded](super::Ledger::load). The bytes are MessagePack with the names of the fields, so that fields may be added, with a
 //! default for what was stored before.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use syncline_core::clock::{Dot, ReplicaId};
 use syncline_core::entity::bucket::Bucket;
@@ -114,7 +116,7 @@ impl Write {
             Self::Actor(number, name) => stored(of_actor(ACTOR, *number), name),
             Self::Numbers(device, numbers) => stored(of_actor(NUMBERS, *device), numbers),
             Self::Acked(device, acked) => stored(of_actor(ACKED, *device), acked),
-            Self::Record(key, record) => stored(of_entity(RECORD, key), record),
+            Self::Record(key, record) => stored(of_entity(RECORD, key), record.as_ref()),
             Self::Purged(key) => gone(of_entity(RECORD, key)),
             Self::Result(dot, kept) => stored(of_op(*dot), &OfOp::Kept(kept)),
             Self::Aged(dot, Some(hash)) => stored(of_op(*dot), &OfOp::<Kept>::Hash(*hash)),
@@ -167,7 +169,7 @@ impl Write {
             ACTOR => Self::Actor(actor()?, read(name, bytes)?),
             NUMBERS => Self::Numbers(actor()?, read(name, bytes)?),
             ACKED => Self::Acked(actor()?, read(name, bytes)?),
-            RECORD => Self::Record(entity(rest).ok_or_else(unknown)?, read(name, bytes)?),
+            RECORD => Self::Record(entity(rest).ok_or_else(unknown)?, Arc::new(read(name, bytes)?)),
             RESULT => {
                 let dot = dot(rest).ok_or_else(unknown)?;
                 match read(name, bytes)? {
