@@ -35,7 +35,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use syncline_core::clock::{Dot, ReplicaId};
 use syncline_core::entity::bucket::Bucket;
-use syncline_core::entity::{EntityId, EntityKey, EntityType, TypeForm, TypeName};
+use syncline_core::entity::{EntityId, EntityKey, EntityType, RecordVersion, TypeForm, TypeName};
 use syncline_core::time::WallMs;
 
 use super::audit::AuditIndex;
@@ -154,6 +154,14 @@ impl Write {
                 stored([of_number(COMMENT, id.0), at.to_be_bytes().into()].concat(), comment)
             }
         }
+    }
+
+    /// Returns whether nothing was stored under its name before: a store need not look what it replaces.
+    #[must_use]
+    pub fn is_first(&self) -> bool {
+        let is_created = matches!(self, Self::Record(_, record) if record.ver == RecordVersion(1));
+        let is_history = matches!(self, Self::Audit(..) | Self::AuditPayload(_, Some(_)) | Self::Event(..));
+        is_created || is_history || matches!(self, Self::Result(..))
     }
 
     /// Returns the write that was stored.

@@ -191,6 +191,7 @@ impl LedgerTask {
         for write in writes {
             let stored = write.to_stored();
             match &stored.bytes {
+                Some(bytes) if write.is_first() => self.shelf.put_new(&mut batch, &stored.name, bytes)?,
                 Some(bytes) => self.shelf.put(&mut batch, &stored.name, bytes)?,
                 None => self.shelf.delete(&mut batch, &stored.name),
             }
