@@ -14,7 +14,7 @@ const ALLOWED: [(&str, &[&str]); 6] = [
     ("store", &["bytes", "crc32fast", "sled", "syncline-core", "thiserror"]),
     ("sim", &["bytes", "clap", "syncline-core", "syncline-protocol", "syncline-store", "yrs"]),
     ("server", &[
-        "axum", "bytes", "form_urlencoded", "futures-util", "getrandom", "hyper", "hyper-util", "prometheus-client", "serde", "serde_json", "syncline-core",
+        "axum", "bytes", "flate2", "form_urlencoded", "futures-util", "getrandom", "hyper", "hyper-util", "prometheus-client", "serde", "serde_json", "syncline-core",
         "syncline-protocol", "syncline-store", "thiserror", "tokio", "tokio-tungstenite", "tokio-util", "tracing", "uuid",
     ]),
     ("syncline", &[

@@ -1,6 +1,7 @@
 //! The ledger of one tenant shard.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::Bound;
 
 use syncline_core::clock::{HybridTime, ReplicaId};
 use syncline_core::entity::bucket::Bucket;
@@ -193,6 +194,12 @@ impl Ledger {
         self.records.get(key)
     }
 
+    /// Returns the entities that come behind one, or all, in their order, durable or not.
+    pub fn entities(&self, after: Option<&EntityKey>) -> impl Iterator<Item = &EntityKey> {
+        let behind = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.records.range((behind, Bound::Unbounded)).map(|(key, _)| key)
+    }
+
     /// Returns the conflicts, durable or not.
     pub fn conflicts(&self) -> impl Iterator<Item = (ConflictId, &Conflict)> {
         self.conflicts.iter().map(|(&id, conflict)| (id, conflict))
@@ -272,6 +279,7 @@ impl Ledger {
             Input::DefineScope { request, name, definition } => {
                 (request, Ok(self.define_scope(name, definition)))
             }
+            Input::Import { request, records } => (request, Ok(self.import(now.wall, records))),
             Input::Conflict { request, conflict, wish } => (request, Ok(self.wish(now.wall, conflict, wish))),
             Input::Answered { ask, verdict } => {
                 self.answered(now.wall, ask, verdict);

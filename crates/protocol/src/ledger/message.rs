@@ -19,8 +19,8 @@ use super::events::{DomainEvent, EventIndex, Heads};
 use super::filling::Filling;
 use super::scopes::{ScopeDefinition, ScopeError};
 use super::{
-    Ack, Acked, Binding, ContentHash, DeviceAbout, DeviceRefusal, Numbered, Numbers, NumbersError, PullScope,
-    Pulled, Reset, Resync, Section, TypeRefusal,
+    Ack, Acked, Binding, ContentHash, DeviceAbout, DeviceRefusal, Import, Imported, Numbered, Numbers,
+    NumbersError, PullScope, Pulled, Reset, Resync, Section, TypeRefusal,
 };
 
 /// A request, named by who drives the ledger.
@@ -128,6 +128,13 @@ pub enum Input {
         name: TypeName,
         /// What it holds.
         definition: ScopeDefinition,
+    },
+    /// Records come from an export.
+    Import {
+        /// The request.
+        request: RequestId,
+        /// The records.
+        records: Vec<Import>,
     },
     /// A handler has judged an op.
     Answered {
@@ -284,6 +291,8 @@ pub enum Answer {
     },
     /// It is so.
     Noted,
+    /// What became of each record.
+    Imported(Vec<Imported>),
     /// The type is declared.
     TypeDefined {
         /// Whether it was not known before.

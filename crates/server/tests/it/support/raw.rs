@@ -42,6 +42,28 @@ async fn ask(addr: SocketAddr, request: &str) -> Answer {
     Answer { status, head, body: String::from_utf8(body).expect("a body is text") }
 }
 
+/// Requests a path, and returns the head of the answer, in lower case, and its body, which comes in chunks.
+pub(crate) async fn fetch(addr: SocketAddr, path: &str, headers: &str) -> (String, Vec<u8>) {
+    let mut tcp = TcpStream::connect(addr).await.expect("the server listens");
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {addr}\r\n{headers}\r\n");
+    tcp.write_all(request.as_bytes()).await.expect("the server reads");
+    let mut reader = BufReader::new(tcp);
+    let (status, head) = read_head(&mut reader).await;
+    assert_eq!(status, 200, "{head}");
+    let mut body = Vec::new();
+    loop {
+        let mut length = String::new();
+        reader.read_line(&mut length).await.expect("the length of a chunk is text");
+        let length = usize::from_str_radix(length.trim_end(), 16).expect("a chunk has a length");
+        let mut chunk = vec![0; length + 2];
+        reader.read_exact(&mut chunk).await.expect("a chunk is whole");
+        body.extend(&chunk[..length]);
+        if length == 0 {
+            return (head, body);
+        }
+    }
+}
+
 /// A stream of server-sent events.
 pub(crate) struct Events {
     reader: BufReader<TcpStream>,
