@@ -200,6 +200,11 @@ impl Ledger {
         self.records.range((behind, Bound::Unbounded)).map(|(key, _)| key)
     }
 
+    /// Returns the records and what is left of deleted ones, durable or not.
+    pub fn records(&self) -> impl Iterator<Item = (&EntityKey, &Record)> {
+        self.records.iter()
+    }
+
     /// Returns the conflicts, durable or not.
     pub fn conflicts(&self) -> impl Iterator<Item = (ConflictId, &Conflict)> {
         self.conflicts.iter().map(|(&id, conflict)| (id, conflict))
@@ -243,6 +248,15 @@ impl Ledger {
                 }
                 // It is answered when each of its ops has its result, or is deferred.
                 self.push(now.wall, request, &actor, clock, ops);
+                return None;
+            }
+            Input::Mutate { request, actor, user, clock, mutations } => {
+                let admitted = self.admit(now.wall, &actor, &user);
+                let shadow = admitted.and_then(|()| actor.unnumbered().map_err(|_| Refused::TooLong));
+                match shadow {
+                    Ok(shadow) => self.mutate(now.wall, request, &shadow, clock, mutations),
+                    Err(refused) => return Some((request, Err(refused))),
+                }
                 return None;
             }
             Input::Pull { request, actor, user, scopes } => {

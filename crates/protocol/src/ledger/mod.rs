@@ -36,6 +36,7 @@ pub mod stored;
 #[cfg(test)]
 mod tests;
 mod types;
+mod write;
 
 pub use ack::{Ack, Acked, AckedScope, Backlog};
 pub use conflicts::{Comment, ConflictRefusal, ConflictWish};
@@ -49,10 +50,11 @@ pub use log::{Log, Page, Place};
 pub use machine::Ledger;
 pub use message::{
     Answer, AskId, Collision, ConflictId, Deferral, DeferralCode, Effect, Input, Kept, LedgerCommit,
-    OpResult, OpStatus, PushOp, PushSeen, RecordState, Refused, RequestId, Verdict, Write,
+    OpResult, OpStatus, PushMutation, PushOp, PushSeen, RecordState, Refused, RequestId, Verdict, Write,
 };
 pub use numbers::{ContentHash, Hole, Numbered, Numbers, NumbersError, Turn};
 pub use pull::{PullChange, PullScope, Pulled, PulledScope};
+pub use push::MutationHash;
 pub use scope::{Scope, Section, ShortHash};
 pub use scopes::{FollowError, ScopeDefinition, ScopeError};
 pub use settings::Settings;

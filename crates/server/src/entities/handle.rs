@@ -6,7 +6,7 @@ use syncline_core::entity::{ActorName, Actors, Epoch};
 use syncline_protocol::ledger::{Answer, Input, Ledger, LedgerCommit, RequestId, Section};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
-use super::open::Secret;
+use super::kept::Secret;
 use crate::limits::REVOCATIONS_MAX;
 
 /// Reaches the task of a ledger.

@@ -2,10 +2,14 @@
 //!
 //! * [`LedgerHandle`]: how a request gets to the ledger, and its answer back;
 //! * `task`: one task, which commits what the machine gathers, one batch after another;
-//! * `open`: the ledger as the store has it.
+//! * `kept`, `open`: the ledger as the store has it;
+//! * [`OfflineLedger`]: the same in a data folder that no server has open, for commands; `history`: its audit.
 
 mod handle;
+mod history;
 mod http;
+mod kept;
+mod offline;
 mod open;
 mod task;
 
@@ -13,4 +17,9 @@ pub(crate) use self::{
     handle::{Answered, LedgerDown, LedgerHandle, Moved},
     http::routes,
     open::{OpenError, open},
+};
+pub use self::{
+    history::{Audit, AuditError, AuditReport, Audited, verify_audit},
+    kept::KeptError,
+    offline::{OfflineError, OfflineLedger, RenewError, Renewed, renew_epoch},
 };

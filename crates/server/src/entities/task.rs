@@ -10,7 +10,7 @@ use syncline_protocol::{
     CloseReason,
     ledger::{Effect, Input, Ledger, LedgerCommit, RequestId, Verdict, Write},
 };
-use syncline_store::{Batch, RecordTooLong, records::ledger::LedgerShelf};
+use syncline_store::records::ledger::LedgerShelf;
 use tokio::{
     sync::{broadcast, mpsc, oneshot, watch},
     time::{Duration, interval},
@@ -18,7 +18,7 @@ use tokio::{
 
 use super::{
     handle::{Answered, Found, Moved, ToLedger},
-    open::Secret,
+    kept::{Secret, batch_of},
 };
 use crate::{
     epoch::Epoch,
@@ -184,7 +184,7 @@ impl LedgerTask {
     }
 
     fn begin(&mut self, commit: LedgerCommit, writes: &[Write]) -> Result<(), Down> {
-        let batch = self.batch(writes).map_err(|error| {
+        let batch = batch_of(&mut self.shelf, writes).map_err(|error| {
             tracing::error!(%error, "the ledger wrote something that is too long to be stored");
             self.epoch.halt.set(CloseReason::Internal);
             Down
@@ -192,18 +192,6 @@ impl LedgerTask {
         self.committing = Some(commit);
         self.commit.start(self.epoch.storage.commit(batch));
         Ok(())
-    }
-
-    fn batch(&mut self, writes: &[Write]) -> Result<Batch, RecordTooLong> {
-        let mut batch = Batch::new();
-        for write in writes {
-            let stored = write.to_stored();
-            match &stored.bytes {
-                Some(bytes) => self.shelf.put(&mut batch, &stored.name, bytes)?,
-                None => self.shelf.delete(&mut batch, &stored.name),
-            }
-        }
-        Ok(batch)
     }
 
     /// Actors are added and never change.

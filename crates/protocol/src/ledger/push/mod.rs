@@ -6,6 +6,7 @@
 
 mod asked;
 mod links;
+mod mutations;
 mod perform;
 mod temporary;
 mod view;
@@ -14,6 +15,7 @@ use std::collections::BTreeMap;
 
 use asked::Asked;
 pub(super) use asked::Asks;
+pub use mutations::MutationHash;
 pub(super) use perform::Decided;
 use syncline_core::clock::{Dot, ReplicaId};
 use syncline_core::entity::{ActorName, ClientClock, Decision, Outcome, RefusalCode, ServerClock};
@@ -31,6 +33,8 @@ pub(super) struct Push {
     request: RequestId,
     shift_ms: i64,
     ops: Vec<PushOp>,
+    /// The names of the ops, if they are mutations.
+    names: Vec<MutationHash>,
     /// What is to be done with each op; empty before the first is looked at.
     turns: Vec<Turn>,
     /// What became of the ops so far.
@@ -54,12 +58,24 @@ impl Ledger {
         clock: ClientClock,
         ops: Vec<PushOp>,
     ) {
+        self.enqueue(now, request, name, clock, ops, Vec::new());
+    }
+
+    fn enqueue(
+        &mut self,
+        now: WallMs,
+        request: RequestId,
+        name: &ActorName,
+        clock: ClientClock,
+        ops: Vec<PushOp>,
+        names: Vec<MutationHash>,
+    ) {
         let actor = self.number(name);
         self.devices.entry(actor).or_default();
         let shift_ms = ServerClock { now, hlc: self.hlc }.shift_ms(clock);
         let (turns, statuses, asked) = Default::default();
         let queue = self.pushes.entry(actor).or_default();
-        queue.push_back(Push { request, shift_ms, ops, turns, statuses, asked });
+        queue.push_back(Push { request, shift_ms, ops, names, turns, statuses, asked });
         if queue.len() == 1 {
             self.advance(now, actor);
         }
@@ -82,6 +98,9 @@ impl Ledger {
     /// Returns the answer if the push is done.
     fn go_on(&mut self, now: WallMs, actor: ReplicaId, push: &mut Push) -> Option<Answer> {
         if push.turns.is_empty() {
+            if !push.names.is_empty() {
+                self.number_mutations(actor, push);
+            }
             let device = &self.devices[&actor];
             let numbered: Vec<Numbered> = push.ops.iter().map(|op| op.numbered).collect();
             match device.numbers.turns(&numbered, |n| device.hash(n)) {
@@ -99,6 +118,9 @@ impl Ledger {
                 }
                 Turn::New | Turn::Again => match self.take(arrival, actor, unit, &push.asked) {
                     Taken::Statuses(statuses) => {
+                        let taken = push.statuses.len()..push.statuses.len() + statuses.len();
+                        let names = push.names.get(taken.clone()).unwrap_or_default();
+                        self.note_mutations(actor, names, &push.ops[taken]);
                         push.statuses.extend(statuses);
                         self.renumbered.insert(actor);
                         self.seal_if_full();

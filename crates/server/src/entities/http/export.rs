@@ -1,16 +1,15 @@
 //! `GET /sync/v1/export`: all records of some types, as lines of JSON.
 
-use std::{io, io::Write as _};
+use std::io;
 
 use axum::{
     body::Body,
     extract::RawQuery,
-    http::{HeaderMap, HeaderValue, header},
+    http::{HeaderValue, header},
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
-use flate2::{Compression, write::GzEncoder};
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use syncline_core::entity::{EntityId, EntityKey, TypeName};
 use syncline_protocol::{
     ledger::Ledger,
@@ -24,31 +23,16 @@ use crate::{access::EntityRights, limits::EXPORT_PAGE_BYTES};
 /// What is sent as the type of the lines.
 pub(super) const LINES: &str = "application/x-ndjson";
 
-pub(super) async fn export(
-    asked: Asked,
-    headers: HeaderMap,
-    RawQuery(query): RawQuery,
-) -> Result<Response, Refusal> {
+pub(super) async fn export(asked: Asked, RawQuery(query): RawQuery) -> Result<Response, Refusal> {
     asked.may(EntityRights::Admin)?;
     let wanted = Wanted::parse(query.as_deref().unwrap_or_default())?;
     let place = asked.live_place()?;
     let (lines, first) = asked.look(move |ledger| wanted.begin(ledger)).await??;
-    let is_gzip = takes_gzip(&headers);
-    let sender = Sender {
-        asked,
-        lines: Some(lines),
-        first: Some(first),
-        gzip: is_gzip.then(|| GzEncoder::new(Vec::new(), Compression::default())),
-        _place: place,
-    };
+    let sender = Sender { asked, lines: Some(lines), first: Some(first), _place: place };
     let pages = stream::unfold(sender, async |mut sender| Some((sender.next().await?, sender)));
-    let mut response = Body::from_stream(pages).into_response();
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(LINES));
-    if is_gzip {
-        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-    }
-    Ok(response)
+    let kind = [(header::CONTENT_TYPE, HeaderValue::from_static(LINES))];
+    // Whoever packs the pages asks once more behind the last one.
+    Ok((kind, Body::from_stream(pages.fuse())).into_response())
 }
 
 /// What is to be exported.
@@ -70,7 +54,6 @@ struct Sender {
     /// None once the last line is written, or one could not be.
     lines: Option<Lines>,
     first: Option<String>,
-    gzip: Option<GzEncoder<Vec<u8>>>,
     _place: OwnedSemaphorePermit,
 }
 
@@ -130,44 +113,19 @@ impl Lines {
 impl Sender {
     /// Returns the next bytes. Behind an error there are no more, and the last line is missing.
     async fn next(&mut self) -> Option<io::Result<Bytes>> {
-        let text = match self.first.take() {
-            Some(first) => first,
-            None => {
-                let lines = self.lines.take()?;
-                match self.asked.ledger.look(move |ledger| lines.page(ledger)).await {
-                    Ok((lines, text)) => {
-                        self.lines = lines;
-                        text
-                    }
-                    Err(down) => return Some(Err(io::Error::other(down))),
-                }
-            }
-        };
-        Some(self.packed(text))
-    }
-
-    fn packed(&mut self, text: String) -> io::Result<Bytes> {
-        let Some(gzip) = &mut self.gzip else { return Ok(text.into()) };
-        gzip.write_all(text.as_bytes())?;
-        if self.lines.is_none() {
-            gzip.try_finish()?;
-        } else {
-            gzip.flush()?;
+        if let Some(first) = self.first.take() {
+            return Some(Ok(first.into()));
         }
-        Ok(std::mem::take(gzip.get_mut()).into())
+        let lines = self.lines.take()?;
+        let page = self.asked.ledger.look(move |ledger| lines.page(ledger)).await;
+        Some(page.map_err(io::Error::other).map(|(lines, text)| {
+            self.lines = lines;
+            text.into()
+        }))
     }
 }
 
 fn key_of(text: &str) -> Option<EntityKey> {
     let (kind, id) = text.split_once('/')?;
     Some(EntityKey { kind: TypeName::new(kind).ok()?, id: EntityId::new(id).ok()? })
-}
-
-fn takes_gzip(headers: &HeaderMap) -> bool {
-    let values = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
-    values.flat_map(|value| value.split(',')).any(|offer| {
-        let (name, weight) = offer.split_once(';').unwrap_or((offer, ""));
-        let weight = weight.trim().strip_prefix("q=").and_then(|weight| weight.parse::<f32>().ok());
-        name.trim().eq_ignore_ascii_case("gzip") && weight.is_none_or(|weight| weight > 0.0)
-    })
 }

@@ -37,6 +37,8 @@ use axum::{
     routing::{MethodRouter, get},
 };
 
+use tower_http::{compression::CompressionLayer, decompression::RequestDecompressionLayer};
+
 use self::{openapi::BASE, table::OPERATIONS};
 use crate::shared::Shared;
 
@@ -49,5 +51,8 @@ pub(crate) fn routes(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
         let served: MethodRouter<Arc<Shared>> = (operation.serve)();
         router = router.route(&format!("{BASE}{}", operation.path), served);
     }
-    router.route_layer(from_fn_with_state(Arc::clone(shared), edge::dress))
+    router
+        .layer(RequestDecompressionLayer::new())
+        .layer(CompressionLayer::new())
+        .route_layer(from_fn_with_state(Arc::clone(shared), edge::dress))
 }

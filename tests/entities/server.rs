@@ -1,0 +1,125 @@
+//! The `syncline` process, and the lives that it leads on one data folder.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::Mutex,
+};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::http;
+
+/// Who administers in these stories.
+const ADMIN: &str = "admin";
+
+/// A server; it ends with its owner.
+pub(crate) struct Server {
+    folder: TempDir,
+    child: Mutex<Child>,
+    pub(crate) addr: SocketAddr,
+}
+
+impl Server {
+    /// Starts a server on an empty folder, with these types.
+    pub(crate) fn start(types: &[(&str, Value)]) -> Self {
+        let folder = TempDir::new().expect("a folder for the data");
+        let (child, addr) = launch(folder.path());
+        let server = Self { folder, child: Mutex::new(child), addr };
+        for (name, form) in types {
+            server.put(&format!("types/{name}"), form);
+        }
+        server
+    }
+
+    /// Ends the process at once, as a power cut of its own would.
+    pub(crate) fn kill(&self) {
+        let mut child = self.child.lock().expect("nobody panics with it");
+        child.kill().expect("the process was started here");
+        child.wait().expect("a killed process ends");
+    }
+
+    /// Starts the process again.
+    pub(crate) fn restart(&mut self) {
+        let (child, addr) = launch(self.folder.path());
+        (self.child, self.addr) = (Mutex::new(child), addr);
+    }
+
+    /// Copies the data of a server that does not run.
+    pub(crate) fn back_up(&self) -> TempDir {
+        let backup = TempDir::new().expect("a folder for the backup");
+        copy(&self.data(), backup.path());
+        backup
+    }
+
+    /// Puts a copy in the place of the data of a server that does not run.
+    pub(crate) fn restore(&self, backup: &TempDir) {
+        fs::remove_dir_all(self.data()).expect("the data can be removed");
+        copy(backup.path(), &self.data());
+    }
+
+    /// Runs another command on the data of a server that does not run.
+    pub(crate) fn command(&self, words: &[&str]) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_syncline"));
+        let output = command.args(words).current_dir(self.folder.path()).output().expect("the command runs");
+        assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    /// Declares something.
+    pub(crate) fn put(&self, path: &str, form: &Value) {
+        self.ok(&format!("PUT /sync/v1/{path}"), form);
+    }
+
+    /// Asks for what must be granted.
+    pub(crate) fn ok(&self, request: &str, body: &Value) -> Value {
+        let (status, answer) =
+            http::ask(self.addr, ADMIN, request, &body.to_string()).expect("the server answers");
+        assert!(status < 300, "{request} {body}: {status} {answer}");
+        answer
+    }
+
+    /// Returns all conflicts, oldest first.
+    pub(crate) fn conflicts(&self) -> Vec<Value> {
+        let answer = self.ok("GET /sync/v1/conflicts", &json!({}));
+        answer["conflicts"].as_array().expect("a list").clone()
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.path().join("syncline-data")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn launch(folder: &Path) -> (Child, SocketAddr) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_syncline"));
+    command.args(["serve", "--listen", "127.0.0.1:0", "--log", "error"]);
+    let child = command.current_dir(folder).stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
+    let mut child = child.expect("the binary is built");
+    let mut line = String::new();
+    let stdout = child.stdout.as_mut().expect("it is piped");
+    BufReader::new(stdout).read_line(&mut line).expect("the first line of output");
+    let addr = line.trim().strip_prefix("listening on http://").and_then(|addr| addr.parse().ok());
+    (child, addr.unwrap_or_else(|| panic!("the server says {line:?} first")))
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("a folder can be made");
+    for entry in fs::read_dir(from).expect("the folder exists") {
+        let entry = entry.expect("an entry");
+        let (from, to) = (entry.path(), to.join(entry.file_name()));
+        if from.is_dir() {
+            copy(&from, &to);
+        } else {
+            fs::copy(&from, &to).expect("a file can be copied");
+        }
+    }
+}
