@@ -1,6 +1,7 @@
 //! The ledger of one tenant shard.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::Bound;
 use std::sync::Arc;
 
 use syncline_core::clock::{HybridTime, ReplicaId};
@@ -194,6 +195,12 @@ impl Ledger {
         self.records.get(key).map(Arc::as_ref)
     }
 
+    /// Returns the entities that come behind one, or all, in their order, durable or not.
+    pub fn entities(&self, after: Option<&EntityKey>) -> impl Iterator<Item = &EntityKey> {
+        let behind = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.records.range((behind, Bound::Unbounded)).map(|(key, _)| key)
+    }
+
     /// Returns the records and what is left of deleted ones, durable or not.
     pub fn records(&self) -> impl Iterator<Item = (&EntityKey, &Record)> {
         self.records.iter().map(|(key, record)| (key, record.as_ref()))
@@ -288,6 +295,7 @@ impl Ledger {
             Input::DefineScope { request, name, definition } => {
                 (request, Ok(self.define_scope(name, definition)))
             }
+            Input::Import { request, records } => (request, Ok(self.import(now.wall, records))),
             Input::Conflict { request, conflict, wish } => (request, Ok(self.wish(now.wall, conflict, wish))),
             Input::Answered { ask, verdict } => {
                 self.answered(now.wall, ask, verdict);

@@ -23,6 +23,7 @@ mod aging;
 mod conflicts;
 mod disk;
 mod handlers;
+mod importing;
 mod named;
 mod pushes;
 mod reading;
@@ -299,7 +300,8 @@ impl World {
             }
             Answer::Refused(Refused::Numbers(NumbersError::Gap { .. })) => {}
             Answer::Refused(refusal) => prop_assert!(false, "{refusal}"),
-            Answer::TypeDefined { .. }
+            Answer::Imported(_)
+            | Answer::TypeDefined { .. }
             | Answer::TypeRefused(_)
             | Answer::ScopeDefined { .. }
             | Answer::ScopeRefused(_)

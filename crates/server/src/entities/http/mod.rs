@@ -12,6 +12,8 @@ mod description;
 mod devices;
 mod edge;
 mod events;
+mod export;
+mod import;
 mod live;
 mod news;
 mod openapi;
