@@ -35,6 +35,8 @@ pub(crate) fn run(args: Vec<String>) -> Result<ExitCode, String> {
     let (mut server, url) = start(&target.join("debug/syncline"), &folder)?;
     let streams = ["--exclude-path", "/sync/v1/live", "--exclude-path", "/sync/v1/events"];
     let mut checked = Command::new(tool);
+    // It keeps what it has found beside it.
+    checked.current_dir(target.join("contract"));
     checked.args([
         "run",
         &format!("{url}/sync/v1/openapi.json"),
