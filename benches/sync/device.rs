@@ -32,6 +32,16 @@ impl Device {
         Ok(Self { name: name.into(), http, protocol, written: 0 })
     }
 
+    /// Connects anew: a server closes a connection that was silent for a while.
+    ///
+    /// # Errors
+    ///
+    /// As [`Http::connect`].
+    pub(crate) async fn reconnect(&mut self, server: &Server) -> io::Result<()> {
+        self.http = Http::connect(server.address()).await?;
+        Ok(())
+    }
+
     /// Creates records in one request. Returns how long the answer took, and the version of the last record.
     ///
     /// # Errors

@@ -47,7 +47,7 @@ pub(crate) struct Trial<'a> {
 /// A server that holds records.
 struct Filled {
     server: Server,
-    /// The device that wrote them; its connection does not outlive a crash.
+    /// The device that wrote them. Whoever uses it after a pause connects it anew.
     first: Device,
     /// The version of the last record.
     seen: Seen,

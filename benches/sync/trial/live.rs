@@ -30,6 +30,7 @@ pub(super) async fn run(filled: &mut Filled, subscribers: u32) -> io::Result<Vec
         tasks.spawn(async move { while events.next().await.is_ok() && told.send(()).await.is_ok() {} });
     }
     drop(told);
+    filled.first.reconnect(&filled.server).await?;
     let mut times = Vec::new();
     for _ in 0..CHANGES {
         let start = Instant::now();

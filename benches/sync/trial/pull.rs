@@ -35,6 +35,7 @@ pub(super) async fn first(filled: &mut Filled) -> io::Result<Vec<Sample>> {
 pub(super) async fn one_change(filled: &mut Filled) -> io::Result<Vec<Sample>> {
     let mut reader = Device::join(&filled.server, "reader").await?;
     let (_, mut cursor) = read_all(&mut reader).await?;
+    filled.first.reconnect(&filled.server).await?;
     let mut waits = Vec::new();
     for _ in 0..CHANGES {
         filled.change().await?;

@@ -9,7 +9,6 @@
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use syncline_core::clock::Dot;
@@ -91,7 +90,8 @@ pub enum Audited {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditEntry {
     /// The event as bytes.
-    pub event: Bytes,
+    #[serde(with = "raw")]
+    pub event: Vec<u8>,
     /// See the [module](self).
     pub hash: [u8; 32],
 }
@@ -102,7 +102,8 @@ pub struct AuditPayload {
     /// Random bytes that nobody else has.
     pub salt: [u8; 16],
     /// The fields as bytes.
-    pub values: Bytes,
+    #[serde(with = "raw")]
+    pub values: Vec<u8>,
 }
 
 /// The end of the chain.
@@ -290,6 +291,20 @@ fn written(record: &Record) -> BTreeMap<FieldName, Option<Value>> {
     fields.map(|(name, slot)| (name.clone(), slot.value.clone())).collect()
 }
 
-fn bytes_of<T: Serialize>(what: &T) -> Bytes {
-    rmp_serde::to_vec_named(what).expect("a vector takes all that is written to it").into()
+/// Bytes as bytes, where serde would make a list of numbers. Such a list is read, too: once they were stored so.
+mod raw {
+    use bytes::Bytes;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_bytes(bytes)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
+        Bytes::deserialize(from).map(Vec::from)
+    }
+}
+
+fn bytes_of<T: Serialize>(what: &T) -> Vec<u8> {
+    rmp_serde::to_vec_named(what).expect("a vector takes all that is written to it")
 }
