@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use syncline_core::clock::Dot;
 use syncline_core::entity::conflict::{Conflict, ConflictError, Request, Resolved};
 use syncline_core::entity::{
-    Action, Change, ClaimedTime, Context, EntityKey, Life, Op, Outcome, Record, Refusal, RefusalCode, Scene,
-    ServerClock, Stamp, Trace, TraceEffect, decide,
+    Action, Change, ClaimedTime, Context, EntityKey, Epoch, Life, Op, Outcome, Record, Refusal, RefusalCode,
+    Scene, ServerClock, Stamp, Trace, TraceEffect, decide,
 };
 use syncline_core::limits::CONFLICT_COMMENTS_MAX;
 use syncline_core::time::WallMs;
@@ -197,7 +197,9 @@ impl Ledger {
         action: Action,
     ) -> Result<Decided, Refusal> {
         let actor = self.number(&self.settings.server.clone());
-        let n = self.devices.entry(actor).or_default().numbers.high().saturating_add(1);
+        let numbers = &mut self.devices.entry(actor).or_default().numbers;
+        numbers.skip_to(before_own(self.epoch));
+        let n = numbers.high().saturating_add(1);
         let key: &EntityKey = conflict.entity();
         let ty = self.types.get(&key.kind).ok_or(RefusalCode::UnknownType)?;
         let record = self.record(key).ok_or(RefusalCode::EntityUnknown)?;
@@ -230,6 +232,12 @@ impl Ledger {
         let mut results = device.kept.values().rev().map(|kept| &kept.result);
         results.find(|result| result.conflict.as_ref().is_some_and(|conflict| conflict.id == id))
     }
+}
+
+/// Returns the number behind which the ops of the server are numbered in a life of the log. What an earlier life has lost with its
+/// data may still be in what devices have seen, and another op of the same number would count as seen, too.
+fn before_own(epoch: Epoch) -> u64 {
+    epoch.0.saturating_sub(1).min(u64::from(u32::MAX)) << 32
 }
 
 /// A record of which nothing is kept.

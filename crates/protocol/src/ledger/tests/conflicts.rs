@@ -106,6 +106,25 @@ fn a_person_settles_a_conflict() {
     }
 }
 
+/// A device that has seen a resolution which was lost with its data has not seen the one that comes instead.
+#[test]
+fn ops_of_the_server_have_other_numbers_in_another_life() {
+    let mut bench = bench(None);
+    let backup = bench.stored.clone();
+    let settled = |bench: &mut Bench| {
+        resolve(bench, &ask(merged(7)));
+        bench.ledger.record(&entity("ask/a")).expect("it was created").dot
+    };
+    let lost = settled(&mut bench);
+    bench.stored = backup;
+    bench.load(Epoch(2));
+    let instead = settled(&mut bench);
+    assert_eq!((lost.replica, lost.counter), (instead.replica, 1));
+    assert_eq!(instead.counter, (1 << 32) + 1);
+    bench.load(Epoch(2));
+    assert_eq!(bench.ledger.record(&entity("ask/a")).expect("it was stored").dot, instead);
+}
+
 #[test]
 fn what_the_record_does_not_take_leaves_the_conflict_open() {
     let mut bench = bench(None);

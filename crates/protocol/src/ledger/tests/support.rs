@@ -101,8 +101,13 @@ impl Bench {
 
     /// Loads the ledger again from what it has stored.
     pub(super) fn crash(&mut self) {
+        self.load(Epoch(1));
+    }
+
+    /// Loads what is stored in a life of the log.
+    pub(super) fn load(&mut self, epoch: Epoch) {
         self.asks.clear();
-        let loaded = Ledger::load(self.types.clone(), Epoch(1), last_of_each(&self.stored));
+        let loaded = Ledger::load(self.types.clone(), epoch, last_of_each(&self.stored));
         self.ledger = loaded.expect("it was stored by a ledger").with_settings(self.settings.clone());
     }
 
