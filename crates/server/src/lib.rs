@@ -49,7 +49,10 @@ mod work;
 pub use self::{
     access::{Authorizer, Caller, EntityRights, Grant, StaticTokens},
     config::Config,
-    entities::{PushHandler, PushQuestion},
+    entities::{
+        Audit, AuditError, AuditReport, Audited, KeptError, OfflineError, OfflineLedger, PushHandler,
+        PushQuestion, RenewError, Renewed, renew_epoch, verify_audit,
+    },
     limits::STACK_BYTES,
     loader::new_document_id,
     origin::{Origin, OriginError},

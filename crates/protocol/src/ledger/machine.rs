@@ -193,6 +193,11 @@ impl Ledger {
         self.records.get(key)
     }
 
+    /// Returns the records and what is left of deleted ones, durable or not.
+    pub fn records(&self) -> impl Iterator<Item = (&EntityKey, &Record)> {
+        self.records.iter()
+    }
+
     /// Returns the conflicts, durable or not.
     pub fn conflicts(&self) -> impl Iterator<Item = (ConflictId, &Conflict)> {
         self.conflicts.iter().map(|(&id, conflict)| (id, conflict))

@@ -53,7 +53,8 @@ const EVICTED: u8 = 9;
 const RESYNC: u8 = 10;
 const DAY: u8 = 11;
 const FLOOR: u8 = 12;
-const HEADS: u8 = 13;
+/// The name of the ends of the audit and of the outbox, which is one byte.
+pub const HEADS: u8 = 13;
 const FILLING: u8 = 14;
 const TYPE: u8 = 15;
 const NAMED: u8 = 16;
@@ -71,6 +72,12 @@ pub const EVENT: u8 = 130;
 #[must_use]
 pub fn is_history(name: &[u8]) -> bool {
     name.first().is_some_and(|tag| *tag >= AUDIT)
+}
+
+/// Returns the name under which an event is stored. Those that come later have greater names.
+#[must_use]
+pub fn event_name(index: EventIndex) -> Vec<u8> {
+    of_number(EVENT, index.0)
 }
 
 /// What is stored of one thing.
@@ -142,7 +149,7 @@ impl Write {
             Self::AuditPayload(index, payload) => {
                 stored_if(of_number(AUDIT_PAYLOAD, index.0), payload.as_ref())
             }
-            Self::Event(index, event) => stored(of_number(EVENT, index.0), event),
+            Self::Event(index, event) => stored(event_name(*index), event),
             Self::Type(ty) => {
                 stored(with_text(vec![TYPE], ty.name.as_str()), &TypeForm::from(ty.as_ref().clone()))
             }

@@ -3,10 +3,10 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use syncline_core::entity::{ActorName, Actors, Epoch};
-use syncline_protocol::ledger::{Answer, Input, Ledger, RequestId, Section};
-use tokio::sync::{broadcast, mpsc, oneshot};
+use syncline_protocol::ledger::{Answer, Input, Ledger, LedgerCommit, RequestId, Section};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
-use super::open::Secret;
+use super::kept::Secret;
 use crate::limits::REVOCATIONS_MAX;
 
 /// Reaches the task of a ledger.
@@ -16,6 +16,7 @@ pub(crate) struct LedgerHandle {
     key: Secret,
     epoch: Epoch,
     moved: broadcast::Sender<Moved>,
+    committed: watch::Receiver<LedgerCommit>,
     /// Devices that were shut out just now.
     revoked: broadcast::Sender<ActorName>,
 }
@@ -58,8 +59,9 @@ impl LedgerHandle {
         key: Secret,
         epoch: Epoch,
         moved: broadcast::Sender<Moved>,
+        committed: watch::Receiver<LedgerCommit>,
     ) -> Self {
-        Self { inbox, key, epoch, moved, revoked: broadcast::Sender::new(REVOCATIONS_MAX) }
+        Self { inbox, key, epoch, moved, committed, revoked: broadcast::Sender::new(REVOCATIONS_MAX) }
     }
 
     /// Returns the key that cursors are signed with.
@@ -86,6 +88,11 @@ impl LedgerHandle {
     /// Returns where it is told what has changed from now on.
     pub(crate) fn moved(&self) -> broadcast::Receiver<Moved> {
         self.moved.subscribe()
+    }
+
+    /// Returns where the last commit is told that is durable. It is closed when the ledger ends.
+    pub(crate) fn committed(&self) -> watch::Receiver<LedgerCommit> {
+        self.committed.clone()
     }
 
     /// Has the ledger take in what `input` makes, and waits for the answer.

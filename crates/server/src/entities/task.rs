@@ -10,9 +10,9 @@ use syncline_protocol::{
     CloseReason,
     ledger::{AskId, Effect, Input, Ledger, LedgerCommit, RequestId, Verdict, Write},
 };
-use syncline_store::{Batch, RecordTooLong, records::ledger::LedgerShelf};
+use syncline_store::records::ledger::LedgerShelf;
 use tokio::{
-    sync::{broadcast, mpsc, oneshot},
+    sync::{broadcast, mpsc, oneshot, watch},
     task::JoinSet,
     time::{Duration, interval},
 };
@@ -20,7 +20,7 @@ use tokio::{
 use super::{
     handle::{Answered, Found, Moved, ToLedger},
     handlers::{Handlers, PushQuestion},
-    open::Secret,
+    kept::{Secret, batch_of},
 };
 use crate::{
     epoch::Epoch,
@@ -47,6 +47,7 @@ pub(super) struct LedgerTask {
     handlers: Arc<Handlers>,
     /// What handlers are asked; the machine bounds how much that is.
     judging: JoinSet<(AskId, Verdict)>,
+    durable: watch::Sender<LedgerCommit>,
 }
 
 /// The store did not take a commit: nothing more is said.
@@ -65,6 +66,7 @@ impl LedgerTask {
         machine.handle(epoch.clock.now(), Input::Salt(salt));
         Self {
             moved: broadcast::Sender::new(MOVES_MAX),
+            durable: watch::Sender::default(),
             epoch,
             machine,
             shelf,
@@ -83,6 +85,11 @@ impl LedgerTask {
     /// Returns where it is told what has changed.
     pub(super) fn moved(&self) -> broadcast::Sender<Moved> {
         self.moved.clone()
+    }
+
+    /// Returns where the last commit is told that is durable.
+    pub(super) fn durable(&self) -> watch::Receiver<LedgerCommit> {
+        self.durable.subscribe()
     }
 
     /// Serves until the epoch ends: what was taken in by then is stored and answered.
@@ -156,6 +163,7 @@ impl LedgerTask {
         // The halt of the epoch was set by whoever saw the failure first.
         committed.map_err(|_| Down)?;
         self.handle(Input::Committed(commit))?;
+        self.durable.send_replace(commit);
         self.let_out();
         Ok(())
     }
@@ -195,7 +203,7 @@ impl LedgerTask {
     }
 
     fn begin(&mut self, commit: LedgerCommit, writes: &[Write]) -> Result<(), Down> {
-        let batch = self.batch(writes).map_err(|error| {
+        let batch = batch_of(&mut self.shelf, writes).map_err(|error| {
             tracing::error!(%error, "the ledger wrote something that is too long to be stored");
             self.epoch.halt.set(CloseReason::Internal);
             Down
@@ -203,18 +211,6 @@ impl LedgerTask {
         self.committing = Some(commit);
         self.commit.start(self.epoch.storage.commit(batch));
         Ok(())
-    }
-
-    fn batch(&mut self, writes: &[Write]) -> Result<Batch, RecordTooLong> {
-        let mut batch = Batch::new();
-        for write in writes {
-            let stored = write.to_stored();
-            match &stored.bytes {
-                Some(bytes) => self.shelf.put(&mut batch, &stored.name, bytes)?,
-                None => self.shelf.delete(&mut batch, &stored.name),
-            }
-        }
-        Ok(batch)
     }
 
     /// Actors are added and never change.

@@ -1,5 +1,7 @@
 //! `/sync/v1` over HTTP, by a plain client.
 
+mod events;
+
 use std::net::SocketAddr;
 
 use serde_json::{Value, json};
@@ -336,6 +338,26 @@ async fn a_client_without_numbers_syncs_everything() {
         assert_eq!((&third["changes"], &third["has_more"]), (&json!([]), &json!(false)));
         // The queue of the device itself has not moved.
         assert_eq!(ann.push("phone", 1, &[set("note", "b", "create", json!({}))]).await, ["applied"]);
+        server.shutdown().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn answers_are_compressed_for_who_takes_that() {
+    within(async {
+        let disk = Disk::new();
+        let server = serve(&disk).await;
+        let addr = server.addr();
+        let ask = |encoding: &str| {
+            format!(
+                "GET /sync/v1/openapi.json HTTP/1.1\r\nHost: {addr}\r\nAccept-Encoding: {encoding}\r\n\r\n"
+            )
+        };
+        let (status, head) = raw::head(addr, &ask("gzip")).await;
+        assert!(status == 200 && head.contains("content-encoding: gzip"), "{head}");
+        let (status, head) = raw::head(addr, &ask("identity")).await;
+        assert!(status == 200 && !head.contains("content-encoding"), "{head}");
         server.shutdown().await;
     })
     .await;
