@@ -44,10 +44,10 @@ pub(super) struct LedgerTask {
     committing: Option<LedgerCommit>,
     commit: Work<Result<(), StoreDown>>,
     moved: broadcast::Sender<Moved>,
+    durable: watch::Sender<LedgerCommit>,
     handlers: Arc<Handlers>,
     /// What handlers are asked; the machine bounds how much that is.
     judging: JoinSet<(AskId, Verdict)>,
-    durable: watch::Sender<LedgerCommit>,
 }
 
 /// The store did not take a commit: nothing more is said.

@@ -7,7 +7,7 @@ use syncline_core::entity::{Action, ActorName, Actors, Record, RefusalCode, User
 use syncline_core::time::WallMs;
 
 use super::answer::Change;
-use super::conflict::fields;
+use super::conflict::optional_values;
 use super::fault::{Faults, OpFault};
 use super::json::Json;
 use super::read::{self, RequestError, may, need};
@@ -113,7 +113,7 @@ fn op(o: &mut Object<'_>, op: &PushOp, actors: &Actors) {
         }
     });
     if !op.was.is_empty() {
-        o.object("was", |o| fields(o, &op.was));
+        optional_values(o, "was", &op.was);
     }
     op.time.hlc.iter().for_each(|hlc| o.hlc("hlc", *hlc));
     op.time.at.iter().for_each(|at| o.time("at", *at));
