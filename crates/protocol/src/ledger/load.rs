@@ -13,7 +13,7 @@ use super::{Ledger, TypeRefusal};
 #[non_exhaustive]
 pub enum LedgerLoadError {
     /// Actors are numbered from 0 without gaps, and come by their numbers.
-    #[error("actor {number} comes where {expected} is expected")]
+    #[error("actor {number} comes where {expected} is expected; restore what is stored from a backup")]
     Actor {
         /// The number that came.
         number: ReplicaId,

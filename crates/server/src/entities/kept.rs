@@ -44,8 +44,8 @@ pub enum KeptError {
     /// What the store keeps is not what a ledger writes.
     #[error("what is stored of the entities cannot be read; a newer version may have written it")]
     Stored(#[from] StoredError),
-    /// What is stored does not make a ledger.
-    #[error("what is stored of the entities is not whole; restore the data folder from a backup")]
+    /// What is stored does not make a ledger, or does not go together with the types that are given.
+    #[error("the entities cannot be loaded")]
     Load(#[from] LedgerLoadError),
 }
 

@@ -15,7 +15,6 @@ mod offline;
 mod open;
 mod task;
 
-pub use self::handlers::{PushHandler, PushQuestion};
 pub(crate) use self::{
     handle::{Answered, LedgerDown, LedgerHandle, Moved},
     handlers::Handlers,
@@ -23,6 +22,7 @@ pub(crate) use self::{
     open::{OpenError, open},
 };
 pub use self::{
+    handlers::{PushHandler, PushQuestion},
     history::{Audit, AuditError, AuditReport, Audited, verify_audit},
     kept::KeptError,
     offline::{OfflineError, OfflineLedger, RenewError, Renewed, renew_epoch},

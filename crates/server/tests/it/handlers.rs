@@ -128,9 +128,10 @@ async fn without_an_answer_an_op_is_deferred() {
             Says::This(200, "yes".into()),
             Says::This(200, format!("{{\"accept\":true,\"more\":\"{}\"}}", "x".repeat(70_000))),
         ] {
+            let is_silent = matches!(says, Says::Nothing);
             let mut handler = Handler::start(says.clone()).await;
             let disk = Disk::new();
-            let ty = handled(format!("http://{}/", handler.addr), Some(50), None);
+            let ty = handled(format!("http://{}/", handler.addr), is_silent.then_some(50), None);
             let (server, ann) = serve(&disk, ty).await;
             let deferred = told(&ann, 1, create("o")).await;
             assert_eq!(deferred["status"], "deferred", "{says:?}");
@@ -139,7 +140,8 @@ async fn without_an_answer_an_op_is_deferred() {
                 (&problem["code"], &problem["retry_after_ms"]),
                 (&json!("handler-unavailable"), &json!(2_000))
             );
-            handler.asked().await;
+            // So short a time may be over before it is reached.
+            assert!(is_silent || handler.more() == 1, "{says:?}");
             let page = ann.pull("phone", "order", &Value::Null).await;
             assert_eq!(page["scopes"][0]["changes"], json!([]), "{says:?}");
             server.shutdown().await;
