@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use syncline_core::clock::{Dot, HybridTime, ReplicaId, VectorClock};
 use syncline_core::entity::bucket::Bucket;
@@ -15,6 +16,7 @@ use syncline_core::time::WallMs;
 
 use super::audit::{AuditEntry, AuditIndex, AuditPayload};
 use super::conflicts::{Comment, ConflictRefusal, ConflictWish};
+use super::documents::{MergeId, MergeOutcome, Ticket};
 use super::events::{DomainEvent, EventIndex, Heads};
 use super::filling::Filling;
 use super::{
@@ -126,6 +128,24 @@ pub enum Input {
         /// What it says.
         verdict: Verdict,
     },
+    /// The room of a document is about to store what has been written in it.
+    Touched {
+        /// What the room calls it.
+        ticket: Ticket,
+        /// The entity that the document is.
+        key: EntityKey,
+        /// The updates in it that the ledger has given to the room.
+        merges: Vec<MergeId>,
+        /// Whether there is anything else in it.
+        typed: bool,
+    },
+    /// An update that the ledger has given to a room is in none of its commits to come.
+    Merged {
+        /// The update.
+        merge: MergeId,
+        /// What became of it.
+        outcome: MergeOutcome,
+    },
     /// Someone wants something of a conflict.
     Conflict {
         /// The request.
@@ -208,6 +228,32 @@ pub enum Effect {
         commit: LedgerCommit,
         /// What to write, in this order.
         batch: Vec<Write>,
+        /// What rooms store goes with it, all of it or nothing.
+        rooms: Vec<Ticket>,
+    },
+    /// Have the room of a document take in an update, and hand in what becomes of it: [`Input::Touched`] with the commit that
+    /// stores it, or [`Input::Merged`]. There is always one of them.
+    Merge {
+        /// What the ledger calls it.
+        merge: MergeId,
+        /// Whose op it is.
+        device: ActorName,
+        /// Their user.
+        user: Option<UserName>,
+        /// The entity that the document is.
+        key: EntityKey,
+        /// The update.
+        update: Bytes,
+    },
+    /// Tell a room that what it wanted to store is not stored: the entity was deleted.
+    Refuse {
+        /// What the room calls it.
+        ticket: Ticket,
+    },
+    /// The entity that a document is was deleted: nobody may be in its room any more.
+    Deleted {
+        /// The entity.
+        key: EntityKey,
     },
     /// Answer a request. Nothing in the answer rests on what is not durable.
     Answer {

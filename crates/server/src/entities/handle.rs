@@ -1,9 +1,13 @@
 //! How requests get to a ledger.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, PoisonError, RwLock},
+};
 
-use syncline_core::entity::{ActorName, Actors, Epoch};
-use syncline_protocol::ledger::{Answer, Input, Ledger, RequestId, Section};
+use syncline_core::entity::{ActorName, Actors, EntityKey, Epoch, TypeName};
+use syncline_protocol::ledger::{Answer, Input, Ledger, MergeId, MergeOutcome, RequestId, Section};
+use syncline_store::Batch;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::open::Secret;
@@ -18,7 +22,11 @@ pub(crate) struct LedgerHandle {
     moved: broadcast::Sender<Moved>,
     /// Devices that were shut out just now.
     revoked: broadcast::Sender<ActorName>,
+    documents: Documents,
 }
+
+/// The types whose entities are documents.
+pub(super) type Documents = Arc<RwLock<BTreeSet<TypeName>>>;
 
 /// Where records have changed, durably.
 #[derive(Clone, Debug)]
@@ -43,8 +51,34 @@ pub(super) type Found = Box<dyn FnOnce() + Send>;
 pub(super) enum ToLedger {
     /// To take something in, and to answer.
     Ask { input: MakeInput, answer: oneshot::Sender<Answered> },
+    /// To store what a room has, with its own next commit.
+    Touch { touch: Touch, stored: oneshot::Sender<Stored> },
+    /// To take it that an update is in no commit of its room to come.
+    Merged { merge: MergeId, outcome: MergeOutcome },
     /// To have a look taken at the machine; what it finds waits for what it rests on.
     Look(Box<dyn FnOnce(&Ledger) -> Found + Send>),
+}
+
+/// What a room stores, and what that is to the ledger.
+pub(crate) struct Touch {
+    /// The entity that the document is.
+    pub(crate) key: EntityKey,
+    /// The updates in it that the ledger gave to the room.
+    pub(crate) merges: Vec<MergeId>,
+    /// Dropped once the ledger knows of them.
+    pub(crate) leases: Vec<oneshot::Sender<MergeOutcome>>,
+    /// Whether there is anything else in it.
+    pub(crate) typed: bool,
+    pub(crate) batch: Batch,
+}
+
+/// What became of what a room stores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stored {
+    /// It is durable.
+    Stored,
+    /// It is not stored: the entity was deleted.
+    Deleted,
 }
 
 /// The store has failed, or the server stops: nobody knows what became of the request.
@@ -58,8 +92,9 @@ impl LedgerHandle {
         key: Secret,
         epoch: Epoch,
         moved: broadcast::Sender<Moved>,
+        documents: Documents,
     ) -> Self {
-        Self { inbox, key, epoch, moved, revoked: broadcast::Sender::new(REVOCATIONS_MAX) }
+        Self { inbox, key, epoch, moved, revoked: broadcast::Sender::new(REVOCATIONS_MAX), documents }
     }
 
     /// Returns the key that cursors are signed with.
@@ -86,6 +121,24 @@ impl LedgerHandle {
     /// Returns where it is told what has changed from now on.
     pub(crate) fn moved(&self) -> broadcast::Receiver<Moved> {
         self.moved.subscribe()
+    }
+
+    /// Returns whether the entities of a type are documents.
+    pub(crate) fn has_documents(&self, kind: &TypeName) -> bool {
+        self.documents.read().unwrap_or_else(PoisonError::into_inner).contains(kind)
+    }
+
+    /// Has the ledger store what a room has, with its own next commit.
+    pub(crate) async fn touch(&self, touch: Touch) -> Result<Stored, LedgerDown> {
+        let (report, reported) = oneshot::channel();
+        self.inbox.send(ToLedger::Touch { touch, stored: report }).await.map_err(|_| LedgerDown)?;
+        reported.await.map_err(|_| LedgerDown)
+    }
+
+    /// Says that an update is in no commit of its room to come.
+    pub(super) async fn merged(&self, merge: MergeId, outcome: MergeOutcome) {
+        // A ledger that has ended has forgotten it.
+        drop(self.inbox.send(ToLedger::Merged { merge, outcome }).await);
     }
 
     /// Has the ledger take in what `input` makes, and waits for the answer.

@@ -2,15 +2,18 @@
 //!
 //! * [`LedgerHandle`]: how a request gets to the ledger, and its answer back;
 //! * `task`: one task, which commits what the machine gathers, one batch after another;
+//! * `documents`: what it has to do with the rooms of those entities that are documents;
 //! * `open`: the ledger as the store has it.
 
+mod documents;
 mod handle;
 mod http;
 mod open;
 mod task;
 
 pub(crate) use self::{
-    handle::{Answered, LedgerDown, LedgerHandle, Moved},
+    documents::room_key,
+    handle::{Answered, LedgerDown, LedgerHandle, Moved, Stored, Touch},
     http::routes,
     open::{OpenError, open},
 };

@@ -71,8 +71,8 @@ pub(crate) async fn open(epoch: &Arc<Epoch>, types: Vec<EntityType>) -> Result<(
     let machine = Ledger::load(types, own.epoch, writes)?;
     let (sender, inbox) = mpsc::channel(LEDGER_INBOX_MAX);
     let task = LedgerTask::new(Arc::clone(epoch), machine, shelf, inbox, random()?);
-    epoch.set_ledger(LedgerHandle::new(sender, own.key, own.epoch, task.moved()));
-    epoch.tasks.spawn(task.run());
+    epoch.set_ledger(LedgerHandle::new(sender, own.key, own.epoch, task.moved(), task.documents()));
+    epoch.ledger_tasks.spawn(task.run());
     Ok(())
 }
 

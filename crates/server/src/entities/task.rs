@@ -8,7 +8,7 @@ use std::{
 use syncline_core::{entity::Actors, limits::RETRY_AFTER_MS};
 use syncline_protocol::{
     CloseReason,
-    ledger::{Effect, Input, Ledger, LedgerCommit, RequestId, Verdict, Write},
+    ledger::{Answer, Effect, Input, Ledger, LedgerCommit, RequestId, Ticket, Verdict, Write},
 };
 use syncline_store::{Batch, RecordTooLong, records::ledger::LedgerShelf};
 use tokio::{
@@ -17,7 +17,8 @@ use tokio::{
 };
 
 use super::{
-    handle::{Answered, Found, Moved, ToLedger},
+    documents::{self, Rooms},
+    handle::{Answered, Documents, Found, Moved, ToLedger},
     open::Secret,
 };
 use crate::{
@@ -42,6 +43,8 @@ pub(super) struct LedgerTask {
     committing: Option<LedgerCommit>,
     commit: Work<Result<(), StoreDown>>,
     moved: broadcast::Sender<Moved>,
+    rooms: Rooms,
+    documents: Documents,
 }
 
 /// The store did not take a commit: nothing more is said.
@@ -57,6 +60,8 @@ impl LedgerTask {
     ) -> Self {
         let mut machine = machine;
         machine.handle(epoch.clock.now(), Input::Salt(salt));
+        let documents = Documents::default();
+        documents::note(&documents, &machine);
         Self {
             moved: broadcast::Sender::new(MOVES_MAX),
             epoch,
@@ -69,7 +74,14 @@ impl LedgerTask {
             found: VecDeque::new(),
             committing: None,
             commit: Work::NONE,
+            rooms: Rooms::default(),
+            documents,
         }
+    }
+
+    /// Returns which types have documents.
+    pub(super) fn documents(&self) -> Documents {
+        Arc::clone(&self.documents)
     }
 
     /// Returns where it is told what has changed.
@@ -80,7 +92,7 @@ impl LedgerTask {
     /// Serves until the epoch ends: what was taken in by then is stored and answered.
     pub(super) async fn run(mut self) {
         let epoch = Arc::clone(&self.epoch);
-        let mut drain = std::pin::pin!(epoch.drain.cancelled());
+        let mut drain = std::pin::pin!(epoch.ledger_drain.cancelled());
         let mut ticks = interval(Duration::from_millis(LEDGER_TICK_MS));
         let mut is_open = true;
         while is_open || self.commit.is_under_way() {
@@ -131,6 +143,13 @@ impl LedgerTask {
                 self.asked.insert(request, answer);
                 self.handle(input(&self.machine, request))
             }
+            ToLedger::Touch { touch, stored } => {
+                let (input, leases) = self.rooms.take(touch, stored);
+                let handled = self.handle(input);
+                drop(leases);
+                handled
+            }
+            ToLedger::Merged { merge, outcome } => self.handle(Input::Merged { merge, outcome }),
             ToLedger::Look(look) => {
                 let found = look(&self.machine);
                 self.found.push_back((self.machine.rests_on(), found));
@@ -144,6 +163,7 @@ impl LedgerTask {
         let Some(commit) = self.committing.take() else { return Ok(()) };
         // The halt of the epoch was set by whoever saw the failure first.
         committed.map_err(|_| Down)?;
+        self.rooms.stored();
         self.handle(Input::Committed(commit))?;
         self.let_out();
         Ok(())
@@ -153,13 +173,19 @@ impl LedgerTask {
         self.machine.handle(self.epoch.clock.now(), input);
         while let Some(effect) = self.machine.poll_effect() {
             match effect {
-                Effect::Commit { commit, batch } => self.begin(commit, &batch)?,
+                Effect::Commit { commit, batch, rooms } => self.begin(commit, &batch, &rooms)?,
+                merge @ Effect::Merge { .. } => documents::merge(&self.epoch, merge),
+                Effect::Refuse { ticket } => self.rooms.refuse(ticket),
+                Effect::Deleted { key } => documents::close(&self.epoch, &key),
                 Effect::Moved { sections, .. } => {
                     // Nobody may be listening.
                     drop(self.moved.send(Moved { sections: Arc::new(sections) }));
                 }
                 Effect::Answer { request, answer } => {
                     let actors = self.actors();
+                    if matches!(answer, Answer::TypeDefined { .. }) {
+                        documents::note(&self.documents, &self.machine);
+                    }
                     if let Some(asked) = self.asked.remove(&request) {
                         // Whoever asked may be gone.
                         drop(asked.send(Answered { answer, actors }));
@@ -175,12 +201,13 @@ impl LedgerTask {
         Ok(())
     }
 
-    fn begin(&mut self, commit: LedgerCommit, writes: &[Write]) -> Result<(), Down> {
-        let batch = self.batch(writes).map_err(|error| {
+    fn begin(&mut self, commit: LedgerCommit, writes: &[Write], rooms: &[Ticket]) -> Result<(), Down> {
+        let mut batch = self.batch(writes).map_err(|error| {
             tracing::error!(%error, "the ledger wrote something that is too long to be stored");
             self.epoch.halt.set(CloseReason::Internal);
             Down
         })?;
+        self.rooms.store(&mut batch, rooms);
         self.committing = Some(commit);
         self.commit.start(self.epoch.storage.commit(batch));
         Ok(())
