@@ -47,5 +47,11 @@ async fn ready(State(shared): State<Arc<Shared>>) -> Response {
 }
 
 async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
+    let now = shared.clock.now().wall;
+    if let Some(ledger) = shared.epoch().and_then(|epoch| epoch.ledger().cloned())
+        && let Ok(devices) = ledger.look(move |ledger| ledger.device_statuses(now)).await
+    {
+        shared.metrics.sync.note_devices(&devices);
+    }
     ([(header::CONTENT_TYPE, PROMETHEUS_TEXT)], shared.encode_metrics()).into_response()
 }

@@ -18,7 +18,7 @@ use crate::codec::{Codec, DecodeError, Reader, Wire};
 /// | a mutator, `merge_delta` | that of the delta: a few logarithms of the size |
 /// | `delta_since` | that of what changed, and the runs of both digests |
 /// | `digest` | the runs of dots that are in the context or in the value |
-/// | `merge` with a whole state | the other's size |
+/// | `merge` with a whole state | both sizes |
 ///
 /// A digest tells runs of dots that the value still holds, since what was removed leaves nothing else behind. After n
 /// removals in random places there are up to n runs, each of two or three bytes.

@@ -135,6 +135,7 @@ impl Ledger {
                 | Write::Floor(_)
                 | Write::Filling(..)
                 | Write::Type(_)
+                | Write::Scope(..)
                 | Write::Named(..)
                 | Write::Comment(..)
                 | Write::Audit(..)

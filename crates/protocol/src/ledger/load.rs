@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use syncline_core::clock::ReplicaId;
-use syncline_core::entity::{EntityType, Epoch, TypeError, TypeName};
+use syncline_core::entity::{EntityType, Epoch, TypeName};
 
-use super::Ledger;
 use super::message::Write;
+use super::{Ledger, TypeRefusal};
 
 /// Why stored writes are no ledger. The store is at fault, or who gives the types.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -27,7 +27,7 @@ pub enum LedgerLoadError {
         name: TypeName,
         /// What is wrong with it.
         #[source]
-        error: TypeError,
+        error: TypeRefusal,
     },
 }
 
@@ -93,7 +93,8 @@ impl Ledger {
             Write::Device(number, binding) => {
                 self.devices.entry(number).or_default().binding = Some(*binding);
             }
-            Write::Type(ty) => drop(self.types.insert(ty.name.clone(), *ty)),
+            Write::Type(ty) => self.restore_type(*ty)?,
+            Write::Scope(name, definition) => drop(self.scopes.insert(name, *definition)),
             Write::Named(actor, sent, id) => {
                 self.devices.entry(actor).or_default().ids.insert(sent, id);
             }

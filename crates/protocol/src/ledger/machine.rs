@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use syncline_core::clock::{HybridTime, ReplicaId};
 use syncline_core::entity::bucket::Bucket;
 use syncline_core::entity::conflict::Conflict;
-use syncline_core::entity::{ActorName, Actors, EntityKey, EntityType, Epoch, Record, Sequence, TypeName};
+use syncline_core::entity::{
+    ActorName, Actors, EntityKey, EntityType, Epoch, Record, Ruleset, Sequence, TypeName,
+};
 use syncline_core::limits::COMMIT_WRITES_MAX;
 use syncline_core::time::{Now, WallMs};
 
@@ -17,6 +19,7 @@ use super::filling::Filling;
 use super::message::{Answer, ConflictId, Effect, Input, LedgerCommit, Refused, RequestId, Write};
 use super::push::{Asks, Push};
 use super::scope::{Section, buckets_of};
+use super::scopes::ScopeDefinition;
 use super::{Log, Settings};
 
 /// The entities of one tenant shard: one writer, one log without gaps.
@@ -29,6 +32,8 @@ use super::{Log, Settings};
 #[derive(Debug)]
 pub struct Ledger {
     pub(super) types: BTreeMap<TypeName, EntityType>,
+    pub(super) scopes: BTreeMap<TypeName, ScopeDefinition>,
+    pub(super) rulesets: BTreeMap<TypeName, Ruleset>,
     pub(super) epoch: Epoch,
     pub(super) fillings: BTreeMap<TypeName, Filling>,
     pub(super) actors: Actors,
@@ -89,6 +94,8 @@ impl Ledger {
     pub(super) fn new(epoch: Epoch) -> Self {
         Self {
             types: BTreeMap::new(),
+            scopes: BTreeMap::new(),
+            rulesets: BTreeMap::new(),
             epoch,
             fillings: BTreeMap::new(),
             actors: Actors::new(),
@@ -273,6 +280,9 @@ impl Ledger {
                 return None;
             }
             Input::DefineType { request, ty } => (request, Ok(self.define_type(*ty))),
+            Input::DefineScope { request, name, definition } => {
+                (request, Ok(self.define_scope(name, definition)))
+            }
             Input::Conflict { request, conflict, wish } => (request, Ok(self.wish(now.wall, conflict, wish))),
             Input::Touched { ticket, key, merges, typed } => {
                 self.touched(now.wall, ticket, &key, merges, typed);

@@ -9,8 +9,8 @@ use syncline_core::entity::bucket::Bucket;
 use syncline_core::entity::conflict::{Conflict, ConflictKind};
 use syncline_core::entity::{
     Action, ActorName, Claim, ClaimedTime, ClientClock, EntityId, EntityKey, EntityType, FieldName,
-    FieldRule, Outcome, Record, RecordVersion, RefusalCode, Sequence, Stamp, Trace, TypeError, TypeName,
-    UserName, Value, Values,
+    FieldRule, Outcome, Record, RecordVersion, RefusalCode, Sequence, Stamp, Trace, TypeName, UserName,
+    Value, Values,
 };
 use syncline_core::time::WallMs;
 
@@ -19,9 +19,10 @@ use super::conflicts::{Comment, ConflictRefusal, ConflictWish};
 use super::documents::{MergeId, MergeOutcome, Ticket};
 use super::events::{DomainEvent, EventIndex, Heads};
 use super::filling::Filling;
+use super::scopes::{ScopeDefinition, ScopeError};
 use super::{
     Ack, Acked, Binding, ContentHash, DeviceAbout, DeviceRefusal, Numbered, Numbers, NumbersError, PullScope,
-    Pulled, Reset, Resync, Section,
+    Pulled, Reset, Resync, Section, TypeRefusal,
 };
 
 /// A request, named by who drives the ledger.
@@ -120,6 +121,15 @@ pub enum Input {
         request: RequestId,
         /// The type.
         ty: Box<EntityType>,
+    },
+    /// A scope is defined, or changed.
+    DefineScope {
+        /// The request.
+        request: RequestId,
+        /// Its name.
+        name: TypeName,
+        /// What it holds.
+        definition: ScopeDefinition,
     },
     /// A handler has judged an op.
     Answered {
@@ -326,7 +336,14 @@ pub enum Answer {
         is_new: bool,
     },
     /// The type is not declared.
-    TypeRefused(TypeError),
+    TypeRefused(TypeRefusal),
+    /// The scope is defined.
+    ScopeDefined {
+        /// Whether it was not known before.
+        is_new: bool,
+    },
+    /// The scope is not defined.
+    ScopeRefused(ScopeError),
     /// What was wanted of a conflict is done.
     Conflict {
         /// The conflict.
@@ -511,6 +528,8 @@ pub enum Write {
     Filling(TypeName, Filling),
     /// A type of entities.
     Type(Box<EntityType>),
+    /// A scope that was defined.
+    Scope(TypeName, Box<ScopeDefinition>),
     /// An entity that a device names by a temporary id has got its own.
     Named(ReplicaId, EntityKey, EntityId),
     /// What was said about a conflict, by its place from 0.

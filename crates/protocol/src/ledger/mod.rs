@@ -28,6 +28,7 @@ mod pull;
 mod purge;
 mod push;
 mod scope;
+mod scopes;
 mod settings;
 mod shelf;
 mod status;
@@ -53,6 +54,8 @@ pub use message::{
 pub use numbers::{ContentHash, Hole, Numbered, Numbers, NumbersError, Turn};
 pub use pull::{PullChange, PullScope, Pulled, PulledScope};
 pub use scope::{Scope, Section, ShortHash};
-pub use settings::{RulingOf, Settings};
+pub use scopes::{FollowError, ScopeDefinition, ScopeError};
+pub use settings::Settings;
 pub use shelf::{Checksum, Standing};
 pub use status::{DeviceStatus, Health, ScopeStatus};
+pub use types::TypeRefusal;

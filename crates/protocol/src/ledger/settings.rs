@@ -3,20 +3,15 @@
 use std::collections::BTreeSet;
 
 use syncline_core::entity::conflict::Level;
-use syncline_core::entity::{ActorName, EntityType, Op, Record, Ruling, TypeName};
-
-/// Returns what the first rule of a type says that matches an op and the record that it meets.
-pub type RulingOf = fn(&EntityType, &Record, &Op) -> Option<Ruling>;
+use syncline_core::entity::{ActorName, TypeName};
 
 /// What a ledger is told when it is loaded, and does not store.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Who writes what people and deadlines decide: `srv:<region>`.
     pub server: ActorName,
-    /// The types of which a handler judges each op that would change a record.
+    /// Types of which a handler judges each op that would change a record, besides those that name one themselves.
     pub handled: BTreeSet<TypeName>,
-    /// What the rules of types say; none if there are none.
-    pub ruling: Option<RulingOf>,
     /// Who gets a conflict that nobody has settled in time, one after another.
     pub levels: Vec<Level>,
 }
@@ -26,7 +21,6 @@ impl Default for Settings {
         Self {
             server: ActorName::new("srv:local").expect("it is short and plain"),
             handled: BTreeSet::new(),
-            ruling: None,
             levels: Vec::new(),
         }
     }

@@ -23,6 +23,19 @@ pub enum Health {
     Blocked,
 }
 
+impl Health {
+    /// Returns the word for it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Healthy => "healthy",
+            Self::Lagging => "lagging",
+            Self::Stale => "stale",
+            Self::Blocked => "blocked",
+        }
+    }
+}
+
 /// What there is to say of a device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeviceStatus {

@@ -19,6 +19,7 @@
 //! | 15, type, 0 | a type of entities |
 //! | 16, device u64, type, 0, temporary id, 0 | the id that an entity has got |
 //! | 17, conflict u64, place u64 | a comment |
+//! | 18, scope, 0 | what a scope holds |
 //! | 128, index u64 | an entry of the audit |
 //! | 129, index u64 | what lies beside it, and may be erased |
 //! | 130, index u64 | an event of the outbox |
@@ -55,6 +56,7 @@ const FILLING: u8 = 14;
 const TYPE: u8 = 15;
 const NAMED: u8 = 16;
 const COMMENT: u8 = 17;
+const SCOPE: u8 = 18;
 /// The first byte of an entry of the audit.
 pub const AUDIT: u8 = 128;
 /// The first byte of what lies beside one.
@@ -141,6 +143,7 @@ impl Write {
             Self::Type(ty) => {
                 stored(with_text(vec![TYPE], ty.name.as_str()), &TypeForm::from(ty.as_ref().clone()))
             }
+            Self::Scope(scope, definition) => stored(with_text(vec![SCOPE], scope.as_str()), definition),
             Self::Named(device, key, id) => {
                 let name = with_text(of_actor(NAMED, *device), key.kind.as_str());
                 stored(with_text(name, key.id.as_str()), id)
@@ -185,6 +188,7 @@ impl Write {
             }
             DAY => Self::Day(index().map(WallMs)?, Some(read(name, bytes)?)),
             TYPE => Self::Type(Box::new(ty(name, rest, bytes)?)),
+            SCOPE => Self::Scope(type_name(rest).ok_or_else(unknown)?, read(name, bytes)?),
             NAMED => {
                 let (device, key) = rest.split_at_checked(8).ok_or_else(unknown)?;
                 let device = number(device).map(ReplicaId).ok_or_else(unknown)?;

@@ -25,6 +25,7 @@ mod handlers;
 mod named;
 mod pushes;
 mod reading;
+mod refilling;
 mod rules;
 mod support;
 mod telling;
@@ -302,6 +303,8 @@ impl World {
             Answer::Refused(refusal) => prop_assert!(false, "{refusal}"),
             Answer::TypeDefined { .. }
             | Answer::TypeRefused(_)
+            | Answer::ScopeDefined { .. }
+            | Answer::ScopeRefused(_)
             | Answer::Conflict { .. }
             | Answer::ConflictRefused(_) => panic!("nobody asked for that"),
             Answer::Device { binding, .. } => {

@@ -1,10 +1,22 @@
 //! Types of entities while the ledger runs.
 
-use syncline_core::entity::{EntityType, TypeError, TypeName};
+use syncline_core::entity::{EntityType, RulesError, Ruleset, TypeError, TypeName};
 
 use super::load::LedgerLoadError;
 use super::machine::Ledger;
 use super::message::{Answer, Write};
+
+/// Why a type is not declared. Whoever declares it is at fault.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TypeRefusal {
+    /// Its settings mean nothing, or something else than before.
+    #[error(transparent)]
+    Type(#[from] TypeError),
+    /// One of its rules cannot be compiled.
+    #[error(transparent)]
+    Rules(#[from] RulesError),
+}
 
 impl Ledger {
     /// Returns the types, by name.
@@ -24,10 +36,12 @@ impl Ledger {
         let is_new = known.is_none();
         let checked = known.map_or_else(|| ty.check(), |known| known.check_change(&ty));
         if let Err(error) = checked {
-            return Answer::TypeRefused(error);
+            return Answer::TypeRefused(error.into());
         }
-        if known != Some(&ty) {
-            self.set_type(ty);
+        if known != Some(&ty)
+            && let Err(error) = self.set_type(ty)
+        {
+            return Answer::TypeRefused(error.into());
         }
         Answer::TypeDefined { is_new }
     }
@@ -35,28 +49,41 @@ impl Ledger {
     /// Takes in a type that is given when the ledger is loaded. It may have been changed since it was given first: then what
     /// is stored stays.
     pub(super) fn give_type(&mut self, given: EntityType) -> Result<(), LedgerLoadError> {
-        let refuse = |given: EntityType, error| Err(LedgerLoadError::Type { name: given.name, error });
+        let refuse = |name, error| Err(LedgerLoadError::Type { name, error });
+        let name = given.name.clone();
         let checked = match self.types.get(&given.name) {
             Some(stored) if *stored == given => return Ok(()),
             Some(stored) => stored.check_change(&given),
             None => given.check(),
         };
         match (checked, self.types.get(&given.name)) {
-            (Ok(()), _) => {
-                self.set_type(given);
-                Ok(())
-            }
+            (Ok(()), _) => self.set_type(given).or_else(|error| refuse(name, error.into())),
             (Err(TypeError::Incompatible { .. }), Some(stored)) if given.check_change(stored).is_ok() => {
                 Ok(())
             }
-            (Err(error), _) => refuse(given, error),
+            (Err(error), _) => refuse(name, error.into()),
         }
     }
 
-    fn set_type(&mut self, ty: EntityType) {
+    /// Takes in a type as it was stored.
+    pub(super) fn restore_type(&mut self, ty: EntityType) -> Result<(), LedgerLoadError> {
+        let compiled = self.compile(&ty);
+        compiled.map_err(|error| LedgerLoadError::Type { name: ty.name.clone(), error: error.into() })?;
+        self.types.insert(ty.name.clone(), ty);
+        Ok(())
+    }
+
+    fn compile(&mut self, ty: &EntityType) -> Result<(), RulesError> {
+        self.rulesets.insert(ty.name.clone(), Ruleset::compile(ty)?);
+        Ok(())
+    }
+
+    fn set_type(&mut self, ty: EntityType) -> Result<(), RulesError> {
+        self.compile(&ty)?;
         let kind = ty.name.clone();
         self.gathered.push(Write::Type(Box::new(ty.clone())));
         self.types.insert(kind.clone(), ty);
         self.refill(&kind);
+        Ok(())
     }
 }

@@ -171,6 +171,139 @@ async fn a_live_stream_tells_what_is_new_until_its_device_is_revoked() {
 }
 
 #[tokio::test]
+async fn people_settle_what_devices_cannot() {
+    within(async {
+        let disk = Disk::new();
+        let server = serve(&disk).await;
+        let (ann, bob) = (Caller::of(&server, "ann"), Caller::of(&server, "bob"));
+        ann.bind("phone").await;
+        bob.bind("till").await;
+        ann.push("phone", 1, &[set("price", "p", "create", json!({ "amount": 24.50 }))]).await;
+        let seen = json!({ "ver": "1" });
+        let raise = |amount: f64| {
+            let mut op = set("price", "p", "update", json!({ "amount": amount }));
+            op["ctx"] = seen.clone();
+            op
+        };
+        assert_eq!(ann.push("phone", 2, &[raise(25.50)]).await, ["applied"]);
+        assert_eq!(bob.push("till", 1, &[raise(22.50)]).await, ["conflict"]);
+        let open = ann.ok("GET /sync/v1/conflicts?state=open", json!({})).await;
+        let conflict = &open["conflicts"][0];
+        assert_eq!(
+            (&conflict["kind"], &conflict["fields"]),
+            (&json!("concurrent_update"), &json!(["amount"]))
+        );
+        let id = conflict["conflict_id"].as_str().expect("a word");
+        ann.ok(&format!("POST /sync/v1/conflicts/{id}/assign"), json!({ "assignee": "eve" })).await;
+        ann.ok(&format!("POST /sync/v1/conflicts/{id}/comment"), json!({ "text": "the promotion is over" }))
+            .await;
+        let choose = |rev: u64| {
+            json!({ "conflict_id": id, "resolution_id": format!("r{rev}"), "choice": "client",
+                    "expect": { "conflict_rev": rev, "entity_ver": "2" } })
+        };
+        let resolve = "POST /sync/v1/resolve-conflict";
+        assert_eq!(ann.refused(resolve, choose(1)).await, (409, "conflict-stale".into()));
+        let resolved = ann.ok(resolve, choose(2)).await;
+        assert_eq!(
+            (&resolved["conflict"]["state"], &resolved["result"]["ver"]),
+            (&json!("resolved"), &json!("3"))
+        );
+        assert_eq!(ann.refused(resolve, choose(9)).await, (409, "conflict-already-resolved".into()));
+        let again = ann.ok(resolve, choose(2)).await;
+        assert_eq!(again["conflict"], resolved["conflict"]);
+        let pulled = bob.pull("till", "price", &Value::Null).await;
+        assert_eq!(pulled["scopes"][0]["changes"][0]["data"], json!({ "amount": 22.5 }));
+        assert_eq!(pulled["conflicts_open"], 0);
+        let metrics = raw::get(server.addr(), "/metrics", "").await.body;
+        for line in [
+            "syncline_sync_ops_total{status=\"conflict\"} 1",
+            "syncline_sync_reconciliations_total 3",
+            "syncline_sync_reconciliation_failures_total 0",
+            "syncline_sync_conflicts_total{kind=\"concurrent_update\"} 1",
+            "syncline_sync_devices{tenant=\"default\",health=\"blocked\"} 0",
+            "syncline_sync_requests_total{operation=\"push\",status=\"200\"} 3",
+        ] {
+            assert!(metrics.lines().any(|found| found == line), "no {line:?} in\n{metrics}");
+        }
+        server.shutdown().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn types_and_scopes_are_declared_while_the_server_runs() {
+    within(async {
+        let disk = Disk::new();
+        let server = serve(&disk).await;
+        let ann = Caller::of(&server, "ann");
+        ann.bind("phone").await;
+        let order = "PUT /sync/v1/types/order";
+        let form = json!({ "policy": "lww", "buckets": ["territory:{territory}"] });
+        assert_eq!(ann.ask(order, form.clone()).await.0, 201);
+        assert_eq!(ann.ask(order, form.clone()).await.0, 200);
+        assert_eq!(ann.ok("GET /sync/v1/types/order", json!({})).await["buckets"], form["buckets"]);
+        assert_eq!(ann.refused(order, json!({ "policy": "max" })).await, (409, "type-incompatible".into()));
+        assert_eq!(
+            ann.refused(order, json!({ "policy": "lww", "feilds": {} })).await,
+            (400, "malformed-request".into())
+        );
+        let near = "PUT /sync/v1/scopes/near";
+        let scope = json!({ "types": ["order"], "bucket": "territory:{territory}" });
+        assert_eq!(ann.ask(near, scope.clone()).await.0, 201);
+        assert_eq!(ann.refused("PUT /sync/v1/scopes/note", scope).await, (422, "validation-failed".into()));
+        let created =
+            |id: &str, territory: &str| set("order", id, "create", json!({ "territory": territory }));
+        ann.push("phone", 1, &[created("a", "7"), created("b", "8")]).await;
+        let pull = async |params: Value, cursor: &Value| {
+            let scopes = json!([{ "scope": "near", "params": params, "cursor": cursor }]);
+            ann.ok("POST /sync/v1/pull", json!({ "device_id": "phone", "scopes": scopes })).await["scopes"][0]
+                .clone()
+        };
+        let first = pull(json!({ "territory": "7" }), &Value::Null).await;
+        assert_eq!(
+            (first["changes"].as_array().map(Vec::len), &first["changes"][0]["id"]),
+            (Some(1), &json!("a"))
+        );
+        ann.push("phone", 3, &[set("order", "a", "update", json!({ "territory": "8" }))]).await;
+        let second = pull(json!({ "territory": "7" }), &first["cursor"]).await;
+        assert_eq!(
+            second["changes"],
+            json!([{ "op": "evict", "type": "order", "id": "a", "reason": "scope" }])
+        );
+        let moved = pull(json!({ "territory": "8" }), &second["cursor"]).await;
+        assert_eq!(moved["reset"]["reason"], "scope_changed");
+        server.shutdown().await;
+
+        let again = serve(&disk).await;
+        let types = Caller::of(&again, "ann").ok("GET /sync/v1/types", json!({})).await;
+        assert_eq!(types["types"].as_array().map(Vec::len), Some(4));
+        again.shutdown().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn one_request_does_three() {
+    within(async {
+        let disk = Disk::new();
+        let server = serve(&disk).await;
+        let ann = Caller::of(&server, "ann");
+        ann.bind("phone").await;
+        let body = json!({
+            "device_id": "phone", "results_through": "0",
+            "ops": [{ "n": "1", "op": "create", "type": "note", "id": "a", "set": { "text": "x" } }],
+            "scopes": [{ "scope": "note" }],
+        });
+        let answer = ann.ok("POST /sync/v1/reconcile", body).await;
+        assert_eq!(answer["applied"][0]["n"], "1");
+        assert_eq!(answer["pull"]["scopes"][0]["changes"][0]["id"], "a");
+        assert_eq!(answer["checkpoint"], answer["pull"]["scopes"][0]["cursor"]);
+        server.shutdown().await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn refusals_say_what_to_do() {
     within(async {
         let disk = Disk::new();

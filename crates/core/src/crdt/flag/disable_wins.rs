@@ -50,7 +50,7 @@ pub struct DisableWinsFlag {
 impl DisableWinsFlag {
     /// Returns the change that switches the flag off.
     pub fn disable(&self, dot: Dot) -> Delta<Causal<Self>> {
-        Delta::causal(Self { disabled: DotSet::One(dot) }, self.here())
+        Delta::causal(Self { disabled: DotSet::of(dot) }, self.here())
     }
 
     /// Returns the change that switches the flag on, as far as it was seen off.
@@ -61,11 +61,11 @@ impl DisableWinsFlag {
     /// Returns whether the flag is on.
     #[must_use]
     pub const fn is_enabled(&self) -> bool {
-        self.disabled.as_slice().is_empty()
+        self.disabled.is_empty()
     }
 
     fn here(&self) -> CausalContext {
-        self.disabled.as_slice().iter().copied().collect()
+        self.disabled.iter().collect()
     }
 }
 

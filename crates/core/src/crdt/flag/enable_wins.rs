@@ -47,7 +47,7 @@ pub struct EnableWinsFlag {
 impl EnableWinsFlag {
     /// Returns the change that switches the flag on.
     pub fn enable(&self, dot: Dot) -> Delta<Causal<Self>> {
-        Delta::causal(Self { enabled: DotSet::One(dot) }, self.here())
+        Delta::causal(Self { enabled: DotSet::of(dot) }, self.here())
     }
 
     /// Returns the change that switches the flag off, as far as it was seen on.
@@ -58,11 +58,11 @@ impl EnableWinsFlag {
     /// Returns whether the flag is on.
     #[must_use]
     pub const fn is_enabled(&self) -> bool {
-        !self.enabled.as_slice().is_empty()
+        !self.enabled.is_empty()
     }
 
     fn here(&self) -> CausalContext {
-        self.enabled.as_slice().iter().copied().collect()
+        self.enabled.iter().collect()
     }
 }
 

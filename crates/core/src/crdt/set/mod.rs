@@ -24,7 +24,7 @@ macro_rules! points_set {
         }
 
         impl<E: Clone + core::fmt::Debug + Ord $(, $bias: $bound)?> DeltaCrdt for $name<E $(, $bias)?> {
-            /// The whole state: nothing shorter tells which elements a replica has.
+            /// The whole state. Hashes of ranges would be shorter, but what differs under equal hashes would never be sent.
             type Digest = Self;
 
             fn digest(&self) -> Self {

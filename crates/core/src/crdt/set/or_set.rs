@@ -27,9 +27,10 @@ use crate::crdt::{Causal, Delta};
 /// | operation | cost, n elements |
 /// | --- | --- |
 /// | `add`, `remove`, `contains`, `merge_delta` of them | log n |
-/// | `clear`, `merge` of a whole state | its size times log n |
+/// | `clear` | n log n |
+/// | `merge` of a whole state | both sizes, and log n for each element that differs |
 /// | others | those of [`Causal`] |
-/// | memory | each element twice, and 32 bytes or so an entry |
+/// | memory | each element twice, and 40 bytes or so an entry |
 ///
 /// *Not for* elements whose removal must hold against someone who adds at the same time ([`RwSet`](super::RwSet)).
 ///
@@ -69,7 +70,7 @@ impl<E: Clone + Ord> OrSet<E> {
     /// Returns the change that adds an element, in the place of its additions that are here.
     pub fn add(&self, dot: Dot, element: E) -> Delta<Causal<Self>> {
         let seen = self.additions.context_of(&element);
-        Delta::causal(Self { additions: DotMap::of(element, DotSet::One(dot)) }, seen)
+        Delta::causal(Self { additions: DotMap::of(element, DotSet::of(dot)) }, seen)
     }
 
     /// Returns the change that removes the additions of an element that are here.
@@ -121,10 +122,10 @@ impl<E: Clone + Ord> Causal<OrSet<E>> {
     pub fn add(&mut self, replica: ReplicaId, element: E) -> Delta<Self> {
         self.mutate_in_place(|set, context, changes| {
             let dot = context.increment(replica);
-            let before = set.additions.replace(&element, DotSet::One(dot), changes);
+            let before = set.additions.replace(&element, DotSet::of(dot), changes);
             let mut seen = CausalContext::of_run(Run::of(dot));
             before.dots(&mut |dot| seen.insert_run(Run::of(dot)));
-            Delta::of_parts(OrSet { additions: DotMap::of(element, DotSet::One(dot)) }, seen)
+            Delta::of_parts(OrSet { additions: DotMap::of(element, DotSet::of(dot)) }, seen)
         })
     }
 
@@ -135,7 +136,7 @@ impl<E: Clone + Ord> Causal<OrSet<E>> {
     {
         self.mutate_in_place(|set, _, changes| {
             let before = set.additions.remove(element, changes);
-            Delta::of_parts(OrSet::default(), before.as_slice().iter().copied().collect())
+            Delta::of_parts(OrSet::default(), before.iter().collect())
         })
     }
 

@@ -71,12 +71,12 @@ impl<E: Ord> Default for RwSet<E> {
 impl<E: Clone + Ord> RwSet<E> {
     /// Returns the change that adds an element, in the place of its additions and removals that are here.
     pub fn add(&self, dot: Dot, element: E) -> Delta<Causal<Self>> {
-        self.vote(element, Votes { additions: DotSet::One(dot), ..Votes::default() })
+        self.vote(element, Votes { additions: DotSet::of(dot), ..Votes::default() })
     }
 
     /// Returns the change that removes an element, in the place of its additions and removals that are here.
     pub fn remove(&self, dot: Dot, element: E) -> Delta<Causal<Self>> {
-        self.vote(element, Votes { removals: DotSet::One(dot), ..Votes::default() })
+        self.vote(element, Votes { removals: DotSet::of(dot), ..Votes::default() })
     }
 
     /// Returns whether the element is in the set.
@@ -153,12 +153,11 @@ impl DotStore for Votes {
         // removals must still have been held by all, and the additions have been seen by all, their own writers included,
         // who at that time still held the removals. Where this does not hold, someone dropped them before us, and says so
         // to whoever asks.
-        let is_beaten = |dot: &Dot| stability.live.contains(*dot);
-        let is_known = |dot: &Dot| stability.seen.contains(*dot);
-        let removals = self.removals.as_slice();
-        if !removals.is_empty()
-            && removals.iter().all(is_beaten)
-            && self.additions.as_slice().iter().all(is_known)
+        let is_beaten = |dot| stability.live.contains(dot);
+        let is_known = |dot| stability.seen.contains(dot);
+        if !self.removals.is_bottom()
+            && self.removals.iter().all(is_beaten)
+            && self.additions.iter().all(is_known)
         {
             let dropped = core::mem::take(self);
             dropped.dots(&mut |dot| changes(Change::Went(dot)));

@@ -1,8 +1,9 @@
 //! From dots to keys.
 
-use alloc::{collections::BTreeMap, vec::Vec};
+use alloc::{vec, vec::Vec};
 
-use crate::clock::{CausalContext, Dot, Run};
+use super::sorted::Sorted;
+use crate::clock::{CausalContext, Dot, ReplicaId, Run};
 
 /// Dots on a page, as many as bits in its mask.
 const PAGE_BITS: u32 = 6;
@@ -11,8 +12,8 @@ const PAGE_BITS: u32 = 6;
 /// and there are few of them to search through.
 #[derive(Clone, Debug)]
 pub(super) struct DotIndex<K> {
-    /// By replica and counter, the latter without its low bits.
-    pages: BTreeMap<Dot, Page<K>>,
+    /// By replica and counter, the latter without its low bits: as one number, which is faster to compare.
+    pages: Sorted<u128, Page<K>>,
 }
 
 #[derive(Clone, Debug)]
@@ -25,12 +26,15 @@ struct Page<K> {
 
 impl<K> DotIndex<K> {
     pub(super) const fn new() -> Self {
-        Self { pages: BTreeMap::new() }
+        Self { pages: Sorted::new() }
     }
 
     /// Notes the key of a dot; returns whether the dot is new.
     pub(super) fn insert(&mut self, dot: Dot, key: K) -> bool {
-        let page = self.pages.entry(page_of(dot)).or_insert_with(|| Page { mask: 0, keys: Vec::new() });
+        let Some(page) = self.pages.get_mut(&page_of(dot)) else {
+            self.pages.insert(page_of(dot), Page { mask: 1 << (dot.counter & 63), keys: vec![key] });
+            return true;
+        };
         let (bit, rank) = page.place(dot);
         let is_new = page.mask & bit == 0;
         if is_new {
@@ -59,12 +63,14 @@ impl<K> DotIndex<K> {
     pub(super) fn within<'a>(&'a self, context: &CausalContext, mut visit: impl FnMut(&'a K)) {
         if context.runs().len() <= self.pages.len() {
             for &run in context.runs() {
-                let pages = self.pages.range(page_of(run.first_dot())..=page_of(run.last_dot()));
-                pages.for_each(|(&at, page)| page.visit(mask_of(at, run), &mut visit));
+                self.pages.range(&page_of(run.first_dot()), &page_of(run.last_dot()), |&at, page| {
+                    page.visit(mask_of(at, run), &mut visit);
+                });
             }
         } else {
-            for (&at, page) in &self.pages {
-                let wanted = (0..64).filter(|&low| context.contains(dot_at(at, low)));
+            for (&at, page) in self.pages.iter() {
+                let Dot { replica, counter } = base_of(at);
+                let wanted = (0..64).filter(|&low| context.contains(Dot::new(replica, counter | low)));
                 page.visit(wanted.fold(0, |mask, low| mask | 1 << low), &mut visit);
             }
         }
@@ -91,17 +97,18 @@ impl<K> Page<K> {
     }
 }
 
-const fn page_of(dot: Dot) -> Dot {
-    Dot::new(dot.replica, dot.counter >> PAGE_BITS)
+const fn page_of(dot: Dot) -> u128 {
+    (dot.replica.0 as u128) << 64 | (dot.counter >> PAGE_BITS) as u128
 }
 
-const fn dot_at(page: Dot, low: u64) -> Dot {
-    Dot::new(page.replica, page.counter << PAGE_BITS | low)
+/// Returns the dot of a page whose low bits are 0.
+const fn base_of(page: u128) -> Dot {
+    Dot::new(ReplicaId((page >> 64) as u64), (page as u64) << PAGE_BITS)
 }
 
 /// Returns the bits of the dots of a page that are in `run`, which has some on it.
-fn mask_of(page: Dot, run: Run) -> u64 {
-    let base = page.counter << PAGE_BITS;
+fn mask_of(page: u128, run: Run) -> u64 {
+    let base = base_of(page).counter;
     let first = run.first.saturating_sub(base);
     let last = (run.last - base).min(63);
     u64::MAX << first & u64::MAX >> (63 - last)
@@ -109,8 +116,9 @@ fn mask_of(page: Dot, run: Run) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use alloc::collections::BTreeMap;
+
     use super::*;
-    use crate::clock::ReplicaId;
 
     /// Compares with a plain map after each of many insertions and removals around the ends of pages.
     #[test]

@@ -1,32 +1,67 @@
 //! A few events that mean the same.
 
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
+use core::num::NonZeroU64;
 
 use super::{Change, Changes, DotStore, Nested, Replicas, StoreCodec};
-use crate::clock::{CausalContext, Dot};
+use crate::clock::{CausalContext, Dot, ReplicaId};
 use crate::codec::{DecodeError, Reader, write_var};
 
-/// A set of dots, in the usual case one, which then takes no memory of its own.
+/// A set of dots, in the usual case one, which then takes no memory of its own: 16 bytes in all.
 ///
 /// All operations cost its length: it has at most as many as there are replicas that wrote at the same time.
 ///
 /// Bytes: count, then the dots, ascending.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum DotSet {
-    #[default]
-    Empty,
-    One(Dot),
-    /// At least two, ascending.
-    Many(Vec<Dot>),
+    One(ReplicaId, NonZeroU64),
+    Other(Option<Box<Many>>),
 }
 
+/// At least two dots, ascending.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Many(Vec<Dot>);
+
 impl DotSet {
-    pub(crate) const fn as_slice(&self) -> &[Dot] {
-        match self {
-            Self::Empty => &[],
-            Self::One(dot) => core::slice::from_ref(dot),
-            Self::Many(dots) => dots.as_slice(),
+    /// Returns the set of one dot; one that is numbered 0 names no event and is left out.
+    pub(crate) const fn of(dot: Dot) -> Self {
+        match NonZeroU64::new(dot.counter) {
+            Some(counter) => Self::One(dot.replica, counter),
+            None => Self::Other(None),
         }
+    }
+
+    /// Returns the dots, ascending.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Dot> {
+        let (one, many) = match self {
+            Self::One(replica, counter) => (Some(Dot::new(*replica, counter.get())), None),
+            Self::Other(many) => (None, many.as_ref()),
+        };
+        one.into_iter().chain(many.into_iter().flat_map(|many| many.0.iter().copied()))
+    }
+
+    pub(crate) fn contains(&self, dot: Dot) -> bool {
+        match self {
+            Self::One(..) => *self == Self::of(dot),
+            Self::Other(many) => many.as_ref().is_some_and(|many| many.0.binary_search(&dot).is_ok()),
+        }
+    }
+
+    pub(crate) const fn is_empty(&self) -> bool {
+        matches!(self, Self::Other(None))
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::One(..) => 1,
+            Self::Other(many) => many.as_ref().map_or(0, |many| many.0.len()),
+        }
+    }
+}
+
+impl Default for DotSet {
+    fn default() -> Self {
+        Self::Other(None)
     }
 }
 
@@ -34,12 +69,12 @@ impl FromIterator<Dot> for DotSet {
     fn from_iter<I: IntoIterator<Item = Dot>>(dots: I) -> Self {
         let mut dots = dots.into_iter();
         match (dots.next(), dots.next()) {
-            (None, _) => Self::Empty,
-            (Some(dot), None) => Self::One(dot),
+            (None, _) => Self::default(),
+            (Some(dot), None) => Self::of(dot),
             (Some(first), Some(second)) => {
                 let mut all: Vec<Dot> = [first, second].into_iter().chain(dots).collect();
                 all.sort_unstable();
-                Self::Many(all)
+                Self::Other(Some(Box::new(Many(all))))
             }
         }
     }
@@ -56,12 +91,11 @@ impl DotStore for DotSet {
         if self == other {
             return;
         }
-        let gone = |dot: &Dot| other.as_slice().binary_search(dot).is_err() && theirs.contains(*dot);
-        let went: Vec<Dot> = self.as_slice().iter().copied().filter(gone).collect();
-        let new = |dot: &Dot| self.as_slice().binary_search(dot).is_err() && !ours.contains(*dot);
-        let came: Vec<Dot> = other.as_slice().iter().copied().filter(new).collect();
+        let went: Vec<Dot> =
+            self.iter().filter(|&dot| !other.contains(dot) && theirs.contains(dot)).collect();
+        let came: Vec<Dot> = other.iter().filter(|&dot| !self.contains(dot) && !ours.contains(dot)).collect();
         if !went.is_empty() || !came.is_empty() {
-            let stays = self.as_slice().iter().copied().filter(|dot| went.binary_search(dot).is_err());
+            let stays = self.iter().filter(|dot| went.binary_search(dot).is_err());
             *self = stays.chain(came.iter().copied()).collect();
             went.into_iter().for_each(|dot| changes(Change::Went(dot)));
             came.into_iter().for_each(|dot| changes(Change::Came(dot)));
@@ -69,16 +103,18 @@ impl DotStore for DotSet {
     }
 
     fn is_bottom(&self) -> bool {
-        *self == Self::Empty
+        self.is_empty()
     }
 
     fn dots(&self, visit: &mut dyn FnMut(Dot)) {
-        self.as_slice().iter().copied().for_each(visit);
+        match self {
+            Self::One(replica, counter) => visit(Dot::new(*replica, counter.get())),
+            Self::Other(many) => many.iter().flat_map(|many| &many.0).copied().for_each(visit),
+        }
     }
 
     fn pick(&self, wanted: &CausalContext) -> Self {
-        let picked = self.as_slice().iter().copied().filter(|&dot| wanted.contains(dot));
-        picked.collect()
+        self.iter().filter(|&dot| wanted.contains(dot)).collect()
     }
 }
 
@@ -88,9 +124,8 @@ impl StoreCodec for DotSet {
     const BYTES_MIN: usize = 1;
 
     fn encode(&self, replicas: &Replicas, out: &mut Vec<u8>) {
-        let dots = self.as_slice();
-        write_var(dots.len() as u64, out);
-        dots.iter().for_each(|&dot| replicas.encode(dot, out));
+        write_var(self.len() as u64, out);
+        self.iter().for_each(|dot| replicas.encode(dot, out));
     }
 
     fn decode(replicas: &Replicas, reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
@@ -103,5 +138,16 @@ impl StoreCodec for DotSet {
             dots.push(dot);
         }
         Ok(dots.into_iter().collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A set holds one for each of its elements.
+    #[test]
+    fn it_has_16_bytes() {
+        assert_eq!(size_of::<DotSet>(), 16);
     }
 }

@@ -22,23 +22,27 @@ impl Live {
     }
 
     pub(crate) fn insert(&mut self, dot: Dot) {
-        let behind = |runs: &mut BTreeMap<Dot, u64>| {
-            let next = dot.counter.checked_add(1).map(|counter| Dot { counter, ..dot });
-            next.and_then(|next| runs.remove(&next)).unwrap_or(dot.counter)
-        };
-        match self.runs.range_mut(..=dot).next_back() {
-            Some((&first, &mut last)) if Self::run(first, last).contains(dot) => {}
-            Some((&first, last)) if Self::run(first, *last).touches(Run::of(dot)) => {
-                *last = dot.counter;
-                let last = behind(&mut self.runs);
-                if last > dot.counter {
-                    self.runs.insert(first, last);
-                }
-            }
+        // One search finds the run that the dot continues, and the one that would follow it.
+        let next = Dot { counter: dot.counter.saturating_add(1), ..dot };
+        let mut known = self.runs.range_mut(..=next);
+        let mut before = known.next_back();
+        let mut last = dot.counter;
+        if let Some((&first, &mut end)) = before
+            && first == next
+            && next != dot
+        {
+            last = end;
+            before = known.next_back();
+        }
+        match before {
+            Some((&first, end)) if Self::run(first, *end).contains(dot) => return,
+            Some((&first, end)) if Self::run(first, *end).touches(Run::of(dot)) => *end = last,
             Some(_) | None => {
-                let last = behind(&mut self.runs);
                 self.runs.insert(dot, last);
             }
+        }
+        if last > dot.counter {
+            self.runs.remove(&next);
         }
     }
 

@@ -13,6 +13,7 @@ mod dot_index;
 mod dot_map;
 mod dot_set;
 mod live;
+mod sorted;
 mod stability;
 
 pub use changes::{Change, Changes};

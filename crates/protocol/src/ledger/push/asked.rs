@@ -64,7 +64,7 @@ impl Ledger {
     }
 
     pub(super) fn is_handled(&self, ty: &EntityType) -> bool {
-        self.settings.handled.contains(&ty.name)
+        ty.handler.is_some() || self.settings.handled.contains(&ty.name)
     }
 
     /// Asks a handler. What it is shown must be durable, as all that leaves.

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use syncline_core::clock::{Dot, HybridTime, ReplicaId};
 use syncline_core::entity::queue::{Fate, Standing};
 use syncline_core::entity::{
-    Action, ClaimedTime, Context, Decision, EntityKey, EntityType, Op, Outcome, Policy, Record, RefusalCode,
-    Scene, ServerClock, Stamp, Trace, TraceEffect, decide,
+    Action, ClaimedTime, Context, Decision, EntityKey, EntityType, Hearing, Op, Outcome, Policy, Record,
+    RefusalCode, Rule, Ruling, Scene, ServerClock, Stamp, Trace, TraceEffect, Verdict, decide,
 };
 use syncline_core::limits::RETRY_AFTER_MS;
 use syncline_core::time::WallMs;
@@ -79,19 +79,20 @@ impl<'a> View<'a> {
             (Some(Problem::Refused(code)), _) => (Decision::refused(code), None),
             (None, None) => (Decision::refused(RefusalCode::UnknownType), None),
             (None, Some(ty)) => {
-                let decision = self.judge(ty, &prepared.rewritten.op.entity, &prepared.op);
+                let judged = self.judge(arrival.now, ty, &prepared.rewritten.op.entity, &prepared.op);
+                let (decision, detail) = judged;
                 if decision.change.as_ref().is_some_and(|change| change.document) {
                     match self.merge(&prepared.rewritten.op, decision) {
                         Ok(merged) => merged,
                         Err(step) => return step,
                     }
                 } else if decision.change.is_some() && self.ledger.is_handled(ty) {
-                    match self.ask_handler(ty, &mut prepared, decision, asked) {
+                    match self.ask_handler(arrival.now, ty, &mut prepared, decision, asked) {
                         Ok(judged) => judged,
                         Err(step) => return step,
                     }
                 } else {
-                    (decision, None)
+                    (decision, detail)
                 }
             }
         };
@@ -128,17 +129,23 @@ impl<'a> View<'a> {
         &self.decided
     }
 
-    fn judge(&self, ty: &EntityType, key: &EntityKey, op: &Op) -> Decision {
-        let record = self.record(key);
-        let ruled = record.filter(|record| ty.policy == Policy::Rules && !record.deleted);
-        let ruling =
-            ruled.zip(self.ledger.settings.ruling).and_then(|(record, ruling)| ruling(ty, record, op));
-        decide(&Scene { ty, actors: &self.ledger.actors, ruling: ruling.as_ref() }, record, op)
+    /// Decides an op by its type; of one that a rule has vetoed, with the reason.
+    fn judge(&self, now: WallMs, ty: &EntityType, key: &EntityKey, op: &Op) -> (Decision, Option<String>) {
+        let (record, actors) = (self.record(key), &self.ledger.actors);
+        let ruleset = self.ledger.rulesets.get(&ty.name).filter(|_| ty.policy == Policy::Rules);
+        let judged = ruleset.and_then(|ruleset| ruleset.judge(&Hearing { ty, actors, record, op, now }));
+        let ruling = judged.as_ref().map(|judged| &judged.ruling);
+        let reason = match (ruling, judged.as_ref().and_then(|judged| ty.rules.get(judged.rule?))) {
+            (Some(Ruling::Veto), Some(Rule { verdict: Verdict::Veto(reason), .. })) => Some(reason.clone()),
+            _ => None,
+        };
+        (decide(&Scene { ty, actors, ruling }, record, op), reason)
     }
 
     /// Returns what a handler makes of a decision, or what must happen before that is known.
     fn ask_handler(
         &self,
+        now: WallMs,
         ty: &EntityType,
         prepared: &mut Prepared,
         decision: Decision,
@@ -165,11 +172,11 @@ impl<'a> View<'a> {
                     return Ok((decision, None));
                 }
                 op.action = action;
-                let mut decision = self.judge(ty, &pushed.entity, op);
+                let (mut decision, detail) = self.judge(now, ty, &pushed.entity, op);
                 if decision.outcome == Outcome::Applied {
                     decision.outcome = Outcome::Merged;
                 }
-                Ok((decision, None))
+                Ok((decision, detail))
             }
         }
     }

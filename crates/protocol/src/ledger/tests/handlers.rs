@@ -1,14 +1,15 @@
 //! Handlers judge ops before they take effect.
 
+use syncline_core::entity::Handler;
 use syncline_core::limits::HANDLER_ASKS_MAX;
 
 use super::support::*;
 use super::*;
 
 fn bench() -> Bench {
-    let handled = a_type("handled", Policy::ClientWins);
-    let settings = Settings { handled: [handled.name.clone()].into(), ..Settings::default() };
-    Bench::new(vec![handled, a_type("text", Policy::Lww)], settings)
+    let handler = Some(Handler { url: "https://example.org/".into(), timeout_ms: None, secret: None });
+    let handled = EntityType { handler, ..a_type("handled", Policy::ClientWins) };
+    Bench::new(vec![handled, a_type("text", Policy::Lww)], Settings::default())
 }
 
 fn words(bench: &Bench, request: RequestId) -> Vec<&'static str> {

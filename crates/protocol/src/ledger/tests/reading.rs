@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use syncline_core::entity::bucket::{Bucket, BucketTemplate};
-use syncline_core::entity::{EntityId, UserName, Values};
+use syncline_core::entity::{EntityId, Values};
 use syncline_core::limits::{DAY_MS, MAX_OFFLINE_MS, TOMBSTONE_TTL_MS};
 use syncline_core::time::{MonotonicMs, Now};
 
@@ -159,10 +159,6 @@ fn is_in(reader: usize, record: &Record, by_spot: bool) -> bool {
     !record.deleted && areas(reader).is_none_or(of)
 }
 
-fn user() -> UserName {
-    UserName::new("ann").expect("a name")
-}
-
 impl World {
     fn new() -> Self {
         let disk = Disk::default();
@@ -273,19 +269,8 @@ impl World {
         });
         self.writer.1 += 1;
         let n = self.writer.1;
-        let op = PushOp {
-            numbered: Numbered { n, hash: ContentHash(n.to_be_bytes()), is_noop: false },
-            entity,
-            action,
-            seen: PushSeen::Record(claim.unwrap_or_default()),
-            was: BTreeMap::new(),
-            time: ClaimedTime::default(),
-            deps: Default::default(),
-            refs: Default::default(),
-            schema_v: 1,
-            unreadable: false,
-            tx: None,
-        };
+        let seen = PushSeen::Record(claim.unwrap_or_default());
+        let op = PushOp { seen, ..support::op(n, &entity.to_string(), action) };
         let (request, actor) = (self.request(Asked::Other), self.writer_name());
         let clock = ClientClock::default();
         self.handle(Input::Push { request, actor, user: user(), clock, ops: vec![op] })

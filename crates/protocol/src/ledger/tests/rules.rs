@@ -1,36 +1,53 @@
 //! What the rules of a type say is done.
 
-use syncline_core::entity::{Op, Ruling};
+use syncline_core::entity::{Rule, Take, TypeError, Verdict as Said};
 
 use super::support::*;
 use super::*;
 
-/// Rules that go by the value of an op.
-fn ruling(_: &EntityType, record: &Record, op: &Op) -> Option<Ruling> {
-    assert!(!record.deleted);
-    let values = op.action.values()?;
-    match values.get(&field())?.number()? {
-        number if number == 0.into() => Some(Ruling::Veto),
-        number if number == 1.into() => Some(Ruling::Server),
-        number if number == 2.into() => Some(Ruling::Client),
-        number if number == 3.into() => Some(Ruling::Compute(values.clone())),
-        number if number == 4.into() => Some(Ruling::Escalate),
-        _ => None,
-    }
+fn ruled(rules: Vec<(&str, Said)>) -> EntityType {
+    let rules = rules.into_iter().map(|(when, verdict)| Rule { when: when.into(), verdict }).collect();
+    EntityType { rules, ..a_type("ruled", Policy::Rules) }
 }
 
 #[test]
-fn a_ruling_is_honoured() {
-    let types = vec![a_type("ruled", Policy::Rules), a_type("text", Policy::Lww)];
-    let settings = Settings { ruling: Some(ruling), ..Settings::default() };
-    let mut bench = Bench::new(types, settings);
+fn what_the_rules_say_is_done() {
+    let ty = ruled(vec![
+        ("op.set.v == 0.0", Said::Veto("not that".into())),
+        ("op.set.v == 1.0", Said::Take(Take::Server)),
+        ("op.set.v == 2.0", Said::Take(Take::Client)),
+        ("op.set.v == 3.0", Said::Compute([(field(), "server.v + 1.0".into())].into())),
+        ("op.set.v == 4.0", Said::Escalate),
+    ]);
+    let mut bench = Bench::new(vec![ty], Settings::default());
     assert_eq!(bench.words("d1", &[create(1, "ruled/a", &[("v", 9.into())])]), ["applied"]);
+    // What is stored is compiled again.
+    bench.crash();
     let want = ["validation-failed", "superseded", "applied", "merged", "conflict", "conflict"];
     for (n, want) in (1..).zip(want) {
         let value = n as i64 - 1;
-        let told = bench.words("d2", &[update(n, "ruled/a", &[("v", value.into())])]);
-        assert_eq!(told, [want], "{value}");
+        let told = bench.push("d2", &[update(n, "ruled/a", &[("v", value.into())])]);
+        assert_eq!(word(&told[0]), want, "{value}");
+        let reason = (value == 0).then_some("not that");
+        assert_eq!(result(&told[0]).detail.as_deref(), reason);
     }
-    bench.words("d1", &[create(2, "text/a", &[("v", 9.into())])]);
-    assert_eq!(bench.words("d2", &[update(7, "text/a", &[("v", 0.into())])]), ["applied"], "it has no rules");
+    assert_eq!(bench.data(&entity("ruled/a")), Some(values(&[("v", 3.into())])));
+}
+
+#[test]
+fn rules_that_are_none_are_refused_with_their_type() {
+    let broken = ruled(vec![("op.set.", Said::Escalate)]);
+    let loaded = Ledger::load([broken.clone()], Epoch(1), []).err();
+    assert!(matches!(loaded, Some(LedgerLoadError::Type { error: TypeRefusal::Rules(_), .. })), "{loaded:?}");
+    let mut bench = Bench::new(vec![ruled(Vec::new())], Settings::default());
+    let request = bench.request();
+    bench.handle(Input::DefineType { request, ty: Box::new(broken) });
+    let answer = &bench.answers[&request];
+    assert!(
+        matches!(answer, Answer::TypeRefused(TypeRefusal::Rules(error)) if error.rule == 1),
+        "{answer:?}"
+    );
+    assert_eq!(bench.ledger.types().collect::<Vec<_>>(), [&ruled(Vec::new())]);
+    let other = TypeRefusal::from(TypeError::Whole);
+    assert_eq!(other.to_string(), TypeError::Whole.to_string());
 }

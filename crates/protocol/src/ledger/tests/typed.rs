@@ -30,10 +30,10 @@ fn a_type_is_there_at_once_and_stays() {
     assert_eq!(define(&mut bench, &a_type("note", Policy::Lww)), Answer::TypeDefined { is_new: true });
     assert_eq!(define(&mut bench, &with_field("a")), Answer::TypeDefined { is_new: false });
     assert_eq!(bench.words("d1", &[create(2, "note/a", &[("a", "x".into())])]), ["applied"]);
-    let incompatible = Answer::TypeRefused(TypeError::Incompatible { what: "policy".into() });
+    let incompatible = Answer::TypeRefused(TypeError::Incompatible { what: "policy".into() }.into());
     assert_eq!(define(&mut bench, &a_type("note", Policy::Max)), incompatible);
     let wrong = EntityType { whole: true, ..a_type("other", Policy::Max) };
-    assert_eq!(define(&mut bench, &wrong), Answer::TypeRefused(TypeError::Whole));
+    assert_eq!(define(&mut bench, &wrong), Answer::TypeRefused(TypeError::Whole.into()));
     let before = bench.stored.len();
     assert_eq!(define(&mut bench, &with_field("a")), Answer::TypeDefined { is_new: false });
     assert_eq!(bench.stored.len(), before, "nothing is stored that was so before");
@@ -52,7 +52,7 @@ fn given_types_agree_with_stored_ones() {
     assert_eq!(refused(a_type("note", Policy::Max)), "type `note` cannot be used");
     assert_eq!(refused(EntityType { whole: true, ..extended.clone() }), "type `note` cannot be used");
     let wrong = EntityType { whole: true, ..a_type("note", Policy::Max) };
-    let error = LedgerLoadError::Type { name: wrong.name.clone(), error: TypeError::Whole };
+    let error = LedgerLoadError::Type { name: wrong.name.clone(), error: TypeError::Whole.into() };
     assert_eq!(Ledger::load([wrong], Epoch(1), []).err(), Some(error));
 }
 

@@ -76,7 +76,7 @@ struct Author {
 /// What a store holds, and what it has once held that may not change.
 #[derive(Default)]
 struct Store {
-    bytes: BTreeMap<Vec<u8>, Vec<u8>>,
+    kept: BTreeMap<Vec<u8>, Write>,
     deleted: BTreeSet<EntityKey>,
     closed: BTreeMap<ConflictId, Conflict>,
 }
@@ -104,8 +104,7 @@ fn load(store: &Store) -> Ledger {
         }];
         EntityType { refs, ..a_type(name, policy) }
     });
-    let stored =
-        store.bytes.iter().map(|(name, bytes)| Write::from_stored(name, bytes).expect("it was stored"));
+    let stored = store.kept.values().cloned();
     let handled = [TypeName::new("judged").expect("a name")].into();
     let ledger = Ledger::load(types, Epoch(1), stored).expect("it was stored by a ledger");
     ledger.with_settings(Settings { handled, ..Settings::default() })
@@ -138,28 +137,27 @@ impl Store {
             }
             let stored = write.to_stored();
             match stored.bytes {
-                Some(bytes) => drop(self.bytes.insert(stored.name, bytes)),
-                None => drop(self.bytes.remove(&stored.name)),
+                _ if stored::is_history(&stored.name) => {}
+                Some(bytes) => {
+                    let again = Write::from_stored(&stored.name, &bytes).expect("it was just stored");
+                    self.kept.insert(stored.name, again);
+                }
+                None => drop(self.kept.remove(&stored.name)),
             }
         }
         Ok(())
     }
 
     /// The results of a device that are durable.
-    fn results(&self, device: usize) -> BTreeMap<u64, OpResult> {
-        let writes: Vec<Write> =
-            self.bytes.iter().map(|(name, bytes)| Write::from_stored(name, bytes).expect("stored")).collect();
-        let actor = writes.iter().find_map(|write| match write {
+    fn results(&self, device: usize) -> impl Iterator<Item = &OpResult> {
+        let actor = self.kept.values().find_map(|write| match write {
             Write::Actor(number, known) if *known == name(device) => Some(*number),
             _ => None,
         });
-        let of = |write: &Write| match write {
-            Write::Result(dot, kept) if Some(dot.replica) == actor => {
-                Some((dot.counter, kept.result.clone()))
-            }
+        self.kept.values().filter_map(move |write| match write {
+            Write::Result(dot, kept) if Some(dot.replica) == actor => Some(&kept.result),
             _ => None,
-        };
-        writes.iter().filter_map(of).collect()
+        })
     }
 }
 
@@ -332,11 +330,12 @@ impl Whole {
             );
             return Ok(());
         };
-        let stored = self.store.results(device);
+        let stored: BTreeMap<u64, &OpResult> =
+            self.store.results(device).map(|result| (result.n, result)).collect();
         for status in results {
             let OpStatus::Done(result) = status else { continue };
             let result = OpResult { is_duplicate: false, ..*result };
-            prop_assert_eq!(stored.get(&result.n), Some(&result), "it is durable");
+            prop_assert_eq!(stored.get(&result.n).copied(), Some(&result), "it is durable");
             let before = self.authors[device].told.entry(result.n).or_insert_with(|| result.clone());
             prop_assert_eq!(&*before, &result);
         }

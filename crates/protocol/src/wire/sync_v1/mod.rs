@@ -55,6 +55,6 @@ pub use status::{
     DeviceView, RecordStatus, ScopeStatus, StatusAnswer, devices_body, scope_body, scopes_body, type_body,
     types_body,
 };
-pub use time::format as time_text;
+pub use time::{format as time_text, parse as time_of};
 pub use token::{CursorError, CursorKey, CursorOwner};
 pub use words::state as conflict_state_text;

@@ -201,7 +201,9 @@ impl Group {
 }
 
 impl Status<'_> {
-    const fn as_str(&self) -> &'static str {
+    /// Returns the word for it.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
         match self {
             Self::Applied => "applied",
             Self::Merged => "merged",

@@ -115,7 +115,7 @@ impl DeviceView<'_> {
         o.bool("bound", self.revoked_at.is_none());
         o.time("bound_at", self.bound_at);
         self.revoked_at.iter().for_each(|at| o.time("revoked_at", *at));
-        o.text("health", word(self.health));
+        o.text("health", self.health.as_str());
         maybe_time(o, "last_seen", self.last_seen);
         match self.backlog {
             Some(backlog) => o.object("backlog", |o| {
@@ -129,15 +129,6 @@ impl DeviceView<'_> {
             Some(app) => o.text("app", app),
             None => o.null("app"),
         }
-    }
-}
-
-const fn word(health: Health) -> &'static str {
-    match health {
-        Health::Healthy => "healthy",
-        Health::Lagging => "lagging",
-        Health::Stale => "stale",
-        Health::Blocked => "blocked",
     }
 }
 

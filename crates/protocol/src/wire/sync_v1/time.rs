@@ -18,7 +18,8 @@ pub fn format(at: WallMs) -> String {
 }
 
 /// Reads a time. What is finer than a millisecond is cut off; what lies before 1970 counts as its beginning.
-pub(super) fn parse(text: &str) -> Option<WallMs> {
+#[must_use]
+pub fn parse(text: &str) -> Option<WallMs> {
     let bytes = text.as_bytes();
     let (head, tail) = text.split_at_checked(19)?;
     let marks = [(4, b'-'), (7, b'-'), (13, b':'), (16, b':')];

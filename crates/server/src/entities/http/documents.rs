@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
-use syncline_core::entity::{EntityId, EntityKey};
+use syncline_core::entity::EntityKey;
 use syncline_protocol::{
     Content,
     ledger::{Answer, PullChange},
+    wire::sync_v1::PullScope,
 };
 use tokio::sync::oneshot;
 
@@ -31,10 +32,10 @@ impl Contents {
 }
 
 /// Reads the documents that have changed, in the order of the pages, as far as their bytes go into one answer; there the pages
-/// end. `have` is what the device has of them, by scopes.
+/// end.
 pub(super) async fn read(
     asked: &Asked,
-    have: &[&BTreeMap<EntityId, Bytes>],
+    scopes: &[PullScope],
     answered: &mut Answered,
 ) -> Result<Contents, Refusal> {
     let Answer::Pulled(pulled) = &mut answered.answer else { return Ok(Contents::default()) };
@@ -42,7 +43,7 @@ pub(super) async fn read(
     for (scope, page) in pulled.scopes.iter().enumerate() {
         for (at, change) in page.changes.iter().enumerate() {
             if let PullChange::Document(key, _) = change {
-                let have = have.get(scope).and_then(|have| have.get(&key.id)).cloned();
+                let have = scopes.get(scope).and_then(|asked| asked.have.get(&key.id)).cloned();
                 wanted.push((scope, at, key.clone(), have));
             }
         }

@@ -1,22 +1,29 @@
 //! What every answer of `/sync/v1` carries, and what browsers ask before they let a page ask.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
-    extract::{Request, State},
+    extract::{MatchedPath, Request, State},
     http::{HeaderValue, Method, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 use syncline_protocol::wire::sync_v1::time_text;
 
-use crate::shared::Shared;
+use super::{openapi::BASE, table::OPERATIONS};
+use crate::{clock::Stopwatch, shared::Shared};
 
 /// How long a browser remembers what a page may ask, in seconds.
 const PREFLIGHT_AGE_S: &str = "600";
 
+/// How long an answer waited for news, as its client wanted.
+#[derive(Clone, Copy)]
+pub(super) struct Waited(pub(super) Duration);
+
 /// Answers what browsers ask on their own, and dresses the answers to all else.
 pub(super) async fn dress(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
+    let asked = Stopwatch::start();
+    let operation = operation_of(&request);
     let origin = request.headers().get(header::ORIGIN).cloned();
     let origin = origin.filter(|_| shared.pages.may_ask(request.headers()));
     let is_preflight = request.method() == Method::OPTIONS;
@@ -25,6 +32,11 @@ pub(super) async fn dress(State(shared): State<Arc<Shared>>, request: Request, n
         (true, None) => StatusCode::FORBIDDEN.into_response(),
         (false, _) => next.run(request).await,
     };
+    if let Some(operation) = operation {
+        let waited = response.extensions().get::<Waited>().map_or(0.0, |waited| waited.0.as_secs_f64());
+        let seconds = (asked.seconds() - waited).max(0.0);
+        shared.metrics.sync.answered(operation, response.status().as_u16(), seconds);
+    }
     let headers = response.headers_mut();
     if let Some(origin) = origin {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
@@ -40,6 +52,13 @@ pub(super) async fn dress(State(shared): State<Arc<Shared>>, request: Request, n
         headers.insert("sync-server-time", now);
     }
     response
+}
+
+/// Returns what is asked for, by the name that generated clients have for it.
+fn operation_of(request: &Request) -> Option<&'static str> {
+    let path = request.extensions().get::<MatchedPath>()?.as_str().strip_prefix(BASE)?;
+    let found = OPERATIONS.iter().find(|it| it.path == path && it.method == request.method());
+    found.map(|operation| operation.id)
 }
 
 fn preflight() -> Response {

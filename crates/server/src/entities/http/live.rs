@@ -189,7 +189,7 @@ impl Wanted {
         }
         let look = asked.look(move |ledger| {
             let followed = opened.into_iter().map(|(name, word, cursor)| {
-                let scope = scopes::filled(ledger, name, &BTreeMap::new())?;
+                let scope = scopes::filled(ledger, &name, &BTreeMap::new())?;
                 // Whoever is only to be told that there is something new begins at the end.
                 let cursor = cursor.or_else(|| Some(ledger.last_cursor(&scope)));
                 Ok(Followed { pull: PullScope { scope, cursor, count_max: LIVE_PAGE }, word })

@@ -17,12 +17,15 @@ mod news;
 mod openapi;
 mod pull;
 mod push;
+mod reconcile;
 mod refusal;
 mod reply;
+mod resolve;
 mod schemas;
 mod scopes;
 mod status;
 mod table;
+mod types;
 
 use std::sync::Arc;
 
@@ -44,5 +47,5 @@ pub(crate) fn routes(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
         let served: MethodRouter<Arc<Shared>> = (operation.serve)();
         router = router.route(&format!("{BASE}{}", operation.path), served);
     }
-    router.layer(from_fn_with_state(Arc::clone(shared), edge::dress))
+    router.route_layer(from_fn_with_state(Arc::clone(shared), edge::dress))
 }

@@ -16,6 +16,7 @@ use super::{
     ask::{Asked, whole},
     cursors,
     documents::{self, Contents},
+    edge::Waited,
     news::News,
     push::told,
     refusal::Refusal,
@@ -38,12 +39,15 @@ pub(super) async fn pull(asked: Asked, body: Body) -> Result<Response, Refusal> 
         };
         ack::acknowledge(&asked, acked).await?;
     }
+    let asked_at = Instant::now();
     let mut answered = changed(&asked, &pull).await?;
-    let have: Vec<_> = pull.scopes.iter().map(|scope| &scope.have).collect();
-    let contents = documents::read(&asked, &have, &mut answered).await?;
+    let waited = if pull.wait_ms > 0 { asked_at.elapsed() } else { Duration::ZERO };
+    let contents = documents::read(&asked, &pull.scopes, &mut answered).await?;
     let words = Words::of(&answered, &asked).ok_or_else(unexpected)?.with(contents);
     let body = pulled(&answered, &words).ok_or_else(unexpected)?.body(&answered.actors);
-    Ok(json(StatusCode::OK, body))
+    let mut response = json(StatusCode::OK, body);
+    response.extensions_mut().insert(Waited(waited));
+    Ok(response)
 }
 
 /// Pulls; where nothing has changed and the client waits, again when something does or its time is up.
@@ -72,7 +76,7 @@ pub(super) async fn wanted(asked: &Asked, pull: &Pull) -> Result<Vec<ledger::Pul
     }
     let look = asked.look(move |ledger| {
         let filled = wanted.into_iter().map(|(name, params, cursor, count_max)| {
-            Ok(ledger::PullScope { scope: scopes::filled(ledger, name, &params)?, cursor, count_max })
+            Ok(ledger::PullScope { scope: scopes::filled(ledger, &name, &params)?, cursor, count_max })
         });
         filled.collect()
     });

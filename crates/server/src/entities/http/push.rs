@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use axum::{body::Body, http::StatusCode, response::Response};
-use syncline_core::entity::{Epoch, UserName};
+use syncline_core::entity::{ActorName, Epoch, UserName};
 use syncline_protocol::{
     ledger::{Answer, Input, Ledger, OpResult, OpStatus, RequestId},
     wire::sync_v1::{OpFault, Push, Pushed, Status, Told},
@@ -21,10 +21,31 @@ pub(super) async fn push(asked: Asked, body: Body) -> Result<Response, Refusal> 
     let push = Push::parse(&whole(body).await?)?;
     let user = asked.user.clone();
     let faults = push.faults();
-    let answered = asked.ledger(|ledger, request| input(ledger, request, user, push)).await?;
-    let body =
-        pushed(&answered, asked.ledger.epoch(), &faults).ok_or_else(unexpected)?.body(&answered.actors);
-    Ok(json(StatusCode::OK, body))
+    let device = push.device.clone();
+    let answered = asked.ledger(|ledger, request| input(ledger, request, user, push)).await;
+    let answered = answered.inspect_err(|_| asked.shared.metrics.sync.reconciled(true))?;
+    let pushed = pushed(&answered, asked.ledger.epoch(), &faults).ok_or_else(unexpected)?;
+    note(&asked, &device, &pushed);
+    Ok(json(StatusCode::OK, pushed.body(&answered.actors)))
+}
+
+/// Counts what became of a push, and logs it.
+pub(super) fn note(asked: &Asked, device: &ActorName, pushed: &Pushed<'_>) {
+    let counters = &asked.shared.metrics.sync;
+    let mut failed = false;
+    for told in &pushed.results {
+        let status = told.status.as_str();
+        counters.op(status);
+        failed |= matches!(told.status, Status::Rejected(_) | Status::Deferred(_));
+        let vv = told.record.map(|record| tracing::field::debug(&record.vv));
+        tracing::debug!(%device, n = told.n, status, vv, "an op was answered");
+        if let Some(collision) = &told.collision {
+            let kind = collision.kind.as_str();
+            counters.conflict(kind);
+            tracing::info!(%device, n = told.n, status, kind, fields = ?collision.fields, vv, "an op met a conflict");
+        }
+    }
+    counters.reconciled(failed);
 }
 
 /// Returns what a push is to the ledger.

@@ -46,17 +46,22 @@ impl From<LedgerDown> for Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let Self(problem) = self;
-        let status = StatusCode::from_u16(problem.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let kind = HeaderValue::from_static("application/problem+json");
-        let mut response = (status, [(header::CONTENT_TYPE, kind)], problem.body(None)).into_response();
-        let headers = response.headers_mut();
-        if let Some(after_ms) = problem.retry_after_ms {
-            headers.insert(header::RETRY_AFTER, after_ms.div_ceil(1_000).into());
-        }
-        if status == StatusCode::UNAUTHORIZED {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-        }
-        response
+        let Self(refused) = self;
+        problem(&refused, refused.body(None))
     }
+}
+
+/// Returns the answer that tells a problem, of which this is the body.
+pub(super) fn problem(problem: &Problem, body: String) -> Response {
+    let status = StatusCode::from_u16(problem.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let kind = HeaderValue::from_static("application/problem+json");
+    let mut response = (status, [(header::CONTENT_TYPE, kind)], body).into_response();
+    let headers = response.headers_mut();
+    if let Some(after_ms) = problem.retry_after_ms {
+        headers.insert(header::RETRY_AFTER, after_ms.div_ceil(1_000).into());
+    }
+    if status == StatusCode::UNAUTHORIZED {
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    response
 }

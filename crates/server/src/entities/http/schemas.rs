@@ -4,6 +4,22 @@ use serde_json::{Map, Value, json};
 
 use super::openapi;
 
+const POLICIES: [&str; 13] = [
+    "append_only",
+    "lww",
+    "field_merge",
+    "server_authoritative",
+    "server_wins",
+    "client_wins",
+    "first_write_wins",
+    "additive",
+    "max",
+    "min",
+    "rules",
+    "manual",
+    "crdt",
+];
+
 /// Returns all schemas by their names.
 pub(super) fn all() -> Value {
     let parts = [names(), requests(), parts_of_requests(), records(), results(), conflicts(), management()];
@@ -356,7 +372,12 @@ fn management() -> Named {
                 }),
             ),
         ),
-        ("Type", object(&["policy"], json!({ "policy": { "type": "string" } }))),
+        ("Type", object(&["policy"], json!({ "policy": { "enum": POLICIES } }))),
+        (
+            "Assign",
+            sent(&["assignee"], json!({ "assignee": { "type": "string" }, "deadline": reference("Time") })),
+        ),
+        ("Comment", sent(&["text"], json!({ "text": { "type": "string" } }))),
         ("Types", object(&["types"], json!({ "types": { "type": "array" } }))),
         (
             "Scope",

@@ -1,5 +1,7 @@
 //! What the server counts, in the text format of Prometheus.
 
+mod sync;
+
 use prometheus_client::{
     encoding::{EncodeLabelSet, text},
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
@@ -8,6 +10,7 @@ use prometheus_client::{
 use syncline_protocol::{CloseReason, Stats};
 use syncline_store::committer::Observer;
 
+pub(crate) use self::sync::SyncCounters;
 use crate::clock::Stopwatch;
 
 /// Every counter of the server. Gauges that somebody else knows better are set when the text is written.
@@ -24,6 +27,7 @@ pub(crate) struct Metrics {
     received_messages: Counter,
     received_bytes: Counter,
     sent_bytes: Counter,
+    pub(crate) sync: SyncCounters,
 }
 
 /// What is true at the moment of asking.
@@ -101,6 +105,7 @@ impl Metrics {
             received_messages: Counter::default(),
             received_bytes: Counter::default(),
             sent_bytes: Counter::default(),
+            sync: SyncCounters::new(),
         };
         metrics.register();
         metrics
@@ -179,6 +184,7 @@ impl Metrics {
 
     fn register(&mut self) {
         let Self { registry, gauges, rooms, commits, .. } = self;
+        self.sync.register(registry);
         let Gauges { connections, rooms: open, memory_bytes, inbound_bytes, ready } = gauges;
         registry.register("connections", "Open WebSockets", connections.clone());
         registry.register("rooms", "Rooms that are loaded or being loaded", open.clone());
