@@ -78,23 +78,30 @@ impl Ledger {
         typed: bool,
     ) {
         let before = self.records.get(key);
-        let is_deleted = before.is_some_and(|record| record.deleted);
+        let (ver, is_deleted) =
+            (before.map(|record| record.ver), before.is_some_and(|record| record.deleted));
         if is_deleted {
             self.park_effect(Effect::Refuse { ticket });
         } else {
-            let ver = before.map(|record| record.ver);
             self.rooms.push(ticket);
-            if typed {
-                self.touch(now, key);
-            }
-            self.settle_merges(now, merges);
-            // Should no op have changed the record after all, those who pull must hear of the document all the same.
-            if self.records.get(key).map(|record| record.ver) == ver {
-                self.touch(now, key);
-            }
-            return self.seal_if_full();
         }
-        self.settle_merges(now, merges);
+        if typed && !is_deleted {
+            self.touch(now, key);
+        }
+        // SUBTLE: all that is in the commit of the room is decided before anything that comes behind it in a push, which may
+        // delete the record, or end the batch.
+        let actors: Vec<_> = merges.iter().filter_map(|merge| self.merges.open.remove(merge)).collect();
+        for actor in &actors {
+            self.take_merged(now, *actor);
+        }
+        // Should no op have changed the record after all, those who pull must hear of the document all the same.
+        if !is_deleted && self.records.get(key).map(|record| record.ver) == ver {
+            self.touch(now, key);
+        }
+        self.seal_if_full();
+        for actor in actors {
+            self.advance(now, actor);
+        }
     }
 
     /// An update has been taken in, or will not be. What is about no open one is passed over.
@@ -118,12 +125,6 @@ impl Ledger {
 
     pub(super) fn is_document(&self, key: &EntityKey) -> bool {
         self.types.get(&key.kind).is_some_and(|ty| ty.policy == Policy::Crdt)
-    }
-
-    fn settle_merges(&mut self, now: WallMs, merges: Vec<MergeId>) {
-        for merge in merges {
-            self.merged(now, merge, MergeOutcome::Taken);
-        }
     }
 
     /// Changes the record of a document by an op of the server, which has no result: nobody waits for one.

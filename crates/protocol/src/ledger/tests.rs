@@ -21,6 +21,7 @@ use disk::Disk;
 mod aging;
 mod conflicts;
 mod disk;
+mod documents;
 mod handlers;
 mod named;
 mod pushes;

@@ -9,8 +9,8 @@ use syncline_core::{
     entity::{EntityKey, Policy},
     log::Author,
 };
-use syncline_protocol::ledger::{Effect, Input, Ledger, MergeOutcome, Ticket, room_of};
-use syncline_store::Batch;
+use syncline_protocol::ledger::{Effect, Input, Ledger, MergeOutcome, Ticket, Write, room_of};
+use syncline_store::{Batch, records};
 use tokio::sync::oneshot;
 
 use super::handle::{Documents, Stored, Touch};
@@ -56,13 +56,13 @@ impl Rooms {
     pub(super) fn stored(&mut self) {
         for stored in self.storing.drain(..) {
             // A room that has ended does not ask, here and below.
-            drop(stored.send(Stored::Stored));
+            let _ = stored.send(Stored::Stored);
         }
     }
 
     pub(super) fn refuse(&mut self, ticket: Ticket) {
         if let Some((_, stored)) = self.waiting.remove(&ticket) {
-            drop(stored.send(Stored::Deleted));
+            let _ = stored.send(Stored::Deleted);
         }
     }
 }
@@ -76,6 +76,14 @@ pub(super) fn note(documents: &Documents, ledger: &Ledger) {
 /// Returns the room of the document that an entity is.
 pub(crate) fn room_key(key: &EntityKey) -> RoomKey {
     RoomKey { tenant: ONLY_TENANT, name: room_of(key) }
+}
+
+/// Where a tombstone is forgotten, its document is, too: an entity of that name would be another one, and begins without text.
+pub(super) fn forget(batch: &mut Batch, ledger: &Ledger, write: &Write) {
+    let Write::Purged(key) = write else { return };
+    if ledger.entity_type(&key.kind).is_some_and(|ty| ty.policy == Policy::Crdt) {
+        records::clear_name(batch, ONLY_TENANT, &room_of(key));
+    }
 }
 
 /// Has a room take in an update, beside the ledger: opening the room may ask the ledger something.

@@ -221,6 +221,7 @@ impl LedgerTask {
                 Some(bytes) => self.shelf.put(&mut batch, &stored.name, bytes)?,
                 None => self.shelf.delete(&mut batch, &stored.name),
             }
+            documents::forget(&mut batch, &self.machine, write);
         }
         Ok(batch)
     }

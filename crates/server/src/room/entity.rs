@@ -65,13 +65,13 @@ impl Owed {
     pub(super) fn merged(&mut self, merge: MergeId, outcome: MergeOutcome) {
         if let Some(done) = self.merges.remove(&merge) {
             // Whoever waits may be gone, here and below.
-            drop(done.send(outcome));
+            let _ = done.send(outcome);
         }
     }
 
     pub(super) fn tell(&mut self, read: ReadId, content: Option<Content>) {
         if let Some((done, content)) = self.reads.remove(&read).zip(content) {
-            drop(done.send(content));
+            let _ = done.send(content);
         }
     }
 

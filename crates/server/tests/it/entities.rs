@@ -9,40 +9,40 @@ use syncline_server::Server;
 use crate::support::{disk::Disk, raw, start_with, within};
 
 /// Who asks, and how.
-struct Caller {
+pub(crate) struct Caller {
     addr: SocketAddr,
     user: &'static str,
 }
 
 impl Caller {
-    fn of(server: &Server, user: &'static str) -> Self {
+    pub(crate) fn of(server: &Server, user: &'static str) -> Self {
         Self { addr: server.addr(), user }
     }
 
-    async fn ask(&self, request: &str, body: Value) -> (u16, Value) {
+    pub(crate) async fn ask(&self, request: &str, body: Value) -> (u16, Value) {
         let headers = format!("Sync-User: {}\r\n", self.user);
         let answer = raw::send(self.addr, request, &headers, &body.to_string()).await;
         let body = serde_json::from_str(&answer.body).unwrap_or_else(|_| panic!("{answer:?} is no JSON"));
         (answer.status, body)
     }
 
-    async fn ok(&self, request: &str, body: Value) -> Value {
+    pub(crate) async fn ok(&self, request: &str, body: Value) -> Value {
         let (status, answer) = self.ask(request, body).await;
         assert!(status < 300, "{request}: {status} {answer}");
         answer
     }
 
-    async fn refused(&self, request: &str, body: Value) -> (u16, String) {
+    pub(crate) async fn refused(&self, request: &str, body: Value) -> (u16, String) {
         let (status, answer) = self.ask(request, body).await;
         (status, answer["code"].as_str().unwrap_or_default().to_owned())
     }
 
-    async fn bind(&self, device: &str) {
+    pub(crate) async fn bind(&self, device: &str) {
         self.ok("POST /sync/v1/devices", json!({ "device_id": device })).await;
     }
 
     /// Sends ops from number `n` on, and returns what became of them.
-    async fn push(&self, device: &str, n: u64, ops: &[Value]) -> Vec<String> {
+    pub(crate) async fn push(&self, device: &str, n: u64, ops: &[Value]) -> Vec<String> {
         let numbered = (n..).zip(ops).map(|(n, op)| {
             let mut op = op.clone();
             op["n"] = n.to_string().into();
@@ -54,7 +54,7 @@ impl Caller {
         results.map(|result| result["status"].as_str().expect("a word").to_owned()).collect()
     }
 
-    async fn pull(&self, device: &str, scope: &str, cursor: &Value) -> Value {
+    pub(crate) async fn pull(&self, device: &str, scope: &str, cursor: &Value) -> Value {
         let scopes = json!([{ "scope": scope, "cursor": cursor, "limit": 2 }]);
         self.ok("POST /sync/v1/pull", json!({ "device_id": device, "scopes": scopes })).await
     }

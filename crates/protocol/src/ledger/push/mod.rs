@@ -72,7 +72,7 @@ impl Ledger {
         }
     }
 
-    /// The room has taken in the update of an op, or will not.
+    /// It is known what becomes of the update of an op.
     pub(super) fn go_on_with(&mut self, now: WallMs, actor: ReplicaId, outcome: MergeOutcome) {
         if let Some(push) = self.pushes.get_mut(&actor).and_then(|queue| queue.front_mut()) {
             push.merged = Some(outcome);
@@ -80,8 +80,20 @@ impl Ledger {
         }
     }
 
+    /// Decides the op whose update a room is about to store, and nothing behind it: [`advance`](Self::advance) goes on.
+    pub(super) fn take_merged(&mut self, now: WallMs, actor: ReplicaId) {
+        let Some(mut push) = self.pushes.get_mut(&actor).and_then(|queue| queue.pop_front()) else { return };
+        let arrival = Arrival { now, shift_ms: push.shift_ms };
+        let taken = self.take(arrival, actor, push.unit(), &push.asked, Some(MergeOutcome::Taken));
+        if let Taken::Statuses(statuses) = taken {
+            push.statuses.extend(statuses);
+            self.renumbered.insert(actor);
+        }
+        self.pushes.entry(actor).or_default().push_front(push);
+    }
+
     /// Takes what a device has pushed, until a handler has to judge an op or a room has to take one in.
-    fn advance(&mut self, now: WallMs, actor: ReplicaId) {
+    pub(super) fn advance(&mut self, now: WallMs, actor: ReplicaId) {
         while let Some(mut push) = self.pushes.get_mut(&actor).and_then(|queue| queue.pop_front()) {
             match self.go_on(now, actor, &mut push) {
                 Some(answer) => self.park(push.request, answer),

@@ -1,6 +1,7 @@
 //! Rooms driven by hand: every effect is carried out here, and commits end when the test says so.
 
 mod acknowledged;
+mod entity;
 
 use std::collections::BTreeMap;
 
