@@ -2,10 +2,16 @@
 //!
 //! Each test plays one scenario of `tests/clients/scenarios`, which owns its server, its data folder and its network,
 //! so that it can also be played alone: `SYNCLINE_BIN=target/debug/syncline node tests/clients/scenarios/values.mjs`.
+//! Commands on data folders need no clients: `entities` runs the binary itself.
+//! Entities need no client but HTTP: `sync_v1` plays its stories itself.
 
 #[path = "e2e/browser.rs"]
 mod browser;
+#[path = "e2e/entities.rs"]
+mod entities;
 #[path = "e2e/scenario.rs"]
 mod scenario;
 #[path = "e2e/stories.rs"]
 mod stories;
+#[path = "entities/mod.rs"]
+mod sync_v1;

@@ -6,13 +6,13 @@
 mod client;
 mod dialect;
 mod frame;
-mod limit;
 mod machine;
-mod report;
 mod server;
 mod wire;
 mod workload;
 
+#[path = "../load/mod.rs"]
+mod load;
 #[path = "../paper.rs"]
 mod paper;
 
@@ -23,7 +23,8 @@ use std::time::Duration;
 use clap::Parser;
 
 use crate::dialect::Dialect;
-use crate::report::Report;
+use crate::load::limit;
+use crate::load::report::Report;
 use crate::server::{Kind, Server};
 use crate::workload::{Span, Workload};
 
@@ -63,7 +64,9 @@ fn main() -> io::Result<ExitCode> {
 
 async fn measure(args: &Args) -> Report {
     let (runs, span) = if args.quick { (1, SPAN_QUICK) } else { (RUNS, SPAN) };
-    let mut report = Report::new(runs);
+    let mut report = Report::new(["protocol", "workload"], Kind::ALL.map(Kind::name));
+    report.note(format!("medians of {runs} run(s)"));
+    machine::lines().into_iter().for_each(|line| report.note(line));
     let filter = args.filter.as_deref().unwrap_or("");
     let mut workloads = Workload::ALL.to_vec();
     workloads.retain(|workload| workload.name().contains(filter));
@@ -82,7 +85,7 @@ async fn measure(args: &Args) -> Report {
                         Ok(server) => workload.run(&server, span).await,
                         Err(problem) => Err(problem),
                     };
-                    report.add(dialect, &name, kind, samples);
+                    report.add(&[dialect.name().into(), name], kind as usize, samples);
                 }
             }
         }

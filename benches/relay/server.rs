@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use crate::dialect::Dialect;
+use crate::load::machine::resident_bytes;
 
 /// Which server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -100,9 +101,7 @@ impl Server {
 
     /// Returns the resident memory of the process in bytes, where the system has `/proc`.
     pub(crate) fn resident_bytes(&self) -> Option<u64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
-        let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"))?;
-        kib.parse::<u64>().ok().map(|kib| kib * 1024)
+        resident_bytes(self.child.id())
     }
 }
 

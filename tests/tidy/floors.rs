@@ -15,7 +15,7 @@ const ALLOWED: [(&str, &[&str]); 6] = [
     ("sim", &["bytes", "clap", "syncline-core", "syncline-protocol", "syncline-store", "yrs"]),
     ("server", &[
         "axum", "bytes", "form_urlencoded", "futures-util", "getrandom", "hyper", "hyper-util", "prometheus-client", "serde", "serde_json", "syncline-core",
-        "syncline-protocol", "syncline-store", "thiserror", "tokio", "tokio-tungstenite", "tokio-util", "tracing", "uuid",
+        "syncline-protocol", "syncline-store", "thiserror", "tokio", "tokio-tungstenite", "tokio-util", "tower-http", "tracing", "uuid",
     ]),
     ("syncline", &[
         "clap", "serde", "serde_json", "syncline-core", "syncline-protocol", "syncline-server", "syncline-store", "thiserror",

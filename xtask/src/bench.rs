@@ -8,11 +8,12 @@ pub(crate) const HELP: &str = "\
 Usage: cargo xtask bench [--quick] [FILTER]
 
 Runs the micro benches, the replicated types beside those of the crate crdts, then
-the load generator against this server and against the reference servers of
-y-websocket and Hocuspocus, which npm installs below benches/peers. Only what has
-FILTER in its name runs. benches/README.md says what each measures.
+the load generators: one against this server and the reference servers of
+y-websocket and Hocuspocus, one for entities against this server and PouchDB. npm
+installs the peers below benches/peers. Only what has FILTER in its name runs.
+benches/README.md says what each measures.
 
-    --quick    one short run of each instead of the median of five";
+    --quick    one short run of each instead of the median of several";
 
 /// How long a micro bench runs with `--quick`, in seconds.
 const MICRO_QUICK_SECONDS: &str = "0.2";
@@ -27,13 +28,14 @@ pub(crate) fn run(args: Vec<String>) -> Result<ExitCode, String> {
     }
     let quick = !flags.is_empty();
 
-    for peer in ["benches/peers/y-websocket", "benches/peers/hocuspocus"] {
+    for peer in ["benches/peers/y-websocket", "benches/peers/hocuspocus", "benches/peers/pouchdb"] {
         npm::install(peer)?;
     }
     let micro: &[&str] = if quick { &["--max-time", MICRO_QUICK_SECONDS] } else { &[] };
     bench("micro", micro, &filters)?;
-    bench("crdt", if quick { &["--quick"] } else { &[] }, &filters)?;
-    bench("relay", if quick { &["--quick"] } else { &[] }, &filters)?;
+    for name in ["crdt", "relay", "sync"] {
+        bench(name, if quick { &["--quick"] } else { &[] }, &filters)?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -5,9 +5,10 @@ use std::time::Instant;
 
 use tokio::task::JoinSet;
 
+use super::Span;
 use super::pump::pump;
-use super::{Better, Measure, Sample, Span, milliseconds, quantile};
 use crate::client::Client;
+use crate::load::samples::{Better, Measure, Sample, milliseconds, quantile};
 use crate::server::Server;
 
 const UPDATES: Measure = Measure { name: "updates confirmed", unit: "/s", better: Better::Higher };

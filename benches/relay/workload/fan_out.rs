@@ -6,9 +6,10 @@ use std::time::Instant;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use super::Span;
 use super::pump::pump;
-use super::{Better, Measure, Sample, Span};
 use crate::client::Client;
+use crate::load::samples::{Better, Measure, Sample};
 use crate::server::Server;
 
 const DELIVERIES: Measure = Measure { name: "deliveries", unit: "/s", better: Better::Higher };

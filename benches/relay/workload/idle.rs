@@ -2,8 +2,8 @@
 
 use std::io;
 
-use super::{Better, Measure, Sample};
 use crate::client::Client;
+use crate::load::samples::{Better, Measure, Sample};
 use crate::server::Server;
 
 const MEMORY: Measure = Measure { name: "memory a connection", unit: "KiB", better: Better::Lower };

@@ -4,8 +4,8 @@ use std::io;
 use std::sync::OnceLock;
 use std::time::Instant;
 
-use super::{Better, Measure, Sample, median, milliseconds};
 use crate::client::Client;
+use crate::load::samples::{Better, Measure, Sample, median, milliseconds};
 use crate::server::Server;
 use crate::wire;
 

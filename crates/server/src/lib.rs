@@ -49,6 +49,10 @@ mod work;
 pub use self::{
     access::{Authorizer, Caller, EntityRights, Grant, StaticTokens},
     config::Config,
+    entities::{
+        Audit, AuditError, AuditReport, Audited, KeptError, OfflineError, OfflineLedger, RenewError, Renewed,
+        renew_epoch, verify_audit,
+    },
     limits::STACK_BYTES,
     loader::new_document_id,
     origin::{Origin, OriginError},

@@ -35,6 +35,9 @@ pub(crate) const LIVE_SCOPES_MAX: usize = 100;
 /// Live streams that may be open at the same time. Each holds a connection.
 pub(crate) const LIVE_MAX: usize = 4_096;
 
+/// Events of the outbox that are read at once.
+pub(crate) const EVENTS_PAGE: usize = 100;
+
 /// Silence after which a live stream gets a comment, in milliseconds.
 pub(crate) const LIVE_HEARTBEAT_MS: u64 = 20_000;
 

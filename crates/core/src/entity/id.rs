@@ -1,5 +1,6 @@
 //! Names and numbers of entities and of what happens to them.
 
+use alloc::format;
 use alloc::sync::Arc;
 use core::fmt;
 
@@ -95,13 +96,23 @@ name! {
 
 impl ActorName {
     const SERVER: &str = "srv:";
+    const UNNUMBERED: &str = "unnumbered:";
 
     /// Accepts a text as the name of a device.
     ///
     /// # Errors
-    /// [`NameError::Reserved`] if it would pass for a server; the others as for [`new`](Self::new).
+    /// [`NameError::Reserved`] if it would pass for a server, or for what stands for a device; the others as for [`new`](Self::new).
     pub fn device(text: &str) -> Result<Self, NameError> {
-        if text.starts_with(Self::SERVER) { Err(NameError::Reserved) } else { Self::new(text) }
+        let is_reserved = [Self::SERVER, Self::UNNUMBERED].iter().any(|prefix| text.starts_with(prefix));
+        if is_reserved { Err(NameError::Reserved) } else { Self::new(text) }
+    }
+
+    /// Returns the name under which a server numbers what a device sends without numbers.
+    ///
+    /// # Errors
+    /// [`NameError::TooLong`] if the name of the device leaves no room.
+    pub fn unnumbered(&self) -> Result<Self, NameError> {
+        Self::new(&format!("{}{}", Self::UNNUMBERED, self.0))
     }
 
     /// Returns whether this is a server: what it writes is not subject to what clients may not do.
@@ -154,7 +165,7 @@ pub enum NameError {
     #[error("a name holds a character that it may not hold")]
     Character,
     /// The name is kept for servers.
-    #[error("names of devices may not begin with `srv:`")]
+    #[error("names of devices may not begin with `srv:` or `unnumbered:`")]
     Reserved,
 }
 
@@ -205,5 +216,9 @@ mod tests {
         assert_eq!(ActorName::device("srv:eu"), Err(NameError::Reserved));
         assert!(ActorName::new("srv:eu").is_ok_and(|name| name.is_server()));
         assert!(ActorName::device("srv").is_ok_and(|name| !name.is_server()));
+        let phone = ActorName::device("phone").expect("a name");
+        let shadow = phone.unnumbered().expect("it is short");
+        assert_eq!(ActorName::device(shadow.as_str()), Err(NameError::Reserved));
+        assert!(!shadow.is_server());
     }
 }

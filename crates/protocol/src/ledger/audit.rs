@@ -131,6 +131,32 @@ pub enum AuditFault {
         /// Its number.
         index: u64,
     },
+    /// What lies beside an entry is not what it speaks of.
+    #[error("what lies beside entry {index} of the audit is not what was written")]
+    Payload {
+        /// Its number.
+        index: u64,
+    },
+    /// Entries are missing at the end, or too many are there.
+    #[error("the audit ends with entry {found}, and {expected} were written")]
+    End {
+        /// The number of the last entry.
+        found: u64,
+        /// The number that it should have.
+        expected: u64,
+    },
+}
+
+impl AuditFault {
+    /// Returns the number of the first entry that is not as it was written.
+    #[must_use]
+    pub fn index(self) -> u64 {
+        match self {
+            Self::Gap { expected, .. } => expected,
+            Self::Changed { index } | Self::Payload { index } => index,
+            Self::End { found, expected } => found.min(expected).saturating_add(1),
+        }
+    }
 }
 
 impl AuditHead {
@@ -154,6 +180,20 @@ impl AuditHead {
         })
     }
 
+    /// Checks that this end, which entries have led to, is the one that was stored.
+    ///
+    /// # Errors
+    /// [`AuditFault::End`] if entries are missing or too many; [`AuditFault::Changed`] if the last is not the one that was written.
+    pub fn check_end(self, stored: Self) -> Result<(), AuditFault> {
+        if self == stored {
+            Ok(())
+        } else if self.index == stored.index {
+            Err(AuditFault::Changed { index: self.index.0 })
+        } else {
+            Err(AuditFault::End { found: self.index.0, expected: stored.index.0 })
+        }
+    }
+
     fn extended(self, event: &[u8]) -> Self {
         let index = AuditIndex(self.index.0.saturating_add(1));
         let mut hasher = Sha256::new_with_prefix(self.hash);
@@ -168,6 +208,18 @@ impl AuditEntry {
     #[must_use]
     pub fn event(&self) -> Option<AuditEvent> {
         rmp_serde::from_slice(&self.event).ok()
+    }
+
+    /// Returns whether this is what was written beside the entry. Events of kinds that this version does not know can be asked, too.
+    #[must_use]
+    pub fn has(&self, payload: &AuditPayload) -> bool {
+        /// As much of an [`AuditEvent`] as counts here.
+        #[derive(Deserialize)]
+        struct Says {
+            payload: Option<[u8; 32]>,
+        }
+        let says = rmp_serde::from_slice(&self.event).ok().and_then(|Says { payload }| payload);
+        says == Some(payload.digest())
     }
 }
 

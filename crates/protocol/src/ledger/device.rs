@@ -10,6 +10,7 @@ use syncline_core::limits::SEEN_MS;
 use syncline_core::time::WallMs;
 
 use super::message::{Answer, Kept, OpResult, Refused, Write};
+use super::push::MutationHash;
 use super::{Acked, ContentHash, Ledger, Numbers, Resync, Section};
 
 /// What is known of one device.
@@ -32,6 +33,8 @@ pub(super) struct Device {
     pub(super) created: BTreeMap<EntityKey, u64>,
     /// The ids of entities that it names by temporary ones.
     pub(super) ids: BTreeMap<EntityKey, EntityId>,
+    /// The numbers of mutations.
+    pub(super) mutations: BTreeMap<MutationHash, u64>,
 }
 
 /// What a user says of a device.
@@ -215,7 +218,7 @@ mod tests {
                     }
                     Effect::Answer { answer, .. } => answered = Some(answer),
                     Effect::Moved { .. } | Effect::Ask { .. } => {}
-                    Effect::Merge { .. } | Effect::Refuse { .. } | Effect::Deleted { .. } => {
+                    Effect::Merge(_) | Effect::Refuse { .. } | Effect::Deleted { .. } => {
                         panic!("no type has documents here")
                     }
                 }

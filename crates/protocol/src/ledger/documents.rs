@@ -7,9 +7,11 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use syncline_core::clock::{Dot, ReplicaId};
 use syncline_core::entity::{
-    Change, ClaimedTime, EntityId, EntityKey, Life, Policy, ServerClock, Stamp, TypeName,
+    Action, ActorName, Change, ClaimedTime, EntityId, EntityKey, Life, Policy, ServerClock, Stamp, TypeName,
+    UserName,
 };
 use syncline_core::id::RoomName;
 use syncline_core::limits::MERGES_MAX;
@@ -25,6 +27,34 @@ pub struct Ticket(pub u64);
 /// An update that a room is to take in, counted from 1 since the ledger was loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MergeId(pub u64);
+
+/// That a room is about to store something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Touched {
+    /// What the room calls it.
+    pub ticket: Ticket,
+    /// The entity that the document is.
+    pub key: EntityKey,
+    /// The updates in it that the ledger has given to the room.
+    pub merges: Vec<MergeId>,
+    /// Whether there is anything else in it.
+    pub typed: bool,
+}
+
+/// An update for a room to take in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Merge {
+    /// What the ledger calls it.
+    pub merge: MergeId,
+    /// Whose op it is.
+    pub device: ActorName,
+    /// Their user.
+    pub user: Option<UserName>,
+    /// The entity that the document is.
+    pub key: EntityKey,
+    /// The update.
+    pub update: Bytes,
+}
 
 /// What became of an update that a room was to take in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,14 +99,9 @@ impl Merges {
 
 impl Ledger {
     /// A room stores what was written in it, with the next commit.
-    pub(super) fn touched(
-        &mut self,
-        now: WallMs,
-        ticket: Ticket,
-        key: &EntityKey,
-        merges: Vec<MergeId>,
-        typed: bool,
-    ) {
+    pub(super) fn touched(&mut self, now: WallMs, touched: Touched) {
+        let Touched { ticket, key, merges, typed } = touched;
+        let key = &key;
         let before = self.records.get(key);
         let (ver, is_deleted) =
             (before.map(|record| record.ver), before.is_some_and(|record| record.deleted));
@@ -112,7 +137,7 @@ impl Ledger {
 
     /// Has a room take in the update of an op.
     pub(super) fn merge(&mut self, actor: ReplicaId, op: PushOp) {
-        let syncline_core::entity::Action::Document(update) = op.action else { return };
+        let Action::Document(update) = op.action else { return };
         self.merges.last = self.merges.last.saturating_add(1);
         let merge = MergeId(self.merges.last);
         self.merges.open.insert(merge, actor);
@@ -120,7 +145,7 @@ impl Ledger {
         let binding = self.devices.get(&actor).and_then(|device| device.binding.as_ref());
         let user = binding.map(|binding| binding.user.clone());
         // It rests on nothing: what the room makes of it is not durable before the ledger's own commit is.
-        self.effects.push_back(Effect::Merge { merge, device, user, key: op.entity, update });
+        self.effects.push_back(Effect::Merge(Merge { merge, device, user, key: op.entity, update }));
     }
 
     pub(super) fn is_document(&self, key: &EntityKey) -> bool {

@@ -136,6 +136,7 @@ impl Ledger {
                 | Write::Filling(..)
                 | Write::Type(_)
                 | Write::Scope(..)
+                | Write::Mutation(..)
                 | Write::Named(..)
                 | Write::Comment(..)
                 | Write::Audit(..)

@@ -94,6 +94,9 @@ impl Ledger {
                 self.devices.entry(number).or_default().binding = Some(*binding);
             }
             Write::Type(ty) => self.restore_type(*ty)?,
+            Write::Mutation(actor, name, n) => {
+                self.devices.entry(actor).or_default().mutations.insert(name, n);
+            }
             Write::Scope(name, definition) => drop(self.scopes.insert(name, *definition)),
             Write::Named(actor, sent, id) => {
                 self.devices.entry(actor).or_default().ids.insert(sent, id);

@@ -200,6 +200,11 @@ impl Ledger {
         self.records.get(key)
     }
 
+    /// Returns the records and what is left of deleted ones, durable or not.
+    pub fn records(&self) -> impl Iterator<Item = (&EntityKey, &Record)> {
+        self.records.iter()
+    }
+
     /// Returns the conflicts, durable or not.
     pub fn conflicts(&self) -> impl Iterator<Item = (ConflictId, &Conflict)> {
         self.conflicts.iter().map(|(&id, conflict)| (id, conflict))
@@ -249,6 +254,15 @@ impl Ledger {
                 self.push(now.wall, request, &actor, clock, ops);
                 return None;
             }
+            Input::Mutate { request, actor, user, clock, mutations } => {
+                let admitted = self.admit(now.wall, &actor, &user);
+                let shadow = admitted.and_then(|()| actor.unnumbered().map_err(|_| Refused::TooLong));
+                match shadow {
+                    Ok(shadow) => self.mutate(now.wall, request, &shadow, clock, mutations),
+                    Err(refused) => return Some((request, Err(refused))),
+                }
+                return None;
+            }
             Input::Pull { request, actor, user, scopes } => {
                 let admitted = self.admit(now.wall, &actor, &user);
                 (request, admitted.and_then(|()| self.pull(now.wall, &actor, &scopes)))
@@ -284,8 +298,8 @@ impl Ledger {
                 (request, Ok(self.define_scope(name, definition)))
             }
             Input::Conflict { request, conflict, wish } => (request, Ok(self.wish(now.wall, conflict, wish))),
-            Input::Touched { ticket, key, merges, typed } => {
-                self.touched(now.wall, ticket, &key, merges, typed);
+            Input::Touched(touched) => {
+                self.touched(now.wall, touched);
                 return None;
             }
             Input::Merged { merge, outcome } => {

@@ -2,27 +2,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use syncline_core::clock::{Dot, HybridTime, ReplicaId, VectorClock};
-use syncline_core::entity::bucket::Bucket;
+use syncline_core::clock::{Dot, HybridTime, VectorClock};
 use syncline_core::entity::conflict::{Conflict, ConflictKind};
 use syncline_core::entity::{
     Action, ActorName, Claim, ClaimedTime, ClientClock, EntityId, EntityKey, EntityType, FieldName,
     FieldRule, Outcome, Record, RecordVersion, RefusalCode, Sequence, Stamp, Trace, TypeName, UserName,
     Value, Values,
 };
-use syncline_core::time::WallMs;
 
-use super::audit::{AuditEntry, AuditIndex, AuditPayload};
-use super::conflicts::{Comment, ConflictRefusal, ConflictWish};
-use super::documents::{MergeId, MergeOutcome, Ticket};
-use super::events::{DomainEvent, EventIndex, Heads};
-use super::filling::Filling;
+use super::conflicts::{ConflictRefusal, ConflictWish};
+use super::documents::{Merge, MergeId, MergeOutcome, Ticket, Touched};
 use super::scopes::{ScopeDefinition, ScopeError};
+pub use super::write::Write;
 use super::{
-    Ack, Acked, Binding, ContentHash, DeviceAbout, DeviceRefusal, Numbered, Numbers, NumbersError, PullScope,
-    Pulled, Reset, Resync, Section, TypeRefusal,
+    Ack, Acked, Binding, ContentHash, DeviceAbout, DeviceRefusal, Numbered, NumbersError, PullScope, Pulled,
+    Reset, Section, TypeRefusal,
 };
 
 /// A request, named by who drives the ledger.
@@ -52,6 +47,19 @@ pub enum Input {
         clock: ClientClock,
         /// Its ops.
         ops: Vec<PushOp>,
+    },
+    /// A device that numbers nothing sends mutations.
+    Mutate {
+        /// The request.
+        request: RequestId,
+        /// The device.
+        actor: ActorName,
+        /// Who has been authenticated.
+        user: UserName,
+        /// Its clock.
+        clock: ClientClock,
+        /// The mutations.
+        mutations: Vec<PushMutation>,
     },
     /// A device asks what has changed.
     Pull {
@@ -139,16 +147,7 @@ pub enum Input {
         verdict: Verdict,
     },
     /// The room of a document is about to store what has been written in it.
-    Touched {
-        /// What the room calls it.
-        ticket: Ticket,
-        /// The entity that the document is.
-        key: EntityKey,
-        /// The updates in it that the ledger has given to the room.
-        merges: Vec<MergeId>,
-        /// Whether there is anything else in it.
-        typed: bool,
-    },
+    Touched(Touched),
     /// An update that the ledger has given to a room is in none of its commits to come.
     Merged {
         /// The update.
@@ -220,6 +219,15 @@ pub struct PushOp {
     pub tx: Option<String>,
 }
 
+/// An op without a number of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PushMutation {
+    /// What the client calls it: the same mutation comes again under the same name.
+    pub name: String,
+    /// The op; its number does not count.
+    pub op: PushOp,
+}
+
 /// What the author of a pushed op had seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PushSeen {
@@ -243,18 +251,7 @@ pub enum Effect {
     },
     /// Have the room of a document take in an update, and hand in what becomes of it: [`Input::Touched`] with the commit that
     /// stores it, or [`Input::Merged`]. There is always one of them.
-    Merge {
-        /// What the ledger calls it.
-        merge: MergeId,
-        /// Whose op it is.
-        device: ActorName,
-        /// Their user.
-        user: Option<UserName>,
-        /// The entity that the document is.
-        key: EntityKey,
-        /// The update.
-        update: Bytes,
-    },
+    Merge(Merge),
     /// Tell a room that what it wanted to store is not stored: the entity was deleted.
     Refuse {
         /// What the room calls it.
@@ -365,6 +362,9 @@ pub enum Refused {
     /// For its device.
     #[error(transparent)]
     Device(#[from] DeviceRefusal),
+    /// For a name that is too long for the actor that stands for a device.
+    #[error("the name of a device that sends mutations has at most 122 bytes")]
+    TooLong,
     /// For a scope that holds types that are not known.
     #[error("the scope `{scope}` is not known")]
     UnknownScope {
@@ -483,55 +483,4 @@ pub struct Kept {
     pub result: OpResult,
     /// What it leaves for ops that come after it.
     pub trace: Trace,
-}
-
-/// One write of a batch. A later one of the same key replaces an earlier.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Write {
-    /// An actor has a number.
-    Actor(ReplicaId, ActorName),
-    /// The numbers of a device's ops.
-    Numbers(ReplicaId, Numbers),
-    /// A device has acknowledged.
-    Acked(ReplicaId, Box<Acked>),
-    /// An op has its result.
-    Result(Dot, Box<Kept>),
-    /// A record. Its entry in the index of the log goes with it, to its place.
-    Record(EntityKey, Box<Record>),
-    /// A conflict.
-    Conflict(ConflictId, Box<Conflict>),
-    /// What is known of a device.
-    Device(ReplicaId, Box<Binding>),
-    /// The buckets that a record is in besides that of its type; if there is none, nothing is kept.
-    Buckets(EntityKey, BTreeSet<Bucket>),
-    /// Where a record left a bucket; none if it has come back, and there is nothing more to keep.
-    Evicted(Bucket, EntityKey, Option<Sequence>),
-    /// That a device is to begin a scope again; none if it has.
-    Resync(ReplicaId, TypeName, Option<Resync>),
-    /// An op has its result, of which only this is left, or nothing. It replaces [`Result`](Self::Result) of the op.
-    Aged(Dot, Option<ContentHash>),
-    /// Where the log ended on a day; none if nobody asks any more.
-    Day(WallMs, Option<Sequence>),
-    /// A tombstone is forgotten: its [`Record`](Self::Record).
-    Purged(EntityKey),
-    /// Of what was deleted up to this place some is forgotten.
-    Floor(Sequence),
-    /// An entry of the audit. No ledger is loaded from it.
-    Audit(AuditIndex, Box<AuditEntry>),
-    /// What lies beside an entry of the audit; none if it was erased. No ledger is loaded from it.
-    AuditPayload(AuditIndex, Option<Box<AuditPayload>>),
-    /// An event for others. No ledger is loaded from it.
-    Event(EventIndex, Box<DomainEvent>),
-    /// The ends of the audit and of the outbox.
-    Heads(Heads),
-    /// By which templates the records of a type lie in buckets.
-    Filling(TypeName, Filling),
-    /// A type of entities.
-    Type(Box<EntityType>),
-    /// A scope that was defined.
-    Scope(TypeName, Box<ScopeDefinition>),
-    /// An entity that a device names by a temporary id has got its own.
-    Named(ReplicaId, EntityKey, EntityId),
-    /// What was said about a conflict, by its place from 0.
-    Comment(ConflictId, u64, Box<Comment>),
 }

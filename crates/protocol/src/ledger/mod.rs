@@ -36,12 +36,13 @@ pub mod stored;
 #[cfg(test)]
 mod tests;
 mod types;
+mod write;
 
 pub use ack::{Ack, Acked, AckedScope, Backlog};
 pub use conflicts::{Comment, ConflictRefusal, ConflictWish};
 pub use cursor::{Cursor, Reset, Resync};
 pub use device::{Binding, DeviceAbout, DeviceRefusal};
-pub use documents::{MergeId, MergeOutcome, Ticket, entity_of, room_of};
+pub use documents::{Merge, MergeId, MergeOutcome, Ticket, Touched, entity_of, room_of};
 pub use events::{DomainEvent, EventIndex, Happened, Heads};
 pub use filling::Filling;
 pub use load::LedgerLoadError;
@@ -49,10 +50,11 @@ pub use log::{Log, Page, Place};
 pub use machine::Ledger;
 pub use message::{
     Answer, AskId, Collision, ConflictId, Deferral, DeferralCode, Effect, Input, Kept, LedgerCommit,
-    OpResult, OpStatus, PushOp, PushSeen, RecordState, Refused, RequestId, Verdict, Write,
+    OpResult, OpStatus, PushMutation, PushOp, PushSeen, RecordState, Refused, RequestId, Verdict, Write,
 };
 pub use numbers::{ContentHash, Hole, Numbered, Numbers, NumbersError, Turn};
 pub use pull::{PullChange, PullScope, Pulled, PulledScope};
+pub use push::MutationHash;
 pub use scope::{Scope, Section, ShortHash};
 pub use scopes::{FollowError, ScopeDefinition, ScopeError};
 pub use settings::Settings;

@@ -10,6 +10,9 @@ use super::machine::Ledger;
 use super::message::{Answer, Write};
 use super::scope::{Scope, Section};
 
+/// The name of the scope of all types. A type or scope of this name has cursors of its own: they hold other buckets.
+const EVERYTHING: &str = "-";
+
 /// What a scope holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScopeDefinition {
@@ -98,6 +101,14 @@ impl Ledger {
             kind: kind.clone(),
         };
         Ok(Scope { name: name.clone(), sections: defined.types.iter().map(section).collect() })
+    }
+
+    /// Returns the scope of all types.
+    #[must_use]
+    pub fn everything(&self) -> Scope {
+        let whole = |kind: &TypeName| Section { bucket: Bucket::whole(kind), kind: kind.clone() };
+        let name = TypeName::new(EVERYTHING).expect("it is one of the characters");
+        Scope { name, sections: self.types.keys().map(whole).collect() }
     }
 
     /// Defines a scope, or changes one: then whoever follows it begins again.

@@ -132,7 +132,9 @@ impl Ledger {
         };
         let waits_for = |scope: &ScopeStatus| {
             let acked = device.acked.scopes.get(&scope.name);
-            scope.lag() > 0 && acked.is_none_or(|acked| is_long_ago(acked.at, LAGGING_MS))
+            // Whoever has acknowledged nothing has had time since it was bound.
+            let since = acked.map_or(binding.bound_at, |acked| acked.at);
+            scope.lag() > 0 && is_long_ago(since, LAGGING_MS)
         };
         if binding.revoked_at.is_some() || backlog.dead > 0 {
             Health::Blocked

@@ -20,6 +20,7 @@
 //! | 16, device u64, type, 0, temporary id, 0 | the id that an entity has got |
 //! | 17, conflict u64, place u64 | a comment |
 //! | 18, scope, 0 | what a scope holds |
+//! | 19, device u64, hash of 16 bytes | the number of a mutation |
 //! | 128, index u64 | an entry of the audit |
 //! | 129, index u64 | what lies beside it, and may be erased |
 //! | 130, index u64 | an event of the outbox |
@@ -37,6 +38,7 @@ use syncline_core::entity::{EntityId, EntityKey, EntityType, TypeForm, TypeName}
 use syncline_core::time::WallMs;
 
 use super::audit::AuditIndex;
+use super::push::MutationHash;
 use super::{ConflictId, ContentHash, EventIndex, Kept, Write};
 
 const ACTOR: u8 = 1;
@@ -51,12 +53,14 @@ const EVICTED: u8 = 9;
 const RESYNC: u8 = 10;
 const DAY: u8 = 11;
 const FLOOR: u8 = 12;
-const HEADS: u8 = 13;
+/// The name of the ends of the audit and of the outbox, which is one byte.
+pub const HEADS: u8 = 13;
 const FILLING: u8 = 14;
 const TYPE: u8 = 15;
 const NAMED: u8 = 16;
 const COMMENT: u8 = 17;
 const SCOPE: u8 = 18;
+const MUTATION: u8 = 19;
 /// The first byte of an entry of the audit.
 pub const AUDIT: u8 = 128;
 /// The first byte of what lies beside one.
@@ -68,6 +72,12 @@ pub const EVENT: u8 = 130;
 #[must_use]
 pub fn is_history(name: &[u8]) -> bool {
     name.first().is_some_and(|tag| *tag >= AUDIT)
+}
+
+/// Returns the name under which an event is stored. Those that come later have greater names.
+#[must_use]
+pub fn event_name(index: EventIndex) -> Vec<u8> {
+    of_number(EVENT, index.0)
 }
 
 /// What is stored of one thing.
@@ -139,9 +149,12 @@ impl Write {
             Self::AuditPayload(index, payload) => {
                 stored_if(of_number(AUDIT_PAYLOAD, index.0), payload.as_ref())
             }
-            Self::Event(index, event) => stored(of_number(EVENT, index.0), event),
+            Self::Event(index, event) => stored(event_name(*index), event),
             Self::Type(ty) => {
                 stored(with_text(vec![TYPE], ty.name.as_str()), &TypeForm::from(ty.as_ref().clone()))
+            }
+            Self::Mutation(actor, MutationHash(hash), n) => {
+                stored([&of_actor(MUTATION, *actor)[..], hash].concat(), n)
             }
             Self::Scope(scope, definition) => stored(with_text(vec![SCOPE], scope.as_str()), definition),
             Self::Named(device, key, id) => {
@@ -188,6 +201,12 @@ impl Write {
             }
             DAY => Self::Day(index().map(WallMs)?, Some(read(name, bytes)?)),
             TYPE => Self::Type(Box::new(ty(name, rest, bytes)?)),
+            MUTATION => {
+                let (actor, hash) = rest.split_at_checked(8).ok_or_else(unknown)?;
+                let actor = number(actor).map(ReplicaId).ok_or_else(unknown)?;
+                let hash = hash.try_into().map(MutationHash).map_err(|_| unknown())?;
+                Self::Mutation(actor, hash, read(name, bytes)?)
+            }
             SCOPE => Self::Scope(type_name(rest).ok_or_else(unknown)?, read(name, bytes)?),
             NAMED => {
                 let (device, key) = rest.split_at_checked(8).ok_or_else(unknown)?;

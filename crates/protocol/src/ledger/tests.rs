@@ -263,7 +263,7 @@ impl World {
                 }
                 Effect::Moved { head, .. } => prop_assert!(head <= self.disk.head()),
                 Effect::Ask { .. } => panic!("no type has a handler here"),
-                Effect::Merge { .. } | Effect::Refuse { .. } | Effect::Deleted { .. } => {
+                Effect::Merge(_) | Effect::Refuse { .. } | Effect::Deleted { .. } => {
                     panic!("no type has documents here")
                 }
                 Effect::Answer { request, answer } => {

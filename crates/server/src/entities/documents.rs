@@ -9,7 +9,7 @@ use syncline_core::{
     entity::{EntityKey, Policy},
     log::Author,
 };
-use syncline_protocol::ledger::{Effect, Input, Ledger, MergeOutcome, Ticket, Write, room_of};
+use syncline_protocol::ledger::{Input, Ledger, Merge, MergeOutcome, Ticket, Touched, Write, room_of};
 use syncline_store::{Batch, records};
 use tokio::sync::oneshot;
 
@@ -41,7 +41,7 @@ impl Rooms {
         self.tickets += 1;
         let ticket = Ticket(self.tickets);
         self.waiting.insert(ticket, (batch, stored));
-        (Input::Touched { ticket, key, merges, typed }, leases)
+        (Input::Touched(Touched { ticket, key, merges, typed }), leases)
     }
 
     /// Adds what these rooms store to a batch.
@@ -79,16 +79,19 @@ pub(crate) fn room_key(key: &EntityKey) -> RoomKey {
 }
 
 /// Where a tombstone is forgotten, its document is, too: an entity of that name would be another one, and begins without text.
-pub(super) fn forget(batch: &mut Batch, ledger: &Ledger, write: &Write) {
-    let Write::Purged(key) = write else { return };
-    if ledger.entity_type(&key.kind).is_some_and(|ty| ty.policy == Policy::Crdt) {
-        records::clear_name(batch, ONLY_TENANT, &room_of(key));
+pub(super) fn forget(batch: &mut Batch, ledger: &Ledger, writes: &[Write]) {
+    for write in writes {
+        if let Write::Purged(key) = write
+            && ledger.entity_type(&key.kind).is_some_and(|ty| ty.policy == Policy::Crdt)
+        {
+            records::clear_name(batch, ONLY_TENANT, &room_of(key));
+        }
     }
 }
 
 /// Has a room take in an update, beside the ledger: opening the room may ask the ledger something.
-pub(super) fn merge(epoch: &Arc<Epoch>, effect: Effect) {
-    let Effect::Merge { merge, device, user, key, update } = effect else { return };
+pub(super) fn merge(epoch: &Arc<Epoch>, wanted: Merge) {
+    let Merge { merge, device, user, key, update } = wanted;
     let task_epoch = Arc::clone(epoch);
     epoch.tasks.spawn(async move {
         let (done, outcome) = oneshot::channel();

@@ -6,11 +6,13 @@ use std::{
 };
 
 use syncline_core::entity::{ActorName, Actors, EntityKey, Epoch, TypeName};
-use syncline_protocol::ledger::{Answer, Input, Ledger, MergeId, MergeOutcome, RequestId, Section};
+use syncline_protocol::ledger::{
+    Answer, Input, Ledger, LedgerCommit, MergeId, MergeOutcome, RequestId, Section,
+};
 use syncline_store::Batch;
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
-use super::open::Secret;
+use super::kept::Secret;
 use crate::limits::REVOCATIONS_MAX;
 
 /// Reaches the task of a ledger.
@@ -20,6 +22,7 @@ pub(crate) struct LedgerHandle {
     key: Secret,
     epoch: Epoch,
     moved: broadcast::Sender<Moved>,
+    committed: watch::Receiver<LedgerCommit>,
     /// Devices that were shut out just now.
     revoked: broadcast::Sender<ActorName>,
     documents: Documents,
@@ -92,9 +95,11 @@ impl LedgerHandle {
         key: Secret,
         epoch: Epoch,
         moved: broadcast::Sender<Moved>,
+        committed: watch::Receiver<LedgerCommit>,
         documents: Documents,
     ) -> Self {
-        Self { inbox, key, epoch, moved, revoked: broadcast::Sender::new(REVOCATIONS_MAX), documents }
+        let revoked = broadcast::Sender::new(REVOCATIONS_MAX);
+        Self { inbox, key, epoch, moved, committed, revoked, documents }
     }
 
     /// Returns the key that cursors are signed with.
@@ -121,6 +126,11 @@ impl LedgerHandle {
     /// Returns where it is told what has changed from now on.
     pub(crate) fn moved(&self) -> broadcast::Receiver<Moved> {
         self.moved.subscribe()
+    }
+
+    /// Returns where the last commit is told that is durable. It is closed when the ledger ends.
+    pub(crate) fn committed(&self) -> watch::Receiver<LedgerCommit> {
+        self.committed.clone()
     }
 
     /// Returns whether the entities of a type are documents.

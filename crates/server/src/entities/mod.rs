@@ -3,11 +3,15 @@
 //! * [`LedgerHandle`]: how a request gets to the ledger, and its answer back;
 //! * `task`: one task, which commits what the machine gathers, one batch after another;
 //! * `documents`: what it has to do with the rooms of those entities that are documents;
-//! * `open`: the ledger as the store has it.
+//! * `kept`, `open`: the ledger as the store has it;
+//! * [`OfflineLedger`]: the same in a data folder that no server has open, for commands; `history`: its audit.
 
 mod documents;
 mod handle;
+mod history;
 mod http;
+mod kept;
+mod offline;
 mod open;
 mod task;
 
@@ -16,4 +20,9 @@ pub(crate) use self::{
     handle::{Answered, LedgerDown, LedgerHandle, Moved, Stored, Touch},
     http::routes,
     open::{OpenError, open},
+};
+pub use self::{
+    history::{Audit, AuditError, AuditReport, Audited, verify_audit},
+    kept::KeptError,
+    offline::{OfflineError, OfflineLedger, RenewError, Renewed, renew_epoch},
 };

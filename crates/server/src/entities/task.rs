@@ -10,16 +10,16 @@ use syncline_protocol::{
     CloseReason,
     ledger::{Answer, Effect, Input, Ledger, LedgerCommit, RequestId, Ticket, Verdict, Write},
 };
-use syncline_store::{Batch, RecordTooLong, records::ledger::LedgerShelf};
+use syncline_store::records::ledger::LedgerShelf;
 use tokio::{
-    sync::{broadcast, mpsc, oneshot},
+    sync::{broadcast, mpsc, oneshot, watch},
     time::{Duration, interval},
 };
 
 use super::{
     documents::{self, Rooms},
     handle::{Answered, Documents, Found, Moved, ToLedger},
-    open::Secret,
+    kept::{Secret, batch_of},
 };
 use crate::{
     epoch::Epoch,
@@ -43,6 +43,7 @@ pub(super) struct LedgerTask {
     committing: Option<LedgerCommit>,
     commit: Work<Result<(), StoreDown>>,
     moved: broadcast::Sender<Moved>,
+    durable: watch::Sender<LedgerCommit>,
     rooms: Rooms,
     documents: Documents,
 }
@@ -64,6 +65,7 @@ impl LedgerTask {
         documents::note(&documents, &machine);
         Self {
             moved: broadcast::Sender::new(MOVES_MAX),
+            durable: watch::Sender::default(),
             epoch,
             machine,
             shelf,
@@ -87,6 +89,11 @@ impl LedgerTask {
     /// Returns where it is told what has changed.
     pub(super) fn moved(&self) -> broadcast::Sender<Moved> {
         self.moved.clone()
+    }
+
+    /// Returns where the last commit is told that is durable.
+    pub(super) fn durable(&self) -> watch::Receiver<LedgerCommit> {
+        self.durable.subscribe()
     }
 
     /// Serves until the epoch ends: what was taken in by then is stored and answered.
@@ -165,6 +172,7 @@ impl LedgerTask {
         committed.map_err(|_| Down)?;
         self.rooms.stored();
         self.handle(Input::Committed(commit))?;
+        self.durable.send_replace(commit);
         self.let_out();
         Ok(())
     }
@@ -174,7 +182,7 @@ impl LedgerTask {
         while let Some(effect) = self.machine.poll_effect() {
             match effect {
                 Effect::Commit { commit, batch, rooms } => self.begin(commit, &batch, &rooms)?,
-                merge @ Effect::Merge { .. } => documents::merge(&self.epoch, merge),
+                Effect::Merge(wanted) => documents::merge(&self.epoch, wanted),
                 Effect::Refuse { ticket } => self.rooms.refuse(ticket),
                 Effect::Deleted { key } => documents::close(&self.epoch, &key),
                 Effect::Moved { sections, .. } => {
@@ -202,28 +210,16 @@ impl LedgerTask {
     }
 
     fn begin(&mut self, commit: LedgerCommit, writes: &[Write], rooms: &[Ticket]) -> Result<(), Down> {
-        let mut batch = self.batch(writes).map_err(|error| {
+        let mut batch = batch_of(&mut self.shelf, writes).map_err(|error| {
             tracing::error!(%error, "the ledger wrote something that is too long to be stored");
             self.epoch.halt.set(CloseReason::Internal);
             Down
         })?;
+        documents::forget(&mut batch, &self.machine, writes);
         self.rooms.store(&mut batch, rooms);
         self.committing = Some(commit);
         self.commit.start(self.epoch.storage.commit(batch));
         Ok(())
-    }
-
-    fn batch(&mut self, writes: &[Write]) -> Result<Batch, RecordTooLong> {
-        let mut batch = Batch::new();
-        for write in writes {
-            let stored = write.to_stored();
-            match &stored.bytes {
-                Some(bytes) => self.shelf.put(&mut batch, &stored.name, bytes)?,
-                None => self.shelf.delete(&mut batch, &stored.name),
-            }
-            documents::forget(&mut batch, &self.machine, write);
-        }
-        Ok(batch)
     }
 
     /// Actors are added and never change.

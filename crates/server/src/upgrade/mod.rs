@@ -31,8 +31,6 @@ use crate::{
     shared::{ONLY_TENANT, Shared},
 };
 
-/// Without an authentication configuration everyone belongs to this tenant.
-
 /// Upgrades `/yjs/{room}` to a WebSocket that speaks the y-websocket protocol.
 pub(crate) async fn yjs(State(shared): State<Arc<Shared>>, mut request: Request) -> Response {
     let answer = match yjs_document(&request) {

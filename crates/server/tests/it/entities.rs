@@ -1,5 +1,7 @@
 //! `/sync/v1` over HTTP, by a plain client.
 
+mod events;
+
 use std::net::SocketAddr;
 
 use serde_json::{Value, json};
@@ -298,6 +300,64 @@ async fn one_request_does_three() {
         assert_eq!(answer["applied"][0]["n"], "1");
         assert_eq!(answer["pull"]["scopes"][0]["changes"][0]["id"], "a");
         assert_eq!(answer["checkpoint"], answer["pull"]["scopes"][0]["cursor"]);
+        server.shutdown().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_client_without_numbers_syncs_everything() {
+    within(async {
+        let disk = Disk::new();
+        let server = serve(&disk).await;
+        let ann = Caller::of(&server, "ann");
+        ann.bind("phone").await;
+        let mutation = |temp: &str, id: &str, operation: &str, payload: Value| {
+            json!({ "temp_id": temp, "entity_id": id, "type": "note", "operation": operation, "payload": payload })
+        };
+        let reconcile = async |last: &Value, mutations: Vec<Value>| {
+            let body = json!({ "device_id": "phone", "last_ack_version": last, "mutations": mutations });
+            ann.ok("POST /sync/v1/reconcile", body).await
+        };
+        let create = mutation("m1", "a", "create", json!({ "text": "x" }));
+        let wrong = mutation("m2", "no id", "create", json!({}));
+        let first = reconcile(&json!(0), vec![create.clone(), wrong, create.clone()]).await;
+        let told = |answer: &Value, group: &str| {
+            let told = answer[group].as_array().expect("a list").iter();
+            told.map(|told| format!("{} {}", told["temp_id"], told["status"])).collect::<Vec<_>>()
+        };
+        assert_eq!(told(&first, "applied"), [r#""m1" "applied""#, r#""m1" "applied""#]);
+        assert_eq!(told(&first, "rejected"), [r#""m2" "rejected""#]);
+        assert_eq!(first["changes"][0]["data"], json!({ "text": "x" }));
+        // The answer was lost: the same again, and something new in front of it.
+        let update = mutation("m3", "a", "update", json!({ "text": "y" }));
+        let second = reconcile(&json!("0"), vec![update, create]).await;
+        assert_eq!(told(&second, "applied"), [r#""m3" "applied""#, r#""m1" "duplicate""#]);
+        assert_eq!(second["changes"][0]["ver"], "2");
+        let third = reconcile(&second["checkpoint"], Vec::new()).await;
+        assert_eq!((&third["changes"], &third["has_more"]), (&json!([]), &json!(false)));
+        // The queue of the device itself has not moved.
+        assert_eq!(ann.push("phone", 1, &[set("note", "b", "create", json!({}))]).await, ["applied"]);
+        server.shutdown().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn answers_are_compressed_for_who_takes_that() {
+    within(async {
+        let disk = Disk::new();
+        let server = serve(&disk).await;
+        let addr = server.addr();
+        let ask = |encoding: &str| {
+            format!(
+                "GET /sync/v1/openapi.json HTTP/1.1\r\nHost: {addr}\r\nAccept-Encoding: {encoding}\r\n\r\n"
+            )
+        };
+        let (status, head) = raw::head(addr, &ask("gzip")).await;
+        assert!(status == 200 && head.contains("content-encoding: gzip"), "{head}");
+        let (status, head) = raw::head(addr, &ask("identity")).await;
+        assert!(status == 200 && !head.contains("content-encoding"), "{head}");
         server.shutdown().await;
     })
     .await;

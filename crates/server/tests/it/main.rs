@@ -10,6 +10,7 @@ mod entities;
 mod hocuspocus;
 mod http;
 mod loading;
+mod offline;
 mod rooms;
 mod shutdown;
 mod store_failure;

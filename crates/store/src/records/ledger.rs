@@ -109,7 +109,18 @@ pub fn page(
     after: Option<&[u8]>,
     limit: usize,
 ) -> Result<Vec<(Vec<u8>, Bytes)>, LedgerReadError> {
-    Things::after(store, tenant, prefix, after).take(limit).collect()
+    things(store, tenant, prefix, after).take(limit).collect()
+}
+
+/// Returns what the ledger of `tenant` keeps under names that begin with `prefix` and come after `after`, one by one: it holds
+/// one thing at a time, however many there are. Behind an error nothing is promised.
+pub fn things<'a>(
+    store: &'a dyn Store,
+    tenant: TenantId,
+    prefix: &[u8],
+    after: Option<&[u8]>,
+) -> impl Iterator<Item = Result<(Vec<u8>, Bytes), LedgerReadError>> + use<'a> {
+    Things::after(store, tenant, prefix, after)
 }
 
 struct Things<'a> {

@@ -5,7 +5,6 @@ use std::{
     io::{self, Read, Write},
     path::PathBuf,
     process::ExitCode,
-    time::{SystemTime, UNIX_EPOCH},
 };
 
 use clap::{Args, Subcommand};
@@ -26,7 +25,7 @@ use syncline::{
     },
 };
 
-use super::{Outcome, folder, settings::DataArgs};
+use super::{Outcome, at, folder, settings::DataArgs, wall_now};
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
@@ -236,15 +235,6 @@ fn read(path: &PathBuf) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sy
         return Err(DocError::TooLong.into());
     }
     Ok(bytes)
-}
-
-fn at(path: &std::path::Path, error: &io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
-}
-
-fn wall_now() -> WallMs {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    WallMs(u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX))
 }
 
 impl From<ReadError> for DocError {

@@ -1,16 +1,32 @@
 //! What can be asked of the command, and who does it.
 
+mod audit;
+mod conflicts;
+mod devices;
 mod doc;
+mod epoch;
 mod folder;
 mod logging;
 mod serve;
 mod settings;
+mod table;
+mod types;
 
-use std::{error::Error, process::ExitCode};
+use std::{
+    error::Error,
+    io,
+    path::Path,
+    process::ExitCode,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use clap::{Parser, Subcommand};
+use syncline::core::time::WallMs;
 
-use self::{doc::DocCommand, settings::DataArgs};
+use self::{
+    audit::AuditCommand, conflicts::ConflictsCommand, devices::DevicesCommand, doc::DocCommand,
+    epoch::EpochCommand, settings::DataArgs, types::TypesArgs,
+};
 
 /// What a command comes to. Errors are printed with their causes, and make the exit code 1.
 type Outcome = Result<ExitCode, Box<dyn Error + Send + Sync>>;
@@ -38,6 +54,21 @@ enum Task {
     /// Lists, shows, exports and imports documents of a data folder that no server has open.
     #[command(subcommand, arg_required_else_help = true, after_help = doc::EXAMPLES)]
     Doc(DocCommand),
+    /// Lists, shows and settles conflicts of entities in a data folder that no server has open.
+    #[command(subcommand, arg_required_else_help = true, after_help = conflicts::EXAMPLES)]
+    Conflicts(ConflictsCommand),
+    /// Lists and revokes devices in a data folder that no server has open.
+    #[command(subcommand, arg_required_else_help = true, after_help = devices::EXAMPLES)]
+    Devices(DevicesCommand),
+    /// Lists and shows types of entities in a data folder that no server has open.
+    #[command(after_help = types::EXAMPLES)]
+    Types(TypesArgs),
+    /// Checks and exports what has happened to entities in a data folder that no server has open.
+    #[command(subcommand, arg_required_else_help = true, after_help = audit::EXAMPLES)]
+    Audit(AuditCommand),
+    /// Has clients of entities begin again, after a data folder was restored from a backup.
+    #[command(subcommand, arg_required_else_help = true, after_help = epoch::EXAMPLES)]
+    Epoch(EpochCommand),
     /// Checks every record of a data folder that no server has open; exit code 1 if anything is damaged.
     #[command(after_help = "Example:\n  syncline verify --data-dir /var/lib/syncline")]
     Verify(DataArgs),
@@ -52,10 +83,25 @@ impl Command {
         match self.task {
             Task::Serve(args) => serve::run(*args),
             Task::Doc(command) => command.run(),
+            Task::Conflicts(command) => command.run(),
+            Task::Devices(command) => command.run(),
+            Task::Types(args) => args.run(),
+            Task::Audit(command) => command.run(),
+            Task::Epoch(command) => command.run(),
             Task::Verify(data) => folder::verify(&data),
             Task::Vacuum(data) => folder::vacuum(&data),
         }
     }
+}
+
+/// Says which file an error is about.
+fn at(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+}
+
+fn wall_now() -> WallMs {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    WallMs(u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ const CONFIG_FILE: &str = "syncline.toml";
 /// Settings of every command that opens a data folder.
 #[derive(Debug, Default, Args)]
 pub(crate) struct DataArgs {
-    /// Folder that holds the documents [default: syncline-data]
+    /// Folder that holds documents and entities [default: syncline-data]
     #[arg(long, env = "SYNCLINE_DATA_DIR", value_name = "DIR")]
     data_dir: Option<PathBuf>,
     /// File of settings in TOML [default: syncline.toml, if it exists]

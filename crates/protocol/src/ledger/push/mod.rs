@@ -8,6 +8,7 @@
 mod asked;
 mod links;
 mod merged;
+mod mutations;
 mod perform;
 mod temporary;
 mod view;
@@ -16,6 +17,7 @@ use std::collections::BTreeMap;
 
 use asked::Asked;
 pub(super) use asked::Asks;
+pub use mutations::MutationHash;
 pub(super) use perform::Decided;
 use syncline_core::clock::{Dot, ReplicaId};
 use syncline_core::entity::{ActorName, ClientClock, Decision, Outcome, RefusalCode, ServerClock};
@@ -34,6 +36,8 @@ pub(super) struct Push {
     request: RequestId,
     shift_ms: i64,
     ops: Vec<PushOp>,
+    /// The names of the ops, if they are mutations.
+    names: Vec<MutationHash>,
     /// What is to be done with each op; empty before the first is looked at.
     turns: Vec<Turn>,
     /// What became of the ops so far.
@@ -61,12 +65,24 @@ impl Ledger {
         clock: ClientClock,
         ops: Vec<PushOp>,
     ) {
+        self.enqueue(now, request, name, clock, ops, Vec::new());
+    }
+
+    fn enqueue(
+        &mut self,
+        now: WallMs,
+        request: RequestId,
+        name: &ActorName,
+        clock: ClientClock,
+        ops: Vec<PushOp>,
+        names: Vec<MutationHash>,
+    ) {
         let actor = self.number(name);
         self.devices.entry(actor).or_default();
         let shift_ms = ServerClock { now, hlc: self.hlc }.shift_ms(clock);
         let (turns, statuses, asked) = Default::default();
         let queue = self.pushes.entry(actor).or_default();
-        queue.push_back(Push { request, shift_ms, ops, turns, statuses, asked, merged: None });
+        queue.push_back(Push { request, shift_ms, ops, names, turns, statuses, asked, merged: None });
         if queue.len() == 1 {
             self.advance(now, actor);
         }
@@ -86,10 +102,19 @@ impl Ledger {
         let arrival = Arrival { now, shift_ms: push.shift_ms };
         let taken = self.take(arrival, actor, push.unit(), &push.asked, Some(MergeOutcome::Taken));
         if let Taken::Statuses(statuses) = taken {
-            push.statuses.extend(statuses);
-            self.renumbered.insert(actor);
+            self.note_taken(actor, &mut push, statuses);
         }
         self.pushes.entry(actor).or_default().push_front(push);
+    }
+
+    /// Keeps what became of the ops whose turn it was.
+    fn note_taken(&mut self, actor: ReplicaId, push: &mut Push, statuses: Vec<OpStatus>) {
+        let taken = push.statuses.len()..push.statuses.len() + statuses.len();
+        let names = push.names.get(taken.clone()).unwrap_or_default();
+        self.note_mutations(actor, names, &push.ops[taken]);
+        push.statuses.extend(statuses);
+        push.merged = None;
+        self.renumbered.insert(actor);
     }
 
     /// Takes what a device has pushed, until a handler has to judge an op or a room has to take one in.
@@ -109,6 +134,9 @@ impl Ledger {
     /// Returns the answer if the push is done.
     fn go_on(&mut self, now: WallMs, actor: ReplicaId, push: &mut Push) -> Option<Answer> {
         if push.turns.is_empty() {
+            if !push.names.is_empty() {
+                self.number_mutations(actor, push);
+            }
             let device = &self.devices[&actor];
             let numbered: Vec<Numbered> = push.ops.iter().map(|op| op.numbered).collect();
             match device.numbers.turns(&numbered, |n| device.hash(n)) {
@@ -126,9 +154,7 @@ impl Ledger {
                 }
                 Turn::New | Turn::Again => match self.take(arrival, actor, unit, &push.asked, push.merged) {
                     Taken::Statuses(statuses) => {
-                        push.statuses.extend(statuses);
-                        push.merged = None;
-                        self.renumbered.insert(actor);
+                        self.note_taken(actor, push, statuses);
                         self.seal_if_full();
                     }
                     Taken::Asks(question) => {

@@ -2,7 +2,7 @@
 
 use syncline_core::clock::Dot;
 use syncline_core::entity::conflict::{Conflict, Draft};
-use syncline_core::entity::{Decision, EntityKey, EntityType, Outcome, Record, Stamp, Trace};
+use syncline_core::entity::{Decision, EntityKey, EntityType, Outcome, Record, Stamp, Trace, relate};
 use syncline_core::time::WallMs;
 
 use crate::ledger::ContentHash;
@@ -37,6 +37,8 @@ impl Ledger {
         let Decided { hash, schema_v, sent, key, creates, trace, decision, detail, settles } = decided;
         let dot = trace.dot;
         self.hlc = self.hlc.max(trace.hlc);
+        // Where others have written since, its author cannot tell by the op alone what the record is now.
+        let is_late = relate(&trace.context, self.records.get(&key)).is_stale();
         let superseded_by = (decision.outcome == Outcome::Superseded).then(|| self.winner(&key, &decision));
         if let Some(change) = &decision.change {
             let mut record = change.applied_to(self.records.get(&key));
@@ -48,7 +50,7 @@ impl Ledger {
         }
         let conflict = self.note_conflict(now, &key, decision.conflict).or(settles);
         let record = self.records.get(&key);
-        let is_as_meant = decision.outcome == Outcome::Applied;
+        let is_as_meant = decision.outcome == Outcome::Applied && !is_late;
         let result = OpResult {
             n: dot.counter,
             entity: key,

@@ -107,7 +107,7 @@ impl Server {
                 }
                 Effect::Answer { answer, .. } => answered = Some(answer),
                 Effect::Moved { .. } | Effect::Ask { .. } => {}
-                Effect::Merge { .. } | Effect::Refuse { .. } | Effect::Deleted { .. } => {
+                Effect::Merge(_) | Effect::Refuse { .. } | Effect::Deleted { .. } => {
                     panic!("no type has documents here")
                 }
             }

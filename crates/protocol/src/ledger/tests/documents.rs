@@ -221,7 +221,7 @@ impl World {
         let merges = gathered.iter().filter_map(|(_, merge)| *merge).collect();
         let numbers = gathered.into_iter().map(|(number, _)| number).collect();
         self.tickets.insert(ticket, (key.clone(), numbers));
-        self.handle(Input::Touched { ticket, key: key.clone(), merges, typed })
+        self.handle(Input::Touched(Touched { ticket, key: key.clone(), merges, typed }))
     }
 
     /// A room ends and forgets what it has not handed over.
@@ -265,7 +265,7 @@ impl World {
         while let Some(effect) = self.ledger.poll_effect() {
             match effect {
                 Effect::Commit { commit, batch, rooms } => self.under_way = Some((commit, batch, rooms)),
-                Effect::Merge { merge, key, update, .. } => {
+                Effect::Merge(Merge { merge, key, update, .. }) => {
                     self.waiting.push((merge, key, number_of(&update)))
                 }
                 Effect::Refuse { ticket } => {

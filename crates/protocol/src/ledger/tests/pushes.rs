@@ -1,6 +1,6 @@
 //! What a push is told.
 
-use syncline_core::entity::FieldRule;
+use syncline_core::entity::{Claim, FieldRule, RecordVersion};
 
 use super::support::*;
 use super::*;
@@ -45,6 +45,25 @@ fn a_result_says_what_became_of_the_op() {
     let by = result(&told[0]).superseded_by.expect("a write has won");
     let record = bench.ledger.record(&entity("first/a")).expect("it was created");
     assert_eq!(by, record.stamp());
+}
+
+/// An author who adds its own op to what it had would have something else than the record, under the record's version.
+#[test]
+fn a_late_op_that_is_applied_says_what_the_record_is() {
+    let mut bench = bench();
+    bench.push("d1", &[create(1, "text/a", &[("a", 1.into()), ("b", 1.into())])]);
+    let seen = PushSeen::Record(Claim { ver: Some(RecordVersion(1)), ..Claim::default() });
+    let told = bench.push("d2", &[PushOp { seen, ..update(1, "text/a", &[("b", 2.into())]) }]);
+    assert_eq!(
+        (word(&told[0]), &result(&told[0]).data),
+        ("applied", &None),
+        "it had seen the record as it was"
+    );
+    let told = bench.push("d1", &[after(1, update(2, "text/a", &[("a", 2.into())]))]);
+    let both = values(&[("a", 2.into()), ("b", 2.into())]);
+    assert_eq!((word(&told[0]), &result(&told[0]).data), ("applied", &Some(both.clone())));
+    let told = bench.push("d3", &[create(1, "text/a", &[("a", 2.into()), ("b", 2.into())])]);
+    assert_eq!((word(&told[0]), &result(&told[0]).data), ("applied", &Some(both)));
 }
 
 #[test]
@@ -101,7 +120,7 @@ fn a_long_push_is_committed_in_parts() {
             Effect::Answer { .. } => assert_eq!(high, 2_000),
             Effect::Moved { .. } => {}
             Effect::Ask { .. } => panic!("no type has a handler here"),
-            Effect::Merge { .. } | Effect::Refuse { .. } | Effect::Deleted { .. } => {
+            Effect::Merge(_) | Effect::Refuse { .. } | Effect::Deleted { .. } => {
                 panic!("no type has documents here")
             }
         }

@@ -331,7 +331,7 @@ impl World {
             match effect {
                 Effect::Commit { commit, batch, .. } => self.under_way = Some((commit, batch)),
                 Effect::Ask { .. } => panic!("no type has a handler here"),
-                Effect::Merge { .. } | Effect::Refuse { .. } | Effect::Deleted { .. } => {
+                Effect::Merge(_) | Effect::Refuse { .. } | Effect::Deleted { .. } => {
                     panic!("no type has documents here")
                 }
                 Effect::Moved { sections, .. } => {

@@ -60,7 +60,7 @@ impl Bench {
                     self.ledger.handle(now, Input::Committed(commit));
                 }
                 Effect::Moved { .. } => {}
-                Effect::Merge { merge, key, .. } => self.merges.push((merge, key)),
+                Effect::Merge(Merge { merge, key, .. }) => self.merges.push((merge, key)),
                 Effect::Refuse { ticket } => self.refused.push(ticket),
                 Effect::Deleted { key } => self.deleted.push(key),
                 Effect::Answer { request, answer } => drop(self.answers.insert(request, answer)),

@@ -309,7 +309,7 @@ impl Whole {
                 }
                 Effect::Moved { .. } => {}
                 Effect::Ask { ask, .. } => self.asks.push(ask),
-                Effect::Merge { .. } | Effect::Refuse { .. } | Effect::Deleted { .. } => {
+                Effect::Merge(_) | Effect::Refuse { .. } | Effect::Deleted { .. } => {
                     panic!("no type has documents here")
                 }
                 Effect::Answer { request, answer } => {

@@ -67,6 +67,18 @@ pub fn unresolved_body(
     })
 }
 
+/// Returns what someone wanted of a record, as an object.
+#[must_use]
+pub fn wish_text(action: &Action) -> String {
+    document(|o| wish(o, action))
+}
+
+/// Returns values of fields as an object, `null` for those that are absent.
+#[must_use]
+pub fn fields_text(values: &BTreeMap<FieldName, Option<Value>>) -> String {
+    document(|o| fields(o, values))
+}
+
 pub(super) fn write(o: &mut Object<'_>, id: ConflictId, conflict: &Conflict, actors: &Actors) {
     let draft = conflict.draft();
     o.text("conflict_id", &conflict_name(id));
@@ -78,8 +90,8 @@ pub(super) fn write(o: &mut Object<'_>, id: ConflictId, conflict: &Conflict, act
     o.text("policy", words::policy(conflict.policy()));
     o.time("detected_at", conflict.detected_at());
     o.list("fields", &draft.fields, |out, field| string(out, field.as_str()));
-    optional_values(o, "base", &draft.base);
-    optional_values(o, "server", &draft.standing);
+    o.object("base", |o| fields(o, &draft.base));
+    o.object("server", |o| fields(o, &draft.standing));
     o.objects("candidates", conflict.candidates(), |o, it| candidate(o, it, actors));
     o.count("candidates_beyond", conflict.candidates_beyond());
     match conflict.assignee() {
@@ -150,10 +162,8 @@ fn wish(o: &mut Object<'_>, action: &Action) {
 }
 
 /// Writes values of fields, `null` for those that are absent.
-fn optional_values(o: &mut Object<'_>, member: &str, values: &BTreeMap<FieldName, Option<Value>>) {
-    o.object(member, |o| {
-        for (field, it) in values {
-            value(o.key(field.as_str()), it.as_ref().unwrap_or(&Value::Null));
-        }
-    });
+pub(super) fn fields(o: &mut Object<'_>, values: &BTreeMap<FieldName, Option<Value>>) {
+    for (field, it) in values {
+        value(o.key(field.as_str()), it.as_ref().unwrap_or(&Value::Null));
+    }
 }

@@ -11,9 +11,11 @@
 //! * no member of an op that its author meant to write is dropped without a fault.
 
 mod answer;
+mod audit;
 mod code;
 mod conflict;
 mod device;
+mod events;
 mod fault;
 mod hash;
 mod json;
@@ -37,9 +39,11 @@ mod write;
 
 pub use crate::ledger::Backlog;
 pub use answer::{Acknowledged, Change, EvictReason, Pulled, Pushed, ScopePage, UpgradeHint};
+pub use audit::audit_line;
 pub use code::{Code, Retry};
-pub use conflict::{conflict_body, conflicts_body, resolved_body, unresolved_body};
+pub use conflict::{conflict_body, conflicts_body, fields_text, resolved_body, unresolved_body, wish_text};
 pub use device::{DeviceRequest, ScopeRequest};
+pub use events::event_body;
 pub use fault::{FaultReason, OpFault};
 pub use json::JsonError;
 pub use live::LiveEvent;
@@ -57,4 +61,4 @@ pub use status::{
 };
 pub use time::{format as time_text, parse as time_of};
 pub use token::{CursorError, CursorKey, CursorOwner};
-pub use words::state as conflict_state_text;
+pub use words::{policy as policy_text, state as conflict_state_text};

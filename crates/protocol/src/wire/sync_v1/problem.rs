@@ -173,6 +173,7 @@ impl From<&Refused> for Problem {
             Refused::Device(DeviceRefusal::Revoked) => Code::DeviceRevoked,
             Refused::Device(DeviceRefusal::Mismatch) => Code::DeviceMismatch,
             Refused::UnknownScope { .. } => Code::UnknownScope,
+            Refused::TooLong => Code::ValidationFailed,
         };
         Self::new(code).because(refused)
     }

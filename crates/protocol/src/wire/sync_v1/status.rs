@@ -1,11 +1,11 @@
 //! Answers about devices, types and scopes.
 
-use syncline_core::entity::{EntityKey, RecordVersion, Sequence};
+use syncline_core::entity::{ActorName, EntityKey, RecordVersion, Sequence};
 use syncline_core::time::WallMs;
 
 use super::device::ScopeRequest;
 use super::write::{Object, document, string};
-use crate::ledger::{Backlog, Health};
+use crate::ledger::{Backlog, Binding, DeviceStatus, Health};
 
 /// A device as clients see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,7 +97,30 @@ impl StatusAnswer<'_> {
     }
 }
 
-impl DeviceView<'_> {
+impl<'a> DeviceView<'a> {
+    /// Returns what is told of a device that keeps up in some way.
+    #[must_use]
+    pub fn of(device: &'a DeviceStatus) -> Self {
+        let bound = Self::bound(&device.name, &device.binding);
+        Self { backlog: Some(device.backlog), health: device.health, ..bound }
+    }
+
+    /// Returns what is told of a device of which only the bond is known.
+    #[must_use]
+    pub fn bound(name: &'a ActorName, binding: &'a Binding) -> Self {
+        Self {
+            id: name.as_str(),
+            user: binding.user.as_str(),
+            name: binding.about.name.as_deref(),
+            app: binding.about.app.as_deref(),
+            bound_at: binding.bound_at,
+            revoked_at: binding.revoked_at,
+            last_seen: Some(binding.seen_at),
+            backlog: None,
+            health: if binding.revoked_at.is_some() { Health::Blocked } else { Health::Healthy },
+        }
+    }
+
     /// Returns the body of the answer to a registration.
     #[must_use]
     pub fn bound_body(&self) -> String {

@@ -3,7 +3,9 @@
 use syncline_core::entity::conflict::{ConflictState, Method, Origin};
 use syncline_core::entity::{FieldRule, Policy};
 
-pub(super) const fn policy(policy: Policy) -> &'static str {
+/// Returns the word for a policy.
+#[must_use]
+pub const fn policy(policy: Policy) -> &'static str {
     match policy {
         Policy::AppendOnly => "append_only",
         Policy::Lww => "lww",

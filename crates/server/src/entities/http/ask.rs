@@ -13,6 +13,7 @@ use syncline_protocol::{
     ledger::{Answer, Input, Ledger, RequestId},
     wire::sync_v1::{Code, Problem},
 };
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::refusal::Refusal;
 use crate::{
@@ -86,6 +87,13 @@ impl Asked {
         look: impl FnOnce(&Ledger) -> T + Send + 'static,
     ) -> Result<T, Refusal> {
         Ok(self.ledger.look(look).await?)
+    }
+
+    /// Takes the place of a stream among those that may be open.
+    pub(super) fn live_place(&self) -> Result<OwnedSemaphorePermit, Refusal> {
+        let place = Arc::clone(&self.shared.live).try_acquire_owned();
+        let full = Problem { retry_after_ms: Some(1_000), ..Problem::new(Code::RateLimited) };
+        place.map_err(|_| full.into())
     }
 
     pub(super) fn now(&self) -> WallMs {

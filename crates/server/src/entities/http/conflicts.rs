@@ -32,9 +32,9 @@ pub(super) async fn list(
     wanted: Result<Query<Wanted>, QueryRejection>,
 ) -> Result<Response, Refusal> {
     let Query(wanted) = wanted?;
-    let unknown =
-        || Problem::new(Code::MalformedRequest).because("the cursor is not one of a list of conflicts");
-    let after = wanted.cursor.as_deref().map(|word| conflict_id(word).ok_or_else(unknown)).transpose()?;
+    let unknown = "the cursor is not one of a list of conflicts";
+    let after = wanted.cursor.as_deref().map(|word| conflict_id(word).ok_or(unknown)).transpose();
+    let after = after.map_err(|why| Problem::new(Code::MalformedRequest).because(why))?;
     let body = asked.look(move |ledger| {
         let rest = ledger.conflicts().filter(|(id, _)| after.is_none_or(|after| *id > after));
         let mut found: Vec<_> =

@@ -9,8 +9,8 @@ use syncline_protocol::{
 use super::refusal::Refusal;
 use crate::entities::LedgerHandle;
 
-/// The tenant of everyone, as cursors name it.
-const TENANT: &str = "default";
+/// The tenant of everyone, as cursors and events name it.
+pub(super) const TENANT: &str = "default";
 
 /// The number of the only key.
 const KEY: u8 = 1;

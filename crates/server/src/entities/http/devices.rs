@@ -8,7 +8,7 @@ use axum::{
 };
 use syncline_core::entity::ActorName;
 use syncline_protocol::{
-    ledger::{Answer, Binding, DeviceAbout, DeviceStatus, Health, Input},
+    ledger::{Answer, DeviceAbout, Input},
     wire::sync_v1::{Code, DeviceRequest, DeviceView, Problem, devices_body},
 };
 
@@ -26,7 +26,7 @@ pub(super) async fn bind(asked: Asked, body: Body) -> Result<Response, Refusal> 
     let answered = asked.ledger(|_, request| Input::Bind { request, actor, user, about }).await?;
     let Answer::Device { binding, is_new } = answered.answer else { return Err(unexpected()) };
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
-    Ok(json(status, bound(&device, &binding).bound_body()))
+    Ok(json(status, DeviceView::bound(&device, &binding).bound_body()))
 }
 
 /// `GET /sync/v1/devices`.
@@ -36,7 +36,7 @@ pub(super) async fn list(asked: Asked) -> Result<Response, Refusal> {
         let devices = ledger.device_statuses(now);
         let own =
             devices.iter().filter(|device| owner.as_ref().is_none_or(|user| *user == device.binding.user));
-        devices_body(own.map(view))
+        devices_body(own.map(DeviceView::of))
     });
     Ok(json(StatusCode::OK, body.await?))
 }
@@ -52,28 +52,5 @@ pub(super) async fn revoke(
     let answered = asked.ledger(|_, request| Input::Revoke { request, actor, user }).await?;
     let Answer::Device { binding, .. } = answered.answer else { return Err(unexpected()) };
     asked.ledger.tell_revoked(name.clone());
-    Ok(json(StatusCode::OK, bound(&name, &binding).bound_body()))
-}
-
-/// Returns what is told of a device that keeps up in some way.
-pub(super) fn view(device: &DeviceStatus) -> DeviceView<'_> {
-    DeviceView {
-        backlog: Some(device.backlog),
-        health: device.health,
-        ..bound(&device.name, &device.binding)
-    }
-}
-
-fn bound<'a>(name: &'a ActorName, binding: &'a Binding) -> DeviceView<'a> {
-    DeviceView {
-        id: name.as_str(),
-        user: binding.user.as_str(),
-        name: binding.about.name.as_deref(),
-        app: binding.about.app.as_deref(),
-        bound_at: binding.bound_at,
-        revoked_at: binding.revoked_at,
-        last_seen: Some(binding.seen_at),
-        backlog: None,
-        health: if binding.revoked_at.is_some() { Health::Blocked } else { Health::Healthy },
-    }
+    Ok(json(StatusCode::OK, DeviceView::bound(&name, &binding).bound_body()))
 }

@@ -1,6 +1,6 @@
 //! `GET /sync/v1/live`: what changes, as it does, as server-sent events.
 
-use std::{collections::BTreeMap, convert::Infallible, sync::Arc};
+use std::{collections::BTreeMap, convert::Infallible};
 
 use axum::{
     extract::RawQuery,
@@ -29,9 +29,7 @@ use crate::{
 
 pub(super) async fn live(asked: Asked, RawQuery(query): RawQuery) -> Result<Response, Refusal> {
     let wanted = Wanted::parse(query.as_deref().unwrap_or_default())?;
-    let place = Arc::clone(&asked.shared.live).try_acquire_owned();
-    let place =
-        place.map_err(|_| Problem { retry_after_ms: Some(1_000), ..Problem::new(Code::RateLimited) })?;
+    let place = asked.live_place()?;
     let news = News::listen(&asked);
     let mut listener = Listener {
         stopping: asked.shared.stopping.clone(),

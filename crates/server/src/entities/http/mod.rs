@@ -12,6 +12,7 @@ mod description;
 mod devices;
 mod documents;
 mod edge;
+mod events;
 mod live;
 mod news;
 mod openapi;
@@ -35,6 +36,8 @@ use axum::{
     routing::{MethodRouter, get},
 };
 
+use tower_http::{compression::CompressionLayer, decompression::RequestDecompressionLayer};
+
 use self::{openapi::BASE, table::OPERATIONS};
 use crate::shared::Shared;
 
@@ -47,5 +50,8 @@ pub(crate) fn routes(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
         let served: MethodRouter<Arc<Shared>> = (operation.serve)();
         router = router.route(&format!("{BASE}{}", operation.path), served);
     }
-    router.route_layer(from_fn_with_state(Arc::clone(shared), edge::dress))
+    router
+        .layer(RequestDecompressionLayer::new())
+        .layer(CompressionLayer::new())
+        .route_layer(from_fn_with_state(Arc::clone(shared), edge::dress))
 }

@@ -16,6 +16,9 @@ use super::{
 };
 use crate::{access::EntityRights, entities::Answered};
 
+/// The type of the entity that an op is about that names none.
+const NOTHING: &str = "-";
+
 pub(super) async fn push(asked: Asked, body: Body) -> Result<Response, Refusal> {
     asked.may(EntityRights::Write)?;
     let push = Push::parse(&whole(body).await?)?;
@@ -90,5 +93,7 @@ fn status(status: &OpStatus) -> Told<'_> {
 
 /// Returns what is told of a result.
 pub(super) fn told(result: &OpResult) -> Told<'_> {
-    Told::of(result, Some(&result.entity))
+    // A noop need not name an entity.
+    let entity = Some(&result.entity).filter(|entity| entity.kind.as_str() != NOTHING);
+    Told::of(result, entity)
 }

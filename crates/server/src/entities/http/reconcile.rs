@@ -1,12 +1,24 @@
-//! `POST /sync/v1/reconcile`: acknowledging, pushing and pulling in one request.
+//! `POST /sync/v1/reconcile`: acknowledging, pushing and pulling in one request, in either form.
+
+use std::collections::BTreeMap;
 
 use axum::{body::Body, http::StatusCode, response::Response};
-use syncline_protocol::wire::sync_v1::{Ack, Code, Problem, Pull, Push, Reconcile, Reconciled};
+use syncline_core::{
+    entity::{ActorName, ClientClock, Sequence, UserName},
+    limits::PULL_RECORDS_MAX,
+};
+use syncline_protocol::{
+    ledger::{self, Cursor, Input, Ledger, Numbered, PullScope, PushMutation, PushOp, RequestId},
+    wire::sync_v1::{
+        Ack, LastAck, Mutation, OpFault, Pull, Push, Reconcile, Reconciled, Short, ShortReconciled, Told,
+        ToldMutation,
+    },
+};
 
 use super::{
     ack::{acknowledge, acknowledged},
     ask::{Asked, whole},
-    documents,
+    cursors, documents,
     pull::{Words, pulled, take, wanted},
     push::{input, note, pushed},
     refusal::Refusal,
@@ -18,9 +30,7 @@ pub(super) async fn reconcile(asked: Asked, body: Body) -> Result<Response, Refu
     asked.may(EntityRights::Write)?;
     match Reconcile::parse(&whole(body).await?)? {
         Reconcile::Union { ack, push, pull } => all(asked, ack, push, pull).await,
-        Reconcile::Short(_) => {
-            Err(Problem::new(Code::MalformedRequest).because("the short form is not served yet").into())
-        }
+        Reconcile::Short(short) => without_numbers(asked, short).await,
     }
 }
 
@@ -43,4 +53,98 @@ async fn all(asked: Asked, ack: Ack, push: Push, pull: Pull) -> Result<Response,
     note(&asked, &device, &reconciled.push);
     // The pull came last: its actors are all of them.
     Ok(json(StatusCode::OK, reconciled.body(&changed.actors)))
+}
+
+/// The short form, for clients that keep neither numbers nor cursors of scopes: they follow everything.
+async fn without_numbers(asked: Asked, short: Short) -> Result<Response, Refusal> {
+    let Short { device, last_ack, mutations } = short;
+    let everything = asked.look(Ledger::everything).await?;
+    let cursor = match last_ack {
+        None | Some(LastAck::Place(0)) => None,
+        Some(LastAck::Place(pos)) => {
+            let scope = everything.clone();
+            let here = asked.look(move |ledger| ledger.last_cursor(&scope)).await?;
+            Some(Cursor { pos: here.pos.min(Sequence(pos)), ..here })
+        }
+        Some(LastAck::Checkpoint(word)) => Some(cursors::open(&word, &everything.name, &asked.ledger)?),
+    };
+    if let Some(cursor) = cursor {
+        let stored = ledger::Ack { cursors: vec![(everything.name.clone(), cursor)], ..Default::default() };
+        let (actor, user) = (device.clone(), asked.user.clone());
+        asked.ledger(|_, request| Input::Ack { request, actor, user, ack: stored }).await?;
+    }
+    let told: Vec<Named> = mutations.iter().map(Named::of).collect();
+    let (actor, user) = (device.clone(), asked.user.clone());
+    let answered = asked.ledger(|ledger, request| mutate(ledger, request, actor, user, mutations)).await;
+    let answered = answered.inspect_err(|_| asked.shared.metrics.sync.reconciled(true))?;
+    let pushed = pushed(&answered, asked.ledger.epoch(), &BTreeMap::new()).ok_or_else(unexpected)?;
+    note(&asked, &device, &pushed);
+    let names: Vec<String> = told.iter().map(|named| named.known_by.clone()).collect();
+    let of = device.clone();
+    let numbers =
+        asked.look(move |ledger| names.iter().map(|name| ledger.mutation(&of, name)).collect::<Vec<_>>());
+    let results: BTreeMap<u64, &Told<'_>> = pushed.results.iter().map(|told| (told.n, told)).collect();
+    let numbers = numbers.await?;
+    let mutations = told.iter().zip(numbers).filter_map(|(named, n)| {
+        let told = (*results.get(&n?)?).clone().with_faults(&named.faults);
+        Some(ToldMutation { name: named.name.as_deref(), temp_id: named.temp_id.as_deref(), told })
+    });
+    let scopes = vec![PullScope { scope: everything, cursor, count_max: PULL_RECORDS_MAX }];
+    let (actor, user) = (device, asked.user.clone());
+    let mut changed = asked.ledger(|_, request| Input::Pull { request, actor, user, scopes }).await?;
+    let contents = documents::read(&asked, &[], &mut changed).await?;
+    let words = Words::of(&changed, &asked).ok_or_else(unexpected)?.with(contents);
+    let pulled = pulled(&changed, &words).ok_or_else(unexpected)?;
+    let page = pulled.scopes.into_iter().next().ok_or_else(unexpected)?;
+    let reconciled = ShortReconciled {
+        mutations: mutations.collect(),
+        changes: page.changes,
+        checkpoint: page.cursor,
+        has_more: page.has_more,
+    };
+    Ok(json(StatusCode::OK, reconciled.body(&changed.actors)))
+}
+
+/// What a client calls a mutation, and what is wrong with it.
+struct Named {
+    known_by: String,
+    name: Option<String>,
+    temp_id: Option<String>,
+    faults: Vec<OpFault>,
+}
+
+impl Named {
+    fn of(mutation: &Mutation) -> Self {
+        let Mutation { name, temp_id, faults, .. } = mutation;
+        Self {
+            known_by: known_by(mutation),
+            name: name.clone(),
+            temp_id: temp_id.clone(),
+            faults: faults.clone(),
+        }
+    }
+}
+
+/// Returns what a mutation is known by: the name that its client gave it, or that of the entity, or else its content.
+fn known_by(mutation: &Mutation) -> String {
+    let name = mutation.name.as_ref().or(mutation.temp_id.as_ref());
+    name.map_or_else(|| format!("{:02x?}", mutation.hash.0), Clone::clone)
+}
+
+fn mutate(
+    ledger: &Ledger,
+    request: RequestId,
+    actor: ActorName,
+    user: UserName,
+    mutations: Vec<Mutation>,
+) -> Input {
+    let mutations = mutations.into_iter().map(|mutation| {
+        let name = known_by(&mutation);
+        let unreadable = !mutation.faults.is_empty();
+        let numbered = Numbered { n: 0, hash: mutation.hash, is_noop: false };
+        let op = mutation.content.into_pushed(numbered, |name| ledger.actors().known(name), 1);
+        PushMutation { name, op: PushOp { unreadable, ..op } }
+    });
+    let (mutations, clock) = (mutations.collect(), ClientClock::default());
+    Input::Mutate { request, actor, user, clock, mutations }
 }

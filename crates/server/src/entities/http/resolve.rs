@@ -50,8 +50,8 @@ pub(super) async fn assign(
     body: Body,
 ) -> Result<Response, Refusal> {
     let Assign { assignee, deadline } = read(body).await?;
-    let odd = || Problem::new(Code::MalformedRequest).because("a deadline is a time of RFC 3339");
-    let deadline = deadline.map(|text| time_of(&text).ok_or_else(odd)).transpose()?;
+    let deadline = deadline.map(|text| time_of(&text).ok_or("a deadline is a time of RFC 3339")).transpose();
+    let deadline = deadline.map_err(|why| Problem::new(Code::MalformedRequest).because(why))?;
     wish(&asked, named(&asked, name)?, ConflictWish::Assign { assignee, deadline }).await
 }
 

@@ -10,9 +10,9 @@ use syncline_core::{
     entity::{ActorName, EntityId, EntityKey, TypeName},
     limits::{PULL_RECORDS_MAX, PUSH_OPS_MAX},
 };
-use syncline_protocol::wire::sync_v1::{Code, Problem, RecordStatus, ScopeStatus, StatusAnswer};
+use syncline_protocol::wire::sync_v1::{Code, DeviceView, Problem, RecordStatus, ScopeStatus, StatusAnswer};
 
-use super::{ask::Asked, devices, refusal::Refusal, reply::json};
+use super::{ask::Asked, refusal::Refusal, reply::json};
 use crate::limits::SYNC_BODY_BYTES_MAX;
 
 /// What a client should know before it sends.
@@ -63,7 +63,7 @@ pub(super) async fn status(
                 last_synced_at: Some(record.hlc.wall()),
                 pending: 0,
             }),
-            device: devices::view(&device),
+            device: DeviceView::of(&device),
         };
         Ok::<_, Code>(answer.body())
     });

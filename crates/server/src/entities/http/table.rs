@@ -9,7 +9,7 @@ use syncline_protocol::wire::sync_v1::Code;
 use super::{
     ack, conflicts,
     description::{Content, Operation, Parameter},
-    devices, live, pull, push, reconcile, resolve, scopes, status, types,
+    devices, events, live, pull, push, reconcile, resolve, scopes, status, types,
 };
 
 /// A device that may not sync, in each of the ways.
@@ -131,6 +131,22 @@ pub(super) const OPERATIONS: &[Operation] = &[
         answers: &[(200, Content::Events)],
         codes: &[DEVICE[0], DEVICE[1], DEVICE[2], Code::UnknownScope, Code::CursorInvalid, Code::RateLimited],
         serve: || get(live::live),
+    },
+    Operation {
+        method: Method::GET,
+        path: "/events",
+        id: "events",
+        summary: "Tells what has happened and what happens, in order, as server-sent events.",
+        query: &[Parameter {
+            name: "after",
+            required: false,
+            repeats: false,
+            summary: "The `id` of the last event that is known; the header `Last-Event-ID` goes before it. Without either it begins with the first.",
+        }],
+        body: None,
+        answers: &[(200, Content::Events)],
+        codes: &[Code::CursorInvalid, Code::RateLimited],
+        serve: || get(events::events),
     },
     Operation {
         method: Method::GET,

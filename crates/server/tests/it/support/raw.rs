@@ -45,6 +45,8 @@ async fn ask(addr: SocketAddr, request: &str) -> Answer {
 /// A stream of server-sent events.
 pub(crate) struct Events {
     reader: BufReader<TcpStream>,
+    /// The number of the last event, if they have any.
+    pub(crate) id: String,
 }
 
 impl Events {
@@ -56,7 +58,7 @@ impl Events {
         let mut reader = BufReader::new(tcp);
         let (status, head) = read_head(&mut reader).await;
         assert_eq!(status, 200, "{head}");
-        Self { reader }
+        Self { reader, id: String::new() }
     }
 
     /// Returns the name and the data of the next event, or nothing at the end.
@@ -66,6 +68,8 @@ impl Events {
         while self.reader.read_line(&mut line).await.expect("events are text") > 0 && line != "0\r\n" {
             if let Some(named) = line.strip_prefix("event: ") {
                 named.trim_end().clone_into(&mut name);
+            } else if let Some(id) = line.strip_prefix("id: ") {
+                id.trim_end().clone_into(&mut self.id);
             } else if let Some(data) = line.strip_prefix("data: ") {
                 return Some((name, data.trim_end().to_owned()));
             }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use data_encoding::BASE64;
 use syncline_core::clock::{Dot, HybridTime, ReplicaId, VectorClock};
 use syncline_core::entity::conflict::{Candidate, Choice, Conflict, ConflictKind, Draft, Origin, Request};
 use syncline_core::entity::{
@@ -12,7 +13,8 @@ use syncline_core::time::WallMs;
 
 use super::super::json::Json;
 use super::super::*;
-use crate::ledger::{self, ConflictId, Health, OpResult, RecordState, Reset};
+use crate::ledger::audit::{AuditEntry, AuditEvent, AuditIndex, AuditPayload, Audited};
+use crate::ledger::{self, ConflictId, ContentHash, Health, OpResult, RecordState, Reset};
 
 /// "d2" came first, so that numbers and names have different orders.
 fn actors() -> Actors {
@@ -148,7 +150,13 @@ fn results_say_what_the_contract_shows() {
         refused().with_faults(&[fault]),
         r#"{"n":"42","status":"rejected","problem":{"code":"validation-failed","retry":"never","errors":[{"pointer":"/id","code":"missing","detail":"an op of this kind needs it"}]}}"#,
     );
+}
 
+#[test]
+fn results_are_told_as_the_ledger_has_them() {
+    let (key, kind) = (key(), ConflictKind::ConcurrentUpdate);
+    let fields: BTreeSet<FieldName> = [field("price")].into();
+    let combined: BTreeMap<_, _> = [(field("qty"), (FieldRule::Additive, Value::from(97)))].into();
     let result = |outcome, is_duplicate| OpResult {
         n: 42,
         entity: key.clone(),
@@ -315,6 +323,40 @@ fn devices_types_and_scopes_are_shown() {
         scope_body("a", &ScopeRequest { bucket: None, ..scope }),
         r#"{"scope":"a","types":["work_order"]}"#
     );
+}
+
+#[test]
+fn the_audit_is_given_away_with_what_its_hashes_cover() {
+    let what = Audited::Op {
+        actor: ActorName::new("d1").expect("a name"),
+        user: None,
+        n: 40,
+        content: ContentHash([0xc0; 8]),
+        entity: key(),
+        outcome: Outcome::Rejected(RefusalCode::EntityDeleted.into()),
+        changed: Some((RecordVersion(8), Sequence(9))),
+    };
+    let written: BTreeMap<_, _> = values().into_iter().map(|(name, value)| (name, Some(value))).collect();
+    let written = rmp_serde::to_vec_named(&written).expect("written");
+    let payload = AuditPayload { salt: [0; 16], values: written.clone() };
+    let event = AuditEvent { at: WallMs(1), what, payload: Some([0xab; 32]) };
+    let event = rmp_serde::to_vec_named(&event).expect("written");
+    let line = |event: &[u8], payload: Option<&AuditPayload>| {
+        let entry = AuditEntry { event: event.to_vec(), hash: [0x1f; 32] };
+        audit_line(AuditIndex(7), &entry, &[0; 32], payload)
+    };
+    let (ab, hash, zeros) = ("ab".repeat(32), "1f".repeat(32), "00".repeat(32));
+    let end =
+        |bytes: &[u8]| format!(r#""bytes":"{}","hash":"{hash}","previous":"{zeros}""#, BASE64.encode(bytes));
+    assert_eq!(
+        line(&event, Some(&payload)),
+        format!(
+            r#"{{"index":"7","at":"1970-01-01T00:00:00.001Z","event":{{"kind":"op","device":"d1","n":"40","content":"c0c0c0c0c0c0c0c0","type":"work_order","id":"wo_1","status":"rejected","code":"entity-deleted","ver":"8","seq":"9","payload":"{ab}"}},{},"payload":{{"salt":"AAAAAAAAAAAAAAAAAAAAAA==","bytes":"{}","values":{{"a":"x","qty":97}}}}}}"#,
+            end(&event),
+            BASE64.encode(&written),
+        )
+    );
+    assert_eq!(line(&[9], None), format!(r#"{{"index":"7","at":null,"event":null,{}}}"#, end(&[9])));
 }
 
 #[test]

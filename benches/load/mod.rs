@@ -1,0 +1,6 @@
+//! What the load generators have in common.
+
+pub(crate) mod limit;
+pub(crate) mod machine;
+pub(crate) mod report;
+pub(crate) mod samples;

@@ -1,0 +1,130 @@
+//! `GET /sync/v1/events`: what has happened and what happens, as server-sent events.
+
+use std::{collections::VecDeque, convert::Infallible, time::Duration};
+
+use axum::{
+    extract::{Query, rejection::QueryRejection},
+    http::HeaderMap,
+    response::{
+        IntoResponse, Response,
+        sse::{Event, KeepAlive, Sse},
+    },
+};
+use futures_util::stream;
+use serde::Deserialize;
+use syncline_protocol::{
+    ledger::{
+        EventIndex, LedgerCommit, Write,
+        stored::{EVENT, event_name},
+    },
+    wire::sync_v1::{Code, Problem, event_body},
+};
+use syncline_store::records::ledger::page;
+use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::{ask::Asked, cursors::TENANT, refusal::Refusal};
+use crate::{
+    access::EntityRights,
+    entities::LedgerDown,
+    limits::{EVENTS_PAGE, LIVE_HEARTBEAT_MS},
+    shared::ONLY_TENANT,
+    storage::Storage,
+};
+
+/// Where someone wants to begin.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Wanted {
+    after: Option<String>,
+}
+
+pub(super) async fn events(
+    asked: Asked,
+    headers: HeaderMap,
+    wanted: Result<Query<Wanted>, QueryRejection>,
+) -> Result<Response, Refusal> {
+    asked.may(EntityRights::Admin)?;
+    let Query(wanted) = wanted?;
+    // Browsers come again with the path that they had, and say in the header how far they have come.
+    let last = headers.get("last-event-id").and_then(|value| value.to_str().ok());
+    let after = EventIndex(match last.or(wanted.after.as_deref()) {
+        Some(word) => word.parse().map_err(|_| no_place())?,
+        None => 0,
+    });
+    if after > asked.look(|ledger| ledger.heads().events).await? {
+        return Err(no_place().into());
+    }
+    let feed = Feed {
+        _place: asked.live_place()?,
+        storage: asked.shared.epoch().ok_or(LedgerDown)?.storage.clone(),
+        committed: asked.ledger.committed(),
+        stopping: asked.shared.stopping.clone(),
+        after,
+        waiting: VecDeque::new(),
+    };
+    let events = stream::unfold(feed, async |mut feed| {
+        let event = feed.next().await?;
+        Some((Ok::<_, Infallible>(event), feed))
+    });
+    let heartbeat = KeepAlive::new().interval(Duration::from_millis(LIVE_HEARTBEAT_MS));
+    Ok(Sse::new(events).keep_alive(heartbeat).into_response())
+}
+
+/// The number is none, or lies behind the end: of a log that is not this one.
+fn no_place() -> Problem {
+    Problem::new(Code::CursorInvalid).because("no event has this number")
+}
+
+/// Who is told of events.
+struct Feed {
+    storage: Storage,
+    committed: watch::Receiver<LedgerCommit>,
+    stopping: CancellationToken,
+    /// The last one that was read.
+    after: EventIndex,
+    /// Those that were read, and are still to be sent.
+    waiting: VecDeque<Event>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Feed {
+    /// Waits for the next event. Returns nothing when the server stops, or the store has failed.
+    async fn next(&mut self) -> Option<Event> {
+        loop {
+            if let Some(event) = self.waiting.pop_front() {
+                return Some(event);
+            }
+            // From before the look, so that nothing that comes after it is missed.
+            self.committed.mark_unchanged();
+            self.look().await?;
+            if self.waiting.is_empty() {
+                tokio::select! {
+                    () = self.stopping.cancelled() => return None,
+                    committed = self.committed.changed() => committed.ok()?,
+                }
+            }
+        }
+    }
+
+    /// Reads the next events. Returns nothing where they cannot be read.
+    async fn look(&mut self) -> Option<()> {
+        let after = event_name(self.after);
+        let read =
+            self.storage.read(move |store| page(store, ONLY_TENANT, &[EVENT], Some(&after), EVENTS_PAGE));
+        let found = read
+            .await
+            .ok()?
+            .inspect_err(|error| tracing::error!(%error, "the outbox cannot be read"))
+            .ok()?;
+        for (name, bytes) in found {
+            let Ok(Write::Event(index, event)) = Write::from_stored(&name, &bytes) else {
+                tracing::error!(?name, "an event of the outbox is none that this version knows");
+                return None;
+            };
+            self.after = index;
+            let told = Event::default().id(index.0.to_string()).event(event.what.name());
+            self.waiting.push_back(told.data(event_body(index, &event, TENANT)));
+        }
+        Some(())
+    }
+}

@@ -1,0 +1,175 @@
+//! The entities of a store that no server has open.
+
+use std::ops::ControlFlow;
+
+use serde_json::json;
+use syncline_core::{
+    entity::{ActorName, EntityType, Policy, TypeName, UserName},
+    time::WallMs,
+};
+use syncline_protocol::{
+    ledger::{
+        Answer, DeviceAbout, Input, Write,
+        audit::AuditIndex,
+        stored::{AUDIT, AUDIT_PAYLOAD},
+    },
+    wire::sync_v1::Push,
+};
+use syncline_server::{Audit, OfflineLedger, RenewError, renew_epoch, verify_audit};
+use syncline_store::{
+    Batch, Key, Store, Value,
+    mem::MemoryStore,
+    records::ledger::{LedgerShelf, page},
+};
+
+use crate::support::disk::TENANT;
+
+/// A store with a type, a device and two records, of which the second is deleted: 4 entries, 2 of them with values.
+fn store() -> MemoryStore {
+    let mut store = MemoryStore::new();
+    let mut entities = OfflineLedger::open(&mut store).expect("it is empty");
+    let ty = Box::new(EntityType::new(TypeName::new("note").expect("a name"), Policy::Lww));
+    let defined = entities.ask(|request| Input::DefineType { request, ty });
+    assert!(matches!(defined, Ok(Answer::TypeDefined { is_new: true })));
+    let (actor, user) = (ActorName::new("phone").expect("a name"), UserName::new("ann").expect("a name"));
+    let bound = entities.ask(|request| Input::Bind {
+        request,
+        actor: actor.clone(),
+        user: user.clone(),
+        about: DeviceAbout::default(),
+    });
+    assert!(matches!(bound, Ok(Answer::Device { is_new: true, .. })));
+    let ops = json!([
+        { "n": "1", "type": "note", "id": "a", "op": "create", "set": { "text": "hello" } },
+        { "n": "2", "type": "note", "id": "b", "op": "create", "set": { "text": "you" } },
+        { "n": "3", "type": "note", "id": "b", "op": "delete", "ctx": { "ver": "1" } },
+    ]);
+    let body = json!({ "device_id": "phone", "ops": ops }).to_string();
+    let Push { clock, ops, .. } = Push::parse(body.as_bytes()).expect("a push");
+    let known = |name: &ActorName| entities.ledger().actors().known(name);
+    let ops = ops.into_iter().map(|op| op.into_pushed(known, 1)).collect();
+    let pushed = entities.ask(|request| Input::Push { request, actor, user, clock, ops });
+    assert!(matches!(pushed, Ok(Answer::Pushed { last_n: 3, .. })), "{pushed:?}");
+    store
+}
+
+fn names(store: &MemoryStore, tag: u8) -> Vec<Vec<u8>> {
+    let things = page(store, TENANT, &[tag], None, 100).expect("the store is read");
+    things.into_iter().map(|(name, _)| name).collect()
+}
+
+/// Changes what is stored under a name, as somebody would who can write to the disk: checksums of the store are right.
+fn change(store: &MemoryStore, name: &[u8], change: impl FnOnce(&mut Option<Write>)) -> MemoryStore {
+    let mut store = store.clone();
+    let mut found = None;
+    let mut shelf = LedgerShelf::load(&store, TENANT, |at, bytes| {
+        if at == name {
+            found = Some(Write::from_stored(at, &bytes).expect("a ledger has written it"));
+        }
+        ControlFlow::Continue(())
+    })
+    .expect("the store is read");
+    assert!(found.is_some());
+    change(&mut found);
+    let mut batch = Batch::new();
+    match found.and_then(|write| write.to_stored().bytes) {
+        Some(bytes) => shelf.put(&mut batch, name, &bytes).expect("it is short"),
+        None => shelf.delete(&mut batch, name),
+    }
+    store.commit(batch).expect("the store is in memory");
+    store
+}
+
+/// Puts bytes under a name of which the checksum of the store is not right.
+fn damage(store: &MemoryStore, name: &[u8]) -> MemoryStore {
+    let mut store = store.clone();
+    let mut batch = Batch::new();
+    batch.put(Key::ledger(TENANT, name, 0), Value::new(vec![7; 40]).expect("it is short"));
+    store.commit(batch).expect("the store is in memory");
+    store
+}
+
+fn broken_at(store: &MemoryStore) -> Option<u64> {
+    verify_audit(store).map(|report| panic!("{report:?}")).unwrap_or_else(|error| error.index())
+}
+
+#[test]
+fn what_is_asked_is_there_when_the_store_is_opened_again() {
+    let mut store = store();
+    let entities = OfflineLedger::open(&mut store).expect("a ledger has written it");
+    let ledger = entities.ledger();
+    assert_eq!((ledger.types().count(), ledger.records().count()), (1, 2));
+    assert_eq!(ledger.records().filter(|(_, record)| record.deleted).count(), 1);
+    let end = ledger.heads().audit;
+    let report = verify_audit(&store).expect("nobody has touched it");
+    assert_eq!(
+        (report.end, report.end.index.0, report.payloads),
+        (end, 4, names(&store, AUDIT_PAYLOAD).len() as u64)
+    );
+}
+
+/// Each entry is changed, and left out, and what lies beside it is changed: each time the first that is wrong is named.
+#[test]
+fn the_first_entry_is_named_that_is_not_as_it_was_written() {
+    let store = store();
+    for (at, name) in (1..).zip(names(&store, AUDIT)) {
+        let flipped = change(&store, &name, |write| {
+            let Some(Write::Audit(_, entry)) = write else { panic!("{write:?}") };
+            *entry.event.last_mut().expect("an event has bytes") ^= 1;
+        });
+        assert_eq!(broken_at(&flipped), Some(at), "an event");
+        let hash = change(&store, &name, |write| {
+            let Some(Write::Audit(_, entry)) = write else { panic!("{write:?}") };
+            entry.hash[31] ^= 1;
+        });
+        assert_eq!(broken_at(&hash), Some(at), "a hash");
+        assert_eq!(broken_at(&change(&store, &name, |write| *write = None)), Some(at), "left out");
+        assert_eq!(broken_at(&damage(&store, &name)), Some(at), "an entry that is damaged");
+    }
+    let payloads = names(&store, AUDIT_PAYLOAD);
+    assert!(payloads.len() >= 2);
+    for name in payloads {
+        // The last byte of a small number.
+        let index = Some(name[8].into());
+        let changed = change(&store, &name, |write| {
+            let Some(Write::AuditPayload(_, Some(payload))) = write else { panic!("{write:?}") };
+            payload.values[0] ^= 1;
+        });
+        assert_eq!(broken_at(&changed), index, "values");
+        assert_eq!(broken_at(&damage(&store, &name)), index, "values that are damaged");
+        let erased = change(&store, &name, |write| *write = None);
+        verify_audit(&erased).expect("values may be erased");
+    }
+}
+
+#[test]
+fn the_audit_is_read_from_any_entry_on() {
+    let store = store();
+    let all: Vec<_> = Audit::from(&store, AuditIndex(1)).map(|it| it.expect("whole")).collect();
+    assert_eq!(all.len(), 4);
+    for first in 0..7 {
+        let some: Vec<_> = Audit::from(&store, AuditIndex(first)).map(|it| it.expect("whole")).collect();
+        assert_eq!(some, all[all.len().min((first as usize).saturating_sub(1))..]);
+    }
+}
+
+/// Two restorations of one backup are two lives, and each life comes after those before it.
+#[test]
+fn a_log_that_is_renewed_has_a_life_that_it_never_had() {
+    let mut store = MemoryStore::new();
+    assert!(matches!(renew_epoch(&mut store, WallMs(5)), Err(RenewError::NoLog)));
+    let mut shelf = LedgerShelf::load(&store, TENANT, |_, _| ControlFlow::Continue(())).expect("it is empty");
+    let mut batch = Batch::new();
+    shelf.put(&mut batch, &[0, 2], &1_u64.to_be_bytes()).expect("it is short");
+    store.commit(batch).expect("the store is in memory");
+    let mut backup = store.clone();
+    let renew = |store: &mut MemoryStore, now| {
+        let renewed = renew_epoch(store, WallMs(now)).expect("it is renewed");
+        let opened = OfflineLedger::open(store).expect("it is a ledger").ledger().epoch();
+        assert_eq!(opened, renewed.after);
+        (renewed.before.0, renewed.after.0)
+    };
+    assert_eq!(renew(&mut store, 1_000), (1, 1_000));
+    assert_eq!(renew(&mut store, 900), (1_000, 1_001), "the clock was put back");
+    assert_eq!(renew(&mut backup, 2_000), (1, 2_000));
+}
