@@ -6,6 +6,8 @@
 //! * [`stored`]: what a [`Write`] is in a store;
 //! * [`Log`]: the records of a shard in the order of their last changes, read page by page while others write.
 //!
+//! An entity may be a document: then a [`Room`](crate::Room) has its content, and the two store what they have together.
+//!
 //! Invariants:
 //! * nothing that rests on what is not durable leaves a [`Ledger`]: no result, no refusal, no page;
 //! * what an op does, its result and its number are in one batch;

@@ -196,6 +196,35 @@ async fn nobody_edits_what_was_deleted() {
     .await;
 }
 
+/// The client pulls then; what comes next follows from where that has led it.
+#[tokio::test]
+async fn a_live_stream_says_that_a_document_has_changed() {
+    within(async {
+        let disk = Disk::new();
+        let server = serve(&disk).await;
+        let ann = Caller::of(&server, "ann");
+        ann.bind("phone").await;
+        let cursor = page(&ann, &Value::Null, &json!({})).await["cursor"].clone();
+        let path =
+            format!("/sync/v1/live?device_id=phone&scope=note&cursor={}", cursor.as_str().expect("a word"));
+        let mut live = raw::Events::open(server.addr(), &path, "Sync-User: ann\r\n").await;
+        assert_eq!(ann.push("phone", 1, &[crdt("n1", &letter(1, 'a'))]).await, ["applied"]);
+        let (name, poke) = live.next().await.expect("that there is something");
+        assert_eq!((name.as_str(), poke.as_str()), ("poke", r#"{"scope":"note","head":"1"}"#));
+        let cursor = page(&ann, &cursor, &json!({})).await["cursor"].clone();
+        let delete = json!({ "type": "note", "id": "n1", "op": "delete" });
+        assert_eq!(ann.push("phone", 2, &[delete]).await, ["applied"]);
+        let (name, delta) = live.next().await.expect("what comes");
+        let delta: Value = serde_json::from_str(&delta).expect("JSON");
+        assert_eq!(
+            (name.as_str(), &delta["from"], &delta["changes"][0]["op"]),
+            ("delta", &cursor, &json!("delete"))
+        );
+        server.shutdown().await;
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn documents_that_are_too_long_for_one_page_come_on_the_next() {
     within(async {
