@@ -60,7 +60,7 @@ fn check(example: &Example) -> Vec<Value> {
     server.conflicts()
 }
 
-/// Returns what the conflicts keep: state, what stands, and what was wanted first.
+/// Returns the states of conflicts, with what each keeps that is not in the record.
 fn kept(conflicts: &[Value]) -> Vec<Value> {
     conflicts.iter().map(|it| json!([it["state"], it["candidates"][0]["values"]])).collect()
 }

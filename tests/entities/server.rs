@@ -1,9 +1,10 @@
 //! The `syncline` process, and the lives that it leads on one data folder.
 
 use std::{
+    fs,
     io::{BufRead, BufReader},
     net::SocketAddr,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::Mutex,
 };
@@ -48,6 +49,26 @@ impl Server {
         (self.child, self.addr) = (Mutex::new(child), addr);
     }
 
+    /// Copies the data of a server that does not run.
+    pub(crate) fn back_up(&self) -> TempDir {
+        let backup = TempDir::new().expect("a folder for the backup");
+        copy(&self.data(), backup.path());
+        backup
+    }
+
+    /// Puts a copy in the place of the data of a server that does not run.
+    pub(crate) fn restore(&self, backup: &TempDir) {
+        fs::remove_dir_all(self.data()).expect("the data can be removed");
+        copy(backup.path(), &self.data());
+    }
+
+    /// Runs another command on the data of a server that does not run.
+    pub(crate) fn command(&self, words: &[&str]) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_syncline"));
+        let output = command.args(words).current_dir(self.folder.path()).output().expect("the command runs");
+        assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
     /// Declares something.
     pub(crate) fn put(&self, path: &str, form: &Value) {
         self.ok(&format!("PUT /sync/v1/{path}"), form);
@@ -65,6 +86,10 @@ impl Server {
     pub(crate) fn conflicts(&self) -> Vec<Value> {
         let answer = self.ok("GET /sync/v1/conflicts", &json!({}));
         answer["conflicts"].as_array().expect("a list").clone()
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.path().join("syncline-data")
     }
 }
 
@@ -84,4 +109,17 @@ fn launch(folder: &Path) -> (Child, SocketAddr) {
     BufReader::new(stdout).read_line(&mut line).expect("the first line of output");
     let addr = line.trim().strip_prefix("listening on http://").and_then(|addr| addr.parse().ok());
     (child, addr.unwrap_or_else(|| panic!("the server says {line:?} first")))
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("a folder can be made");
+    for entry in fs::read_dir(from).expect("the folder exists") {
+        let entry = entry.expect("an entry");
+        let (from, to) = (entry.path(), to.join(entry.file_name()));
+        if from.is_dir() {
+            copy(&from, &to);
+        } else {
+            fs::copy(&from, &to).expect("a file can be copied");
+        }
+    }
 }

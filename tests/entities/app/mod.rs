@@ -39,8 +39,8 @@ pub(crate) struct App {
     settled: BTreeMap<OpName, Value>,
     /// What the app must show to its user, since it had no effect and nobody else knows of it.
     pub(crate) dead: Vec<Dead>,
-    /// The last page that holds all that this device has written.
-    fence: u64,
+    /// The life of the log, and the end that it has had at least once it held all that this device has written.
+    fence: (u64, u64),
     /// How often it has begun a scope again, by the reasons.
     pub(crate) resets: Vec<String>,
 }
@@ -78,7 +78,7 @@ impl App {
             ops: 0,
             settled: BTreeMap::new(),
             dead: Vec::new(),
-            fence: 0,
+            fence: (0, 0),
             resets: Vec::new(),
         };
         app.bind(server).expect("the server listens");

@@ -93,7 +93,7 @@ impl App {
         for (temporary, id) in answer["id_map"].as_object().expect("a map") {
             self.name(temporary, id.as_str().expect("an id"));
         }
-        self.fence = number(answer, "fence");
+        self.fence = (number(answer, "epoch"), number(answer, "fence"));
         for result in answer["results"].as_array().expect("a list") {
             self.settle(result, Some(number(answer, "epoch")));
         }
@@ -127,7 +127,7 @@ impl App {
         let pages = answer["scopes"].as_array().expect("a list");
         pages.iter().for_each(|page| self.take(page));
         let is_up_to_date = pages.iter().all(|page| page["up_to_date"] == true);
-        let is_whole = !is_up_to_date || number(&answer, "as_of") >= self.fence;
+        let is_whole = (number(&answer, "epoch"), number(&answer, "as_of")) >= self.fence;
         assert!(is_whole, "{} does not hold what {} has written", answer, self.device);
         Ok(is_up_to_date)
     }
@@ -262,6 +262,10 @@ impl App {
 
     fn ask(&self, server: &Server, request: &str, body: &str) -> Synced<Value> {
         let (status, answer) = http::ask(server.addr, &self.user, request, body)?;
+        if answer["retry"] == "rebind" {
+            self.bind(server)?;
+            return self.ask(server, request, body);
+        }
         if status < 300 { Ok(answer) } else { Err(Failure::Refused(answer)) }
     }
 }

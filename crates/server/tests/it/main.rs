@@ -7,6 +7,7 @@ mod churn;
 mod document_entities;
 mod documents;
 mod entities;
+mod handlers;
 mod hocuspocus;
 mod http;
 mod loading;

@@ -163,7 +163,10 @@ impl<'a> View<'a> {
                 Err(Step::Asks(Box::new(Question { guard, op: pushed.clone(), server })))
             }
             Judged::Deferred(deferral) => Err(Step::Deferred(deferral)),
-            Judged::Refused(code, detail) => Ok((Decision::refused(code), Some(detail.to_owned()))),
+            Judged::Refused(code, detail) => {
+                let detail = Some(detail.to_owned()).filter(|detail| !detail.is_empty());
+                Ok((Decision::refused(code), detail))
+            }
             Judged::Accepted(set) => {
                 let Some(action) = amend(&op.action, set) else {
                     return Ok((Decision::refused(RefusalCode::ValidationFailed), None));

@@ -17,6 +17,7 @@ mod conflict;
 mod device;
 mod events;
 mod fault;
+mod handler;
 mod hash;
 mod json;
 mod live;
@@ -45,6 +46,7 @@ pub use conflict::{conflict_body, conflicts_body, fields_text, resolved_body, un
 pub use device::{DeviceRequest, ScopeRequest};
 pub use events::event_body;
 pub use fault::{FaultReason, OpFault};
+pub use handler::{HandlerQuestion, VerdictError, handler_signature, read_verdict};
 pub use json::JsonError;
 pub use live::LiveEvent;
 pub use problem::{Problem, Wrong};

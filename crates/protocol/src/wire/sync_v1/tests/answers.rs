@@ -17,7 +17,7 @@ use crate::ledger::audit::{AuditEntry, AuditEvent, AuditIndex, AuditPayload, Aud
 use crate::ledger::{self, ConflictId, ContentHash, Health, OpResult, RecordState, Reset};
 
 /// "d2" came first, so that numbers and names have different orders.
-fn actors() -> Actors {
+pub(super) fn actors() -> Actors {
     let mut actors = Actors::new();
     for name in ["d2", "d1"] {
         actors.number(&ActorName::new(name).expect("a name"));
@@ -25,11 +25,11 @@ fn actors() -> Actors {
     actors
 }
 
-fn field(name: &str) -> FieldName {
+pub(super) fn field(name: &str) -> FieldName {
     FieldName::new(name).expect("a name")
 }
 
-fn key() -> EntityKey {
+pub(super) fn key() -> EntityKey {
     EntityKey {
         kind: TypeName::new("work_order").expect("a name"),
         id: EntityId::new("wo_1").expect("an id"),
@@ -50,7 +50,7 @@ fn state() -> RecordState {
     RecordState { ver: RecordVersion(8), vv, dot, hlc, seq: Sequence(90_011) }
 }
 
-fn record() -> Record {
+pub(super) fn record() -> Record {
     let state = state();
     let slot = |value| Slot { value, stamp: stamp(), ver: state.ver };
     let mut fields: BTreeMap<FieldName, Slot> =
