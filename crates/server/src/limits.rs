@@ -38,6 +38,17 @@ pub(crate) const LIVE_MAX: usize = 4_096;
 /// Events of the outbox that are read at once.
 pub(crate) const EVENTS_PAGE: usize = 100;
 
+/// Lines of an export that are written at once, in bytes, and then as much as the last record is longer. The ledger serves
+/// nobody else meanwhile.
+pub(crate) const EXPORT_PAGE_BYTES: usize = 256 << 10;
+
+/// Records that an import hands to the ledger at once, by number and by the bytes of their lines.
+pub(crate) const IMPORT_BATCH_RECORDS: usize = 500;
+pub(crate) const IMPORT_BATCH_BYTES: usize = 1 << 20;
+
+/// Refused records that the answer to an import names; more are counted.
+pub(crate) const IMPORT_REFUSED_MAX: usize = 1_000;
+
 /// Silence after which a live stream gets a comment, in milliseconds.
 pub(crate) const LIVE_HEARTBEAT_MS: u64 = 20_000;
 

@@ -6,6 +6,7 @@
 //! of the record are one batch.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use syncline_core::clock::{Dot, ReplicaId};
@@ -162,7 +163,7 @@ impl Ledger {
         let n = numbers.high().saturating_add(1);
         numbers.consume(n);
         self.renumbered.insert(actor);
-        let before = self.records.get(key);
+        let before = self.records.get(key).map(Arc::as_ref);
         let seen = before.map(|record| record.hlc);
         let clock = ServerClock { now, hlc: self.hlc };
         let hlc = clock.effective(ClaimedTime { seen, ..ClaimedTime::default() }, 0);

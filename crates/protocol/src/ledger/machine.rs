@@ -1,6 +1,8 @@
 //! The ledger of one tenant shard.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::Bound;
+use std::sync::Arc;
 
 use syncline_core::clock::{HybridTime, ReplicaId};
 use syncline_core::entity::bucket::Bucket;
@@ -38,7 +40,7 @@ pub struct Ledger {
     pub(super) fillings: BTreeMap<TypeName, Filling>,
     pub(super) actors: Actors,
     pub(super) devices: BTreeMap<ReplicaId, Device>,
-    pub(super) records: BTreeMap<EntityKey, Record>,
+    pub(super) records: BTreeMap<EntityKey, Arc<Record>>,
     pub(super) log: Log,
     /// Where the log ended, on some days.
     pub(super) days: BTreeMap<WallMs, Sequence>,
@@ -197,12 +199,18 @@ impl Ledger {
     /// Returns a record, durable or not.
     #[must_use]
     pub fn record(&self, key: &EntityKey) -> Option<&Record> {
-        self.records.get(key)
+        self.records.get(key).map(Arc::as_ref)
+    }
+
+    /// Returns the entities that come behind one, or all, in their order, durable or not.
+    pub fn entities(&self, after: Option<&EntityKey>) -> impl Iterator<Item = &EntityKey> {
+        let behind = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.records.range((behind, Bound::Unbounded)).map(|(key, _)| key)
     }
 
     /// Returns the records and what is left of deleted ones, durable or not.
     pub fn records(&self) -> impl Iterator<Item = (&EntityKey, &Record)> {
-        self.records.iter()
+        self.records.iter().map(|(key, record)| (key, record.as_ref()))
     }
 
     /// Returns the conflicts, durable or not.
@@ -230,8 +238,9 @@ impl Ledger {
         self.moved.extend(buckets.map(|bucket| Section { kind: key.kind.clone(), bucket }));
         record.seq = moves.seq;
         record.epoch = self.epoch;
-        self.gathered.push(Write::Record(key.clone(), Box::new(record.clone())));
         let is_deleted = record.deleted;
+        let record = Arc::new(record);
+        self.gathered.push(Write::Record(key.clone(), Arc::clone(&record)));
         self.records.insert(key.clone(), record);
         if is_deleted && self.is_document(key) {
             self.park_effect(Effect::Deleted { key: key.clone() });
@@ -297,6 +306,7 @@ impl Ledger {
             Input::DefineScope { request, name, definition } => {
                 (request, Ok(self.define_scope(name, definition)))
             }
+            Input::Import { request, records } => (request, Ok(self.import(now.wall, records))),
             Input::Conflict { request, conflict, wish } => (request, Ok(self.wish(now.wall, conflict, wish))),
             Input::Touched(touched) => {
                 self.touched(now.wall, touched);

@@ -16,8 +16,8 @@ use super::documents::{Merge, MergeId, MergeOutcome, Ticket, Touched};
 use super::scopes::{ScopeDefinition, ScopeError};
 pub use super::write::Write;
 use super::{
-    Ack, Acked, Binding, ContentHash, DeviceAbout, DeviceRefusal, Numbered, NumbersError, PullScope, Pulled,
-    Reset, Section, TypeRefusal,
+    Ack, Acked, Binding, ContentHash, DeviceAbout, DeviceRefusal, Import, Imported, Numbered, NumbersError,
+    PullScope, Pulled, Reset, Section, TypeRefusal,
 };
 
 /// A request, named by who drives the ledger.
@@ -138,6 +138,13 @@ pub enum Input {
         name: TypeName,
         /// What it holds.
         definition: ScopeDefinition,
+    },
+    /// Records come from an export.
+    Import {
+        /// The request.
+        request: RequestId,
+        /// The records.
+        records: Vec<Import>,
     },
     /// A handler has judged an op.
     Answered {
@@ -329,6 +336,8 @@ pub enum Answer {
     },
     /// It is so.
     Noted,
+    /// What became of each record.
+    Imported(Vec<Imported>),
     /// The type is declared.
     TypeDefined {
         /// Whether it was not known before.

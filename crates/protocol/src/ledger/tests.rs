@@ -5,6 +5,7 @@
 //! compare them with what they were told before; in the end each device sends all that it has, and the sums must be right.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use proptest::prelude::*;
 use syncline_core::clock::ReplicaId;
@@ -23,6 +24,7 @@ mod conflicts;
 mod disk;
 mod documents;
 mod handlers;
+mod importing;
 mod named;
 mod pushes;
 mod reading;
@@ -302,7 +304,8 @@ impl World {
             }
             Answer::Refused(Refused::Numbers(NumbersError::Gap { .. })) => {}
             Answer::Refused(refusal) => prop_assert!(false, "{refusal}"),
-            Answer::TypeDefined { .. }
+            Answer::Imported(_)
+            | Answer::TypeDefined { .. }
             | Answer::TypeRefused(_)
             | Answer::ScopeDefined { .. }
             | Answer::ScopeRefused(_)
@@ -359,7 +362,7 @@ impl World {
             };
             let is_newer = copy.get(&key).is_none_or(|known| known.ver < record.ver);
             prop_assert!(is_newer, "a record comes again only when it has changed");
-            copy.insert(key, *record);
+            copy.insert(key, Arc::unwrap_or_clone(record));
         }
         Ok(())
     }

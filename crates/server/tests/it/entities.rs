@@ -1,5 +1,6 @@
 //! `/sync/v1` over HTTP, by a plain client.
 
+mod bulk;
 mod events;
 
 use std::net::SocketAddr;

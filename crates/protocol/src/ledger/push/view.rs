@@ -122,7 +122,7 @@ impl<'a> View<'a> {
     }
 
     pub(super) fn record(&self, key: &EntityKey) -> Option<&Record> {
-        self.records.get(key).or_else(|| self.ledger.records.get(key))
+        self.records.get(key).or_else(|| self.ledger.record(key))
     }
 
     pub(super) fn decided(&self) -> &[Decided] {

@@ -7,6 +7,9 @@ use syncline_protocol::wire::sync_v1::Code;
 
 use crate::shared::Shared;
 
+/// The schema of one line of an export, the only body that is not JSON as a whole.
+pub(super) const EXPORT_LINE: &str = "ExportLine";
+
 /// One operation on one path.
 pub(super) struct Operation {
     pub(super) method: Method,
@@ -40,6 +43,8 @@ pub(super) struct Parameter {
 pub(super) enum Content {
     /// JSON of a schema.
     Json(&'static str),
+    /// Lines of JSON of a schema.
+    Lines(&'static str),
     /// Server-sent events.
     Events,
 }

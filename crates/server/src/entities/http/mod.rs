@@ -13,6 +13,8 @@ mod devices;
 mod documents;
 mod edge;
 mod events;
+mod export;
+mod import;
 mod live;
 mod news;
 mod openapi;

@@ -6,7 +6,8 @@ use serde_json::{Map, Value, json};
 use syncline_protocol::wire::sync_v1::Code;
 
 use super::{
-    description::{Content, Operation, Parameter},
+    description::{Content, EXPORT_LINE, Operation, Parameter},
+    export::LINES,
     schemas,
 };
 
@@ -46,9 +47,10 @@ fn describe_one(operation: &Operation) -> Value {
         "responses": responses(operation),
     });
     if let Some(schema) = operation.body {
+        let media = if schema == EXPORT_LINE { LINES } else { "application/json" };
         described["requestBody"] = json!({
             "required": true,
-            "content": { "application/json": { "schema": reference(schema) } },
+            "content": { media: { "schema": reference(schema) } },
         });
     }
     described
@@ -74,6 +76,10 @@ fn responses(operation: &Operation) -> Value {
             Content::Json(schema) => json!({
                 "description": "All is well.",
                 "content": { "application/json": { "schema": reference(schema) } },
+            }),
+            Content::Lines(schema) => json!({
+                "description": "Lines, each of which is JSON.",
+                "content": { LINES: { "schema": reference(schema) } },
             }),
             Content::Events => json!({
                 "description": "Events, as they come.",

@@ -22,7 +22,8 @@ const POLICIES: [&str; 13] = [
 
 /// Returns all schemas by their names.
 pub(super) fn all() -> Value {
-    let parts = [names(), requests(), parts_of_requests(), records(), results(), conflicts(), management()];
+    let parts =
+        [names(), requests(), parts_of_requests(), records(), results(), conflicts(), management(), bulk()];
     let all: Map<String, Value> = parts.into_iter().flatten().map(|(name, it)| (name.into(), it)).collect();
     Value::Object(all)
 }
@@ -387,6 +388,26 @@ fn management() -> Named {
             ),
         ),
         ("Scopes", object(&["scopes"], json!({ "scopes": { "type": "array" } }))),
+    ]
+}
+
+fn bulk() -> Named {
+    let refused = json!({ "type": reference("TypeName"), "id": reference("EntityId"), "problem": { "type": "object" } });
+    vec![
+        (
+            "ExportLine",
+            json!({ "type": "object", "description": "The first line has `format`, the last one `sha256`, each other a record." }),
+        ),
+        (
+            "Imported",
+            object(
+                &["imported", "unchanged", "refused", "refused_beyond"],
+                json!({
+                    "imported": { "type": "integer" }, "unchanged": { "type": "integer" },
+                    "refused": list(object(&["type", "id", "problem"], refused)), "refused_beyond": { "type": "integer" },
+                }),
+            ),
+        ),
     ]
 }
 

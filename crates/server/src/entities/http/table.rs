@@ -8,8 +8,8 @@ use syncline_protocol::wire::sync_v1::Code;
 
 use super::{
     ack, conflicts,
-    description::{Content, Operation, Parameter},
-    devices, events, live, pull, push, reconcile, resolve, scopes, status, types,
+    description::{Content, EXPORT_LINE, Operation, Parameter},
+    devices, events, export, import, live, pull, push, reconcile, resolve, scopes, status, types,
 };
 
 /// A device that may not sync, in each of the ways.
@@ -147,6 +147,36 @@ pub(super) const OPERATIONS: &[Operation] = &[
         answers: &[(200, Content::Events)],
         codes: &[Code::CursorInvalid, Code::RateLimited],
         serve: || get(events::events),
+    },
+    Operation {
+        method: Method::GET,
+        path: "/export",
+        id: "export",
+        summary: "Returns all records, one a line, between a line that says what comes and one that proves it.",
+        query: &[
+            Parameter { name: "type", required: false, repeats: true, summary: "Only those of this type." },
+            Parameter {
+                name: "after",
+                required: false,
+                repeats: false,
+                summary: "Only those behind this one, named TYPE/ID.",
+            },
+        ],
+        body: None,
+        answers: &[(200, Content::Lines(EXPORT_LINE))],
+        codes: &[Code::UnknownType, Code::RateLimited],
+        serve: || get(export::export),
+    },
+    Operation {
+        method: Method::POST,
+        path: "/import",
+        id: "import",
+        summary: "Creates the records of an export that are not there.",
+        query: &[],
+        body: Some(EXPORT_LINE),
+        answers: &[(200, Content::Json("Imported"))],
+        codes: &[Code::ValidationFailed, Code::TypeIncompatible],
+        serve: || post(import::import),
     },
     Operation {
         method: Method::GET,

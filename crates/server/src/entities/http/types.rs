@@ -68,7 +68,7 @@ pub(super) async fn define(
 }
 
 /// Returns the name of a type, and its form without what is secret.
-fn shown(ty: &EntityType) -> (String, String) {
+pub(super) fn shown(ty: &EntityType) -> (String, String) {
     let form = serde_json::to_string(&TypeForm::from(ty.without_secret()));
     (ty.name.to_string(), form.expect("a form is JSON"))
 }
@@ -88,7 +88,7 @@ fn with_known_secret<'a>(
     ty
 }
 
-fn refused(error: &TypeRefusal) -> Problem {
+pub(super) fn refused(error: &TypeRefusal) -> Problem {
     let code = match error {
         TypeRefusal::Type(TypeError::Incompatible { .. }) => Code::TypeIncompatible,
         _ => Code::ValidationFailed,

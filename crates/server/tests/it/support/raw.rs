@@ -21,25 +21,53 @@ pub(crate) struct Answer {
 
 /// Requests a path. `headers` are whole lines; `Host` is added.
 pub(crate) async fn get(addr: SocketAddr, path: &str, headers: &str) -> Answer {
-    ask(addr, &format!("GET {path} HTTP/1.1\r\nHost: {addr}\r\n{headers}\r\n")).await
+    ask(addr, format!("GET {path} HTTP/1.1\r\nHost: {addr}\r\n{headers}\r\n").as_bytes()).await
 }
 
 /// Sends JSON. `request` is method and path.
 pub(crate) async fn send(addr: SocketAddr, request: &str, headers: &str, body: &str) -> Answer {
-    let length = body.len();
-    let head = format!("{request} HTTP/1.1\r\nHost: {addr}\r\nContent-Type: application/json\r\n");
-    ask(addr, &format!("{head}Content-Length: {length}\r\n{headers}\r\n{body}")).await
+    send_bytes(addr, request, headers, body.as_bytes()).await
 }
 
-async fn ask(addr: SocketAddr, request: &str) -> Answer {
+/// Sends any bytes as JSON.
+pub(crate) async fn send_bytes(addr: SocketAddr, request: &str, headers: &str, body: &[u8]) -> Answer {
+    let length = body.len();
+    let head = format!("{request} HTTP/1.1\r\nHost: {addr}\r\nContent-Type: application/json\r\n");
+    let head = format!("{head}Content-Length: {length}\r\n{headers}\r\n");
+    ask(addr, &[head.as_bytes(), body].concat()).await
+}
+
+async fn ask(addr: SocketAddr, request: &[u8]) -> Answer {
     let mut tcp = TcpStream::connect(addr).await.expect("the server listens");
-    tcp.write_all(request.as_bytes()).await.expect("the server reads");
+    tcp.write_all(request).await.expect("the server reads");
     let mut reader = BufReader::new(tcp);
     let (status, head) = read_head(&mut reader).await;
     let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
     let mut body = vec![0; length.map_or(0, |length| length.parse().expect("a length is a number"))];
     reader.read_exact(&mut body).await.expect("a body is as long as its header says");
     Answer { status, head, body: String::from_utf8(body).expect("a body is text") }
+}
+
+/// Requests a path, and returns the head of the answer, in lower case, and its body, which comes in chunks.
+pub(crate) async fn fetch(addr: SocketAddr, path: &str, headers: &str) -> (String, Vec<u8>) {
+    let mut tcp = TcpStream::connect(addr).await.expect("the server listens");
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {addr}\r\n{headers}\r\n");
+    tcp.write_all(request.as_bytes()).await.expect("the server reads");
+    let mut reader = BufReader::new(tcp);
+    let (status, head) = read_head(&mut reader).await;
+    assert_eq!(status, 200, "{head}");
+    let mut body = Vec::new();
+    loop {
+        let mut length = String::new();
+        reader.read_line(&mut length).await.expect("the length of a chunk is text");
+        let length = usize::from_str_radix(length.trim_end(), 16).expect("a chunk has a length");
+        let mut chunk = vec![0; length + 2];
+        reader.read_exact(&mut chunk).await.expect("a chunk is whole");
+        body.extend(&chunk[..length]);
+        if length == 0 {
+            return (head, body);
+        }
+    }
 }
 
 /// A stream of server-sent events.
