@@ -236,6 +236,9 @@ pub const COMMIT_WRITES_MAX: usize = 2_048;
 /// Questions of a ledger to handlers that may be open. Each holds up a device.
 pub const HANDLER_ASKS_MAX: usize = 64;
 
+/// Updates of devices that rooms may be taking in for a ledger. Each holds up a device, and itself in memory.
+pub const MERGES_MAX: usize = 64;
+
 /// How often a handler is asked about one op whose record changes meanwhile. A record that changes faster than a handler
 /// answers is not caught up with by asking more often.
 pub const HANDLER_ROUNDS_MAX: u32 = 3;

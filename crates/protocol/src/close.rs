@@ -19,6 +19,8 @@ pub enum CloseReason {
     BadUpdate(&'static str),
     /// The document could not be loaded twice and waits for its operator.
     Quarantined,
+    /// The entity that the document is was deleted.
+    Deleted,
     /// The server is overloaded.
     Overloaded,
     /// The connection took nothing of what was written to it for too long.
@@ -42,6 +44,7 @@ impl CloseReason {
             Self::TooManyPending => 4205,
             Self::TooLarge => 4413,
             Self::BadUpdate(_) => 4422,
+            Self::Deleted => 4410,
             Self::Quarantined => 4423,
             Self::Overloaded | Self::Stalled | Self::StoreDown => 1013,
             Self::Shutdown => 1012,
@@ -60,6 +63,7 @@ impl CloseReason {
             Self::TooLarge => "too-large".into(),
             Self::BadUpdate(rule) => format!("bad-update: {rule}"),
             Self::Quarantined => "quarantined".into(),
+            Self::Deleted => "deleted".into(),
             Self::Overloaded => "overloaded".into(),
             Self::Stalled => "stalled".into(),
             Self::StoreDown => "store-down".into(),

@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, OnceLock};
 
+use syncline_core::{entity::EntityKey, id::RoomName};
+use syncline_protocol::ledger::entity_of;
 use syncline_store::committer::Handle;
 use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -14,7 +16,7 @@ use crate::{
 /// Everything that begins when the store opens and must end before it is opened again.
 ///
 /// A commit of a room from before a failure must never reach the store after it: so rooms, loads and compactions
-/// belong to an epoch, and the next one begins when all [`tasks`](Self::tasks) of this one have ended.
+/// belong to an epoch, and the next one begins when all [`tasks`](Self::tasks) of this one, and its ledger, have ended.
 pub(crate) struct Epoch {
     pub(crate) clock: Clock,
     pub(crate) storage: Storage,
@@ -28,8 +30,12 @@ pub(crate) struct Epoch {
     pub(crate) halt: Arc<Halt>,
     /// Asks rooms to store what they have and to end.
     pub(crate) drain: CancellationToken,
-    /// Rooms, compactions and the ledger.
+    /// Rooms, compactions and what the ledger wants of rooms.
     pub(crate) tasks: TaskTracker,
+    /// Asks the ledger to end: later than rooms, for what they store goes through it.
+    pub(crate) ledger_drain: CancellationToken,
+    /// The ledger.
+    pub(crate) ledger_tasks: TaskTracker,
     pub(crate) loads: Arc<Semaphore>,
     /// One compaction at a time: it is CPU and disk that clients would rather have.
     pub(crate) compactions: Arc<Semaphore>,
@@ -54,6 +60,8 @@ impl Epoch {
             halt,
             drain: CancellationToken::new(),
             tasks: TaskTracker::new(),
+            ledger_drain: CancellationToken::new(),
+            ledger_tasks: TaskTracker::new(),
             loads: Arc::new(Semaphore::new(LOADS_MAX)),
             compactions: Arc::new(Semaphore::new(1)),
         })
@@ -62,6 +70,12 @@ impl Epoch {
     /// Returns how to reach the ledger; nothing before it has been loaded.
     pub(crate) fn ledger(&self) -> Option<&LedgerHandle> {
         self.ledger.get()
+    }
+
+    /// Returns the entity that the document of a room is, and who keeps it; nothing if it is none.
+    pub(crate) fn entity_of(&self, room: &RoomName) -> Option<(&LedgerHandle, EntityKey)> {
+        let (ledger, key) = self.ledger().zip(entity_of(room))?;
+        ledger.has_documents(&key.kind).then_some((ledger, key))
     }
 
     /// Says how to reach the ledger.
@@ -78,5 +92,8 @@ impl Epoch {
         self.drain.cancel();
         self.tasks.close();
         self.tasks.wait().await;
+        self.ledger_drain.cancel();
+        self.ledger_tasks.close();
+        self.ledger_tasks.wait().await;
     }
 }

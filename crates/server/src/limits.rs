@@ -20,6 +20,12 @@ pub(crate) const LEDGER_TURN_MAX: usize = 256;
 /// Commits of a ledger that whoever waits for changes may be behind before it has to look for itself.
 pub(crate) const MOVES_MAX: usize = 256;
 
+/// Bytes of documents in the answer to one pull; at least one document is in it. Beyond it there is another page.
+pub(crate) const PULL_DOCUMENT_BYTES_MAX: usize = 8 << 20;
+
+/// Documents that one pull reads at the same time.
+pub(crate) const DOCUMENT_READS_MAX: usize = 4;
+
 /// Changes in one event of a live stream.
 pub(crate) const LIVE_PAGE: usize = 100;
 

@@ -20,6 +20,7 @@ use syncline_store::{
 use uuid::Uuid;
 
 use crate::{
+    entities::LedgerDown,
     epoch::Epoch,
     limits::UNFINISHED_LOADS_MAX,
     registry::RoomKey,
@@ -60,16 +61,23 @@ pub(crate) enum OpenError {
     /// It could not be loaded too often.
     #[error("the document is quarantined: it could not be loaded repeatedly")]
     Quarantined,
+    /// The entity that it is was deleted.
+    #[error("the entity was deleted")]
+    Deleted,
+    /// Nobody knows whether the entity that it is was deleted.
+    #[error(transparent)]
+    Ledger(#[from] LedgerDown),
 }
 
 impl OpenError {
     pub(crate) fn close_reason(&self) -> CloseReason {
         match self {
-            Self::Down(_) | Self::Read(_) => CloseReason::StoreDown,
+            Self::Down(_) | Self::Read(_) | Self::Ledger(_) => CloseReason::StoreDown,
             Self::Record(_) | Self::Damaged(_) | Self::Undecodable(_) | Self::Panicked => {
                 CloseReason::Internal
             }
             Self::Quarantined => CloseReason::Quarantined,
+            Self::Deleted => CloseReason::Deleted,
         }
     }
 }
@@ -101,6 +109,11 @@ pub fn new_document_id() -> DocumentId {
 /// Finds the document of a name and loads it. An unknown name means a new document, of which nothing is written until
 /// it has its first commit.
 pub(crate) async fn open(epoch: &Epoch, key: &RoomKey) -> Result<Opened, OpenError> {
+    if let Some((ledger, entity)) = epoch.entity_of(&key.name)
+        && ledger.look(move |ledger| ledger.record(&entity).is_some_and(|record| record.deleted)).await?
+    {
+        return Err(OpenError::Deleted);
+    }
     let _turn = epoch.loads.acquire().await.expect("the semaphore is never closed");
     let RoomKey { tenant, name } = key.clone();
     let opened = match epoch.storage.read(move |store| records::name(store, tenant, &name)).await?? {

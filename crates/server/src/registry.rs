@@ -63,17 +63,25 @@ impl Registry {
         key: &RoomKey,
         join: Join,
     ) -> Result<mpsc::Sender<ToRoom>, RegistryClosed> {
-        let mut join = ToRoom::Join(join);
+        Self::tell(epoch, key, ToRoom::Join(join)).await
+    }
+
+    /// Hands a message to the room, which is opened if need be, and returns its inbox.
+    pub(crate) async fn tell(
+        epoch: &Arc<Epoch>,
+        key: &RoomKey,
+        mut message: ToRoom,
+    ) -> Result<mpsc::Sender<ToRoom>, RegistryClosed> {
         loop {
             let entry = epoch.registry.entry(epoch, key)?;
-            let Err(back) = epoch.registry.try_join(key, &entry, join) else { return Ok(entry.inbox) };
+            let Err(back) = epoch.registry.try_tell(key, &entry, message) else { return Ok(entry.inbox) };
             // The inbox is full, or the room ended since. Waiting for a place happens outside the lock; with a place
-            // in hand the join is sent under it.
-            join = back;
+            // in hand the message is sent under it.
+            message = back;
             let Ok(place) = entry.inbox.reserve().await else { continue };
             let rooms = epoch.registry.rooms();
             if rooms.is_open(key, entry.number) {
-                place.send(join);
+                place.send(message);
                 drop(rooms);
                 return Ok(entry.inbox);
             }
@@ -93,6 +101,11 @@ impl Registry {
             rooms.open.remove(key);
         }
         unused
+    }
+
+    /// Returns the inbox of a room if it is open or being loaded.
+    pub(crate) fn inbox(&self, key: &RoomKey) -> Option<mpsc::Sender<ToRoom>> {
+        self.rooms().open.get(key).map(|entry| entry.inbox.clone())
     }
 
     /// Opens no more rooms.
@@ -130,13 +143,13 @@ impl Registry {
         Ok(entry)
     }
 
-    fn try_join(&self, key: &RoomKey, entry: &Entry, join: ToRoom) -> Result<(), ToRoom> {
+    fn try_tell(&self, key: &RoomKey, entry: &Entry, message: ToRoom) -> Result<(), ToRoom> {
         let rooms = self.rooms();
         if !rooms.is_open(key, entry.number) {
-            return Err(join);
+            return Err(message);
         }
-        entry.inbox.try_send(join).map_err(|error| match error {
-            TrySendError::Full(join) | TrySendError::Closed(join) => join,
+        entry.inbox.try_send(message).map_err(|error| match error {
+            TrySendError::Full(message) | TrySendError::Closed(message) => message,
         })
     }
 

@@ -138,6 +138,7 @@ impl Server {
                 "reload"
             }
             Effect::Unload => "unload",
+            Effect::Carry(_) | Effect::Merged(..) | Effect::Read(..) => unreachable!("no ledger asks here"),
         };
         Some(word)
     }

@@ -153,6 +153,17 @@ impl YjsDocument {
         taken
     }
 
+    /// Returns whether an update rests on something that the document does not hold. Then [`apply`](Self::apply) would take in
+    /// only a part of it.
+    ///
+    /// # Errors
+    /// [`ApplyError`] says why it would be refused.
+    pub fn has_gap(&self, update: &[u8]) -> Result<bool, ApplyError> {
+        let scanned = scan_update(update)?;
+        let plan = self.index.plan(&scanned).map_err(|TooDeep| ApplyError::TooDeep)?;
+        Ok(plan.gap || self.reachable_deletes(&scanned, &plan).trimmed)
+    }
+
     /// Takes in an update that this engine stored before. The rules on client ids and weak links do not apply, so
     /// that whatever was once accepted can always be loaded.
     ///

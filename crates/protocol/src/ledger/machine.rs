@@ -15,6 +15,7 @@ use syncline_core::time::{Now, WallMs};
 
 use super::conflicts::Comment;
 use super::device::Device;
+use super::documents::{Merges, Ticket};
 use super::events::Heads;
 use super::filling::Filling;
 use super::message::{Answer, ConflictId, Effect, Input, LedgerCommit, Refused, RequestId, Write};
@@ -60,8 +61,11 @@ pub struct Ledger {
     /// By device what it has pushed and has no answer yet.
     pub(super) pushes: BTreeMap<ReplicaId, VecDeque<Push>>,
     pub(super) asks: Asks,
+    pub(super) merges: Merges,
     /// What the last of the next commits will hold.
     pub(super) gathered: Vec<Write>,
+    /// What rooms store with that.
+    pub(super) rooms: Vec<Ticket>,
     /// Devices whose numbers go with that.
     pub(super) renumbered: BTreeSet<ReplicaId>,
     /// Where that will have changed anything.
@@ -75,13 +79,14 @@ pub struct Ledger {
     durable: LedgerCommit,
     /// What is to leave, with the commits that it waits for; ascending.
     parked: VecDeque<(LedgerCommit, Effect)>,
-    effects: VecDeque<Effect>,
+    pub(super) effects: VecDeque<Effect>,
 }
 
 /// A commit that has not begun.
 #[derive(Debug)]
 struct Sealed {
     batch: Vec<Write>,
+    rooms: Vec<Ticket>,
     /// Where it changes anything, and the end of the log behind it.
     moved: (BTreeSet<Section>, Sequence),
 }
@@ -111,7 +116,9 @@ impl Ledger {
             settings: Settings::default(),
             pushes: BTreeMap::new(),
             asks: Asks::default(),
+            merges: Merges::default(),
             gathered: Vec::new(),
+            rooms: Vec::new(),
             renumbered: BTreeSet::new(),
             moved: BTreeSet::new(),
             sealed: VecDeque::new(),
@@ -231,9 +238,13 @@ impl Ledger {
         self.moved.extend(buckets.map(|bucket| Section { kind: key.kind.clone(), bucket }));
         record.seq = moves.seq;
         record.epoch = self.epoch;
+        let is_deleted = record.deleted;
         let record = Arc::new(record);
         self.gathered.push(Write::Record(key.clone(), Arc::clone(&record)));
         self.records.insert(key.clone(), record);
+        if is_deleted && self.is_document(key) {
+            self.park_effect(Effect::Deleted { key: key.clone() });
+        }
         self.gathered.extend(moves.buckets.map(|buckets| Write::Buckets(key.clone(), buckets)));
         let left = moves.left.into_iter().map(|bucket| Write::Evicted(bucket, key.clone(), Some(moves.seq)));
         self.gathered.extend(left);
@@ -297,6 +308,14 @@ impl Ledger {
             }
             Input::Import { request, records } => (request, Ok(self.import(now.wall, records))),
             Input::Conflict { request, conflict, wish } => (request, Ok(self.wish(now.wall, conflict, wish))),
+            Input::Touched(touched) => {
+                self.touched(now.wall, touched);
+                return None;
+            }
+            Input::Merged { merge, outcome } => {
+                self.merged(now.wall, merge, outcome);
+                return None;
+            }
             Input::Answered { ask, verdict } => {
                 self.answered(now.wall, ask, verdict);
                 return None;
@@ -327,12 +346,13 @@ impl Ledger {
             self.gathered.extend(numbers.map(|numbers| Write::Numbers(actor, numbers)));
         }
         let moved = (std::mem::take(&mut self.moved), self.log.head());
-        self.sealed.push_back(Sealed { batch: std::mem::take(&mut self.gathered), moved });
+        let (batch, rooms) = (std::mem::take(&mut self.gathered), std::mem::take(&mut self.rooms));
+        self.sealed.push_back(Sealed { batch, rooms, moved });
         self.told.0 = 0;
     }
 
     fn is_gathering(&self) -> bool {
-        !self.gathered.is_empty() || !self.renumbered.is_empty()
+        !self.gathered.is_empty() || !self.renumbered.is_empty() || !self.rooms.is_empty()
     }
 
     /// Begins a commit if none is under way, and lets out what has become durable.
@@ -349,10 +369,10 @@ impl Ledger {
         if self.sealed.is_empty() && self.is_gathering() {
             self.seal();
         }
-        if let Some(Sealed { batch, moved }) = self.sealed.pop_front() {
+        if let Some(Sealed { batch, rooms, moved }) = self.sealed.pop_front() {
             self.begun = LedgerCommit(self.begun.0 + 1);
             self.moving = moved;
-            self.effects.push_back(Effect::Commit { commit: self.begun, batch });
+            self.effects.push_back(Effect::Commit { commit: self.begun, batch, rooms });
         }
     }
 }

@@ -12,6 +12,7 @@ use syncline_core::entity::{
 };
 
 use super::conflicts::{ConflictRefusal, ConflictWish};
+use super::documents::{Merge, MergeId, MergeOutcome, Ticket, Touched};
 use super::scopes::{ScopeDefinition, ScopeError};
 pub use super::write::Write;
 use super::{
@@ -152,6 +153,15 @@ pub enum Input {
         /// What it says.
         verdict: Verdict,
     },
+    /// The room of a document is about to store what has been written in it.
+    Touched(Touched),
+    /// An update that the ledger has given to a room is in none of its commits to come.
+    Merged {
+        /// The update.
+        merge: MergeId,
+        /// What became of it.
+        outcome: MergeOutcome,
+    },
     /// Someone wants something of a conflict.
     Conflict {
         /// The request.
@@ -243,6 +253,21 @@ pub enum Effect {
         commit: LedgerCommit,
         /// What to write, in this order.
         batch: Vec<Write>,
+        /// What rooms store goes with it, all of it or nothing.
+        rooms: Vec<Ticket>,
+    },
+    /// Have the room of a document take in an update, and hand in what becomes of it: [`Input::Touched`] with the commit that
+    /// stores it, or [`Input::Merged`]. There is always one of them.
+    Merge(Merge),
+    /// Tell a room that what it wanted to store is not stored: the entity was deleted.
+    Refuse {
+        /// What the room calls it.
+        ticket: Ticket,
+    },
+    /// The entity that a document is was deleted: nobody may be in its room any more.
+    Deleted {
+        /// The entity.
+        key: EntityKey,
     },
     /// Answer a request. Nothing in the answer rests on what is not durable.
     Answer {

@@ -6,6 +6,8 @@
 //! * [`stored`]: what a [`Write`] is in a store;
 //! * [`Log`]: the records of a shard in the order of their last changes, read page by page while others write.
 //!
+//! An entity may be a document: then a [`Room`](crate::Room) has its content, and the two store what they have together.
+//!
 //! Invariants:
 //! * nothing that rests on what is not durable leaves a [`Ledger`]: no result, no refusal, no page;
 //! * what an op does, its result and its number are in one batch;
@@ -16,6 +18,7 @@ pub mod audit;
 mod conflicts;
 mod cursor;
 mod device;
+mod documents;
 mod events;
 mod filling;
 mod import;
@@ -42,6 +45,7 @@ pub use ack::{Ack, Acked, AckedScope, Backlog};
 pub use conflicts::{Comment, ConflictRefusal, ConflictWish};
 pub use cursor::{Cursor, Reset, Resync};
 pub use device::{Binding, DeviceAbout, DeviceRefusal};
+pub use documents::{Merge, MergeId, MergeOutcome, Ticket, Touched, entity_of, room_of};
 pub use events::{DomainEvent, EventIndex, Happened, Heads};
 pub use filling::Filling;
 pub use import::{Import, Imported};

@@ -55,6 +55,8 @@ pub struct PulledScope {
     pub reset: Option<Reset>,
     /// What has changed, by the places of the changes.
     pub changes: Vec<PullChange>,
+    /// Where the page begins.
+    pub from: Cursor,
     /// Where to go on.
     pub cursor: Cursor,
     /// Whether there is more; if not, the device is up to date.
@@ -76,6 +78,18 @@ pub enum PullChange {
     Document(EntityKey, Arc<Record>),
     /// It is no longer in the scope.
     Evict(EntityKey),
+}
+
+impl PulledScope {
+    /// Ends the page before one of its changes, if that is one of a document: the page is too long with it.
+    pub fn cut(&mut self, at: usize) {
+        let Some(PullChange::Document(_, record)) = self.changes.get(at) else { return };
+        let pos = Sequence(record.seq.0.saturating_sub(1));
+        self.cursor = Cursor { pos: pos.max(self.from.pos), ..self.from };
+        self.changes.truncate(at);
+        self.has_more = true;
+        self.checksum = None;
+    }
 }
 
 impl Ledger {
@@ -129,6 +143,7 @@ impl Ledger {
             name: scope.name.clone(),
             reset,
             changes: changes.collect(),
+            from,
             cursor,
             has_more: !is_last,
             checksum: (is_last && scope.is_disjoint()).then_some(checksum),

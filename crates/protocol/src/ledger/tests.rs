@@ -22,6 +22,7 @@ use disk::Disk;
 mod aging;
 mod conflicts;
 mod disk;
+mod documents;
 mod handlers;
 mod importing;
 mod named;
@@ -258,12 +259,15 @@ impl World {
         self.ledger.handle(now, input);
         while let Some(effect) = self.ledger.poll_effect() {
             match effect {
-                Effect::Commit { commit, batch } => {
+                Effect::Commit { commit, batch, .. } => {
                     prop_assert!(self.under_way.is_none(), "one commit at a time");
                     self.under_way = Some((commit, batch));
                 }
                 Effect::Moved { head, .. } => prop_assert!(head <= self.disk.head()),
                 Effect::Ask { .. } => panic!("no type has a handler here"),
+                Effect::Merge(_) | Effect::Refuse { .. } | Effect::Deleted { .. } => {
+                    panic!("no type has documents here")
+                }
                 Effect::Answer { request, answer } => {
                     self.answered(self.asked[request.0 as usize], answer)?
                 }

@@ -9,6 +9,7 @@ use syncline_core::{
 };
 
 use super::Effect;
+use crate::ledger::MergeId;
 
 /// An update that the document has integrated.
 #[derive(Clone, Debug)]
@@ -16,6 +17,8 @@ pub(super) struct Integrated {
     pub(super) entry: LogEntry,
     /// The clocks that it moved on, as they were before it.
     pub(super) before: Vec<(ClientId, u32)>,
+    /// What the ledger calls it, if it comes from there.
+    pub(super) merge: Option<MergeId>,
 }
 
 /// Numbers the commits of a room without gaps, and holds back every effect that rests on one until it is durable.
@@ -45,15 +48,16 @@ impl Commits {
         self.gathered.push(integrated);
     }
 
-    /// Returns the next commit, if there is anything for it and none is under way.
-    pub(super) fn start(&mut self) -> Option<LogRecord> {
+    /// Returns the next commit, if there is anything for it and none is under way, and what of it is the ledger's.
+    pub(super) fn start(&mut self) -> Option<(LogRecord, Vec<MergeId>)> {
         if !self.under_way.is_empty() || self.gathered.is_empty() {
             return None;
         }
         self.gathered_bytes = 0;
         self.under_way = std::mem::take(&mut self.gathered);
         let entries = self.under_way.iter().map(|integrated| integrated.entry.clone()).collect();
-        Some(LogRecord { number: self.durable.next(), entries })
+        let merges = self.under_way.iter().filter_map(|integrated| integrated.merge).collect();
+        Some((LogRecord { number: self.durable.next(), entries }, merges))
     }
 
     /// Notes that the commit under way is durable, and returns it.

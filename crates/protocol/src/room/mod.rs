@@ -1,6 +1,7 @@
 //! One document and everyone in it.
 
 mod commits;
+mod entity;
 mod guests;
 mod machine;
 mod recent;
@@ -13,6 +14,7 @@ mod ticks;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use syncline_core::{
     doc::CompactError,
     id::{CommitNumber, ConnectionId},
@@ -20,9 +22,13 @@ use syncline_core::{
     log::{Author, LogRecord, Snapshot},
 };
 
+pub use entity::{Content, ReadId};
 pub use machine::Room;
 
-use crate::{Access, Batch, CloseReason, Dialect, Request};
+use crate::{
+    Access, Batch, CloseReason, Dialect, Request,
+    ledger::{MergeId, MergeOutcome},
+};
 
 /// What a store holds of a document.
 #[derive(Clone, Debug, Default)]
@@ -113,6 +119,22 @@ pub enum Input {
         /// The last commit that it was brought up to.
         since: CommitNumber,
     },
+    /// The ledger has an update for the document, which a device has sent that is not connected.
+    Merge {
+        /// What the ledger calls it.
+        merge: MergeId,
+        /// Who has sent it.
+        author: Author,
+        /// The update.
+        update: Bytes,
+    },
+    /// Someone who is not connected wants to know what the document holds.
+    Read {
+        /// What they call that.
+        read: ReadId,
+        /// The state vector of what they have; without one they get it all.
+        have: Option<Bytes>,
+    },
     /// Nothing more is waiting: the tick ends.
     Flush,
     /// The commit under way, and all before it, is durable.
@@ -133,6 +155,12 @@ pub enum Input {
 pub enum Effect {
     /// Store the record, atomically and durably, then report [`Input::Committed`] or [`Input::CommitFailed`].
     Commit(LogRecord),
+    /// The [`Commit`](Self::Commit) that follows at once stores these: tell the ledger in the same batch.
+    Carry(Vec<MergeId>),
+    /// Tell the ledger how a merge has ended that is in no commit to come.
+    Merged(MergeId, MergeOutcome),
+    /// Tell whoever asked what the document holds; nothing if it broke.
+    Read(ReadId, Option<Content>),
     /// Put this into the outbox of everyone who joined: [`crate::Outbox::publish`].
     Publish(Arc<Batch>),
     /// Put this into one outbox: [`crate::Outbox::answer`].

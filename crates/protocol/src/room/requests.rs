@@ -76,7 +76,7 @@ impl Room {
         if let Some(update) = applied.update {
             let author = subscriber.guest.author.clone();
             let entry = LogEntry { author, connection, at: now.wall, update };
-            self.commits.gather(Integrated { entry, before: applied.before });
+            self.commits.gather(Integrated { entry, before: applied.before, merge: None });
         } else if !applied.gap {
             self.stats.duplicates += 1;
         }

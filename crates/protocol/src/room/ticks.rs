@@ -22,7 +22,8 @@ impl Room {
                 self.commits.park(Effect::Note(connection, batch));
             }
         }
-        if let Some(record) = self.commits.start() {
+        if let Some((record, merges)) = self.commits.start() {
+            self.effects.extend((!merges.is_empty()).then_some(Effect::Carry(merges)));
             self.effects.push_back(Effect::Commit(record));
         }
         self.release();

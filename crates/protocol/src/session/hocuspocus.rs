@@ -273,6 +273,7 @@ const fn is_of_one_document(reason: CloseReason) -> bool {
         | CloseReason::Forbidden
         | CloseReason::TooLarge
         | CloseReason::BadUpdate(_)
+        | CloseReason::Deleted
         | CloseReason::Quarantined => true,
         CloseReason::TooManyPending
         | CloseReason::Overloaded

@@ -1,9 +1,15 @@
 //! How requests get to a ledger.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, PoisonError, RwLock},
+};
 
-use syncline_core::entity::{ActorName, Actors, Epoch};
-use syncline_protocol::ledger::{Answer, Input, Ledger, LedgerCommit, RequestId, Section};
+use syncline_core::entity::{ActorName, Actors, EntityKey, Epoch, TypeName};
+use syncline_protocol::ledger::{
+    Answer, Input, Ledger, LedgerCommit, MergeId, MergeOutcome, RequestId, Section,
+};
+use syncline_store::Batch;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use super::kept::Secret;
@@ -19,7 +25,11 @@ pub(crate) struct LedgerHandle {
     committed: watch::Receiver<LedgerCommit>,
     /// Devices that were shut out just now.
     revoked: broadcast::Sender<ActorName>,
+    documents: Documents,
 }
+
+/// The types whose entities are documents.
+pub(super) type Documents = Arc<RwLock<BTreeSet<TypeName>>>;
 
 /// Where records have changed, durably.
 #[derive(Clone, Debug)]
@@ -44,8 +54,34 @@ pub(super) type Found = Box<dyn FnOnce() + Send>;
 pub(super) enum ToLedger {
     /// To take something in, and to answer.
     Ask { input: MakeInput, answer: oneshot::Sender<Answered> },
+    /// To store what a room has, with its own next commit.
+    Touch { touch: Touch, stored: oneshot::Sender<Stored> },
+    /// To take it that an update is in no commit of its room to come.
+    Merged { merge: MergeId, outcome: MergeOutcome },
     /// To have a look taken at the machine; what it finds waits for what it rests on.
     Look(Box<dyn FnOnce(&Ledger) -> Found + Send>),
+}
+
+/// What a room stores, and what that is to the ledger.
+pub(crate) struct Touch {
+    /// The entity that the document is.
+    pub(crate) key: EntityKey,
+    /// The updates in it that the ledger gave to the room.
+    pub(crate) merges: Vec<MergeId>,
+    /// Dropped once the ledger knows of them.
+    pub(crate) leases: Vec<oneshot::Sender<MergeOutcome>>,
+    /// Whether there is anything else in it.
+    pub(crate) typed: bool,
+    pub(crate) batch: Batch,
+}
+
+/// What became of what a room stores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stored {
+    /// It is durable.
+    Stored,
+    /// It is not stored: the entity was deleted.
+    Deleted,
 }
 
 /// The store has failed, or the server stops: nobody knows what became of the request.
@@ -60,8 +96,10 @@ impl LedgerHandle {
         epoch: Epoch,
         moved: broadcast::Sender<Moved>,
         committed: watch::Receiver<LedgerCommit>,
+        documents: Documents,
     ) -> Self {
-        Self { inbox, key, epoch, moved, committed, revoked: broadcast::Sender::new(REVOCATIONS_MAX) }
+        let revoked = broadcast::Sender::new(REVOCATIONS_MAX);
+        Self { inbox, key, epoch, moved, committed, revoked, documents }
     }
 
     /// Returns the key that cursors are signed with.
@@ -93,6 +131,24 @@ impl LedgerHandle {
     /// Returns where the last commit is told that is durable. It is closed when the ledger ends.
     pub(crate) fn committed(&self) -> watch::Receiver<LedgerCommit> {
         self.committed.clone()
+    }
+
+    /// Returns whether the entities of a type are documents.
+    pub(crate) fn has_documents(&self, kind: &TypeName) -> bool {
+        self.documents.read().unwrap_or_else(PoisonError::into_inner).contains(kind)
+    }
+
+    /// Has the ledger store what a room has, with its own next commit.
+    pub(crate) async fn touch(&self, touch: Touch) -> Result<Stored, LedgerDown> {
+        let (report, reported) = oneshot::channel();
+        self.inbox.send(ToLedger::Touch { touch, stored: report }).await.map_err(|_| LedgerDown)?;
+        reported.await.map_err(|_| LedgerDown)
+    }
+
+    /// Says that an update is in no commit of its room to come.
+    pub(super) async fn merged(&self, merge: MergeId, outcome: MergeOutcome) {
+        // A ledger that has ended has forgotten it.
+        drop(self.inbox.send(ToLedger::Merged { merge, outcome }).await);
     }
 
     /// Has the ledger take in what `input` makes, and waits for the answer.

@@ -2,10 +2,12 @@
 //!
 //! * [`LedgerHandle`]: how a request gets to the ledger, and its answer back;
 //! * `task`: one task, which commits what the machine gathers, one batch after another;
+//! * `documents`: what it has to do with the rooms of those entities that are documents;
 //! * `handlers`: who judges ops before they take effect;
 //! * `kept`, `open`: the ledger as the store has it;
 //! * [`OfflineLedger`]: the same in a data folder that no server has open, for commands; `history`: its audit.
 
+mod documents;
 mod handle;
 mod handlers;
 mod history;
@@ -16,7 +18,8 @@ mod open;
 mod task;
 
 pub(crate) use self::{
-    handle::{Answered, LedgerDown, LedgerHandle, Moved},
+    documents::room_key,
+    handle::{Answered, LedgerDown, LedgerHandle, Moved, Stored, Touch},
     handlers::Handlers,
     http::routes,
     open::{OpenError, open},

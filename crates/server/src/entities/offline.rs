@@ -5,7 +5,7 @@ use syncline_core::{
     limits::RETRY_AFTER_MS,
     time::{Now, WallMs},
 };
-use syncline_protocol::ledger::{Answer, Effect, Input, Ledger, RequestId, Verdict};
+use syncline_protocol::ledger::{Answer, Effect, Input, Ledger, Merge, MergeOutcome, RequestId, Verdict};
 use syncline_store::{Batch, CommitError, RecordTooLong, Store, records::ledger::LedgerShelf};
 
 use super::kept::{EPOCH, Kept, KeptError, batch_of, random};
@@ -83,12 +83,16 @@ impl<'s> OfflineLedger<'s> {
         self.machine.handle(now, input);
         while let Some(effect) = self.machine.poll_effect() {
             match effect {
-                Effect::Commit { commit, batch } => {
+                Effect::Commit { commit, batch, .. } => {
                     self.store.commit(batch_of(&mut self.shelf, &batch)?)?;
                     self.machine.handle(now, Input::Committed(commit));
                 }
                 Effect::Answer { answer, .. } => answered = Some(answer),
-                Effect::Moved { .. } => {}
+                // No room is open.
+                Effect::Moved { .. } | Effect::Refuse { .. } | Effect::Deleted { .. } => {}
+                Effect::Merge(Merge { merge, .. }) => {
+                    self.machine.handle(now, Input::Merged { merge, outcome: MergeOutcome::Unavailable });
+                }
                 // Handlers are asked by servers.
                 Effect::Ask { ask, .. } => {
                     let verdict = Verdict::Unavailable { retry_after_ms: RETRY_AFTER_MS };

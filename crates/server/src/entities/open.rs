@@ -42,8 +42,9 @@ pub(crate) async fn open(
     let (sender, inbox) = mpsc::channel(LEDGER_INBOX_MAX);
     let salt = random().map_err(OpenError::Random)?;
     let task = LedgerTask::new(Arc::clone(epoch), machine, shelf, inbox, salt, Arc::clone(handlers));
-    epoch.set_ledger(LedgerHandle::new(sender, own.key, own.epoch, task.moved(), task.durable()));
-    epoch.tasks.spawn(task.run());
+    let (moved, durable, documents) = (task.moved(), task.durable(), task.documents());
+    epoch.set_ledger(LedgerHandle::new(sender, own.key, own.epoch, moved, durable, documents));
+    epoch.ledger_tasks.spawn(task.run());
     Ok(())
 }
 

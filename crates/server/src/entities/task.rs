@@ -8,7 +8,7 @@ use std::{
 use syncline_core::entity::Actors;
 use syncline_protocol::{
     CloseReason,
-    ledger::{AskId, Effect, Input, Ledger, LedgerCommit, RequestId, Verdict, Write},
+    ledger::{Answer, AskId, Effect, Input, Ledger, LedgerCommit, RequestId, Ticket, Verdict, Write},
 };
 use syncline_store::records::ledger::LedgerShelf;
 use tokio::{
@@ -18,7 +18,8 @@ use tokio::{
 };
 
 use super::{
-    handle::{Answered, Found, Moved, ToLedger},
+    documents::{self, Rooms},
+    handle::{Answered, Documents, Found, Moved, ToLedger},
     handlers::{Handlers, PushQuestion},
     kept::{Secret, batch_of},
 };
@@ -45,6 +46,8 @@ pub(super) struct LedgerTask {
     commit: Work<Result<(), StoreDown>>,
     moved: broadcast::Sender<Moved>,
     durable: watch::Sender<LedgerCommit>,
+    rooms: Rooms,
+    documents: Documents,
     handlers: Arc<Handlers>,
     /// What handlers are asked; the machine bounds how much that is.
     judging: JoinSet<(AskId, Verdict)>,
@@ -64,6 +67,8 @@ impl LedgerTask {
     ) -> Self {
         let mut machine = machine;
         machine.handle(epoch.clock.now(), Input::Salt(salt));
+        let documents = Documents::default();
+        documents::note(&documents, &machine);
         Self {
             moved: broadcast::Sender::new(MOVES_MAX),
             durable: watch::Sender::default(),
@@ -77,9 +82,16 @@ impl LedgerTask {
             found: VecDeque::new(),
             committing: None,
             commit: Work::NONE,
+            rooms: Rooms::default(),
+            documents,
             handlers,
             judging: JoinSet::new(),
         }
+    }
+
+    /// Returns which types have documents.
+    pub(super) fn documents(&self) -> Documents {
+        Arc::clone(&self.documents)
     }
 
     /// Returns where it is told what has changed.
@@ -95,7 +107,7 @@ impl LedgerTask {
     /// Serves until the epoch ends: what was taken in by then is stored and answered.
     pub(super) async fn run(mut self) {
         let epoch = Arc::clone(&self.epoch);
-        let mut drain = std::pin::pin!(epoch.drain.cancelled());
+        let mut drain = std::pin::pin!(epoch.ledger_drain.cancelled());
         let mut ticks = interval(Duration::from_millis(LEDGER_TICK_MS));
         let mut is_open = true;
         while is_open || self.commit.is_under_way() {
@@ -149,6 +161,13 @@ impl LedgerTask {
                 self.asked.insert(request, answer);
                 self.handle(input(&self.machine, request))
             }
+            ToLedger::Touch { touch, stored } => {
+                let (input, leases) = self.rooms.take(touch, stored);
+                let handled = self.handle(input);
+                drop(leases);
+                handled
+            }
+            ToLedger::Merged { merge, outcome } => self.handle(Input::Merged { merge, outcome }),
             ToLedger::Look(look) => {
                 let found = look(&self.machine);
                 self.found.push_back((self.machine.rests_on(), found));
@@ -162,6 +181,7 @@ impl LedgerTask {
         let Some(commit) = self.committing.take() else { return Ok(()) };
         // The halt of the epoch was set by whoever saw the failure first.
         committed.map_err(|_| Down)?;
+        self.rooms.stored();
         self.handle(Input::Committed(commit))?;
         self.durable.send_replace(commit);
         self.let_out();
@@ -172,13 +192,19 @@ impl LedgerTask {
         self.machine.handle(self.epoch.clock.now(), input);
         while let Some(effect) = self.machine.poll_effect() {
             match effect {
-                Effect::Commit { commit, batch } => self.begin(commit, &batch)?,
+                Effect::Commit { commit, batch, rooms } => self.begin(commit, &batch, &rooms)?,
+                Effect::Merge(wanted) => documents::merge(&self.epoch, wanted),
+                Effect::Refuse { ticket } => self.rooms.refuse(ticket),
+                Effect::Deleted { key } => documents::close(&self.epoch, &key),
                 Effect::Moved { sections, .. } => {
                     // Nobody may be listening.
                     drop(self.moved.send(Moved { sections: Arc::new(sections) }));
                 }
                 Effect::Answer { request, answer } => {
                     let actors = self.actors();
+                    if matches!(answer, Answer::TypeDefined { .. }) {
+                        documents::note(&self.documents, &self.machine);
+                    }
                     if let Some(asked) = self.asked.remove(&request) {
                         // Whoever asked may be gone.
                         drop(asked.send(Answered { answer, actors }));
@@ -202,12 +228,14 @@ impl LedgerTask {
         self.judging.spawn(async move { (ask, handlers.judge(kind, named, question).await) });
     }
 
-    fn begin(&mut self, commit: LedgerCommit, writes: &[Write]) -> Result<(), Down> {
-        let batch = batch_of(&mut self.shelf, writes).map_err(|error| {
+    fn begin(&mut self, commit: LedgerCommit, writes: &[Write], rooms: &[Ticket]) -> Result<(), Down> {
+        let mut batch = batch_of(&mut self.shelf, writes).map_err(|error| {
             tracing::error!(%error, "the ledger wrote something that is too long to be stored");
             self.epoch.halt.set(CloseReason::Internal);
             Down
         })?;
+        documents::forget(&mut batch, &self.machine, writes);
+        self.rooms.store(&mut batch, rooms);
         self.committing = Some(commit);
         self.commit.start(self.epoch.storage.commit(batch));
         Ok(())

@@ -1,12 +1,20 @@
 //! Rooms as tasks: each owns a [`syncline_protocol::Room`], hands it what comes in and carries out what it says.
 
+mod entity;
 mod task;
 
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
+use bytes::Bytes;
 use futures_util::FutureExt;
-use syncline_core::id::{CommitNumber, ConnectionId};
-use syncline_protocol::{Access, CloseReason, Guest, Request};
+use syncline_core::{
+    id::{CommitNumber, ConnectionId},
+    log::Author,
+};
+use syncline_protocol::{
+    Access, CloseReason, Content, Guest, Request,
+    ledger::{MergeId, MergeOutcome},
+};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use self::task::RoomTask;
@@ -37,6 +45,18 @@ pub(crate) enum ToRoom {
     Resume { connection: ConnectionId, since: CommitNumber },
     /// It left. Nothing comes after this.
     Leave { connection: ConnectionId },
+    /// The ledger has an update for the document.
+    Merge {
+        merge: MergeId,
+        author: Author,
+        update: Bytes,
+        /// Told what becomes of it, unless the room's next commit tells the ledger. Dropped if the room ends.
+        done: oneshot::Sender<MergeOutcome>,
+    },
+    /// Someone who is not connected wants to know what the document holds, with the state vector of what they have.
+    Read { have: Option<Bytes>, done: oneshot::Sender<Content> },
+    /// The entity that the document is was deleted.
+    Deleted,
     /// Someone wants to know who is in the room: note it on the card, and say so.
     Describe { done: oneshot::Sender<()> },
 }

@@ -14,7 +14,11 @@ use tokio::{
     time::{Sleep, sleep_until},
 };
 
-use super::{Join, ToRoom, turn_away};
+use super::{
+    Join, ToRoom,
+    entity::{Owed, Uncommitted},
+    turn_away,
+};
 use crate::{
     compaction,
     epoch::Epoch,
@@ -24,7 +28,6 @@ use crate::{
     memory::MemoryShare,
     outbox::SharedOutbox,
     registry::{RoomKey, RoomNumber},
-    storage::StoreDown,
     work::Work,
 };
 
@@ -44,7 +47,11 @@ pub(super) struct RoomTask {
     /// Whether the inbox is closed and empty: the room is asked to end.
     inbox_ended: bool,
     subscribers: BTreeMap<ConnectionId, Arc<SharedOutbox>>,
-    commit: Work<Result<(), StoreDown>>,
+    /// Those who are not connected and wait for something.
+    owed: Owed,
+    /// Whether the entity that the document is was deleted.
+    deleted: bool,
+    commit: Work<Result<(), Uncommitted>>,
     compaction: Work<Option<usize>>,
     reload: Reload,
     memory: MemoryShare,
@@ -60,7 +67,7 @@ enum Reload {
 
 /// What woke the room.
 enum Wake {
-    Committed(Result<(), StoreDown>),
+    Committed(Result<(), Uncommitted>),
     Reloaded(Result<Loaded, OpenError>),
     Compacted(Option<usize>),
     Drain,
@@ -102,6 +109,8 @@ impl RoomTask {
             edited: opened.edited,
             inbox_ended: false,
             subscribers: BTreeMap::new(),
+            owed: Owed::default(),
+            deleted: false,
             commit: Work::NONE,
             compaction: Work::NONE,
             reload: Reload::None,
@@ -183,7 +192,7 @@ impl RoomTask {
             Wake::Committed(Err(error)) => {
                 tracing::error!(room = self.key.name.as_str(), error = %error, "a commit failed");
                 self.input(Input::CommitFailed);
-                return Next::End(CloseReason::StoreDown);
+                return Next::End(error.close_reason());
             }
             Wake::Reloaded(Ok(loaded)) => self.input(Input::Reloaded(loaded)),
             Wake::Reloaded(Err(error)) => return Next::End(error.close_reason()),
@@ -213,6 +222,9 @@ impl RoomTask {
         self.input(Input::Flush);
         let next = self.carry_out();
         self.report();
+        if self.deleted {
+            return Next::End(CloseReason::Deleted);
+        }
         let settled = !self.commit.is_under_way() && matches!(self.reload, Reload::None);
         if self.inbox_ended && settled { Next::End(CloseReason::Shutdown) } else { next }
     }
@@ -234,6 +246,15 @@ impl RoomTask {
                 self.subscribers.remove(&connection);
                 self.input(Input::Leave { connection });
             }
+            ToRoom::Merge { merge, author, update, done } => {
+                self.owed.merge(merge, done);
+                self.input(Input::Merge { merge, author, update });
+            }
+            ToRoom::Read { have, done } => {
+                let read = self.owed.read(done);
+                self.input(Input::Read { read, have });
+            }
+            ToRoom::Deleted => self.deleted = true,
             ToRoom::Describe { done } => {
                 self.describe();
                 // Whoever asked may not wait any more.
@@ -254,13 +275,17 @@ impl RoomTask {
                 Effect::Commit(record) => match self.batch(&record) {
                     Ok(batch) => {
                         self.committing = record.entries.last().map(|entry| entry.at);
-                        self.commit.start(self.epoch.storage.commit(batch));
+                        let (epoch, room) = (&self.epoch, &self.key.name);
+                        self.commit.start(self.owed.commit(epoch, room, record.entries.len(), batch));
                     }
                     Err(error) => {
                         tracing::error!(room = self.key.name.as_str(), error = %error, "a commit has no record");
                         return Next::End(CloseReason::Internal);
                     }
                 },
+                Effect::Carry(merges) => self.owed.carry(merges),
+                Effect::Merged(merge, outcome) => self.owed.merged(merge, outcome),
+                Effect::Read(read, content) => self.owed.tell(read, content),
                 Effect::Publish(batch) => {
                     for outbox in self.subscribers.values() {
                         outbox.change(|outbox| outbox.publish(&batch));

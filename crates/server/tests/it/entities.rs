@@ -22,7 +22,7 @@ impl Caller {
         Self { addr: server.addr(), user }
     }
 
-    async fn ask(&self, request: &str, body: Value) -> (u16, Value) {
+    pub(crate) async fn ask(&self, request: &str, body: Value) -> (u16, Value) {
         let headers = format!("Sync-User: {}\r\n", self.user);
         let answer = raw::send(self.addr, request, &headers, &body.to_string()).await;
         let body = serde_json::from_str(&answer.body).unwrap_or_else(|_| panic!("{answer:?} is no JSON"));

@@ -4,6 +4,7 @@
 //! it if that never comes.
 
 mod churn;
+mod document_entities;
 mod documents;
 mod entities;
 mod handlers;

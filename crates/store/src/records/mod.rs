@@ -39,6 +39,11 @@ pub fn put_name(batch: &mut Batch, tenant: TenantId, name: &RoomName, document: 
     batch.put(key, value);
 }
 
+/// Has `name` mean no document any more. What is stored of the document stays.
+pub fn clear_name(batch: &mut Batch, tenant: TenantId, name: &RoomName) {
+    batch.delete(Key::name(tenant, name));
+}
+
 /// Puts one commit of a document. Its number must not be in the log yet.
 ///
 /// # Errors

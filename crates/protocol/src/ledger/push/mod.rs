@@ -1,11 +1,13 @@
 //! How a ledger takes pushes.
 //!
 //! Ops that stand or fall together are a *unit*: those of a transaction, or one alone. A unit is decided whole in a [`View`]
-//! that nobody else sees, and takes effect whole or not at all. Where a handler has to judge an op the push stops, and the unit
-//! is decided again from the start when the handler has answered. Pushes of one device wait for each other; others go on.
+//! that nobody else sees, and takes effect whole or not at all. Where a handler has to judge an op, or a room has to take its
+//! update in, the push stops, and the unit is decided again from the start when that is done. Pushes of one device wait for each
+//! other; others go on.
 
 mod asked;
 mod links;
+mod merged;
 mod mutations;
 mod perform;
 mod temporary;
@@ -23,6 +25,7 @@ use syncline_core::limits::TX_OPS_MAX;
 use syncline_core::time::WallMs;
 use view::{Arrival, Step, View, waits};
 
+use super::documents::MergeOutcome;
 use super::machine::Ledger;
 use super::message::{Answer, Deferral, DeferralCode, OpResult, OpStatus, PushOp, RequestId};
 use super::{Hole, Numbered, Turn};
@@ -41,12 +44,16 @@ pub(super) struct Push {
     statuses: Vec<OpStatus>,
     /// What handlers were asked, by the numbers of ops.
     asked: BTreeMap<u64, Asked>,
+    /// What became of the update of the op whose turn it is.
+    merged: Option<MergeOutcome>,
 }
 
 enum Taken {
     Statuses(Vec<OpStatus>),
     /// A handler has to judge this op first.
     Asks(Box<asked::Question>),
+    /// A room has to take in the update of this op first.
+    Merges(Box<PushOp>),
 }
 
 impl Ledger {
@@ -75,14 +82,43 @@ impl Ledger {
         let shift_ms = ServerClock { now, hlc: self.hlc }.shift_ms(clock);
         let (turns, statuses, asked) = Default::default();
         let queue = self.pushes.entry(actor).or_default();
-        queue.push_back(Push { request, shift_ms, ops, names, turns, statuses, asked });
+        queue.push_back(Push { request, shift_ms, ops, names, turns, statuses, asked, merged: None });
         if queue.len() == 1 {
             self.advance(now, actor);
         }
     }
 
-    /// Takes what a device has pushed, until a handler has to judge an op.
-    fn advance(&mut self, now: WallMs, actor: ReplicaId) {
+    /// It is known what becomes of the update of an op.
+    pub(super) fn go_on_with(&mut self, now: WallMs, actor: ReplicaId, outcome: MergeOutcome) {
+        if let Some(push) = self.pushes.get_mut(&actor).and_then(|queue| queue.front_mut()) {
+            push.merged = Some(outcome);
+            self.advance(now, actor);
+        }
+    }
+
+    /// Decides the op whose update a room is about to store, and nothing behind it: [`advance`](Self::advance) goes on.
+    pub(super) fn take_merged(&mut self, now: WallMs, actor: ReplicaId) {
+        let Some(mut push) = self.pushes.get_mut(&actor).and_then(|queue| queue.pop_front()) else { return };
+        let arrival = Arrival { now, shift_ms: push.shift_ms };
+        let taken = self.take(arrival, actor, push.unit(), &push.asked, Some(MergeOutcome::Taken));
+        if let Taken::Statuses(statuses) = taken {
+            self.note_taken(actor, &mut push, statuses);
+        }
+        self.pushes.entry(actor).or_default().push_front(push);
+    }
+
+    /// Keeps what became of the ops whose turn it was.
+    fn note_taken(&mut self, actor: ReplicaId, push: &mut Push, statuses: Vec<OpStatus>) {
+        let taken = push.statuses.len()..push.statuses.len() + statuses.len();
+        let names = push.names.get(taken.clone()).unwrap_or_default();
+        self.note_mutations(actor, names, &push.ops[taken]);
+        push.statuses.extend(statuses);
+        push.merged = None;
+        self.renumbered.insert(actor);
+    }
+
+    /// Takes what a device has pushed, until a handler has to judge an op or a room has to take one in.
+    pub(super) fn advance(&mut self, now: WallMs, actor: ReplicaId) {
         while let Some(mut push) = self.pushes.get_mut(&actor).and_then(|queue| queue.pop_front()) {
             match self.go_on(now, actor, &mut push) {
                 Some(answer) => self.park(push.request, answer),
@@ -116,17 +152,17 @@ impl Ledger {
                     let again = self.again(Dot::new(actor, unit[0].numbered.n));
                     push.statuses.push(again);
                 }
-                Turn::New | Turn::Again => match self.take(arrival, actor, unit, &push.asked) {
+                Turn::New | Turn::Again => match self.take(arrival, actor, unit, &push.asked, push.merged) {
                     Taken::Statuses(statuses) => {
-                        let taken = push.statuses.len()..push.statuses.len() + statuses.len();
-                        let names = push.names.get(taken.clone()).unwrap_or_default();
-                        self.note_mutations(actor, names, &push.ops[taken]);
-                        push.statuses.extend(statuses);
-                        self.renumbered.insert(actor);
+                        self.note_taken(actor, push, statuses);
                         self.seal_if_full();
                     }
                     Taken::Asks(question) => {
                         self.ask(actor, *question, &mut push.asked);
+                        return None;
+                    }
+                    Taken::Merges(op) => {
+                        self.merge(actor, *op);
                         return None;
                     }
                 },
@@ -165,6 +201,7 @@ impl Ledger {
         actor: ReplicaId,
         unit: &[PushOp],
         asked: &BTreeMap<u64, Asked>,
+        merged: Option<MergeOutcome>,
     ) -> Taken {
         if unit.len() > TX_OPS_MAX {
             return Taken::Statuses(self.abort(arrival, actor, unit, None));
@@ -173,11 +210,13 @@ impl Ledger {
             return Taken::Statuses(self.defer(actor, unit, waits(DeferralCode::DependencyFailed)));
         }
         let mut view = View::new(self, actor);
+        view.merged = merged;
         for (at, op) in unit.iter().enumerate() {
             match view.decide(arrival, op, asked) {
                 Step::Decided => {}
                 Step::Deferred(deferral) => return Taken::Statuses(self.defer(actor, unit, deferral)),
                 Step::Asks(question) => return Taken::Asks(question),
+                Step::Merges(op) => return Taken::Merges(op),
             }
             if unit.len() > 1
                 && let Some(failed) = view.failed()

@@ -15,6 +15,7 @@ use super::asked::{Asked, Guard, Judged, Question, amend};
 use super::temporary::{Rewritten, creates};
 use super::{Decided, fails};
 use crate::ledger::device::Device;
+use crate::ledger::documents::MergeOutcome;
 use crate::ledger::machine::Ledger;
 use crate::ledger::message::{Deferral, DeferralCode, PushOp, PushSeen};
 
@@ -31,6 +32,8 @@ pub(super) struct View<'a> {
     pub(super) ledger: &'a Ledger,
     pub(super) device: &'a Device,
     pub(super) actor: ReplicaId,
+    /// What became of the update of the op that is decided.
+    pub(super) merged: Option<MergeOutcome>,
     decided: Vec<Decided>,
     records: BTreeMap<EntityKey, Record>,
     hlc: HybridTime,
@@ -41,6 +44,7 @@ pub(super) enum Step {
     Decided,
     Deferred(Deferral),
     Asks(Box<Question>),
+    Merges(Box<PushOp>),
 }
 
 /// An op that is ready to be decided, or not to be.
@@ -61,7 +65,8 @@ type Seen = (Context, Option<HybridTime>);
 impl<'a> View<'a> {
     pub(super) fn new(ledger: &'a Ledger, actor: ReplicaId) -> Self {
         let device = &ledger.devices[&actor];
-        Self { ledger, device, actor, decided: Vec::new(), records: BTreeMap::new(), hlc: ledger.hlc }
+        let (merged, decided, records) = Default::default();
+        Self { ledger, device, actor, merged, decided, records, hlc: ledger.hlc }
     }
 
     /// Decides the next op of the unit.
@@ -76,7 +81,12 @@ impl<'a> View<'a> {
             (None, Some(ty)) => {
                 let judged = self.judge(arrival.now, ty, &prepared.rewritten.op.entity, &prepared.op);
                 let (decision, detail) = judged;
-                if decision.change.is_some() && self.ledger.is_handled(ty) {
+                if decision.change.as_ref().is_some_and(|change| change.document) {
+                    match self.merge(&prepared.rewritten.op, decision) {
+                        Ok(merged) => merged,
+                        Err(step) => return step,
+                    }
+                } else if decision.change.is_some() && self.ledger.is_handled(ty) {
                     match self.ask_handler(arrival.now, ty, &mut prepared, decision, asked) {
                         Ok(judged) => judged,
                         Err(step) => return step,

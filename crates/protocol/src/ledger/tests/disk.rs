@@ -102,12 +102,15 @@ impl Server {
         let mut answered = None;
         while let Some(effect) = self.ledger.poll_effect() {
             match effect {
-                Effect::Commit { commit, batch } => {
+                Effect::Commit { commit, batch, .. } => {
                     self.disk.write(batch);
                     self.ledger.handle(now, Input::Committed(commit));
                 }
                 Effect::Answer { answer, .. } => answered = Some(answer),
                 Effect::Moved { .. } | Effect::Ask { .. } => {}
+                Effect::Merge(_) | Effect::Refuse { .. } | Effect::Deleted { .. } => {
+                    panic!("no type has documents here")
+                }
             }
         }
         answered

@@ -128,7 +128,7 @@ fn a_question_waits_for_what_it_rests_on() {
     let mut ledger = bench.ledger;
     let ops = vec![create(1, "text/a", &[]), create(2, "handled/a", &[])];
     ledger.handle(Now::default(), push_of(RequestId(1), "d1", ops));
-    let Some(Effect::Commit { commit, batch }) = ledger.poll_effect() else { panic!("it commits first") };
+    let Some(Effect::Commit { commit, batch, .. }) = ledger.poll_effect() else { panic!("it commits first") };
     assert!(batch.iter().any(|write| matches!(write, Write::Result(..))));
     assert_eq!(ledger.poll_effect(), None);
     ledger.handle(Now::default(), Input::Committed(commit));

@@ -101,7 +101,7 @@ fn a_long_push_is_committed_in_parts() {
     let (mut commits, mut high) = (0, 0);
     while let Some(effect) = ledger.poll_effect() {
         match effect {
-            Effect::Commit { commit, batch } => {
+            Effect::Commit { commit, batch, .. } => {
                 commits += 1;
                 // Each op that is done is told in the audit, with its values.
                 assert!(batch.len() <= 2 * 2_051);
@@ -120,6 +120,9 @@ fn a_long_push_is_committed_in_parts() {
             Effect::Answer { .. } => assert_eq!(high, 2_000),
             Effect::Moved { .. } => {}
             Effect::Ask { .. } => panic!("no type has a handler here"),
+            Effect::Merge(_) | Effect::Refuse { .. } | Effect::Deleted { .. } => {
+                panic!("no type has documents here")
+            }
         }
     }
     assert!(commits > 1, "{commits}");

@@ -329,8 +329,11 @@ impl World {
         self.ledger.handle(now, input);
         while let Some(effect) = self.ledger.poll_effect() {
             match effect {
-                Effect::Commit { commit, batch } => self.under_way = Some((commit, batch)),
+                Effect::Commit { commit, batch, .. } => self.under_way = Some((commit, batch)),
                 Effect::Ask { .. } => panic!("no type has a handler here"),
+                Effect::Merge(_) | Effect::Refuse { .. } | Effect::Deleted { .. } => {
+                    panic!("no type has documents here")
+                }
                 Effect::Moved { sections, .. } => {
                     for (at, reader) in self.readers.iter_mut().enumerate() {
                         reader.sleeps &= scope(at).sections.is_disjoint(&sections);

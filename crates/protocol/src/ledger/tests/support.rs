@@ -12,6 +12,12 @@ pub(super) struct Bench {
     pub(super) stored: Vec<Write>,
     pub(super) answers: BTreeMap<RequestId, Answer>,
     pub(super) asks: Vec<(AskId, PushOp, Option<Record>)>,
+    /// What rooms are to take in.
+    pub(super) merges: Vec<(MergeId, EntityKey)>,
+    /// What rooms have stored, and what not.
+    pub(super) rooms: Vec<Ticket>,
+    pub(super) refused: Vec<Ticket>,
+    pub(super) deleted: Vec<EntityKey>,
     pub(super) now_ms: u64,
     requests: u64,
     bound: BTreeSet<String>,
@@ -23,12 +29,17 @@ impl Bench {
     pub(super) fn new(types: Vec<EntityType>, settings: Settings) -> Self {
         let ledger = Ledger::load(types.clone(), Epoch(1), []).expect("good types");
         let ledger = ledger.with_settings(settings.clone());
-        let (stored, answers, asks) = Default::default();
+        let (stored, answers, asks, merges) = Default::default();
+        let (rooms, refused, deleted) = Default::default();
         Self {
             ledger,
             stored,
             answers,
             asks,
+            merges,
+            rooms,
+            refused,
+            deleted,
             now_ms: 1_000,
             requests: 0,
             bound: BTreeSet::new(),
@@ -43,11 +54,15 @@ impl Bench {
         self.ledger.handle(now, input);
         while let Some(effect) = self.ledger.poll_effect() {
             match effect {
-                Effect::Commit { commit, batch } => {
+                Effect::Commit { commit, batch, rooms } => {
                     self.stored.extend(batch);
+                    self.rooms.extend(rooms);
                     self.ledger.handle(now, Input::Committed(commit));
                 }
                 Effect::Moved { .. } => {}
+                Effect::Merge(Merge { merge, key, .. }) => self.merges.push((merge, key)),
+                Effect::Refuse { ticket } => self.refused.push(ticket),
+                Effect::Deleted { key } => self.deleted.push(key),
                 Effect::Answer { request, answer } => drop(self.answers.insert(request, answer)),
                 Effect::Ask { ask, op, server, .. } => {
                     self.asks.push((ask, *op, server.map(|record| *record)))

@@ -303,12 +303,15 @@ impl Whole {
         self.ledger.handle(now, input);
         while let Some(effect) = self.ledger.poll_effect() {
             match effect {
-                Effect::Commit { commit, batch } => {
+                Effect::Commit { commit, batch, .. } => {
                     prop_assert!(self.under_way.is_none(), "one commit at a time");
                     self.under_way = Some((commit, batch));
                 }
                 Effect::Moved { .. } => {}
                 Effect::Ask { ask, .. } => self.asks.push(ask),
+                Effect::Merge(_) | Effect::Refuse { .. } | Effect::Deleted { .. } => {
+                    panic!("no type has documents here")
+                }
                 Effect::Answer { request, answer } => {
                     let Some(device) = self.open.remove(&request) else { continue };
                     self.answered(device, answer)?;

@@ -1,6 +1,7 @@
 //! Rooms driven by hand: every effect is carried out here, and commits end when the test says so.
 
 mod acknowledged;
+mod entity;
 
 use std::collections::BTreeMap;
 
@@ -114,6 +115,7 @@ impl World {
                 Effect::Resume(to, batch) => self.outbox(*to).resume(batch.clone()),
                 Effect::Close(to, reason) => self.outbox(*to).close(*reason),
                 Effect::Compact(_) | Effect::Reload | Effect::Unload => {}
+                Effect::Carry(_) | Effect::Merged(..) | Effect::Read(..) => {}
             }
             self.seen.push(effect);
         }

@@ -227,6 +227,10 @@ impl Change<'_> {
                 head(o, record, actors);
                 o.bytes("update", update);
                 o.bytes("state_vector", state_vector);
+                let data = record.data();
+                if !data.is_empty() {
+                    o.values("data", &data);
+                }
             }
         }
     }

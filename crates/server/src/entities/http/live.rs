@@ -12,7 +12,7 @@ use axum::{
 use futures_util::stream;
 use syncline_core::entity::{ActorName, TypeName};
 use syncline_protocol::{
-    ledger::{Answer, Input, PullScope},
+    ledger::{Answer, Input, PullChange, PullScope},
     wire::sync_v1::{Code, LiveEvent, Problem},
 };
 use tokio::{
@@ -128,12 +128,19 @@ impl Listener {
             }
             followed.pull.cursor = Some(page.cursor);
             let is_new = !page.changes.is_empty();
+            // The whole of a document is too much for each letter that is typed in it: whoever wants it pulls it.
+            let has_document = page.changes.iter().any(|change| matches!(change, PullChange::Document(..)));
             let told = match &mut followed.word {
+                Some(word) if has_document => {
+                    has_more |= page.has_more;
+                    *word = cursors::seal(&page.cursor, &page.name, &self.asked.ledger);
+                    Some(event(&LiveEvent::Poke { scope, head: pulled.as_of }, answered))
+                }
                 Some(word) => {
                     has_more |= page.has_more;
                     let cursor = cursors::seal(&page.cursor, &page.name, &self.asked.ledger);
                     let from = std::mem::replace(word, cursor.clone());
-                    let changes: Vec<_> = page.changes.iter().map(change).collect();
+                    let changes: Vec<_> = page.changes.iter().map(|told| change(told, |_| None)).collect();
                     let delta = LiveEvent::Delta { scope, from: &from, changes: &changes, cursor: &cursor };
                     is_new.then(|| event(&delta, answered))
                 }

@@ -10,6 +10,7 @@ mod conflicts;
 mod cursors;
 mod description;
 mod devices;
+mod documents;
 mod edge;
 mod events;
 mod export;

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use axum::{body::Body, http::StatusCode, response::Response};
+use syncline_core::entity::EntityKey;
 use syncline_protocol::{
+    Content,
     ledger::{self, Answer, Input, PullChange},
     wire::sync_v1::{self as wire, Change, EvictReason, Pull, Pulled, ScopePage},
 };
@@ -13,6 +15,7 @@ use super::{
     ack,
     ask::{Asked, whole},
     cursors,
+    documents::{self, Contents},
     edge::Waited,
     news::News,
     push::told,
@@ -37,9 +40,10 @@ pub(super) async fn pull(asked: Asked, body: Body) -> Result<Response, Refusal> 
         ack::acknowledge(&asked, acked).await?;
     }
     let asked_at = Instant::now();
-    let answered = changed(&asked, &pull).await?;
+    let mut answered = changed(&asked, &pull).await?;
     let waited = if pull.wait_ms > 0 { asked_at.elapsed() } else { Duration::ZERO };
-    let words = Words::of(&answered, &asked).ok_or_else(unexpected)?;
+    let contents = documents::read(&asked, &pull.scopes, &mut answered).await?;
+    let words = Words::of(&answered, &asked).ok_or_else(unexpected)?.with(contents);
     let body = pulled(&answered, &words).ok_or_else(unexpected)?.body(&answered.actors);
     let mut response = json(StatusCode::OK, body);
     response.extensions_mut().insert(Waited(waited));
@@ -95,22 +99,30 @@ fn is_empty(answered: &Answered) -> bool {
     pulled.scopes.iter().all(is_quiet)
 }
 
-/// The cursors of a page, as clients hold them.
-pub(super) struct Words(Vec<String>);
+/// What goes into the answer besides what the ledger says: cursors, as clients hold them, and what documents hold.
+pub(super) struct Words {
+    cursors: Vec<String>,
+    contents: Contents,
+}
 
 impl Words {
     pub(super) fn of(answered: &Answered, asked: &Asked) -> Option<Self> {
         let Answer::Pulled(pulled) = &answered.answer else { return None };
         let words =
             pulled.scopes.iter().map(|scope| cursors::seal(&scope.cursor, &scope.name, &asked.ledger));
-        Some(Self(words.collect()))
+        Some(Self { cursors: words.collect(), contents: Contents::default() })
+    }
+
+    pub(super) fn with(self, contents: Contents) -> Self {
+        Self { contents, ..self }
     }
 }
 
 /// Returns what is told of a pull, if that is what was answered.
 pub(super) fn pulled<'a>(answered: &'a Answered, words: &'a Words) -> Option<Pulled<'a>> {
     let Answer::Pulled(pulled) = &answered.answer else { return None };
-    let pages = pulled.scopes.iter().zip(&words.0).map(|(scope, cursor)| page(scope, cursor));
+    let pages = pulled.scopes.iter().zip(&words.cursors).enumerate();
+    let pages = pages.map(|(at, (scope, cursor))| page(scope, cursor, |key| words.contents.of(at, key)));
     Some(Pulled {
         epoch: pulled.epoch,
         as_of: pulled.as_of,
@@ -125,11 +137,15 @@ pub(super) fn pulled<'a>(answered: &'a Answered, words: &'a Words) -> Option<Pul
     })
 }
 
-fn page<'a>(scope: &'a ledger::PulledScope, cursor: &'a str) -> ScopePage<'a> {
+fn page<'a>(
+    scope: &'a ledger::PulledScope,
+    cursor: &'a str,
+    content: impl Fn(&EntityKey) -> Option<&'a Content>,
+) -> ScopePage<'a> {
     ScopePage {
         scope: scope.name.as_str(),
         reset: scope.reset,
-        changes: scope.changes.iter().map(change).collect(),
+        changes: scope.changes.iter().map(|told| change(told, &content)).collect(),
         cursor,
         has_more: scope.has_more,
         checksum: scope.checksum.map(|checksum| (checksum.count, checksum.sum)),
@@ -137,10 +153,17 @@ fn page<'a>(scope: &'a ledger::PulledScope, cursor: &'a str) -> ScopePage<'a> {
     }
 }
 
-pub(super) fn change(change: &PullChange) -> Change<'_> {
+pub(super) fn change<'a>(
+    change: &'a PullChange,
+    content: impl Fn(&EntityKey) -> Option<&'a Content>,
+) -> Change<'a> {
     match change {
-        // The bytes of a document are read on their own.
-        PullChange::Put(key, record) | PullChange::Document(key, record) => Change::Put(key, record),
+        PullChange::Put(key, record) => Change::Put(key, record),
+        PullChange::Document(key, record) => match content(key) {
+            Some(Content { update, state_vector }) => Change::Document { key, record, update, state_vector },
+            // It cannot be read: there is its record, at least.
+            None => Change::Put(key, record),
+        },
         PullChange::Delete(key, record) => Change::Delete(key, record),
         PullChange::Evict(key) => Change::Evict(key, EvictReason::Scope),
     }

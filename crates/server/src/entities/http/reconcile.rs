@@ -18,7 +18,7 @@ use syncline_protocol::{
 use super::{
     ack::{acknowledge, acknowledged},
     ask::{Asked, whole},
-    cursors,
+    cursors, documents,
     pull::{Words, pulled, take, wanted},
     push::{input, note, pushed},
     refusal::Refusal,
@@ -42,8 +42,9 @@ async fn all(asked: Asked, ack: Ack, push: Push, pull: Pull) -> Result<Response,
     let (user, device, faults) = (asked.user.clone(), push.device.clone(), push.faults());
     let answered = asked.ledger(|ledger, request| input(ledger, request, user, push)).await;
     let answered = answered.inspect_err(|_| asked.shared.metrics.sync.reconciled(true))?;
-    let changed = take(&asked, &pull, scopes).await?;
-    let words = Words::of(&changed, &asked).ok_or_else(unexpected)?;
+    let mut changed = take(&asked, &pull, scopes).await?;
+    let contents = documents::read(&asked, &pull.scopes, &mut changed).await?;
+    let words = Words::of(&changed, &asked).ok_or_else(unexpected)?.with(contents);
     let reconciled = Reconciled {
         ack: acknowledged(&acked).ok_or_else(unexpected)?,
         push: pushed(&answered, asked.ledger.epoch(), &faults).ok_or_else(unexpected)?,
@@ -90,8 +91,9 @@ async fn without_numbers(asked: Asked, short: Short) -> Result<Response, Refusal
     });
     let scopes = vec![PullScope { scope: everything, cursor, count_max: PULL_RECORDS_MAX }];
     let (actor, user) = (device, asked.user.clone());
-    let changed = asked.ledger(|_, request| Input::Pull { request, actor, user, scopes }).await?;
-    let words = Words::of(&changed, &asked).ok_or_else(unexpected)?;
+    let mut changed = asked.ledger(|_, request| Input::Pull { request, actor, user, scopes }).await?;
+    let contents = documents::read(&asked, &[], &mut changed).await?;
+    let words = Words::of(&changed, &asked).ok_or_else(unexpected)?.with(contents);
     let pulled = pulled(&changed, &words).ok_or_else(unexpected)?;
     let page = pulled.scopes.into_iter().next().ok_or_else(unexpected)?;
     let reconciled = ShortReconciled {

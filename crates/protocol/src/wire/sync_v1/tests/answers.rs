@@ -200,7 +200,7 @@ fn pages_say_what_the_contract_shows() {
         format!(r#"{{"op":"put",{head},"schema_v":3,"data":{{"a":"x","qty":97}}}}"#),
         format!(r#"{{"op":"delete",{head}}}"#),
         r#"{"op":"evict","type":"work_order","id":"wo_1","reason":"scope"}"#.to_owned(),
-        format!(r#"{{"op":"crdt",{head},"update":"AAH/","state_vector":""}}"#),
+        format!(r#"{{"op":"crdt",{head},"update":"AAH/","state_vector":"","data":{{"a":"x","qty":97}}}}"#),
     ];
     let scope = format!(
         r#"{{"scope":"work_orders","reset":{{"reason":"scope_changed"}},"changes":[{}],"cursor":"s1.x","has_more":false,"up_to_date":true,"checksum":{{"count":"1203","sum":"0000000000009f3c"}},"progress":{{"done":1,"total":2}}}}"#,

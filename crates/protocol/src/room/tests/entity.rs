@@ -1,0 +1,100 @@
+//! What the ledger and those who pull have of a room.
+
+use syncline_core::log::Author;
+
+use super::*;
+use crate::{
+    ledger::{MergeId, MergeOutcome},
+    room::{Content, ReadId},
+};
+
+impl World {
+    fn merge(&mut self, merge: u64, update: &Bytes) {
+        let author = Author { user: None, device: Some("phone".into()) };
+        self.input(Input::Merge { merge: MergeId(merge), author, update: update.clone() });
+    }
+
+    fn ask(&mut self, read: u64, have: Option<Bytes>) {
+        self.input(Input::Read { read: ReadId(read), have });
+    }
+
+    /// Returns what the ledger has been told since this was last asked.
+    fn told(&mut self) -> Vec<Effect> {
+        let seen = std::mem::take(&mut self.seen).into_iter();
+        seen.filter(|effect| matches!(effect, Effect::Carry(_) | Effect::Merged(..))).collect()
+    }
+
+    fn content(&mut self) -> Option<Content> {
+        std::mem::take(&mut self.seen).into_iter().find_map(|effect| match effect {
+            Effect::Read(_, content) => content,
+            _ => None,
+        })
+    }
+}
+
+#[test]
+fn an_update_of_the_ledger_is_in_a_commit_that_names_it() {
+    let mut world = World::with(&[BOB]);
+    let doc = client();
+    let (first, second) = (typed(&doc, "a"), typed(&doc, "b"));
+    world.merge(1, &first);
+    world.flush();
+    assert_eq!(world.told(), [Effect::Carry(vec![MergeId(1)])]);
+    world.merge(2, &second);
+    world.merge(3, &first);
+    world.flush();
+    assert_eq!(world.told(), [], "one commit at a time, and nothing is known before it is durable");
+    assert_eq!(world.read(BOB), []);
+    world.commit();
+    world.flush();
+    assert_eq!(world.told(), [Effect::Carry(vec![MergeId(2)])]);
+    assert_eq!(world.stored[0].entries[0].author.device.as_deref(), Some("phone"));
+    world.commit();
+    assert_eq!(world.told(), [Effect::Merged(MergeId(3), MergeOutcome::Taken)], "it brought nothing");
+    assert_eq!(text_of(&updates(world.read(BOB))), "ab");
+}
+
+/// An op is taken whole or not at all; an editor that sends such an update would be asked for the rest.
+#[test]
+fn an_update_with_a_gap_leaves_nothing_behind() {
+    let mut world = World::with(&[BOB]);
+    let (doc, other) = (client(), Doc::with_client_id(8));
+    let first = typed(&doc, "a");
+    typed(&doc, "b");
+    let here = typed(&other, "x");
+    let behind = typed(&doc, "c");
+    let both = syncline_core::doc::merge_in_order(&[here, behind]).expect("valid").expect("one update");
+    world.merge(1, &first);
+    world.merge(2, &both);
+    world.merge(3, &Bytes::from_static(b"what"));
+    world.flush();
+    let told = world.told();
+    assert_eq!(told[0], Effect::Merged(MergeId(2), MergeOutcome::Refused { reason: "gap" }));
+    assert!(matches!(told[1], Effect::Merged(MergeId(3), MergeOutcome::Refused { .. })), "{told:?}");
+    assert_eq!(told[2..], [Effect::Carry(vec![MergeId(1)])]);
+    world.commit();
+    assert_eq!(text_of(&updates(world.read(BOB))), "a");
+}
+
+#[test]
+fn whoever_pulls_reads_what_is_durable() {
+    let mut world = World::with(&[ALICE]);
+    let doc = client();
+    let first = typed(&doc, "a");
+    world.update(ALICE, &first);
+    world.ask(1, None);
+    world.flush();
+    assert_eq!(world.content(), None, "it is not durable yet");
+    world.commit();
+    let whole = world.content().expect("it is durable");
+    assert_eq!(text_of(&[whole.update]), "a");
+    world.update(ALICE, &typed(&doc, "b"));
+    world.flush();
+    world.commit();
+    world.ask(2, Some(whole.state_vector));
+    let lacks = world.content().expect("nothing has to be waited for");
+    assert_eq!(text_of(&[first, lacks.update]), "ab");
+    world.ask(3, Some(Bytes::from_static(b"what")));
+    let whole = world.content().expect("whoever does not know what they have gets it all");
+    assert_eq!(text_of(&[whole.update]), "ab");
+}

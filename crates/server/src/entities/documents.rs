@@ -1,0 +1,119 @@
+//! What a ledger has to do with rooms: those of the entities that are documents.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError},
+};
+
+use syncline_core::{
+    entity::{EntityKey, Policy},
+    log::Author,
+};
+use syncline_protocol::ledger::{Input, Ledger, Merge, MergeOutcome, Ticket, Touched, Write, room_of};
+use syncline_store::{Batch, records};
+use tokio::sync::oneshot;
+
+use super::handle::{Documents, Stored, Touch};
+use crate::{
+    epoch::Epoch,
+    registry::{Registry, RoomKey},
+    room::ToRoom,
+    shared::ONLY_TENANT,
+};
+
+/// What rooms store with the commits of a ledger.
+#[derive(Default)]
+pub(super) struct Rooms {
+    tickets: u64,
+    waiting: BTreeMap<Ticket, (Batch, oneshot::Sender<Stored>)>,
+    /// Those of the commit under way.
+    storing: Vec<oneshot::Sender<Stored>>,
+}
+
+impl Rooms {
+    /// Takes in what a room wants to store. The leases are to be kept until the ledger knows of it.
+    pub(super) fn take(
+        &mut self,
+        touch: Touch,
+        stored: oneshot::Sender<Stored>,
+    ) -> (Input, Vec<oneshot::Sender<MergeOutcome>>) {
+        let Touch { key, merges, leases, typed, batch } = touch;
+        self.tickets += 1;
+        let ticket = Ticket(self.tickets);
+        self.waiting.insert(ticket, (batch, stored));
+        (Input::Touched(Touched { ticket, key, merges, typed }), leases)
+    }
+
+    /// Adds what these rooms store to a batch.
+    pub(super) fn store(&mut self, batch: &mut Batch, rooms: &[Ticket]) {
+        for (stores, stored) in rooms.iter().filter_map(|ticket| self.waiting.remove(ticket)) {
+            batch.append(stores);
+            self.storing.push(stored);
+        }
+    }
+
+    /// Takes it that the commit under way is durable.
+    pub(super) fn stored(&mut self) {
+        for stored in self.storing.drain(..) {
+            // A room that has ended does not ask, here and below.
+            let _ = stored.send(Stored::Stored);
+        }
+    }
+
+    pub(super) fn refuse(&mut self, ticket: Ticket) {
+        if let Some((_, stored)) = self.waiting.remove(&ticket) {
+            let _ = stored.send(Stored::Deleted);
+        }
+    }
+}
+
+/// Notes which types have documents.
+pub(super) fn note(documents: &Documents, ledger: &Ledger) {
+    let types = ledger.types().filter(|ty| ty.policy == Policy::Crdt).map(|ty| ty.name.clone());
+    *documents.write().unwrap_or_else(PoisonError::into_inner) = types.collect();
+}
+
+/// Returns the room of the document that an entity is.
+pub(crate) fn room_key(key: &EntityKey) -> RoomKey {
+    RoomKey { tenant: ONLY_TENANT, name: room_of(key) }
+}
+
+/// Where a tombstone is forgotten, its document is, too: an entity of that name would be another one, and begins without text.
+pub(super) fn forget(batch: &mut Batch, ledger: &Ledger, writes: &[Write]) {
+    for write in writes {
+        if let Write::Purged(key) = write
+            && ledger.entity_type(&key.kind).is_some_and(|ty| ty.policy == Policy::Crdt)
+        {
+            records::clear_name(batch, ONLY_TENANT, &room_of(key));
+        }
+    }
+}
+
+/// Has a room take in an update, beside the ledger: opening the room may ask the ledger something.
+pub(super) fn merge(epoch: &Arc<Epoch>, wanted: Merge) {
+    let Merge { merge, device, user, key, update } = wanted;
+    let task_epoch = Arc::clone(epoch);
+    epoch.tasks.spawn(async move {
+        let (done, outcome) = oneshot::channel();
+        let author =
+            Author { user: user.map(|user| user.as_str().into()), device: Some(device.as_str().into()) };
+        let message = ToRoom::Merge { merge, author, update, done };
+        let told = Registry::tell(&task_epoch, &room_key(&key), message).await;
+        let outcome = match told {
+            Ok(_inbox) => outcome.await.unwrap_or(MergeOutcome::Unavailable),
+            Err(_closed) => MergeOutcome::Unavailable,
+        };
+        if let Some(ledger) = task_epoch.ledger() {
+            ledger.merged(merge, outcome).await;
+        }
+    });
+}
+
+/// Closes the room of a document whose entity was deleted, if it is open. Nobody opens it again meanwhile.
+pub(super) fn close(epoch: &Arc<Epoch>, key: &EntityKey) {
+    let Some(inbox) = epoch.registry.inbox(&room_key(key)) else { return };
+    epoch.tasks.spawn(async move {
+        // It may have ended by itself.
+        drop(inbox.send(ToRoom::Deleted).await);
+    });
+}

@@ -1,0 +1,87 @@
+//! What documents hold, for those who pull them.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use syncline_core::entity::EntityKey;
+use syncline_protocol::{
+    Content,
+    ledger::{Answer, PullChange},
+    wire::sync_v1::PullScope,
+};
+use tokio::sync::oneshot;
+
+use super::{ask::Asked, refusal::Refusal};
+use crate::{
+    entities::{Answered, LedgerDown, room_key},
+    limits::{DOCUMENT_READS_MAX, PULL_DOCUMENT_BYTES_MAX},
+    registry::Registry,
+    room::ToRoom,
+};
+
+/// What the documents of a pull hold, by its scopes.
+#[derive(Default)]
+pub(super) struct Contents(Vec<BTreeMap<EntityKey, Content>>);
+
+impl Contents {
+    /// Returns what a document holds. One that cannot be read is not there.
+    pub(super) fn of(&self, scope: usize, key: &EntityKey) -> Option<&Content> {
+        self.0.get(scope)?.get(key)
+    }
+}
+
+/// Reads the documents that have changed, in the order of the pages, as far as their bytes go into one answer; there the pages
+/// end.
+pub(super) async fn read(
+    asked: &Asked,
+    scopes: &[PullScope],
+    answered: &mut Answered,
+) -> Result<Contents, Refusal> {
+    let Answer::Pulled(pulled) = &mut answered.answer else { return Ok(Contents::default()) };
+    let mut wanted = Vec::new();
+    for (scope, page) in pulled.scopes.iter().enumerate() {
+        for (at, change) in page.changes.iter().enumerate() {
+            if let PullChange::Document(key, _) = change {
+                let have = scopes.get(scope).and_then(|asked| asked.have.get(&key.id)).cloned();
+                wanted.push((scope, at, key.clone(), have));
+            }
+        }
+    }
+    let mut contents = Contents(vec![BTreeMap::new(); pulled.scopes.len()]);
+    let reads = wanted.into_iter().map(|(scope, at, key, have)| async move {
+        let content = content(asked, &key, have).await;
+        (scope, at, key, content)
+    });
+    let mut reads = stream::iter(reads).buffered(DOCUMENT_READS_MAX);
+    let mut bytes = 0_usize;
+    while let Some((scope, at, key, content)) = reads.next().await {
+        let Some(content) = content? else { continue };
+        let more = content.update.len() + content.state_vector.len();
+        if bytes > 0 && bytes + more > PULL_DOCUMENT_BYTES_MAX {
+            let is_document = |change: &PullChange| matches!(change, PullChange::Document(..));
+            pulled.scopes[scope].cut(at);
+            for page in &mut pulled.scopes[scope + 1..] {
+                page.changes.iter().position(is_document).into_iter().for_each(|at| page.cut(at));
+            }
+            break;
+        }
+        bytes += more;
+        contents.0[scope].insert(key, content);
+    }
+    Ok(contents)
+}
+
+/// Reads a document from its room, which is opened if need be: so a document that breaks its reader is found out where all
+/// documents are.
+async fn content(asked: &Asked, key: &EntityKey, have: Option<Bytes>) -> Result<Option<Content>, Refusal> {
+    let epoch = asked.shared.epoch().ok_or(LedgerDown)?;
+    let (done, content) = oneshot::channel();
+    let told = Registry::tell(&epoch, &room_key(key), ToRoom::Read { have, done }).await;
+    told.map_err(|_closed| LedgerDown)?;
+    let content = content.await.ok();
+    if content.is_none() && asked.shared.epoch().is_none() {
+        return Err(LedgerDown.into());
+    }
+    Ok(content)
+}

@@ -1,0 +1,101 @@
+//! What a room has to do with the ledger: its document may be an entity.
+
+use std::{collections::BTreeMap, pin::Pin};
+
+use syncline_core::id::RoomName;
+use syncline_protocol::{
+    CloseReason, Content, ReadId,
+    ledger::{MergeId, MergeOutcome},
+};
+use syncline_store::Batch;
+use tokio::sync::oneshot;
+
+use crate::{
+    entities::{LedgerDown, Stored, Touch},
+    epoch::Epoch,
+    storage::StoreDown,
+};
+
+/// Those who wait for a room and are not connected.
+#[derive(Default)]
+pub(super) struct Owed {
+    merges: BTreeMap<MergeId, oneshot::Sender<MergeOutcome>>,
+    reads: BTreeMap<ReadId, oneshot::Sender<Content>>,
+    last_read: u64,
+    /// The merges that the next commit stores.
+    carried: Vec<MergeId>,
+}
+
+/// Why a commit of a room is not stored.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Uncommitted {
+    #[error(transparent)]
+    Store(#[from] StoreDown),
+    #[error(transparent)]
+    Ledger(#[from] LedgerDown),
+    #[error("the entity was deleted")]
+    Deleted,
+}
+
+impl Uncommitted {
+    pub(super) const fn close_reason(&self) -> CloseReason {
+        match self {
+            Self::Store(_) | Self::Ledger(_) => CloseReason::StoreDown,
+            Self::Deleted => CloseReason::Deleted,
+        }
+    }
+}
+
+impl Owed {
+    pub(super) fn merge(&mut self, merge: MergeId, done: oneshot::Sender<MergeOutcome>) {
+        self.merges.insert(merge, done);
+    }
+
+    pub(super) fn read(&mut self, done: oneshot::Sender<Content>) -> ReadId {
+        self.last_read += 1;
+        let read = ReadId(self.last_read);
+        self.reads.insert(read, done);
+        read
+    }
+
+    pub(super) fn carry(&mut self, merges: Vec<MergeId>) {
+        self.carried = merges;
+    }
+
+    pub(super) fn merged(&mut self, merge: MergeId, outcome: MergeOutcome) {
+        if let Some(done) = self.merges.remove(&merge) {
+            // Whoever waits may be gone, here and below.
+            let _ = done.send(outcome);
+        }
+    }
+
+    pub(super) fn tell(&mut self, read: ReadId, content: Option<Content>) {
+        if let Some((done, content)) = self.reads.remove(&read).zip(content) {
+            let _ = done.send(content);
+        }
+    }
+
+    /// Returns how to store a commit of so many entries: with the ledger's, if the document is an entity.
+    pub(super) fn commit(
+        &mut self,
+        epoch: &Epoch,
+        room: &RoomName,
+        entries: usize,
+        batch: Batch,
+    ) -> Pin<Box<dyn Future<Output = Result<(), Uncommitted>> + Send>> {
+        let merges = std::mem::take(&mut self.carried);
+        let Some((ledger, key)) = epoch.entity_of(room) else {
+            let stored = epoch.storage.commit(batch);
+            return Box::pin(async { Ok(stored.await?) });
+        };
+        let leases = merges.iter().filter_map(|merge| self.merges.remove(merge)).collect();
+        let typed = entries > merges.len();
+        let (ledger, touch) = (ledger.clone(), Touch { key, merges, leases, typed, batch });
+        Box::pin(async move {
+            match ledger.touch(touch).await? {
+                Stored::Stored => Ok(()),
+                Stored::Deleted => Err(Uncommitted::Deleted),
+            }
+        })
+    }
+}
