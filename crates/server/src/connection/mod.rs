@@ -5,6 +5,7 @@ mod documents;
 mod line;
 mod run;
 mod socket;
+mod telling;
 mod writer;
 
 use std::{panic::AssertUnwindSafe, sync::Arc};
@@ -25,6 +26,7 @@ use tokio_tungstenite::{
     tungstenite::protocol::{Role, WebSocketConfig},
 };
 
+pub(crate) use self::telling::tell;
 use self::{
     documents::Documents,
     run::{Connection, Guests},

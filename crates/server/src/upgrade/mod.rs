@@ -1,4 +1,4 @@
-//! From an HTTP request to a WebSocket in a room.
+//! From an HTTP request to a WebSocket.
 
 mod path;
 mod request;
@@ -10,7 +10,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use hyper::upgrade::OnUpgrade;
+use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use syncline_core::{
     id::{RoomName, RoomNameError},
@@ -68,7 +68,7 @@ fn yjs_document(request: &Request) -> Result<(RoomName, String), Refusal> {
 
 /// Why a request for a WebSocket is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-enum Refusal {
+pub(crate) enum Refusal {
     #[error("a room has a name: connect to /yjs/<room>")]
     NoRoom,
     #[error(transparent)]
@@ -116,6 +116,30 @@ impl IntoResponse for Refusal {
     }
 }
 
+/// Upgrades a request whose sender was let in to a WebSocket that `serve` serves.
+pub(crate) fn upgrade_to<F: Future<Output = ()> + Send + 'static>(
+    shared: &Arc<Shared>,
+    request: &mut Request,
+    serve: impl FnOnce(TokioIo<Upgraded>) -> F + Send + 'static,
+) -> Result<Response, Refusal> {
+    let handshake = Handshake::of(request).ok_or(Refusal::NotWebSocket)?;
+    let socket = socket(shared)?;
+    let upgraded = hyper::upgrade::on(request);
+    shared.connections.spawn(async move {
+        let _socket = socket;
+        match upgraded.await {
+            Ok(upgraded) => serve(TokioIo::new(upgraded)).await,
+            Err(error) => tracing::debug!(%error, "a connection ended before it was upgraded"),
+        }
+    });
+    Ok(handshake.response())
+}
+
+/// Takes the place of a WebSocket among those that may be open.
+fn socket(shared: &Shared) -> Result<OwnedSemaphorePermit, Refusal> {
+    Arc::clone(&shared.sockets).try_acquire_owned().map_err(|_| Refusal::Overloaded)
+}
+
 async fn upgrade(
     shared: &Arc<Shared>,
     request: &mut Request,
@@ -128,7 +152,7 @@ async fn upgrade(
     if shared.epoch().is_none() {
         return Err(Refusal::StoreDown);
     }
-    let socket = Arc::clone(&shared.sockets).try_acquire_owned().map_err(|_| Refusal::Overloaded)?;
+    let socket = socket(shared)?;
     let turn = turn(shared).await?;
     // The store may have failed while the request waited for its turn.
     let epoch = shared.epoch().ok_or(Refusal::StoreDown)?;

@@ -2,6 +2,7 @@
 
 mod bulk;
 mod events;
+mod ws;
 
 use std::net::SocketAddr;
 

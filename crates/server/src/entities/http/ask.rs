@@ -1,6 +1,6 @@
 //! Who asks, and whom: what every request to `/sync/v1` has in common.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use axum::{
     body::{Body, to_bytes},
@@ -46,7 +46,7 @@ impl FromRequestParts<Arc<Shared>> for Asked {
             return Err(Problem::new(Code::ForbiddenOp).because(why).into());
         }
         check_protocol(headers)?;
-        let caller = shared.gate.caller(bearer(headers), text(headers, "sync-user"));
+        let caller = shared.gate.caller(&token(parts), text(headers, "sync-user"));
         let caller = caller.ok_or_else(|| {
             Problem::new(Code::Unauthenticated).because("send a token, as `Authorization: Bearer TOKEN`")
         })?;
@@ -110,10 +110,16 @@ pub(super) async fn whole(body: Body) -> Result<Bytes, Refusal> {
     })
 }
 
-/// Returns the token that the caller shows, or an empty text.
-fn bearer(headers: &HeaderMap) -> &str {
-    let shown = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    shown.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default()
+/// Returns the token that the caller shows, or an empty text. Browsers send no header of their own with a WebSocket; in any other
+/// URL a token has no place, as URLs are logged.
+fn token(parts: &Parts) -> Cow<'_, str> {
+    let shown = text(&parts.headers, "authorization").and_then(|value| value.strip_prefix("Bearer "));
+    let query = parts.uri.query().filter(|_| parts.headers.contains_key(header::UPGRADE));
+    let in_query = || {
+        let mut pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+        pairs.find(|(name, _)| name == "token").map(|(_, token)| token)
+    };
+    shown.map(Cow::Borrowed).or_else(in_query).unwrap_or_default()
 }
 
 fn check_protocol(headers: &HeaderMap) -> Result<(), Refusal> {

@@ -47,6 +47,8 @@ pub(super) enum Content {
     Lines(&'static str),
     /// Server-sent events.
     Events,
+    /// None: the connection becomes a WebSocket.
+    Socket,
 }
 
 impl Operation {

@@ -43,6 +43,9 @@ pub(super) async fn import(asked: Asked, body: Body) -> Result<Response, Refusal
         }
     }
     reader.finish().map_err(malformed)?;
+    let ImportTally { imported, unchanged, .. } = tally;
+    // The audit knows the ops, but not who had them made.
+    tracing::info!(user = %asked.user, imported, unchanged, refused = !tally.refused.is_empty(), "an export was imported");
     Ok(json(StatusCode::OK, tally.body()))
 }
 

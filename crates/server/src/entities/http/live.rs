@@ -28,27 +28,31 @@ use crate::{
 };
 
 pub(super) async fn live(asked: Asked, RawQuery(query): RawQuery) -> Result<Response, Refusal> {
-    let wanted = Wanted::parse(query.as_deref().unwrap_or_default())?;
-    let place = asked.live_place()?;
-    let news = News::listen(&asked);
-    let mut listener = Listener {
-        stopping: asked.shared.stopping.clone(),
-        device: wanted.device.clone(),
-        scopes: wanted.open(&asked).await?,
-        revoked: asked.ledger.revoked(),
-        asked,
-        news,
-        waiting: Vec::new(),
-        _place: place,
-    };
-    // A refusal is told as one, and not at the end of a stream.
-    listener.look().await?;
+    let listener = Listener::open(asked, query.as_deref().unwrap_or_default()).await?;
     let events = stream::unfold(listener, async |mut listener| {
-        let event = listener.next().await?;
-        Some((Ok::<_, Infallible>(event), listener))
+        let Told { name, data } = listener.next().await.ok()?;
+        Some((Ok::<_, Infallible>(Event::default().event(name).data(data)), listener))
     });
     let heartbeat = KeepAlive::new().interval(Duration::from_millis(LIVE_HEARTBEAT_MS));
     Ok(Sse::new(events).keep_alive(heartbeat).into_response())
+}
+
+/// An event as it is told.
+pub(super) struct Told {
+    pub(super) name: &'static str,
+    /// An object that has members, in JSON.
+    pub(super) data: String,
+}
+
+/// Why nothing more is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// The server stops.
+    Stopping,
+    /// The device may not be told any more.
+    Refused,
+    /// The ledger is not open.
+    Down,
 }
 
 /// What a client wants to be told.
@@ -66,33 +70,55 @@ struct Followed {
 }
 
 /// Who is told of changes.
-struct Listener {
+pub(super) struct Listener {
     asked: Asked,
     device: ActorName,
     scopes: Vec<Followed>,
     news: News,
     revoked: broadcast::Receiver<ActorName>,
     /// Events that are still to be sent, the last one first.
-    waiting: Vec<Event>,
+    waiting: Vec<Told>,
     stopping: CancellationToken,
     _place: OwnedSemaphorePermit,
 }
 
 impl Listener {
-    /// Waits for the next event. Returns nothing when the server stops, or the device may no longer sync.
-    async fn next(&mut self) -> Option<Event> {
+    /// Returns who is told what a query asks for. A refusal is told as one, and not at the end of a stream.
+    pub(super) async fn open(asked: Asked, query: &str) -> Result<Self, Refusal> {
+        let wanted = Wanted::parse(query)?;
+        let place = asked.live_place()?;
+        let news = News::listen(&asked);
+        let mut listener = Self {
+            stopping: asked.shared.stopping.clone(),
+            device: wanted.device.clone(),
+            scopes: wanted.open(&asked).await?,
+            revoked: asked.ledger.revoked(),
+            asked,
+            news,
+            waiting: Vec::new(),
+            _place: place,
+        };
+        listener.look().await?;
+        Ok(listener)
+    }
+
+    /// Waits for the next event. The future is to be polled to its end, or the listener dropped with it.
+    pub(super) async fn next(&mut self) -> Result<Told, Ended> {
         loop {
-            if let Some(event) = self.waiting.pop() {
-                return Some(event);
+            if let Some(told) = self.waiting.pop() {
+                return Ok(told);
             }
             tokio::select! {
-                () = self.stopping.cancelled() => return None,
+                () = self.stopping.cancelled() => return Err(Ended::Stopping),
                 () = self.news.next() => {}
                 revoked = self.revoked.recv() => if revoked.is_ok_and(|device| device != self.device) {
                     continue;
                 }
             }
-            self.look().await.ok()?;
+            self.look().await.map_err(|refusal| match refusal.code() {
+                Code::ReadOnly | Code::Internal => Ended::Down,
+                _ => Ended::Refused,
+            })?;
         }
     }
 
@@ -122,7 +148,7 @@ impl Listener {
             if let Some(reason) = page.reset {
                 // The client pulls from the beginning by itself. Where this stream is says nothing any more.
                 if followed.word.take().is_some() {
-                    self.waiting.push(event(&LiveEvent::Resync { scope, reason, cursor: None }, answered));
+                    self.waiting.push(told(&LiveEvent::Resync { scope, reason, cursor: None }, answered));
                 }
                 continue;
             }
@@ -134,7 +160,7 @@ impl Listener {
                 Some(word) if has_document => {
                     has_more |= page.has_more;
                     *word = cursors::seal(&page.cursor, &page.name, &self.asked.ledger);
-                    Some(event(&LiveEvent::Poke { scope, head: pulled.as_of }, answered))
+                    Some(told(&LiveEvent::Poke { scope, head: pulled.as_of }, answered))
                 }
                 Some(word) => {
                     has_more |= page.has_more;
@@ -142,9 +168,9 @@ impl Listener {
                     let from = std::mem::replace(word, cursor.clone());
                     let changes: Vec<_> = page.changes.iter().map(|told| change(told, |_| None)).collect();
                     let delta = LiveEvent::Delta { scope, from: &from, changes: &changes, cursor: &cursor };
-                    is_new.then(|| event(&delta, answered))
+                    is_new.then(|| told(&delta, answered))
                 }
-                None => is_new.then(|| event(&LiveEvent::Poke { scope, head: pulled.as_of }, answered)),
+                None => is_new.then(|| told(&LiveEvent::Poke { scope, head: pulled.as_of }, answered)),
             };
             self.waiting.extend(told);
         }
@@ -152,8 +178,8 @@ impl Listener {
     }
 }
 
-fn event(told: &LiveEvent<'_>, answered: &Answered) -> Event {
-    Event::default().event(told.name()).data(told.data(&answered.actors))
+fn told(event: &LiveEvent<'_>, answered: &Answered) -> Told {
+    Told { name: event.name(), data: event.data(&answered.actors) }
 }
 
 impl Wanted {

@@ -29,6 +29,7 @@ mod scopes;
 mod status;
 mod table;
 mod types;
+mod ws;
 
 use std::sync::Arc;
 

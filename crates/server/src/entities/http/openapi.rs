@@ -81,6 +81,7 @@ fn responses(operation: &Operation) -> Value {
                 "description": "Lines, each of which is JSON.",
                 "content": { LINES: { "schema": reference(schema) } },
             }),
+            Content::Socket => json!({ "description": "The connection is a WebSocket from now on." }),
             Content::Events => json!({
                 "description": "Events, as they come.",
                 "content": { "text/event-stream": { "schema": { "type": "string" } } },

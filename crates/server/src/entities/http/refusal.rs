@@ -13,6 +13,12 @@ use crate::entities::LedgerDown;
 #[derive(Debug)]
 pub(super) struct Refusal(Box<Problem>);
 
+impl Refusal {
+    pub(super) fn code(&self) -> Code {
+        self.0.code
+    }
+}
+
 impl From<Problem> for Refusal {
     fn from(problem: Problem) -> Self {
         Self(Box::new(problem))

@@ -9,7 +9,7 @@ use syncline_protocol::wire::sync_v1::Code;
 use super::{
     ack, conflicts,
     description::{Content, EXPORT_LINE, Operation, Parameter},
-    devices, events, export, import, live, pull, push, reconcile, resolve, scopes, status, types,
+    devices, events, export, import, live, pull, push, reconcile, resolve, scopes, status, types, ws,
 };
 
 /// A device that may not sync, in each of the ways.
@@ -131,6 +131,27 @@ pub(super) const OPERATIONS: &[Operation] = &[
         answers: &[(200, Content::Events)],
         codes: &[DEVICE[0], DEVICE[1], DEVICE[2], Code::UnknownScope, Code::CursorInvalid, Code::RateLimited],
         serve: || get(live::live),
+    },
+    Operation {
+        method: Method::GET,
+        path: "/ws",
+        id: "liveSocket",
+        summary: "Tells the same as `/live` over a WebSocket, each event as a JSON text with its name in `event`.",
+        query: &[
+            Parameter { name: "device_id", required: true, repeats: false, summary: "The device." },
+            Parameter { name: "scope", required: true, repeats: true, summary: "A scope to follow." },
+            Parameter { name: "cursor", required: false, repeats: true, summary: "As in `/live`." },
+            Parameter {
+                name: "token",
+                required: false,
+                repeats: false,
+                summary: "The token, for browsers, which send no header with it.",
+            },
+        ],
+        body: None,
+        answers: &[(101, Content::Socket)],
+        codes: &[DEVICE[0], DEVICE[1], DEVICE[2], Code::UnknownScope, Code::CursorInvalid, Code::RateLimited],
+        serve: || get(ws::ws),
     },
     Operation {
         method: Method::GET,

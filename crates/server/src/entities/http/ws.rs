@@ -1,0 +1,51 @@
+//! `GET /sync/v1/ws`: what [`live`](super::live) tells, over a WebSocket.
+
+use axum::{
+    extract::{RawQuery, Request},
+    response::{IntoResponse, Response},
+};
+use futures_util::stream;
+use syncline_protocol::CloseReason;
+
+use super::{
+    ask::Asked,
+    live::{Ended, Listener, Told},
+    refusal::Refusal,
+};
+use crate::{connection, upgrade};
+
+pub(super) async fn ws(
+    asked: Asked,
+    RawQuery(query): RawQuery,
+    mut request: Request,
+) -> Result<Response, Refusal> {
+    let shared = asked.shared.clone();
+    let listener = Listener::open(asked, query.as_deref().unwrap_or_default()).await?;
+    let teller = shared.clone();
+    let upgraded = upgrade::upgrade_to(&shared, &mut request, move |socket| async move {
+        let texts = stream::unfold(Some(listener), async |listener| {
+            let mut listener = listener?;
+            match listener.next().await {
+                Ok(told) => Some((Ok(text(&told)), Some(listener))),
+                Err(ended) => Some((Err(reason(ended)), None)),
+            }
+        });
+        connection::tell(socket, &teller, texts).await;
+    });
+    // A refusal says what a WebSocket is, to whoever asks without one.
+    Ok(upgraded.unwrap_or_else(IntoResponse::into_response))
+}
+
+/// Returns an event as one object, the name among its members.
+fn text(told: &Told) -> String {
+    let members = told.data.strip_prefix('{').unwrap_or_default();
+    format!(r#"{{"event":"{}",{members}"#, told.name)
+}
+
+const fn reason(ended: Ended) -> CloseReason {
+    match ended {
+        Ended::Stopping => CloseReason::Shutdown,
+        Ended::Refused => CloseReason::Forbidden,
+        Ended::Down => CloseReason::StoreDown,
+    }
+}
