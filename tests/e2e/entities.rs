@@ -253,9 +253,7 @@ fn flip(folder: &Path, index: u64) {
     .expect("the folder is read");
     let mut write = Write::from_stored(&name, &found.expect("it is there")).expect("it was written");
     let Write::Audit(_, entry) = &mut write else { panic!("{write:?}") };
-    let mut event = entry.event.to_vec();
-    event[20] ^= 1;
-    entry.event = event.into();
+    entry.event[20] ^= 1;
     let bytes = write.to_stored().bytes.expect("it is there");
     let mut batch = Batch::new();
     shelf.put(&mut batch, &name, &bytes).expect("it is short");
