@@ -1,5 +1,7 @@
 //! A day without a network.
 
+use std::net::TcpListener;
+
 use serde_json::{Value, json};
 
 use super::{
@@ -109,6 +111,32 @@ fn nothing_of_a_day_offline_is_lost_without_a_trace() {
     }
     check_records(&office, &van);
     check_traces(&server, &van, &ops);
+}
+
+/// The handler of orders is down: what needs it waits, what does not goes on, and its user may give up.
+#[test]
+fn what_is_put_off_waits_or_is_given_up() {
+    let server = start();
+    let nobody = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+    let url = format!("http://{}/", nobody.expect("a port that nobody listens on any more"));
+    server.put("types/product", &json!({ "policy": "lww", "handler": { "url": url } }));
+    let (mut van, mut office) =
+        (App::install(&server, "van", &SCOPES), App::install(&server, "office", &SCOPES));
+    let lamp = van.create("product", "tmp_lamp", json!({ "name": "lamp" }));
+    let order = order(&mut van, "tmp_first", "tmp_lamp");
+    let visit = van.create("visit", "v1", json!({ "note": "they want a lamp" }));
+    for _ in 0..2 {
+        van.sync(&server).expect("the van is online");
+        assert_eq!([lamp, order, visit].map(|op| van.status(op)), ["pending", "pending", "applied"]);
+        assert!(van.view("product", "tmp_lamp").is_some(), "its user sees it all the same");
+    }
+    van.give_up(lamp);
+    van.sync(&server).expect("the van is online");
+    assert_eq!((van.status(order), van.pending()), ("rejected", 0));
+    let dead: Vec<(OpName, &str)> = van.dead.iter().map(|dead| (dead.op, dead.code.as_str())).collect();
+    assert_eq!(dead, [(lamp, "given-up"), (order, "dependency-failed")]);
+    office.sync(&server).expect("the office is online");
+    assert_eq!((van.held(), van.rows.live("visit").len()), (office.held(), 1));
 }
 
 fn check_records(office: &App, van: &App) {

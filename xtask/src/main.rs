@@ -5,6 +5,7 @@
 
 mod bench;
 mod browser;
+mod contract;
 mod deny;
 mod fuzz;
 mod laws;
@@ -25,7 +26,7 @@ struct Task {
     run: fn(Vec<String>) -> Result<ExitCode, String>,
 }
 
-const TASKS: [Task; 8] = [
+const TASKS: [Task; 9] = [
     Task {
         name: "serve",
         summary: "build the server and run it on this machine",
@@ -63,6 +64,12 @@ const TASKS: [Task; 8] = [
         summary: "check licences, bans and sources of dependencies",
         help: deny::HELP,
         run: deny::run,
+    },
+    Task {
+        name: "contract",
+        summary: "make up requests to /sync/v1 from its description",
+        help: contract::HELP,
+        run: contract::run,
     },
 ];
 

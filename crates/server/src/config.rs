@@ -1,13 +1,17 @@
 //! What an operator may set.
 
 use std::{
+    collections::BTreeMap,
     net::{Ipv4Addr, SocketAddr},
     sync::Arc,
 };
 
-use syncline_core::{entity::EntityType, limits::CONNECTIONS_MAX};
+use syncline_core::{
+    entity::{EntityType, TypeName},
+    limits::CONNECTIONS_MAX,
+};
 
-use crate::{access::Authorizer, memory, origin::Origin};
+use crate::{access::Authorizer, entities::PushHandler, memory, origin::Origin};
 
 /// The settings of a server.
 #[derive(Clone, Debug)]
@@ -23,6 +27,8 @@ pub struct Config {
     pub authorizer: Option<Arc<dyn Authorizer>>,
     /// Types of entities that there are from the start.
     pub types: Vec<EntityType>,
+    /// Who judges the ops of types before they take effect, instead of what the types say, by the names of the types.
+    pub handlers: BTreeMap<TypeName, Arc<dyn PushHandler>>,
     /// Memory that documents may hold before rooms without anyone in them are unloaded at once, in bytes.
     pub memory_bytes: usize,
     /// Open WebSockets.
@@ -38,6 +44,7 @@ impl Default for Config {
             allow_origins: Vec::new(),
             authorizer: None,
             types: Vec::new(),
+            handlers: BTreeMap::new(),
             memory_bytes: memory::default_budget_bytes(),
             connections_max: CONNECTIONS_MAX,
         }

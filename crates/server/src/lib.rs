@@ -5,7 +5,7 @@
 //! * `listener`, `http`, `upgrade`: from a TCP connection to a WebSocket.
 //! * `connection`: one task a WebSocket. `room`: one task a room, which owns a [`syncline_protocol::Room`].
 //! * `registry`: which rooms are open, and why joining, loading and unloading cannot race.
-//! * `entities`: one task a tenant, which owns a [`syncline_protocol::ledger::Ledger`].
+//! * `entities`: one task a tenant, which owns a [`syncline_protocol::ledger::Ledger`]; push handlers.
 //! * `loader`, `compaction`: from the store to a room, and back into less room.
 //! * `lobby`: the list of rooms, for people. `page`: what their browsers get.
 //! * `storage`, `epoch`, `keeper`: the store's thread, and what happens when a commit fails.
@@ -50,8 +50,8 @@ pub use self::{
     access::{Authorizer, Caller, EntityRights, Grant, StaticTokens},
     config::Config,
     entities::{
-        Audit, AuditError, AuditReport, Audited, KeptError, OfflineError, OfflineLedger, RenewError, Renewed,
-        renew_epoch, verify_audit,
+        Audit, AuditError, AuditReport, Audited, KeptError, OfflineError, OfflineLedger, PushHandler,
+        PushQuestion, RenewError, Renewed, renew_epoch, verify_audit,
     },
     limits::STACK_BYTES,
     loader::new_document_id,

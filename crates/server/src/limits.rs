@@ -49,6 +49,21 @@ pub(crate) const LIVE_HEARTBEAT_MS: u64 = 20_000;
 /// Revocations that a live stream may be behind before it has to look for itself.
 pub(crate) const REVOCATIONS_MAX: usize = 64;
 
+/// Time that a handler has for an answer unless its type says otherwise, in milliseconds. A device waits meanwhile.
+pub(crate) const HANDLER_MS: u64 = 5_000;
+
+/// Questions to one handler that may be under way. The next ones wait as long as one may take.
+pub(crate) const HANDLER_CALLS_MAX: usize = 16;
+
+/// Longest answer of a handler, in bytes.
+pub(crate) const HANDLER_ANSWER_BYTES_MAX: usize = 64 << 10;
+
+/// Failures in a row after which a handler is not asked for a while.
+pub(crate) const HANDLER_FAILURES_MAX: u32 = 5;
+
+/// First and longest time for which a handler that fails is not asked, in milliseconds. It doubles in between.
+pub(crate) const HANDLER_PAUSE_MS: std::ops::RangeInclusive<u64> = 10_000..=300_000;
+
 /// Longest body of a request to `/sync/v1`, in bytes. It is held whole, and at most a few times over while it is read.
 pub(crate) const SYNC_BODY_BYTES_MAX: usize = 8 << 20;
 

@@ -2,6 +2,7 @@
 
 use std::{io, net::SocketAddr, sync::Arc};
 
+use syncline_core::entity::TypeName;
 use syncline_store::{Store, committer::Committer};
 use tokio::{net::TcpListener, task::JoinHandle};
 
@@ -47,6 +48,14 @@ pub enum StartError {
         /// What the system says.
         source: io::Error,
     },
+    /// The handler of a type cannot be asked.
+    #[error("the type `{name}` cannot be declared so")]
+    Handler {
+        /// The type.
+        name: TypeName,
+        /// What is wrong with it.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The store's thread did not start.
     #[error("cannot start the store's thread")]
     Thread {
@@ -77,6 +86,11 @@ impl Server {
         let addr = listener.local_addr().map_err(|source| StartError::Listen { listen, source })?;
 
         let shared = Arc::new(Shared::new(&config));
+        for ty in &shared.types {
+            let checked = shared.handlers.check(ty);
+            checked
+                .map_err(|error| StartError::Handler { name: ty.name.clone(), source: Box::new(error) })?;
+        }
         let observer = shared.metrics.commit_observer();
         let committer = Committer::start(store, observer).map_err(|source| StartError::Thread { source })?;
         let epoch = keeper::open_first(&shared, &committer.handle()).await.map_err(store_error)?;

@@ -17,6 +17,7 @@ use crate::{
     access::Gate,
     clock::Clock,
     config::Config,
+    entities::Handlers,
     epoch::Epoch,
     inbound::InboundBudget,
     limits::{HANDSHAKES_MAX, LIVE_MAX},
@@ -29,6 +30,9 @@ use crate::{
 /// The tenant of everyone: credentials that name another are still to come.
 pub(crate) const ONLY_TENANT: TenantId = TenantId(0);
 
+/// Its name, for whoever is told of it.
+pub(crate) const ONLY_TENANT_NAME: &str = "default";
+
 pub(crate) struct Shared {
     pub(crate) clock: Clock,
     pub(crate) metrics: Arc<Metrics>,
@@ -39,6 +43,7 @@ pub(crate) struct Shared {
     pub(crate) lobby: Lobby,
     /// Those that the operator declared.
     pub(crate) types: Vec<EntityType>,
+    pub(crate) handlers: Arc<Handlers>,
     /// One permit for each live stream of entities that may still be opened.
     pub(crate) live: Arc<Semaphore>,
     connections_max: usize,
@@ -58,8 +63,9 @@ impl Shared {
     pub(crate) fn new(config: &Config) -> Self {
         // Permits beyond what the semaphore can count are beyond what a machine can connect, too.
         let connections_max = config.connections_max.min(Semaphore::MAX_PERMITS);
+        let clock = Clock::start();
         Self {
-            clock: Clock::start(),
+            clock,
             metrics: Arc::new(Metrics::new()),
             memory: MemoryBudget::new(config.memory_bytes),
             inbound: InboundBudget::new(INBOUND_BYTES_MAX),
@@ -70,6 +76,7 @@ impl Shared {
             gate: Gate::new(config.authorizer.clone()),
             lobby: Lobby::default(),
             types: config.types.clone(),
+            handlers: Arc::new(Handlers::new(config, clock)),
             live: Arc::new(Semaphore::new(LIVE_MAX)),
             connections_max,
             sockets: Arc::new(Semaphore::new(connections_max)),

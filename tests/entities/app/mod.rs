@@ -120,6 +120,13 @@ impl App {
         self.ops
     }
 
+    /// Gives up an op that waits for its result.
+    pub(crate) fn give_up(&mut self, op: OpName) {
+        if self.queue.give_up(op).is_some() {
+            self.dead.push(Dead { op, code: "given-up".into() });
+        }
+    }
+
     /// Returns an entity as its user sees it: as it was told, with what is pending on top.
     pub(crate) fn view(&self, kind: &str, id: &str) -> Option<Map<String, Value>> {
         let key = self.key(kind, id);

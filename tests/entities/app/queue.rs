@@ -73,6 +73,19 @@ impl Queue {
         batch
     }
 
+    /// Gives up an op. If its number may be known to the server, nothing is sent under it instead.
+    pub(crate) fn give_up(&mut self, op: OpName) -> Option<Pending> {
+        let at = self.pending.iter().position(|pending| pending.op == op)?;
+        let Some((n, _)) = self.pending[at].frozen else { return Some(self.pending.remove(at)) };
+        let empty = Pending {
+            verb: "noop",
+            parts: Map::new(),
+            frozen: Some((n, noop(n))),
+            ..self.pending[at].clone()
+        };
+        Some(std::mem::replace(&mut self.pending[at], empty))
+    }
+
     /// Takes out the op of a number.
     pub(crate) fn settle(&mut self, n: u64) -> Option<Pending> {
         let is_it = |pending: &Pending| pending.frozen.as_ref().is_some_and(|frozen| frozen.0 == n);

@@ -115,6 +115,12 @@ impl ActorName {
         Self::new(&format!("{}{}", Self::UNNUMBERED, self.0))
     }
 
+    /// Returns the device that sends what this writes: itself, unless it stands for one.
+    #[must_use]
+    pub fn sender(&self) -> Self {
+        Self(self.0.strip_prefix(Self::UNNUMBERED).unwrap_or(&self.0).into())
+    }
+
     /// Returns whether this is a server: what it writes is not subject to what clients may not do.
     #[must_use]
     pub fn is_server(&self) -> bool {

@@ -9,6 +9,7 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use syncline_core::clock::Dot;
@@ -90,7 +91,7 @@ pub enum Audited {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditEntry {
     /// The event as bytes.
-    pub event: Vec<u8>,
+    pub event: Bytes,
     /// See the [module](self).
     pub hash: [u8; 32],
 }
@@ -101,7 +102,7 @@ pub struct AuditPayload {
     /// Random bytes that nobody else has.
     pub salt: [u8; 16],
     /// The fields as bytes.
-    pub values: Vec<u8>,
+    pub values: Bytes,
 }
 
 /// The end of the chain.
@@ -289,6 +290,6 @@ fn written(record: &Record) -> BTreeMap<FieldName, Option<Value>> {
     fields.map(|(name, slot)| (name.clone(), slot.value.clone())).collect()
 }
 
-fn bytes_of<T: Serialize>(what: &T) -> Vec<u8> {
-    rmp_serde::to_vec_named(what).expect("a vector takes all that is written to it")
+fn bytes_of<T: Serialize>(what: &T) -> Bytes {
+    rmp_serde::to_vec_named(what).expect("a vector takes all that is written to it").into()
 }

@@ -119,7 +119,7 @@ impl Ledger {
     }
 
     fn resolve(&mut self, now: WallMs, id: ConflictId, mut conflict: Conflict, request: Request) -> Answer {
-        let record = self.records.get(conflict.entity()).cloned().unwrap_or_else(forgotten);
+        let record = self.record(conflict.entity()).cloned().unwrap_or_else(forgotten);
         let action = match conflict.resolve(request, &record, now) {
             Ok(Resolved::Now(action)) => action,
             Ok(Resolved::Before) => {
@@ -140,7 +140,7 @@ impl Ledger {
 
     fn pass_deadline(&mut self, now: WallMs, id: ConflictId) {
         let before = self.conflicts[&id].clone();
-        let record = self.records.get(before.entity()).cloned().unwrap_or_else(forgotten);
+        let record = self.record(before.entity()).cloned().unwrap_or_else(forgotten);
         let fallback = self.types.get(&before.entity().kind).and_then(|ty| ty.fallback);
         let mut conflict = before.clone();
         let actors = (&self.actors, &record);
@@ -200,7 +200,7 @@ impl Ledger {
         let n = self.devices.entry(actor).or_default().numbers.high().saturating_add(1);
         let key: &EntityKey = conflict.entity();
         let ty = self.types.get(&key.kind).ok_or(RefusalCode::UnknownType)?;
-        let record = self.records.get(key).ok_or(RefusalCode::EntityUnknown)?;
+        let record = self.record(key).ok_or(RefusalCode::EntityUnknown)?;
         let clock = ServerClock { now, hlc: self.hlc };
         let hlc = clock.effective(ClaimedTime { seen: Some(record.hlc), ..ClaimedTime::default() }, 0);
         let stamp = Stamp { hlc, dot: Dot::new(actor, n) };

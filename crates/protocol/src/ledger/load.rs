@@ -82,7 +82,7 @@ impl Ledger {
             }
             Write::Record(key, record) => {
                 self.hlc = self.hlc.max(record.hlc);
-                self.records.insert(key, *record);
+                self.records.insert(key, record);
             }
             Write::Conflict(id, conflict) => {
                 if conflict.is_open() {

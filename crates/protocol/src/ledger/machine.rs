@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Bound;
+use std::sync::Arc;
 
 use syncline_core::clock::{HybridTime, ReplicaId};
 use syncline_core::entity::bucket::Bucket;
@@ -38,7 +39,7 @@ pub struct Ledger {
     pub(super) fillings: BTreeMap<TypeName, Filling>,
     pub(super) actors: Actors,
     pub(super) devices: BTreeMap<ReplicaId, Device>,
-    pub(super) records: BTreeMap<EntityKey, Record>,
+    pub(super) records: BTreeMap<EntityKey, Arc<Record>>,
     pub(super) log: Log,
     /// Where the log ended, on some days.
     pub(super) days: BTreeMap<WallMs, Sequence>,
@@ -191,7 +192,7 @@ impl Ledger {
     /// Returns a record, durable or not.
     #[must_use]
     pub fn record(&self, key: &EntityKey) -> Option<&Record> {
-        self.records.get(key)
+        self.records.get(key).map(Arc::as_ref)
     }
 
     /// Returns the entities that come behind one, or all, in their order, durable or not.
@@ -202,7 +203,7 @@ impl Ledger {
 
     /// Returns the records and what is left of deleted ones, durable or not.
     pub fn records(&self) -> impl Iterator<Item = (&EntityKey, &Record)> {
-        self.records.iter()
+        self.records.iter().map(|(key, record)| (key, record.as_ref()))
     }
 
     /// Returns the conflicts, durable or not.
@@ -230,7 +231,8 @@ impl Ledger {
         self.moved.extend(buckets.map(|bucket| Section { kind: key.kind.clone(), bucket }));
         record.seq = moves.seq;
         record.epoch = self.epoch;
-        self.gathered.push(Write::Record(key.clone(), Box::new(record.clone())));
+        let record = Arc::new(record);
+        self.gathered.push(Write::Record(key.clone(), Arc::clone(&record)));
         self.records.insert(key.clone(), record);
         self.gathered.extend(moves.buckets.map(|buckets| Write::Buckets(key.clone(), buckets)));
         let left = moves.left.into_iter().map(|bucket| Write::Evicted(bucket, key.clone(), Some(moves.seq)));

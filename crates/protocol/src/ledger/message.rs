@@ -255,7 +255,9 @@ pub enum Effect {
     Ask {
         /// The question.
         ask: AskId,
-        /// Whose op it is.
+        /// Who has been authenticated.
+        user: UserName,
+        /// Whose op it is; what stands for a device that numbers nothing.
         device: ActorName,
         /// The op, with its entities by the ids that they have at the server.
         op: Box<PushOp>,

@@ -1,5 +1,7 @@
 //! How a ledger answers a pull.
 
+use std::sync::Arc;
+
 use syncline_core::clock::{HybridTime, ReplicaId};
 use syncline_core::entity::{ActorName, EntityKey, Epoch, Policy, Record, Sequence, TypeName};
 use syncline_core::limits::{PULL_RECORDS_MAX, PULL_RESULTS_MAX};
@@ -67,11 +69,11 @@ pub struct PulledScope {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PullChange {
     /// It is this now.
-    Put(EntityKey, Box<Record>),
+    Put(EntityKey, Arc<Record>),
     /// It was deleted.
-    Delete(EntityKey, Box<Record>),
+    Delete(EntityKey, Arc<Record>),
     /// It is this now, and the document behind it, which its key names, may have changed.
-    Document(EntityKey, Box<Record>),
+    Document(EntityKey, Arc<Record>),
     /// It is no longer in the scope.
     Evict(EntityKey),
 }
@@ -135,7 +137,7 @@ impl Ledger {
     }
 
     fn change(&self, key: EntityKey, standing: Standing) -> PullChange {
-        let record = |key: &EntityKey| Box::new(self.records[key].clone());
+        let record = |key: &EntityKey| Arc::clone(&self.records[key]);
         let is_document = self.types.get(&key.kind).is_some_and(|ty| ty.policy == Policy::Crdt);
         match standing {
             Standing::Evicted => PullChange::Evict(key),

@@ -31,10 +31,12 @@
 //! [loaded](super::Ledger::load). The bytes are MessagePack with the names of the fields, so that fields may be added, with a
 //! default for what was stored before.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use syncline_core::clock::{Dot, ReplicaId};
 use syncline_core::entity::bucket::Bucket;
-use syncline_core::entity::{EntityId, EntityKey, EntityType, TypeForm, TypeName};
+use syncline_core::entity::{EntityId, EntityKey, EntityType, RecordVersion, TypeForm, TypeName};
 use syncline_core::time::WallMs;
 
 use super::audit::AuditIndex;
@@ -124,7 +126,7 @@ impl Write {
             Self::Actor(number, name) => stored(of_actor(ACTOR, *number), name),
             Self::Numbers(device, numbers) => stored(of_actor(NUMBERS, *device), numbers),
             Self::Acked(device, acked) => stored(of_actor(ACKED, *device), acked),
-            Self::Record(key, record) => stored(of_entity(RECORD, key), record),
+            Self::Record(key, record) => stored(of_entity(RECORD, key), record.as_ref()),
             Self::Purged(key) => gone(of_entity(RECORD, key)),
             Self::Result(dot, kept) => stored(of_op(*dot), &OfOp::Kept(kept)),
             Self::Aged(dot, Some(hash)) => stored(of_op(*dot), &OfOp::<Kept>::Hash(*hash)),
@@ -167,6 +169,14 @@ impl Write {
         }
     }
 
+    /// Returns whether nothing was stored under its name before: a store need not look what it replaces.
+    #[must_use]
+    pub fn is_first(&self) -> bool {
+        let is_created = matches!(self, Self::Record(_, record) if record.ver == RecordVersion(1));
+        let is_history = matches!(self, Self::Audit(..) | Self::AuditPayload(_, Some(_)) | Self::Event(..));
+        is_created || is_history || matches!(self, Self::Result(..))
+    }
+
     /// Returns the write that was stored.
     ///
     /// # Errors
@@ -180,7 +190,7 @@ impl Write {
             ACTOR => Self::Actor(actor()?, read(name, bytes)?),
             NUMBERS => Self::Numbers(actor()?, read(name, bytes)?),
             ACKED => Self::Acked(actor()?, read(name, bytes)?),
-            RECORD => Self::Record(entity(rest).ok_or_else(unknown)?, read(name, bytes)?),
+            RECORD => Self::Record(entity(rest).ok_or_else(unknown)?, Arc::new(read(name, bytes)?)),
             RESULT => {
                 let dot = dot(rest).ok_or_else(unknown)?;
                 match read(name, bytes)? {

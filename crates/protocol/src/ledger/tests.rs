@@ -5,6 +5,7 @@
 //! compare them with what they were told before; in the end each device sends all that it has, and the sums must be right.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use proptest::prelude::*;
 use syncline_core::clock::ReplicaId;
@@ -357,7 +358,7 @@ impl World {
             };
             let is_newer = copy.get(&key).is_none_or(|known| known.ver < record.ver);
             prop_assert!(is_newer, "a record comes again only when it has changed");
-            copy.insert(key, *record);
+            copy.insert(key, Arc::unwrap_or_clone(record));
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! What a ledger has written.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use syncline_core::clock::{Dot, ReplicaId};
 use syncline_core::entity::bucket::Bucket;
@@ -29,7 +30,7 @@ pub enum Write {
     /// An op has its result.
     Result(Dot, Box<Kept>),
     /// A record. Its entry in the index of the log goes with it, to its place.
-    Record(EntityKey, Box<Record>),
+    Record(EntityKey, Arc<Record>),
     /// A conflict.
     Conflict(ConflictId, Box<Conflict>),
     /// What is known of a device.

@@ -7,7 +7,7 @@ use syncline_core::entity::{Actors, Epoch, Sequence, Values};
 use syncline_protocol::ledger::Cursor;
 use syncline_protocol::wire::sync_v1::{
     Ack, Content, CursorOwner, DeviceRequest, Problem, Pull, Push, Pushed, Reconcile, RequestError, Resolve,
-    ScopeRequest, Status, Told,
+    ScopeRequest, Status, Told, read_verdict,
 };
 
 /// Reads a body as each request. Panics on a breach; returns whether it is a push with an op.
@@ -19,6 +19,8 @@ pub(crate) fn sync_v1(body: &[u8]) -> bool {
     checked(Resolve::parse(body, "ann"));
     checked(DeviceRequest::parse(body));
     checked(ScopeRequest::parse(body));
+    // Whatever a handler answers, it is a verdict or none.
+    drop(read_verdict(body));
     let word = String::from_utf8_lossy(body);
     let owner = CursorOwner { tenant: "a", scope: "b" };
     assert!(Cursor::open(&word, owner, |_| Some(&[7; 32])).is_err(), "nobody guesses a signature");

@@ -101,6 +101,7 @@ pub(super) fn batch_of(shelf: &mut LedgerShelf, writes: &[Write]) -> Result<Batc
     for write in writes {
         let stored = write.to_stored();
         match &stored.bytes {
+            Some(bytes) if write.is_first() => shelf.put_new(&mut batch, &stored.name, bytes)?,
             Some(bytes) => shelf.put(&mut batch, &stored.name, bytes)?,
             None => shelf.delete(&mut batch, &stored.name),
         }

@@ -2,10 +2,12 @@
 //!
 //! * [`LedgerHandle`]: how a request gets to the ledger, and its answer back;
 //! * `task`: one task, which commits what the machine gathers, one batch after another;
+//! * `handlers`: who judges ops before they take effect;
 //! * `kept`, `open`: the ledger as the store has it;
 //! * [`OfflineLedger`]: the same in a data folder that no server has open, for commands; `history`: its audit.
 
 mod handle;
+mod handlers;
 mod history;
 mod http;
 mod kept;
@@ -13,8 +15,10 @@ mod offline;
 mod open;
 mod task;
 
+pub use self::handlers::{PushHandler, PushQuestion};
 pub(crate) use self::{
     handle::{Answered, LedgerDown, LedgerHandle, Moved},
+    handlers::Handlers,
     http::routes,
     open::{OpenError, open},
 };

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use syncline_core::entity::{EntityType, Epoch as LogEpoch};
+use syncline_protocol::ledger::Settings;
 use syncline_store::Batch;
 use tokio::sync::mpsc;
 
 use super::{
     LedgerHandle,
+    handlers::Handlers,
     kept::{EPOCH, KEY, Kept, KeptError, Secret, random},
     task::LedgerTask,
 };
@@ -28,13 +30,18 @@ pub(crate) enum OpenError {
 }
 
 /// Loads the ledger and starts its task, which belongs to the epoch.
-pub(crate) async fn open(epoch: &Arc<Epoch>, types: Vec<EntityType>) -> Result<(), OpenError> {
+pub(crate) async fn open(
+    epoch: &Arc<Epoch>,
+    types: Vec<EntityType>,
+    handlers: &Arc<Handlers>,
+) -> Result<(), OpenError> {
     let mut kept = epoch.storage.read(|store| Kept::read(store, ONLY_TENANT)).await??;
     let own = own_of(epoch, &mut kept).await?;
     let (machine, shelf) = kept.load(types, own.epoch)?;
+    let machine = machine.with_settings(Settings { handled: handlers.own(), ..Settings::default() });
     let (sender, inbox) = mpsc::channel(LEDGER_INBOX_MAX);
     let salt = random().map_err(OpenError::Random)?;
-    let task = LedgerTask::new(Arc::clone(epoch), machine, shelf, inbox, salt);
+    let task = LedgerTask::new(Arc::clone(epoch), machine, shelf, inbox, salt, Arc::clone(handlers));
     epoch.set_ledger(LedgerHandle::new(sender, own.key, own.epoch, task.moved(), task.durable()));
     epoch.tasks.spawn(task.run());
     Ok(())

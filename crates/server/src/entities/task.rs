@@ -5,19 +5,21 @@ use std::{
     sync::Arc,
 };
 
-use syncline_core::{entity::Actors, limits::RETRY_AFTER_MS};
+use syncline_core::entity::Actors;
 use syncline_protocol::{
     CloseReason,
-    ledger::{Effect, Input, Ledger, LedgerCommit, RequestId, Verdict, Write},
+    ledger::{AskId, Effect, Input, Ledger, LedgerCommit, RequestId, Verdict, Write},
 };
 use syncline_store::records::ledger::LedgerShelf;
 use tokio::{
     sync::{broadcast, mpsc, oneshot, watch},
+    task::JoinSet,
     time::{Duration, interval},
 };
 
 use super::{
     handle::{Answered, Found, Moved, ToLedger},
+    handlers::{Handlers, PushQuestion},
     kept::{Secret, batch_of},
 };
 use crate::{
@@ -43,6 +45,9 @@ pub(super) struct LedgerTask {
     commit: Work<Result<(), StoreDown>>,
     moved: broadcast::Sender<Moved>,
     durable: watch::Sender<LedgerCommit>,
+    handlers: Arc<Handlers>,
+    /// What handlers are asked; the machine bounds how much that is.
+    judging: JoinSet<(AskId, Verdict)>,
 }
 
 /// The store did not take a commit: nothing more is said.
@@ -55,6 +60,7 @@ impl LedgerTask {
         shelf: LedgerShelf,
         inbox: mpsc::Receiver<ToLedger>,
         salt: Secret,
+        handlers: Arc<Handlers>,
     ) -> Self {
         let mut machine = machine;
         machine.handle(epoch.clock.now(), Input::Salt(salt));
@@ -71,6 +77,8 @@ impl LedgerTask {
             found: VecDeque::new(),
             committing: None,
             commit: Work::NONE,
+            handlers,
+            judging: JoinSet::new(),
         }
     }
 
@@ -98,6 +106,9 @@ impl LedgerTask {
                     self.inbox.close();
                     is_open = false;
                     self.take_all()
+                }
+                Some(Ok((ask, verdict))) = self.judging.join_next(), if is_open => {
+                    self.handle(Input::Answered { ask, verdict })
                 }
                 message = self.inbox.recv(), if is_open => self.turn(message),
                 _ = ticks.tick(), if is_open => self.handle(Input::Tick),
@@ -173,14 +184,22 @@ impl LedgerTask {
                         drop(asked.send(Answered { answer, actors }));
                     }
                 }
-                // No handler can be configured yet.
-                Effect::Ask { ask, .. } => {
-                    let verdict = Verdict::Unavailable { retry_after_ms: RETRY_AFTER_MS };
-                    self.machine.handle(self.epoch.clock.now(), Input::Answered { ask, verdict });
+                Effect::Ask { ask, user, device, op, server } => {
+                    let server = server.map(|record| *record);
+                    let question = PushQuestion { user, device, op: *op, server, actors: self.actors() };
+                    self.judge(ask, question);
                 }
             }
         }
         Ok(())
+    }
+
+    /// Has a handler judge an op. Whoever pushed it is told nothing if the server stops first, and sends it again.
+    fn judge(&mut self, ask: AskId, question: PushQuestion) {
+        let kind = question.op.entity.kind.clone();
+        let named = self.machine.entity_type(&kind).and_then(|ty| ty.handler.clone());
+        let handlers = Arc::clone(&self.handlers);
+        self.judging.spawn(async move { (ask, handlers.judge(kind, named, question).await) });
     }
 
     fn begin(&mut self, commit: LedgerCommit, writes: &[Write]) -> Result<(), Down> {

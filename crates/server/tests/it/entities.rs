@@ -7,19 +7,19 @@ mod ws;
 use std::net::SocketAddr;
 
 use serde_json::{Value, json};
-use syncline_core::entity::{EntityType, Policy, TypeName};
-use syncline_server::Server;
+use syncline_core::entity::{EntityType, Policy, Rule, TypeName, Verdict};
+use syncline_server::{Config, Server};
 
-use crate::support::{disk::Disk, raw, start_with, within};
+use crate::support::{chain, disk::Disk, raw, start_with, within};
 
 /// Who asks, and how.
-struct Caller {
+pub(crate) struct Caller {
     addr: SocketAddr,
     user: &'static str,
 }
 
 impl Caller {
-    fn of(server: &Server, user: &'static str) -> Self {
+    pub(crate) fn of(server: &Server, user: &'static str) -> Self {
         Self { addr: server.addr(), user }
     }
 
@@ -30,23 +30,23 @@ impl Caller {
         (answer.status, body)
     }
 
-    async fn ok(&self, request: &str, body: Value) -> Value {
+    pub(crate) async fn ok(&self, request: &str, body: Value) -> Value {
         let (status, answer) = self.ask(request, body).await;
         assert!(status < 300, "{request}: {status} {answer}");
         answer
     }
 
-    async fn refused(&self, request: &str, body: Value) -> (u16, String) {
+    pub(crate) async fn refused(&self, request: &str, body: Value) -> (u16, String) {
         let (status, answer) = self.ask(request, body).await;
         (status, answer["code"].as_str().unwrap_or_default().to_owned())
     }
 
-    async fn bind(&self, device: &str) {
+    pub(crate) async fn bind(&self, device: &str) {
         self.ok("POST /sync/v1/devices", json!({ "device_id": device })).await;
     }
 
     /// Sends ops from number `n` on, and returns what became of them.
-    async fn push(&self, device: &str, n: u64, ops: &[Value]) -> Vec<String> {
+    pub(crate) async fn push(&self, device: &str, n: u64, ops: &[Value]) -> Vec<String> {
         let numbered = (n..).zip(ops).map(|(n, op)| {
             let mut op = op.clone();
             op["n"] = n.to_string().into();
@@ -58,7 +58,7 @@ impl Caller {
         results.map(|result| result["status"].as_str().expect("a word").to_owned()).collect()
     }
 
-    async fn pull(&self, device: &str, scope: &str, cursor: &Value) -> Value {
+    pub(crate) async fn pull(&self, device: &str, scope: &str, cursor: &Value) -> Value {
         let scopes = json!([{ "scope": scope, "cursor": cursor, "limit": 2 }]);
         self.ok("POST /sync/v1/pull", json!({ "device_id": device, "scopes": scopes })).await
     }
@@ -70,7 +70,7 @@ async fn serve(disk: &Disk) -> Server {
     start_with(disk, |config| config.types = types.into()).await
 }
 
-fn set(kind: &str, id: &str, op: &str, values: Value) -> Value {
+pub(crate) fn set(kind: &str, id: &str, op: &str, values: Value) -> Value {
     json!({ "type": kind, "id": id, "op": op, "set": values })
 }
 
@@ -402,6 +402,59 @@ async fn refusals_say_what_to_do() {
         let newer = raw::send(server.addr(), push, "Sync-Protocol: 2\r\n", "{}").await;
         assert_eq!(newer.status, 426);
         server.shutdown().await;
+    })
+    .await;
+}
+
+/// What the rules of a type say is told over HTTP, and a type whose rules mean nothing keeps the server from starting.
+#[tokio::test]
+async fn rules_veto_and_escalate() {
+    within(async {
+        let rule = |when: &str, verdict| Rule { when: when.into(), verdict };
+        let rules = vec![
+            rule("op.set.price < 0.0", Verdict::Veto("nothing costs less than nothing".into())),
+            rule("op.set.price > server.price * 2.0", Verdict::Escalate),
+        ];
+        let ruled = |rules| EntityType {
+            rules,
+            ..EntityType::new(TypeName::new("offer").expect("a name"), Policy::Rules)
+        };
+        let disk = Disk::new();
+        let server = start_with(&disk, |config| config.types = vec![ruled(rules)]).await;
+        let ann = Caller::of(&server, "ann");
+        ann.bind("phone").await;
+        assert_eq!(
+            ann.push("phone", 1, &[set("offer", "o", "create", json!({ "price": 10 }))]).await,
+            ["applied"]
+        );
+        let fresh = async |n: u64, ver: u64, price: i64| {
+            let mut op = set("offer", "o", "update", json!({ "price": price }));
+            (op["n"], op["ctx"]) = (n.to_string().into(), json!({ "ver": ver.to_string() }));
+            let told = ann.ok("POST /sync/v1/push", json!({ "device_id": "phone", "ops": [op] })).await;
+            told["results"][0].clone()
+        };
+        let vetoed = fresh(2, 1, -1).await;
+        assert_eq!(
+            (&vetoed["status"], &vetoed["problem"]["code"]),
+            (&json!("rejected"), &json!("validation-failed"))
+        );
+        assert_eq!(vetoed["problem"]["detail"], "nothing costs less than nothing");
+        assert_eq!(fresh(3, 1, 15).await["status"], "applied");
+        let asked = fresh(4, 2, 99).await;
+        assert_eq!(
+            (&asked["status"], &asked["server"]["data"]),
+            (&json!("conflict"), &json!({ "price": 15 }))
+        );
+        let (_, open) = ann.ask("GET /sync/v1/conflicts?state=open", json!({})).await;
+        assert_eq!(open["conflicts"][0]["conflict_id"], asked["conflict_id"]);
+        server.shutdown().await;
+
+        let wrong = ruled(vec![rule("op.set.price > sever.price", Verdict::Escalate)]);
+        let mut config = Config::default();
+        config.types = vec![wrong];
+        let error = Server::start(config, Box::new(Disk::new())).await.expect_err("it cannot judge");
+        let told = chain(&error);
+        assert!(told.contains("type `offer`") && told.contains("rules know no `sever`"), "{told}");
     })
     .await;
 }

@@ -6,6 +6,7 @@
 mod churn;
 mod documents;
 mod entities;
+mod handlers;
 mod hocuspocus;
 mod http;
 mod loading;

@@ -77,6 +77,17 @@ impl LedgerShelf {
         Ok(())
     }
 
+    /// Puts `bytes` under `name`, which the caller knows to hold nothing; see [`Batch::put_new`].
+    ///
+    /// # Errors
+    /// [`RecordTooLong`]; nothing is put then.
+    pub fn put_new(&mut self, batch: &mut Batch, name: &[u8], bytes: &[u8]) -> Result<(), RecordTooLong> {
+        let values = envelope::seal(|chunk| Key::ledger(self.tenant, name, chunk), bytes)?;
+        self.note(name, bytes.len());
+        values.into_iter().for_each(|(key, value)| batch.put_new(key, value));
+        Ok(())
+    }
+
     /// Removes what is under `name`, if anything is.
     pub fn delete(&mut self, batch: &mut Batch, name: &[u8]) {
         let chunks = self.chunks.remove(name).unwrap_or(0);
@@ -203,7 +214,9 @@ mod tests {
                 match bytes {
                     Some(bytes) => {
                         let bytes = vec![at as u8; bytes];
-                        shelf.put(&mut batch, &name, &bytes).expect("short");
+                        let is_new = !model.contains_key(&name);
+                        let put = if is_new { LedgerShelf::put_new } else { LedgerShelf::put };
+                        put(&mut shelf, &mut batch, &name, &bytes).expect("short");
                         model.insert(name, Bytes::from(bytes));
                     }
                     None => {

@@ -77,7 +77,11 @@ impl Ledger {
         let ask = AskId(self.asks.last);
         self.asks.open.insert(ask, (actor, n));
         let device = self.actors.name(actor).expect("its number was given to it").clone();
-        self.park_effect(Effect::Ask { ask, device, op: Box::new(op), server });
+        let owner = self.actors.known(&device.sender()).and_then(|owner| self.devices.get(&owner));
+        let binding =
+            owner.and_then(|owner| owner.binding.as_ref()).expect("only a device that is bound sends");
+        let user = binding.user.clone();
+        self.park_effect(Effect::Ask { ask, user, device, op: Box::new(op), server });
     }
 }
 

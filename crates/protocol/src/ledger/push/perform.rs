@@ -38,10 +38,10 @@ impl Ledger {
         let dot = trace.dot;
         self.hlc = self.hlc.max(trace.hlc);
         // Where others have written since, its author cannot tell by the op alone what the record is now.
-        let is_late = relate(&trace.context, self.records.get(&key)).is_stale();
+        let is_late = relate(&trace.context, self.record(&key)).is_stale();
         let superseded_by = (decision.outcome == Outcome::Superseded).then(|| self.winner(&key, &decision));
         if let Some(change) = &decision.change {
-            let mut record = change.applied_to(self.records.get(&key));
+            let mut record = change.applied_to(self.record(&key));
             record.schema_v = schema_v;
             self.put_record(&key, record);
         }
@@ -49,7 +49,7 @@ impl Ledger {
             self.name(dot, sent, &key);
         }
         let conflict = self.note_conflict(now, &key, decision.conflict).or(settles);
-        let record = self.records.get(&key);
+        let record = self.record(&key);
         let is_as_meant = decision.outcome == Outcome::Applied && !is_late;
         let result = OpResult {
             n: dot.counter,
@@ -82,7 +82,7 @@ impl Ledger {
 
     /// The latest write that an op has lost to.
     fn winner(&self, key: &EntityKey, decision: &Decision) -> Option<Stamp> {
-        let record = self.records.get(key)?;
+        let record = self.record(key)?;
         let fields = decision.conflict.iter().flat_map(|draft| &draft.fields);
         let writes = fields.filter_map(|name| record.fields.get(name)).map(|slot| slot.stamp);
         Some(writes.max_by(|a, b| self.actors.compare(*a, *b)).unwrap_or(record.stamp()))
@@ -90,7 +90,7 @@ impl Ledger {
 
     /// Opens, joins or closes a conflict of the entity.
     fn note_conflict(&mut self, now: WallMs, key: &EntityKey, draft: Option<Draft>) -> Option<Collision> {
-        let is_deleted = self.records.get(key).is_some_and(|record| record.deleted);
+        let is_deleted = self.record(key).is_some_and(|record| record.deleted);
         if is_deleted && let Some(id) = self.open.remove(key) {
             let conflict = self.conflicts.get_mut(&id).expect("what is open is there");
             conflict.delete(now).expect("it is open");

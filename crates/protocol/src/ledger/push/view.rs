@@ -112,7 +112,7 @@ impl<'a> View<'a> {
     }
 
     pub(super) fn record(&self, key: &EntityKey) -> Option<&Record> {
-        self.records.get(key).or_else(|| self.ledger.records.get(key))
+        self.records.get(key).or_else(|| self.ledger.record(key))
     }
 
     pub(super) fn decided(&self) -> &[Decided] {
@@ -153,7 +153,10 @@ impl<'a> View<'a> {
                 Err(Step::Asks(Box::new(Question { guard, op: pushed.clone(), server })))
             }
             Judged::Deferred(deferral) => Err(Step::Deferred(deferral)),
-            Judged::Refused(code, detail) => Ok((Decision::refused(code), Some(detail.to_owned()))),
+            Judged::Refused(code, detail) => {
+                let detail = Some(detail.to_owned()).filter(|detail| !detail.is_empty());
+                Ok((Decision::refused(code), detail))
+            }
             Judged::Accepted(set) => {
                 let Some(action) = amend(&op.action, set) else {
                     return Ok((Decision::refused(RefusalCode::ValidationFailed), None));

@@ -1,5 +1,6 @@
 //! What the rules of a type say is done.
 
+use syncline_core::entity::conflict::{Choice, Request};
 use syncline_core::entity::{Rule, Take, TypeError, Verdict as Said};
 
 use super::support::*;
@@ -32,6 +33,46 @@ fn what_the_rules_say_is_done() {
         assert_eq!(result(&told[0]).detail.as_deref(), reason);
     }
     assert_eq!(bench.data(&entity("ruled/a")), Some(values(&[("v", 3.into())])));
+}
+
+/// Each op of a transaction is judged by what those before it have left, and a veto is told of the op that it is about.
+#[test]
+fn a_transaction_is_judged_op_by_op() {
+    let ty = ruled(vec![("server.v == 7.0", Said::Veto("seven stays".into()))]);
+    let mut bench = Bench::new(vec![ty], Settings::default());
+    let tx = [
+        create(1, "ruled/a", &[("v", 1.into())]),
+        after(1, update(2, "ruled/a", &[("v", 7.into())])),
+        after(2, update(3, "ruled/a", &[("v", 8.into())])),
+    ];
+    let told = bench.push("d1", &tx.map(|op| in_tx("t", op)));
+    let words: Vec<_> = told.iter().map(word).collect();
+    assert_eq!(words, ["tx-aborted", "tx-aborted", "validation-failed"]);
+    assert_eq!(result(&told[2]).detail.as_deref(), Some("seven stays"));
+    assert_eq!(result(&told[1]).detail, None);
+    assert_eq!(bench.data(&entity("ruled/a")), None);
+}
+
+/// What people decide is not judged: the rule that sent an op to them would only send it to them again.
+#[test]
+fn a_resolution_is_not_judged() {
+    let mut bench = Bench::new(vec![ruled(vec![("has(op.set.v)", Said::Escalate)])], Settings::default());
+    bench.words("d1", &[create(1, "ruled/a", &[("v", 9.into())])]);
+    assert_eq!(bench.words("d2", &[update(1, "ruled/a", &[("v", 4.into())])]), ["conflict"]);
+    let (id, conflict) = bench.ledger.conflicts().next().expect("there is one");
+    let resolution = Request {
+        resolution_id: "r".into(),
+        conflict_rev: conflict.rev(),
+        entity_ver: RecordVersion(1),
+        choice: Choice::Client,
+        rationale: String::new(),
+        by: "ann".into(),
+        approval: false,
+    };
+    let request = bench.request();
+    bench.handle(Input::Conflict { request, conflict: id, wish: ConflictWish::Resolve(resolution) });
+    assert!(matches!(bench.answers[&request], Answer::Conflict { .. }), "{:?}", bench.answers[&request]);
+    assert_eq!(bench.data(&entity("ruled/a")), Some(values(&[("v", 4.into())])));
 }
 
 #[test]

@@ -94,7 +94,9 @@ fn a_chain_that_was_changed_is_noticed() {
     for at in 0..whole.len() {
         let index = at as u64 + 1;
         let mut changed = whole.clone();
-        changed[at].1.event[3] ^= 1;
+        let mut event = whole[at].1.event.to_vec();
+        event[3] ^= 1;
+        changed[at].1.event = event.into();
         assert_eq!(verify(&changed), Err(AuditFault::Changed { index }));
         // Who computes the hash of what they have changed is betrayed by the next.
         let before = at.checked_sub(1).map_or([0; 32], |before| whole[before].1.hash);

@@ -214,7 +214,11 @@ impl Change<'_> {
             Self::Put(_, record) => {
                 head(o, record, actors);
                 o.count("schema_v", record.schema_v.into());
-                o.values("data", &record.data());
+                o.object("data", |o| {
+                    let fields =
+                        record.fields.iter().filter_map(|(name, slot)| Some((name, slot.value.as_ref()?)));
+                    fields.for_each(|(name, value)| o.value(name.as_str(), value));
+                });
             }
             Self::Delete(_, record) => head(o, record, actors),
             Self::Evict(_, EvictReason::Scope) => o.text("reason", "scope"),

@@ -167,3 +167,8 @@ pub(super) fn fields(o: &mut Object<'_>, values: &BTreeMap<FieldName, Option<Val
         value(o.key(field.as_str()), it.as_ref().unwrap_or(&Value::Null));
     }
 }
+
+/// Writes values of fields as a member.
+pub(super) fn optional_values(o: &mut Object<'_>, member: &str, values: &BTreeMap<FieldName, Option<Value>>) {
+    o.object(member, |o| fields(o, values));
+}

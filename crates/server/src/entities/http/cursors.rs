@@ -7,10 +7,7 @@ use syncline_protocol::{
 };
 
 use super::refusal::Refusal;
-use crate::entities::LedgerHandle;
-
-/// The tenant of everyone, as cursors and events name it.
-pub(super) const TENANT: &str = "default";
+use crate::{entities::LedgerHandle, shared::ONLY_TENANT_NAME};
 
 /// The number of the only key.
 const KEY: u8 = 1;
@@ -28,7 +25,7 @@ pub(super) fn open(word: &str, scope: &TypeName, ledger: &LedgerHandle) -> Resul
 }
 
 fn owner(scope: &TypeName) -> CursorOwner<'_> {
-    CursorOwner { tenant: TENANT, scope: scope.as_str() }
+    CursorOwner { tenant: ONLY_TENANT_NAME, scope: scope.as_str() }
 }
 
 /// Reads what a client has stored, scope by scope.

@@ -23,12 +23,12 @@ use syncline_store::records::ledger::page;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::{ask::Asked, cursors::TENANT, refusal::Refusal};
+use super::{ask::Asked, refusal::Refusal};
 use crate::{
     access::EntityRights,
     entities::LedgerDown,
     limits::{EVENTS_PAGE, LIVE_HEARTBEAT_MS},
-    shared::ONLY_TENANT,
+    shared::{ONLY_TENANT, ONLY_TENANT_NAME},
     storage::Storage,
 };
 
@@ -123,7 +123,7 @@ impl Feed {
             };
             self.after = index;
             let told = Event::default().id(index.0.to_string()).event(event.what.name());
-            self.waiting.push_back(told.data(event_body(index, &event, TENANT)));
+            self.waiting.push_back(told.data(event_body(index, &event, ONLY_TENANT_NAME)));
         }
         Some(())
     }

@@ -55,7 +55,7 @@ async fn changed(asked: &Asked, pull: &Pull) -> Result<Answered, Refusal> {
         let scopes = wanted(asked, pull).await?;
         news.follow(&scopes);
         let answered = take(asked, pull, scopes).await?;
-        let waits = pull.wait_ms > 0 && is_empty(&answered);
+        let waits = pull.wait_ms > 0 && !pull.scopes.is_empty() && is_empty(&answered);
         if !waits || timeout_at(until, news.next()).await.is_err() {
             return Ok(answered);
         }

@@ -2,11 +2,12 @@
 
 pub(crate) mod client;
 pub(crate) mod disk;
+pub(crate) mod handler;
 pub(crate) mod hocuspocus;
 pub(crate) mod raw;
 pub(crate) mod updates;
 
-use std::time::Duration;
+use std::{error::Error, time::Duration};
 
 use syncline_server::{Config, Server};
 
@@ -27,4 +28,10 @@ pub(crate) async fn start_with(disk: &Disk, set: impl FnOnce(&mut Config)) -> Se
     let mut config = Config::default();
     set(&mut config);
     Server::start(config, Box::new(disk.clone())).await.expect("loopback has a free port")
+}
+
+/// Returns what an error says, and what those behind it say.
+pub(crate) fn chain(error: &dyn Error) -> String {
+    let errors = std::iter::successors(Some(error), |&error| error.source());
+    errors.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

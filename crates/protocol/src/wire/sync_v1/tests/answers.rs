@@ -17,7 +17,7 @@ use crate::ledger::audit::{AuditEntry, AuditEvent, AuditIndex, AuditPayload, Aud
 use crate::ledger::{self, ConflictId, ContentHash, Health, OpResult, RecordState, Reset};
 
 /// "d2" came first, so that numbers and names have different orders.
-fn actors() -> Actors {
+pub(super) fn actors() -> Actors {
     let mut actors = Actors::new();
     for name in ["d2", "d1"] {
         actors.number(&ActorName::new(name).expect("a name"));
@@ -25,11 +25,11 @@ fn actors() -> Actors {
     actors
 }
 
-fn field(name: &str) -> FieldName {
+pub(super) fn field(name: &str) -> FieldName {
     FieldName::new(name).expect("a name")
 }
 
-fn key() -> EntityKey {
+pub(super) fn key() -> EntityKey {
     EntityKey {
         kind: TypeName::new("work_order").expect("a name"),
         id: EntityId::new("wo_1").expect("an id"),
@@ -50,7 +50,7 @@ fn state() -> RecordState {
     RecordState { ver: RecordVersion(8), vv, dot, hlc, seq: Sequence(90_011) }
 }
 
-fn record() -> Record {
+pub(super) fn record() -> Record {
     let state = state();
     let slot = |value| Slot { value, stamp: stamp(), ver: state.ver };
     let mut fields: BTreeMap<FieldName, Slot> =
@@ -338,11 +338,11 @@ fn the_audit_is_given_away_with_what_its_hashes_cover() {
     };
     let written: BTreeMap<_, _> = values().into_iter().map(|(name, value)| (name, Some(value))).collect();
     let written = rmp_serde::to_vec_named(&written).expect("written");
-    let payload = AuditPayload { salt: [0; 16], values: written.clone() };
+    let payload = AuditPayload { salt: [0; 16], values: written.clone().into() };
     let event = AuditEvent { at: WallMs(1), what, payload: Some([0xab; 32]) };
     let event = rmp_serde::to_vec_named(&event).expect("written");
     let line = |event: &[u8], payload: Option<&AuditPayload>| {
-        let entry = AuditEntry { event: event.to_vec(), hash: [0x1f; 32] };
+        let entry = AuditEntry { event: event.to_vec().into(), hash: [0x1f; 32] };
         audit_line(AuditIndex(7), &entry, &[0; 32], payload)
     };
     let (ab, hash, zeros) = ("ab".repeat(32), "1f".repeat(32), "00".repeat(32));

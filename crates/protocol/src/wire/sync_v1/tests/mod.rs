@@ -3,3 +3,4 @@
 mod answers;
 mod bad;
 mod good;
+mod handlers;

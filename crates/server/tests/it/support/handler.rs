@@ -1,0 +1,96 @@
+//! A push handler over HTTP that does as it is told.
+
+use std::net::SocketAddr;
+
+use serde_json::Value;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    net::{TcpListener, TcpStream},
+    sync::{mpsc, watch},
+};
+
+/// What it does with a question.
+#[derive(Clone, Debug)]
+pub(crate) enum Says {
+    /// Answers with a status and a body.
+    This(u16, String),
+    /// Keeps the connection, and says nothing.
+    Nothing,
+    /// Closes the connection.
+    Gone,
+}
+
+/// A question, as it came.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    /// In lower case.
+    pub(crate) head: String,
+    pub(crate) body: String,
+}
+
+/// A handler that listens.
+pub(crate) struct Handler {
+    pub(crate) addr: SocketAddr,
+    says: watch::Sender<Says>,
+    asked: mpsc::Receiver<Asked>,
+}
+
+impl Asked {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.body).expect("a question is JSON")
+    }
+}
+
+impl Handler {
+    pub(crate) async fn start(says: Says) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
+        let addr = listener.local_addr().expect("it listens");
+        let (noted, asked) = mpsc::channel(64);
+        let (says, heard) = watch::channel(says);
+        tokio::spawn(async move {
+            while let Ok((tcp, _)) = listener.accept().await {
+                tokio::spawn(answer(tcp, noted.clone(), heard.clone()));
+            }
+        });
+        Self { addr, says, asked }
+    }
+
+    pub(crate) fn says(&self, says: Says) {
+        self.says.send_replace(says);
+    }
+
+    /// Returns the next question that came.
+    pub(crate) async fn asked(&mut self) -> Asked {
+        self.asked.recv().await.expect("the handler listens")
+    }
+
+    /// Returns how many questions came besides.
+    pub(crate) fn more(&mut self) -> usize {
+        std::iter::from_fn(|| self.asked.try_recv().ok()).count()
+    }
+}
+
+async fn answer(tcp: TcpStream, noted: mpsc::Sender<Asked>, says: watch::Receiver<Says>) {
+    let mut reader = BufReader::new(tcp);
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        reader.read_line(&mut head).await.expect("a question is text");
+    }
+    let head = head.to_lowercase();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+    let mut body = vec![0; length.expect("a question says how long it is").parse().expect("a number")];
+    reader.read_exact(&mut body).await.expect("a question is whole");
+    let asked = Asked { head, body: String::from_utf8(body).expect("text") };
+    noted.send(asked).await.expect("the test listens");
+    let said = says.borrow().clone();
+    match said {
+        Says::This(status, body) => {
+            let length = body.len();
+            let answer = format!("HTTP/1.1 {status} So\r\nContent-Length: {length}\r\n\r\n{body}");
+            // Whoever asked may have heard enough.
+            drop(reader.get_mut().write_all(answer.as_bytes()).await);
+        }
+        Says::Nothing => std::future::pending().await,
+        Says::Gone => {}
+    }
+}

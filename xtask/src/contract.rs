@@ -1,0 +1,84 @@
+//! `cargo xtask contract`: requests made up from the description that the server gives of `/sync/v1`.
+
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::{env, fs};
+
+use crate::process;
+
+pub(crate) const HELP: &str = "\
+Usage: cargo xtask contract [-- OPTIONS OF SCHEMATHESIS]
+
+Builds the server, starts it on a free port with an empty data folder, and has
+schemathesis make up requests from /sync/v1/openapi.json: no answer may be a 5xx
+or one that the description does not know. It needs Python 3 with venv; the
+first run installs schemathesis into target/contract.";
+
+/// What the tool checks. It cannot make up cursors or ids of conflicts, so that refusals of what looks right are no fault.
+const CHECKS: &str =
+    "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance";
+
+pub(crate) fn run(args: Vec<String>) -> Result<ExitCode, String> {
+    let more = match args.split_first() {
+        None => &[][..],
+        Some((dashes, more)) if dashes == "--" => more,
+        Some((arg, _)) => return Err(format!("`contract` does not know `{arg}`")),
+    };
+    let target =
+        env::var_os("CARGO_TARGET_DIR").map_or_else(|| process::root().join("target"), PathBuf::from);
+    let tool = install(&target.join("contract"))?;
+    process::run(&mut process::cargo(["build", "--package", "syncline"]))?;
+    let folder = target.join("contract/data");
+    // What an earlier run left; nothing if there is none.
+    let _ = fs::remove_dir_all(&folder);
+    let (mut server, url) = start(&target.join("debug/syncline"), &folder)?;
+    let streams = ["--exclude-path", "/sync/v1/live", "--exclude-path", "/sync/v1/events"];
+    let mut checked = Command::new(tool);
+    checked.args([
+        "run",
+        &format!("{url}/sync/v1/openapi.json"),
+        "--checks",
+        CHECKS,
+        "--request-timeout",
+        "60",
+    ]);
+    let outcome = process::run(checked.args(streams).args(more));
+    // It is stopped whatever was found.
+    let _ = server.kill();
+    let _ = server.wait();
+    outcome.map(|()| ExitCode::SUCCESS)
+}
+
+/// Returns the tool, installed into a folder of its own.
+fn install(folder: &std::path::Path) -> Result<PathBuf, String> {
+    let tool = folder.join("bin/schemathesis");
+    if tool.exists() {
+        return Ok(tool);
+    }
+    if !process::succeeds("python3", &["-m", "venv", "--help"]) {
+        return Err("Python 3 with venv is missing: install `python3` and `python3-venv`".into());
+    }
+    let folder = folder.display().to_string();
+    process::run(Command::new("python3").args(["-m", "venv", &folder]))?;
+    process::run(Command::new(format!("{folder}/bin/pip")).args([
+        "install",
+        "--quiet",
+        "schemathesis==4.*",
+    ]))?;
+    Ok(tool)
+}
+
+/// Starts the server, and returns where it listens.
+fn start(binary: &std::path::Path, folder: &std::path::Path) -> Result<(Child, String), String> {
+    let mut command = Command::new(binary);
+    command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(folder).stdout(Stdio::piped());
+    let mut server =
+        command.spawn().map_err(|error| format!("cannot start {}: {error}", binary.display()))?;
+    let mut line = String::new();
+    let read = server.stdout.take().map(|stdout| BufReader::new(stdout).read_line(&mut line));
+    match (read, line.trim_end().strip_prefix("listening on ")) {
+        (Some(Ok(_)), Some(url)) => Ok((server, url.to_owned())),
+        _ => Err("the server did not say where it listens".into()),
+    }
+}
