@@ -2,10 +2,13 @@
 
 use axum::{
     extract::{RawQuery, Request},
-    response::{IntoResponse, Response},
+    response::Response,
 };
 use futures_util::stream;
-use syncline_protocol::CloseReason;
+use syncline_protocol::{
+    CloseReason,
+    wire::sync_v1::{Code, Problem},
+};
 
 use super::{
     ask::Asked,
@@ -32,8 +35,17 @@ pub(super) async fn ws(
         });
         connection::tell(socket, &teller, texts).await;
     });
-    // A refusal says what a WebSocket is, to whoever asks without one.
-    Ok(upgraded.unwrap_or_else(IntoResponse::into_response))
+    upgraded.map_err(|refusal| refused(refusal).into())
+}
+
+fn refused(refusal: upgrade::Refusal) -> Problem {
+    use upgrade::Refusal::{NoRoom, NotWebSocket, Origin, Overloaded, RoomName, StoreDown};
+    let code = match refusal {
+        NotWebSocket => Code::ProtocolUnsupported,
+        Overloaded => Code::RateLimited,
+        NoRoom | RoomName(_) | Origin | StoreDown => Code::ReadOnly,
+    };
+    Problem::new(code).because(refusal)
 }
 
 /// Returns an event as one object, the name among its members.

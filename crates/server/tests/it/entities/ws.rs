@@ -54,6 +54,8 @@ async fn a_socket_tells_what_is_new_until_its_device_is_revoked() {
         let query = format!("device_id=till&scope=note&scope=stock&cursor={word}");
         let mut till = open(server.addr(), &query).await.expect("it is let in");
         let mut phone = open(server.addr(), "device_id=phone&scope=stock").await.expect("it is let in");
+        let plain = raw::get(server.addr(), "/sync/v1/ws?device_id=phone&scope=stock", "").await;
+        assert_eq!(plain.status, 426);
         let delta = next(&mut till).await.expect("what the client lacks");
         assert_eq!((&delta["event"], &delta["from"]), (&json!("delta"), &cursor));
         assert_eq!(delta["changes"][0]["id"], "b");
