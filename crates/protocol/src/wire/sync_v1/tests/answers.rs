@@ -338,11 +338,11 @@ fn the_audit_is_given_away_with_what_its_hashes_cover() {
     };
     let written: BTreeMap<_, _> = values().into_iter().map(|(name, value)| (name, Some(value))).collect();
     let written = rmp_serde::to_vec_named(&written).expect("written");
-    let payload = AuditPayload { salt: [0; 16], values: written.clone().into() };
+    let payload = AuditPayload { salt: [0; 16], values: written.clone() };
     let event = AuditEvent { at: WallMs(1), what, payload: Some([0xab; 32]) };
     let event = rmp_serde::to_vec_named(&event).expect("written");
     let line = |event: &[u8], payload: Option<&AuditPayload>| {
-        let entry = AuditEntry { event: event.to_vec().into(), hash: [0x1f; 32] };
+        let entry = AuditEntry { event: event.to_vec(), hash: [0x1f; 32] };
         audit_line(AuditIndex(7), &entry, &[0; 32], payload)
     };
     let (ab, hash, zeros) = ("ab".repeat(32), "1f".repeat(32), "00".repeat(32));
