@@ -328,7 +328,8 @@ fn a_promotion_that_is_over_is_refused() {
 #[test]
 fn the_documented_rules_are_rules() {
     let text = include_str!("../../../../docs/sync-v1.md");
-    let (_, rest) = text.split_once("```json").expect("there is an example");
+    let (_, rules) = text.split_once("\n## Rules\n").expect("there is a section about them");
+    let (_, rest) = rules.split_once("```json").expect("there is an example");
     let (json, _) = rest.split_once("```").expect("it ends");
     let form: TypeForm = serde_json::from_str(json).expect("a form");
     let ty = form.named(entity_type(Policy::Lww).name).expect("a type");
