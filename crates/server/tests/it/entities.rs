@@ -338,8 +338,38 @@ async fn a_client_without_numbers_syncs_everything() {
         assert_eq!(second["changes"][0]["ver"], "2");
         let third = reconcile(&second["checkpoint"], Vec::new()).await;
         assert_eq!((&third["changes"], &third["has_more"]), (&json!([]), &json!(false)));
+        // Everything is something else now, and what is not told any more is to be dropped.
+        ann.ok("PUT /sync/v1/types/task", json!({ "policy": "lww" })).await;
+        let anew = reconcile(&third["checkpoint"], Vec::new()).await;
+        assert_eq!((&anew["reset"]["reason"], &anew["changes"][0]["id"]), (&json!("scope_changed"), &json!("a")));
+        assert_eq!(reconcile(&anew["checkpoint"], Vec::new()).await["reset"], Value::Null);
         // The queue of the device itself has not moved.
         assert_eq!(ann.push("phone", 1, &[set("note", "b", "create", json!({}))]).await, ["applied"]);
+        server.shutdown().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn pages_of_this_machine_may_ask_and_strangers_may_not() {
+    within(async {
+        let disk = Disk::new();
+        let server = serve(&disk).await;
+        let addr = server.addr();
+        let asked = async |origin: &str, path: &str| {
+            let origin = format!("Origin: {origin}\r\nAccess-Control-Request-Method: POST\r\n");
+            raw::head(addr, &format!("OPTIONS {path} HTTP/1.1\r\nHost: {addr}\r\n{origin}\r\n")).await
+        };
+        for path in ["/sync/v1/push", "/sync/v1/devices", "/sync/v1/types/note"] {
+            let (status, head) = asked("http://localhost:5173", path).await;
+            let allowed = "access-control-allow-origin: http://localhost:5173";
+            assert!(
+                status == 204 && head.contains(allowed) && head.contains("access-control-allow-headers"),
+                "{head}"
+            );
+            let (status, head) = asked("https://evil.example", path).await;
+            assert!(status == 403 && !head.contains("access-control-allow-origin"), "{head}");
+        }
         server.shutdown().await;
     })
     .await;

@@ -5,6 +5,7 @@ use syncline_core::entity::Actors;
 use super::answer::{Acknowledged, Change, Pulled, Pushed};
 use super::result::{Group, Told};
 use super::write::{Object, document};
+use crate::ledger::Reset;
 
 /// What became of three requests in one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub struct Reconciled<'a> {
 pub struct ShortReconciled<'a> {
     /// What became of each mutation.
     pub mutations: Vec<ToldMutation<'a>>,
+    /// Why the client begins anew, if it does: it drops what it is not told until there is no more.
+    pub reset: Option<Reset>,
     /// What has changed since the client asked last.
     pub changes: Vec<Change<'a>>,
     /// What the client is to send with its next request.
@@ -71,6 +74,9 @@ impl ShortReconciled<'_> {
             for group in GROUPS {
                 let members = self.mutations.iter().filter(|it| it.told.group() == Some(group));
                 o.objects(group.as_str(), members, |o, it| it.write(o, actors));
+            }
+            if let Some(reset) = self.reset {
+                o.object("reset", |o| o.text("reason", reset.as_str()));
             }
             o.objects("changes", &self.changes, |o, change| change.write(o, actors));
             o.text("checkpoint", self.checkpoint);

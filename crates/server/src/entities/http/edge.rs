@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     extract::{MatchedPath, Request, State},
-    http::{HeaderValue, Method, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -20,18 +20,13 @@ const PREFLIGHT_AGE_S: &str = "600";
 #[derive(Clone, Copy)]
 pub(super) struct Waited(pub(super) Duration);
 
-/// Answers what browsers ask on their own, and dresses the answers to all else.
+/// Dresses an answer.
 pub(super) async fn dress(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
     let asked = Stopwatch::start();
     let operation = operation_of(&request);
     let origin = request.headers().get(header::ORIGIN).cloned();
     let origin = origin.filter(|_| shared.pages.may_ask(request.headers()));
-    let is_preflight = request.method() == Method::OPTIONS;
-    let mut response = match (is_preflight, &origin) {
-        (true, Some(_)) => preflight(),
-        (true, None) => StatusCode::FORBIDDEN.into_response(),
-        (false, _) => next.run(request).await,
-    };
+    let mut response = next.run(request).await;
     if let Some(operation) = operation {
         let waited = response.extensions().get::<Waited>().map_or(0.0, |waited| waited.0.as_secs_f64());
         let seconds = (asked.seconds() - waited).max(0.0);
@@ -45,7 +40,7 @@ pub(super) async fn dress(State(shared): State<Arc<Shared>>, request: Request, n
             HeaderValue::from_static("retry-after, sync-server-time"),
         );
     }
-    headers.insert(header::VARY, HeaderValue::from_static("origin"));
+    headers.append(header::VARY, HeaderValue::from_static("origin"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if let Ok(now) = HeaderValue::from_str(&time_text(shared.clock.now().wall)) {
@@ -61,7 +56,11 @@ fn operation_of(request: &Request) -> Option<&'static str> {
     found.map(|operation| operation.id)
 }
 
-fn preflight() -> Response {
+/// Answers what a browser asks before it lets a page ask.
+pub(super) async fn preflight(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
+    if !headers.contains_key(header::ORIGIN) || !shared.pages.may_ask(&headers) {
+        return StatusCode::FORBIDDEN.into_response();
+    }
     let may = [
         (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, PUT, DELETE"),
         (

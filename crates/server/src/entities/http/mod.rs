@@ -31,14 +31,13 @@ mod table;
 mod types;
 mod ws;
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use axum::{
     Router,
     middleware::from_fn_with_state,
-    routing::{MethodRouter, get},
+    routing::{MethodRouter, get, options},
 };
-
 use tower_http::{compression::CompressionLayer, decompression::RequestDecompressionLayer};
 
 use self::{openapi::BASE, table::OPERATIONS};
@@ -49,6 +48,10 @@ pub(crate) fn routes(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
     let description = openapi::describe(OPERATIONS).to_string();
     let describe = get(async move || reply::json(axum::http::StatusCode::OK, description.clone()));
     let mut router = Router::new().route(&format!("{BASE}/openapi.json"), describe);
+    let paths: BTreeSet<&str> = OPERATIONS.iter().map(|operation| operation.path).collect();
+    for path in paths {
+        router = router.route(&format!("{BASE}{path}"), options(edge::preflight));
+    }
     for operation in OPERATIONS {
         let served: MethodRouter<Arc<Shared>> = (operation.serve)();
         router = router.route(&format!("{BASE}{}", operation.path), served);

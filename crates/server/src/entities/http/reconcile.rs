@@ -98,6 +98,7 @@ async fn without_numbers(asked: Asked, short: Short) -> Result<Response, Refusal
     let page = pulled.scopes.into_iter().next().ok_or_else(unexpected)?;
     let reconciled = ShortReconciled {
         mutations: mutations.collect(),
+        reset: page.reset,
         changes: page.changes,
         checkpoint: page.cursor,
         has_more: page.has_more,

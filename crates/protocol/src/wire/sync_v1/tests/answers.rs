@@ -224,8 +224,13 @@ fn pages_say_what_the_contract_shows() {
     assert!(body.ends_with(tail), "{body}");
     let told = Told::bare(9, Status::Applied);
     let mutation = ToldMutation { name: Some("m1"), temp_id: Some("tmp_1"), told };
-    let short =
-        ShortReconciled { mutations: vec![mutation], changes: vec![], checkpoint: "s1.y", has_more: true };
+    let short = ShortReconciled {
+        mutations: vec![mutation],
+        reset: None,
+        changes: vec![],
+        checkpoint: "s1.y",
+        has_more: true,
+    };
     assert_eq!(
         short.body(&actors()),
         r#"{"applied":[{"client_mutation_id":"m1","temp_id":"tmp_1","n":"9","status":"applied"}],"conflicts":[],"rejected":[],"changes":[],"checkpoint":"s1.y","has_more":true}"#
