@@ -1,6 +1,6 @@
 //! What every answer of `/sync/v1` carries, and what browsers ask before they let a page ask.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use axum::{
     extract::{MatchedPath, Request, State},
@@ -10,15 +10,11 @@ use axum::{
 };
 use syncline_protocol::wire::sync_v1::time_text;
 
-use super::{openapi::BASE, table::OPERATIONS};
+use super::{openapi::BASE, reply::Waited, table::OPERATIONS};
 use crate::{clock::Stopwatch, shared::Shared};
 
 /// How long a browser remembers what a page may ask, in seconds.
 const PREFLIGHT_AGE_S: &str = "600";
-
-/// How long an answer waited for news, as its client wanted.
-#[derive(Clone, Copy)]
-pub(super) struct Waited(pub(super) Duration);
 
 /// Dresses an answer.
 pub(super) async fn dress(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {

@@ -16,11 +16,10 @@ use super::{
     ask::{Asked, whole},
     cursors,
     documents::{self, Contents},
-    edge::Waited,
     news::News,
     push::told,
     refusal::Refusal,
-    reply::{json, unexpected},
+    reply::{Waited, json, unexpected},
     scopes,
 };
 use crate::{

@@ -1,9 +1,12 @@
 //! `POST /sync/v1/push`.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use axum::{body::Body, http::StatusCode, response::Response};
-use syncline_core::entity::{ActorName, Epoch, UserName};
+use syncline_core::{
+    clock::VectorClock,
+    entity::{ActorName, Actors, Epoch, UserName},
+};
 use syncline_protocol::{
     ledger::{Answer, Input, Ledger, OpResult, OpStatus, RequestId},
     wire::sync_v1::{OpFault, Push, Pushed, Status, Told},
@@ -28,19 +31,19 @@ pub(super) async fn push(asked: Asked, body: Body) -> Result<Response, Refusal> 
     let answered = asked.ledger(|ledger, request| input(ledger, request, user, push)).await;
     let answered = answered.inspect_err(|_| asked.shared.metrics.sync.reconciled(true))?;
     let pushed = pushed(&answered, asked.ledger.epoch(), &faults).ok_or_else(unexpected)?;
-    note(&asked, &device, &pushed);
+    note(&asked, &device, &pushed, &answered.actors);
     Ok(json(StatusCode::OK, pushed.body(&answered.actors)))
 }
 
 /// Counts what became of a push, and logs it.
-pub(super) fn note(asked: &Asked, device: &ActorName, pushed: &Pushed<'_>) {
+pub(super) fn note(asked: &Asked, device: &ActorName, pushed: &Pushed<'_>, actors: &Actors) {
     let counters = &asked.shared.metrics.sync;
     let mut failed = false;
     for told in &pushed.results {
         let status = told.status.as_str();
         counters.op(status);
         failed |= matches!(told.status, Status::Rejected(_) | Status::Deferred(_));
-        let vv = told.record.map(|record| tracing::field::debug(&record.vv));
+        let vv = told.record.map(|record| tracing::field::display(Named(&record.vv, actors)));
         tracing::debug!(%device, n = told.n, status, vv, "an op was answered");
         if let Some(collision) = &told.collision {
             let kind = collision.kind.as_str();
@@ -49,6 +52,17 @@ pub(super) fn note(asked: &Asked, device: &ActorName, pushed: &Pushed<'_>) {
         }
     }
     counters.reconciled(failed);
+}
+
+/// A vector by the names of its actors, for people.
+struct Named<'a>(&'a VectorClock, &'a Actors);
+
+impl fmt::Display for Named<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(vv, actors) = self;
+        let named = vv.iter().filter_map(|(actor, n)| Some((actors.name(actor)?.as_str(), n)));
+        f.debug_map().entries(named).finish()
+    }
 }
 
 /// Returns what a push is to the ledger.

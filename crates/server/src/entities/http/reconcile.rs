@@ -50,7 +50,7 @@ async fn all(asked: Asked, ack: Ack, push: Push, pull: Pull) -> Result<Response,
         push: pushed(&answered, asked.ledger.epoch(), &faults).ok_or_else(unexpected)?,
         pull: pulled(&changed, &words).ok_or_else(unexpected)?,
     };
-    note(&asked, &device, &reconciled.push);
+    note(&asked, &device, &reconciled.push, &answered.actors);
     // The pull came last: its actors are all of them.
     Ok(json(StatusCode::OK, reconciled.body(&changed.actors)))
 }
@@ -78,7 +78,7 @@ async fn without_numbers(asked: Asked, short: Short) -> Result<Response, Refusal
     let answered = asked.ledger(|ledger, request| mutate(ledger, request, actor, user, mutations)).await;
     let answered = answered.inspect_err(|_| asked.shared.metrics.sync.reconciled(true))?;
     let pushed = pushed(&answered, asked.ledger.epoch(), &BTreeMap::new()).ok_or_else(unexpected)?;
-    note(&asked, &device, &pushed);
+    note(&asked, &device, &pushed, &answered.actors);
     let names: Vec<String> = told.iter().map(|named| named.known_by.clone()).collect();
     let of = device.clone();
     let numbers =

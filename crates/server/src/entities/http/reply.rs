@@ -1,5 +1,7 @@
 //! Answers that are no refusals.
 
+use std::time::Duration;
+
 use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
@@ -7,6 +9,10 @@ use axum::{
 use syncline_protocol::wire::sync_v1::{Code, Problem};
 
 use super::refusal::Refusal;
+
+/// How long an answer waited for news, as its client wanted: an extension of the answer.
+#[derive(Clone, Copy)]
+pub(super) struct Waited(pub(super) Duration);
 
 /// Returns an answer in JSON.
 pub(super) fn json(status: StatusCode, body: String) -> Response {
