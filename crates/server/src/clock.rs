@@ -28,6 +28,12 @@ impl Clock {
         MonotonicMs(millis(self.zero.elapsed()))
     }
 
+    /// Returns the instant for a timer that is due when the wall clock shows `at`, if nobody sets it.
+    pub(crate) fn wall_instant(self, at: WallMs) -> Instant {
+        let now = self.now();
+        self.instant(MonotonicMs(now.monotonic.0.saturating_add(at.0.saturating_sub(now.wall.0))))
+    }
+
     /// Returns the instant for a timer that is due at `at`; at the latest 100 years from now.
     pub(crate) fn instant(self, at: MonotonicMs) -> Instant {
         const CENTURY_MS: u64 = 100 * 366 * 86_400 * 1_000;

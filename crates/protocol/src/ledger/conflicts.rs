@@ -70,7 +70,7 @@ impl Ledger {
     /// Returns when to hand in [`Input::Tick`](super::Input::Tick). It may change with each input.
     #[must_use]
     pub fn next_deadline(&self) -> Option<WallMs> {
-        self.open.values().filter_map(|id| self.conflicts[id].deadline()).min()
+        self.deadlines.first().map(|&(deadline, _)| deadline)
     }
 
     /// Returns what was said about a conflict, in order.
@@ -110,8 +110,8 @@ impl Ledger {
 
     /// Does what deadlines ask for that have passed.
     pub(super) fn pass_deadlines(&mut self, now: WallMs) {
-        let is_due = |id: &ConflictId| self.conflicts[id].deadline().is_some_and(|deadline| deadline <= now);
-        let due: Vec<ConflictId> = self.open.values().copied().filter(is_due).collect();
+        let due = self.deadlines.iter().take_while(|(deadline, _)| *deadline <= now);
+        let due: Vec<ConflictId> = due.map(|&(_, id)| id).collect();
         for id in due {
             self.pass_deadline(now, id);
             self.seal_if_full();
@@ -170,11 +170,22 @@ impl Ledger {
         Some(self.perform(now, decided))
     }
 
-    fn keep_conflict(&mut self, id: ConflictId, conflict: Conflict) {
-        if !conflict.is_open() {
-            self.open.remove(conflict.entity());
-        }
+    /// Stores a conflict that is new or has changed.
+    pub(super) fn keep_conflict(&mut self, id: ConflictId, conflict: Conflict) {
         self.gathered.push(Write::Conflict(id, Box::new(conflict.clone())));
+        self.restore_conflict(id, conflict);
+    }
+
+    /// Puts a conflict where it is found: by its entity and its deadline as long as it is open.
+    pub(super) fn restore_conflict(&mut self, id: ConflictId, conflict: Conflict) {
+        if let Some(before) = self.conflicts.get(&id).filter(|before| before.is_open()) {
+            self.open.remove(before.entity());
+            before.deadline().map(|deadline| self.deadlines.remove(&(deadline, id)));
+        }
+        if conflict.is_open() {
+            self.open.insert(conflict.entity().clone(), id);
+            self.deadlines.extend(conflict.deadline().map(|deadline| (deadline, id)));
+        }
         self.conflicts.insert(id, conflict);
     }
 

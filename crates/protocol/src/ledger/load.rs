@@ -84,12 +84,7 @@ impl Ledger {
                 self.hlc = self.hlc.max(record.hlc);
                 self.records.insert(key, record);
             }
-            Write::Conflict(id, conflict) => {
-                if conflict.is_open() {
-                    self.open.insert(conflict.entity().clone(), id);
-                }
-                self.conflicts.insert(id, *conflict);
-            }
+            Write::Conflict(id, conflict) => self.restore_conflict(id, *conflict),
             Write::Device(number, binding) => {
                 self.devices.entry(number).or_default().binding = Some(*binding);
             }

@@ -46,6 +46,8 @@ pub struct Ledger {
     pub(super) days: BTreeMap<WallMs, Sequence>,
     pub(super) conflicts: BTreeMap<ConflictId, Conflict>,
     pub(super) open: BTreeMap<EntityKey, ConflictId>,
+    /// Those of open conflicts.
+    pub(super) deadlines: BTreeSet<(WallMs, ConflictId)>,
     pub(super) comments: BTreeMap<ConflictId, Vec<Comment>>,
     /// The latest time given or taken.
     pub(super) hlc: HybridTime,
@@ -107,6 +109,7 @@ impl Ledger {
             days: BTreeMap::new(),
             conflicts: BTreeMap::new(),
             open: BTreeMap::new(),
+            deadlines: BTreeSet::new(),
             comments: BTreeMap::new(),
             hlc: HybridTime::default(),
             heads: Heads::default(),

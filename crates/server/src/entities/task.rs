@@ -14,7 +14,7 @@ use syncline_store::records::ledger::LedgerShelf;
 use tokio::{
     sync::{broadcast, mpsc, oneshot, watch},
     task::JoinSet,
-    time::{Duration, interval},
+    time::{Duration, interval, sleep_until},
 };
 
 use super::{
@@ -109,8 +109,17 @@ impl LedgerTask {
         let epoch = Arc::clone(&self.epoch);
         let mut drain = std::pin::pin!(epoch.ledger_drain.cancelled());
         let mut ticks = interval(Duration::from_millis(LEDGER_TICK_MS));
+        let mut timer = std::pin::pin!(sleep_until(epoch.clock.instant(epoch.clock.monotonic())));
+        let mut armed = None;
         let mut is_open = true;
         while is_open || self.commit.is_under_way() {
+            let due = self.machine.next_deadline();
+            if let Some(at) = due
+                && due != armed
+            {
+                timer.as_mut().reset(epoch.clock.wall_instant(at));
+            }
+            armed = due;
             let served = tokio::select! {
                 biased;
                 committed = self.commit.done() => self.committed(committed),
@@ -122,8 +131,13 @@ impl LedgerTask {
                 Some(Ok((ask, verdict))) = self.judging.join_next(), if is_open => {
                     self.handle(Input::Answered { ask, verdict })
                 }
-                message = self.inbox.recv(), if is_open => self.turn(message),
+                Some(message) = self.inbox.recv(), if is_open => self.turn(message),
                 _ = ticks.tick(), if is_open => self.handle(Input::Tick),
+                () = timer.as_mut(), if is_open && armed.is_some() => {
+                    // It is set anew if the wall clock is not that far.
+                    armed = None;
+                    self.handle(Input::Tick)
+                }
             };
             if served.is_err() {
                 break;
@@ -132,8 +146,8 @@ impl LedgerTask {
     }
 
     /// Takes in a message and what else has come by now, so that one commit holds it all.
-    fn turn(&mut self, message: Option<ToLedger>) -> Result<(), Down> {
-        let mut next = message;
+    fn turn(&mut self, message: ToLedger) -> Result<(), Down> {
+        let mut next = Some(message);
         for _ in 0..LEDGER_TURN_MAX {
             let Some(message) = next else { break };
             self.take(message)?;

@@ -91,29 +91,24 @@ impl Ledger {
     /// Opens, joins or closes a conflict of the entity.
     fn note_conflict(&mut self, now: WallMs, key: &EntityKey, draft: Option<Draft>) -> Option<Collision> {
         let is_deleted = self.record(key).is_some_and(|record| record.deleted);
-        if is_deleted && let Some(id) = self.open.remove(key) {
-            let conflict = self.conflicts.get_mut(&id).expect("what is open is there");
+        if is_deleted && let Some(&id) = self.open.get(key) {
+            let mut conflict = self.conflicts[&id].clone();
             conflict.delete(now).expect("it is open");
-            self.gathered.push(Write::Conflict(id, Box::new(conflict.clone())));
+            self.keep_conflict(id, conflict);
         }
         let draft = draft?;
         let (kind, fields) = (draft.kind, draft.fields.clone());
         if draft.open
             && let Some(&id) = self.open.get(key)
         {
-            let conflict = self.conflicts.get_mut(&id).expect("what is open is there");
+            let mut conflict = self.conflicts[&id].clone();
             conflict.join(draft).expect("it is open");
-            self.gathered.push(Write::Conflict(id, Box::new(conflict.clone())));
+            self.keep_conflict(id, conflict);
             return Some(Collision { id, kind, fields });
         }
         let id = ConflictId(self.conflicts.last_key_value().map_or(1, |(last, _)| last.0 + 1));
         let policy = self.types.get(&key.kind).map(|ty: &EntityType| ty.policy)?;
-        if draft.open {
-            self.open.insert(key.clone(), id);
-        }
-        let conflict = Conflict::new(draft, key.clone(), policy, now);
-        self.gathered.push(Write::Conflict(id, Box::new(conflict.clone())));
-        self.conflicts.insert(id, conflict);
+        self.keep_conflict(id, Conflict::new(draft, key.clone(), policy, now));
         Some(Collision { id, kind, fields })
     }
 }
