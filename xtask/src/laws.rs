@@ -8,17 +8,18 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use crate::process;
 
 pub(crate) const HELP: &str = "\
-Usage: cargo xtask laws [HISTORIES]
+Usage: cargo xtask laws [HISTORIES [OPERATIONS]]
 
 Checks every replicated type on HISTORIES random histories, 20000 if not given,
-after those of the stored seeds, and on all histories of up to 5 operations of 2
-replicas and 4 of 3. Prints how many random histories an hour that makes. Seeds
-begin where the time of the run puts them; one that breaks a law is added to
-crates/core/tests/laws/seeds.txt, which all later test runs begin with.";
+after those of the stored seeds, and on all histories of OPERATIONS operations,
+5 if not given, of 2 and of 3 replicas. Prints how many random histories an hour
+that makes. Seeds begin where the time of the run puts them; one that breaks a
+law is added to crates/core/tests/laws/seeds.txt, which all later test runs
+begin with.";
 
 /// Random histories of each type, unless told.
 const HISTORIES: &str = "20000";
-/// Operations of the exhaustive histories of 2 replicas.
+/// Operations of the exhaustive histories.
 const OPERATIONS: &str = "5";
 /// Where failing seeds are kept, from the root.
 const SEEDS: &str = "crates/core/tests/laws/seeds.txt";
@@ -26,11 +27,11 @@ const SEEDS: &str = "crates/core/tests/laws/seeds.txt";
 const SEEDS_A_SECOND: u64 = 1 << 24;
 
 pub(crate) fn run(args: Vec<String>) -> Result<ExitCode, String> {
-    let histories = match args.as_slice() {
-        [] => HISTORIES,
-        [count] if count.parse::<u64>().is_ok() => count.as_str(),
-        [unknown, ..] => return Err(format!("`laws` does not know `{unknown}`")),
-    };
+    if let Some(unknown) = args.iter().find(|arg| arg.parse::<u64>().is_err()).or(args.get(2)) {
+        return Err(format!("`laws` does not know `{unknown}`"));
+    }
+    let histories = args.first().map_or(HISTORIES, String::as_str);
+    let operations = args.get(1).map_or(OPERATIONS, String::as_str);
     process::run(&mut tests(&["--no-run"]))?;
 
     let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
@@ -42,7 +43,7 @@ pub(crate) fn run(args: Vec<String>) -> Result<ExitCode, String> {
     let took = start.elapsed();
 
     let mut exhaustive = tests(&["--", "--nocapture", "all_small_histories"]);
-    let all = counted(exhaustive.env("SYNCLINE_LAWS_OPERATIONS", OPERATIONS), "histories of Scope")?;
+    let all = counted(exhaustive.env("SYNCLINE_LAWS_OPERATIONS", operations), "histories of Scope")?;
 
     let hourly = count as f64 / took.as_secs_f64() * 3600.0 / 1e6;
     println!("{all} exhaustive histories");

@@ -22,8 +22,8 @@ SYNCLINE_KILLS sets how often each kill test ends the server: 200 unless given."
 
 /// How often each kill test ends the server, unless the caller's environment or `--quick` says otherwise.
 const KILLS: &str = "200";
-/// How many random histories each replicated type has with `--quick`.
-const LAWS_QUICK: &str = "1000";
+/// How many random histories each replicated type has with `--quick`, and how many operations all its small ones.
+const LAWS_QUICK: [&str; 2] = ["1000", "4"];
 /// How many seeds the simulator runs, in full and with `--quick`.
 const SEEDS: &str = "2000";
 const SEEDS_QUICK: &str = "200";
@@ -87,7 +87,9 @@ fn steps(quick: bool) -> Vec<Step> {
             let mut doc = process::cargo(["doc", "--workspace", "--no-deps"]);
             process::run(doc.env("RUSTDOCFLAGS", "-D warnings"))
         }),
-        step("laws", move || laws::run(if quick { vec![LAWS_QUICK.into()] } else { Vec::new() }).map(|_| ())),
+        step("laws", move || {
+            laws::run(if quick { LAWS_QUICK.map(Into::into).into() } else { Vec::new() }).map(|_| ())
+        }),
         step("core alone", core_alone),
         step("simulator", move || process::run(&mut simulator(&["--seeds", seeds]))),
         step("same seed, same run", same_seed_same_run),
