@@ -6,40 +6,48 @@ use syncline_core::codec::Wire;
 use syncline_core::crdt::{Crdt, DeltaCrdt};
 
 use crate::set::{Ours, element, ours};
-use crate::table::{Table, timed};
+use crate::table::{Row, Samples, Work, timed};
 
 /// Elements added that the other replica lacks; half as many were removed.
 const CHANGES: u64 = 10;
 
-pub(crate) fn measure(table: &mut Table) {
-    for size in [1_000, 10_000, 100_000] {
-        let old = ours(0, size);
-        let mut new = old.clone();
-        (0..CHANGES / 2).for_each(|n| drop(new.remove(&element(n * 100))));
-        (0..CHANGES).for_each(|n| drop(new.add(ReplicaId(1), element(size + n))));
-        by_delta(table, size, &old, &new);
-        by_state(table, size, &old, &new);
-    }
+pub(crate) fn work() -> Vec<Work> {
+    const SIZES: [u64; 3] = [1_000, 10_000, 100_000];
+    let mut work = Work::of("catch up with a set of N by delta", &SIZES, by_delta);
+    work.extend(Work::of("catch up with a set of N by state", &SIZES, by_state));
+    work
 }
 
-fn by_delta(table: &mut Table, size: u64, old: &Ours, new: &Ours) {
+/// Returns a set of `size` elements, and the set with some changes.
+fn old_and_new(size: u64) -> (Ours, Ours) {
+    let old = ours(0, size);
+    let mut new = old.clone();
+    (0..CHANGES / 2).for_each(|n| drop(new.remove(&element(n * 100))));
+    (0..CHANGES).for_each(|n| drop(new.add(ReplicaId(1), element(size + n))));
+    (old, new)
+}
+
+fn by_delta(samples: Samples, size: u64) -> Row {
+    let (old, new) = old_and_new(size);
     let delta = new.delta_since(&old.digest());
     let note =
         format!("{} bytes, and {} of the digest", delta.to_bytes().len(), old.digest().to_bytes().len());
     let (mut whole, mut by_delta) = (old.clone(), old.clone());
-    whole.merge(new);
+    whole.merge(&new);
     by_delta.merge_delta(&delta);
     assert!(whole == by_delta, "a delta does the same as the state");
-    table.alone(&format!("catch up with a set of {size} by delta"), note, || {
+    let row = samples.alone(|| {
         let mut set = old.clone();
         timed(|| {
             set.merge_delta(&new.delta_since(&set.digest()));
             set
         })
     });
+    row.with_note(note)
 }
 
-fn by_state(table: &mut Table, size: u64, old: &Ours, new: &Ours) {
+fn by_state(samples: Samples, size: u64) -> Row {
+    let (old, new) = old_and_new(size);
     let mut theirs_old = Orswot::<u64, u64>::new();
     for n in 0..size {
         theirs_old.apply(theirs_old.add(element(n), theirs_old.read_ctx().derive_add_ctx(1 + n % 3)));
@@ -52,13 +60,12 @@ fn by_state(table: &mut Table, size: u64, old: &Ours, new: &Ours) {
     for n in 0..CHANGES {
         theirs_new.apply(theirs_new.add(element(size + n), theirs_new.read_ctx().derive_add_ctx(1)));
     }
-    table.compare(
-        &format!("catch up with a set of {size} by state, {} bytes", new.to_bytes().len()),
+    let row = samples.compare(
         1,
         || {
             let mut set = old.clone();
             timed(|| {
-                set.merge(new);
+                set.merge(&new);
                 set
             })
         },
@@ -70,4 +77,5 @@ fn by_state(table: &mut Table, size: u64, old: &Ours, new: &Ours) {
             })
         },
     );
+    row.with_note(format!("{} bytes", new.to_bytes().len()))
 }

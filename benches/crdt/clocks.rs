@@ -4,16 +4,16 @@ use crdts::{CmRDT, CvRDT};
 use syncline_core::clock::{ReplicaId, VectorClock};
 use syncline_core::crdt::{Crdt, GCounter};
 
-use crate::table::{Table, timed};
+use crate::table::{Row, Samples, Work, timed};
 
 /// Merges in one timed sample.
 const TIMES: u32 = 32;
 
-pub(crate) fn measure(table: &mut Table) {
-    for replicas in [10, 1000] {
-        merge_clocks(table, replicas);
-        merge_counters(table, replicas);
-    }
+pub(crate) fn work() -> Vec<Work> {
+    const REPLICAS: [u64; 2] = [10, 1000];
+    let mut work = Work::of("merge of vector clocks, N replicas", &REPLICAS, merge_clocks);
+    work.extend(Work::of("merge of counters, N replicas", &REPLICAS, merge_counters));
+    work
 }
 
 /// Half of the entries are ahead on either side.
@@ -21,15 +21,14 @@ fn entries(replicas: u64, side: u64) -> impl Iterator<Item = (u64, u64)> {
     (0..replicas).map(move |replica| (replica * 7919, 5 + (replica + side) % 2))
 }
 
-fn merge_clocks(table: &mut Table, replicas: u64) {
+fn merge_clocks(samples: Samples, replicas: u64) -> Row {
     let ours = |side| -> VectorClock { entries(replicas, side).map(|(id, n)| (ReplicaId(id), n)).collect() };
     let theirs = |side| -> crdts::VClock<u64> {
         entries(replicas, side).map(|(id, n)| crdts::Dot::new(id, n)).collect()
     };
     let (a, b) = (ours(0), ours(1));
     let (x, y) = (theirs(0), theirs(1));
-    table.compare(
-        &format!("merge of vector clocks, {replicas} replicas"),
+    samples.compare(
         TIMES,
         || {
             let mut merged = vec![a.clone(); TIMES as usize];
@@ -46,10 +45,10 @@ fn merge_clocks(table: &mut Table, replicas: u64) {
                 merged
             })
         },
-    );
+    )
 }
 
-fn merge_counters(table: &mut Table, replicas: u64) {
+fn merge_counters(samples: Samples, replicas: u64) -> Row {
     let ours = |side| {
         let mut counter = GCounter::default();
         entries(replicas, side).for_each(|(id, n)| drop(counter.increment(ReplicaId(id), n)));
@@ -62,8 +61,7 @@ fn merge_counters(table: &mut Table, replicas: u64) {
     };
     let (a, b) = (ours(0), ours(1));
     let (x, y) = (theirs(0), theirs(1));
-    table.compare(
-        &format!("merge of counters, {replicas} replicas"),
+    samples.compare(
         TIMES,
         || {
             let mut merged = vec![a.clone(); TIMES as usize];
@@ -80,5 +78,5 @@ fn merge_counters(table: &mut Table, replicas: u64) {
                 merged
             })
         },
-    );
+    )
 }

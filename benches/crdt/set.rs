@@ -4,17 +4,17 @@ use crdts::{CmRDT, CvRDT, Orswot};
 use syncline_core::clock::ReplicaId;
 use syncline_core::crdt::{Causal, Crdt, OrSet};
 
-use crate::table::{Table, timed};
+use crate::table::{Row, Samples, Work, timed};
 
 pub(crate) type Ours = Causal<OrSet<u64>>;
 type Theirs = Orswot<u64, u64>;
 
-pub(crate) fn measure(table: &mut Table) {
-    for size in [10, 1_000, 100_000] {
-        add(table, size);
-        remove(table, size);
-        merge(table, size);
-    }
+pub(crate) fn work() -> Vec<Work> {
+    const SIZES: [u64; 3] = [10, 1_000, 100_000];
+    let mut work = Work::of("add to a set of N", &SIZES, add);
+    work.extend(Work::of("remove from a set of N", &SIZES, remove));
+    work.extend(Work::of("merge of sets of N", &SIZES, merge));
+    work
 }
 
 /// Numbers spread over their range, as ids are.
@@ -42,11 +42,10 @@ fn times(size: u64) -> u64 {
     (size / 10).clamp(5, 200)
 }
 
-fn add(table: &mut Table, size: u64) {
+fn add(samples: Samples, size: u64) -> Row {
     let (ours, theirs, times) = (ours(0, size), theirs(0, size), times(size));
     let new = size..size + times;
-    table.compare(
-        &format!("add to a set of {size}"),
+    samples.compare(
         times as u32,
         || {
             let mut set = ours.clone();
@@ -67,14 +66,13 @@ fn add(table: &mut Table, size: u64) {
                 set
             })
         },
-    );
+    )
 }
 
-fn remove(table: &mut Table, size: u64) {
+fn remove(samples: Samples, size: u64) -> Row {
     let (ours, theirs, times) = (ours(0, size), theirs(0, size), times(size));
     let old = move || (0..times).map(move |n| element(n * (size / times)));
-    table.compare(
-        &format!("remove from a set of {size}"),
+    samples.compare(
         times as u32,
         || {
             let mut set = ours.clone();
@@ -94,11 +92,11 @@ fn remove(table: &mut Table, size: u64) {
                 set
             })
         },
-    );
+    )
 }
 
 /// Two replicas that have nine of ten elements in common; each has removed some of those, and added some.
-fn merge(table: &mut Table, size: u64) {
+fn merge(samples: Samples, size: u64) -> Row {
     let tenth = (size / 10).max(1);
     let ours = |replica: u64| {
         let mut set = ours(0, size - tenth);
@@ -123,8 +121,7 @@ fn merge(table: &mut Table, size: u64) {
     ours.merge(&b);
     theirs.merge(y.clone());
     assert_eq!(ours.len(), theirs.read().val.len(), "both do the same");
-    table.compare(
-        &format!("merge of sets of {size}"),
+    samples.compare(
         1,
         || {
             let mut set = a.clone();
@@ -140,5 +137,5 @@ fn merge(table: &mut Table, size: u64) {
                 set
             })
         },
-    );
+    )
 }

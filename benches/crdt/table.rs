@@ -3,54 +3,55 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
-/// A row for each piece of work.
-pub(crate) struct Table {
-    samples: usize,
-    filter: Option<String>,
-    rows: Vec<Row>,
+/// One piece of work, at one size.
+pub(crate) struct Work {
+    pub(crate) name: String,
+    pub(crate) size: u64,
+    pub(crate) measure: fn(Samples, u64) -> Row,
 }
 
-struct Row {
-    work: String,
+impl Work {
+    /// Returns the work at each of `sizes`, which stand in its name for `N`.
+    pub(crate) fn of(name: &str, sizes: &[u64], measure: fn(Samples, u64) -> Row) -> Vec<Self> {
+        sizes.iter().map(|&size| Self { name: name.replace('N', &size.to_string()), size, measure }).collect()
+    }
+}
+
+/// How often work is measured.
+#[derive(Clone, Copy)]
+pub(crate) struct Samples(pub(crate) usize);
+
+/// What was measured.
+pub(crate) struct Row {
     ours: Duration,
     theirs: Option<Duration>,
     note: String,
 }
 
-impl Table {
-    /// Returns an empty table. Only work with `filter` in its name is measured, as the median of `samples`.
-    pub(crate) fn new(samples: usize, filter: Option<String>) -> Self {
-        Self { samples, filter, rows: Vec::new() }
+impl Row {
+    pub(crate) fn with_note(self, note: String) -> Self {
+        Self { note, ..self }
     }
+}
 
+impl Samples {
     /// Measures a piece of work that both do. Each function prepares it, times `times` repetitions, and returns that time.
     pub(crate) fn compare(
-        &mut self,
-        work: &str,
+        self,
         times: u32,
         mut ours: impl FnMut() -> Duration,
         mut theirs: impl FnMut() -> Duration,
-    ) {
-        if !self.is_wanted(work) {
-            return;
-        }
+    ) -> Row {
         // In turns, so that what else the machine does hits both alike.
-        let pairs: Vec<(Duration, Duration)> = (0..self.samples).map(|_| (ours(), theirs())).collect();
+        let pairs: Vec<(Duration, Duration)> = (0..self.0).map(|_| (ours(), theirs())).collect();
         let (ours, theirs) = pairs.into_iter().unzip();
-        let theirs = Some(median(theirs) / times);
-        self.rows.push(Row { work: work.into(), ours: median(ours) / times, theirs, note: String::new() });
+        Row { ours: median(ours) / times, theirs: Some(median(theirs) / times), note: String::new() }
     }
 
-    /// Measures a piece of work that only we do, with something to say about it.
-    pub(crate) fn alone(&mut self, work: &str, note: String, mut ours: impl FnMut() -> Duration) {
-        if self.is_wanted(work) {
-            let ours = median((0..self.samples).map(|_| ours()).collect());
-            self.rows.push(Row { work: work.into(), ours, theirs: None, note });
-        }
-    }
-
-    fn is_wanted(&self, work: &str) -> bool {
-        self.filter.as_ref().is_none_or(|filter| work.contains(filter.as_str()))
+    /// Measures a piece of work that only we do.
+    pub(crate) fn alone(self, mut ours: impl FnMut() -> Duration) -> Row {
+        let ours = median((0..self.0).map(|_| ours()).collect());
+        Row { ours, theirs: None, note: String::new() }
     }
 }
 
@@ -70,15 +71,16 @@ fn median(mut times: Vec<Duration>) -> Duration {
     times[times.len() / 2]
 }
 
-impl fmt::Display for Table {
+/// The head of the table whose rows are [`Row`]s.
+pub(crate) const HEAD: &str =
+    "| work | ours | crdts 7.3.2 | times ahead | |\n| --- | --- | --- | --- | --- |";
+
+impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "| work | ours | crdts 7.3.2 | times ahead | |\n| --- | --- | --- | --- | --- |")?;
-        for Row { work, ours, theirs, note } in &self.rows {
-            let ratio = theirs.map(|theirs| theirs.as_secs_f64() / ours.as_secs_f64());
-            let theirs = theirs.map_or_else(|| "-".into(), |theirs| format!("{theirs:.3?}"));
-            let ratio = ratio.map_or_else(|| "-".into(), |ratio| format!("{ratio:.1}"));
-            writeln!(f, "| {work} | {ours:.3?} | {theirs} | {ratio} | {note} |")?;
-        }
-        Ok(())
+        let Self { ours, theirs, note } = self;
+        let ratio = theirs.map(|theirs| theirs.as_secs_f64() / ours.as_secs_f64());
+        let theirs = theirs.map_or_else(|| "-".into(), |theirs| format!("{theirs:.3?}"));
+        let ratio = ratio.map_or_else(|| "-".into(), |ratio| format!("{ratio:.1}"));
+        write!(f, "{ours:.3?} | {theirs} | {ratio} | {note} |")
     }
 }

@@ -1,6 +1,6 @@
 //! Entries in the order of their keys.
 
-use alloc::{vec, vec::Vec};
+use alloc::{boxed::Box, vec, vec::Vec};
 use core::borrow::Borrow;
 use core::{mem, slice};
 
@@ -26,8 +26,15 @@ pub(crate) enum Sorted<K, V> {
 pub(crate) enum Node<K, V> {
     /// Ascending; empty only as the root.
     Leaf(Vec<(K, V)>),
-    /// At least one node, all of one height. The key between two is above all before it and at most the first behind it.
-    Inner(Vec<K>, Vec<Self>),
+    /// In a place of its own, so that a leaf is no more than the place where its entries are.
+    Inner(Box<Inner<K, V>>),
+}
+
+/// At least one node, all of one height. The key between two is above all before it and at most the first behind it.
+#[derive(Debug)]
+pub(crate) struct Inner<K, V> {
+    bounds: Vec<K>,
+    nodes: Vec<Node<K, V>>,
 }
 
 impl<K, V> Sorted<K, V> {
@@ -72,7 +79,7 @@ impl<K, V> Sorted<K, V> {
         loop {
             match node {
                 Node::Leaf(entries) => return entries.last().map(|(key, _)| key),
-                Node::Inner(_, nodes) => node = nodes.last()?,
+                Node::Inner(inner) => node = inner.nodes.last()?,
             }
         }
     }
@@ -110,10 +117,10 @@ impl<K: Clone + Ord, V> Sorted<K, V> {
             Self::Tree { len, root } => {
                 let value = root.remove(key)?;
                 *len -= 1;
-                if let Node::Inner(_, nodes) = root
-                    && nodes.len() < 2
+                if let Node::Inner(inner) = root
+                    && inner.nodes.len() < 2
                 {
-                    *root = nodes.pop().unwrap_or(Node::Leaf(Vec::new()));
+                    *root = inner.nodes.pop().unwrap_or(Node::Leaf(Vec::new()));
                 }
                 Some(value)
             }
@@ -135,7 +142,7 @@ impl<K: Clone + Ord, V> Sorted<K, V> {
         };
         loop {
             match node {
-                Node::Inner(bounds, nodes) => node = &mut nodes[place(bounds, key)],
+                Node::Inner(inner) => node = &mut inner.nodes[place(&inner.bounds, key)],
                 Node::Leaf(entries) => return find(entries, key).ok().map(|at| &mut entries[at].1),
             }
         }
@@ -151,7 +158,7 @@ impl<K: Clone + Ord, V> Sorted<K, V> {
         };
         loop {
             match node {
-                Node::Inner(bounds, nodes) => node = &nodes[place(bounds, key)],
+                Node::Inner(inner) => node = &inner.nodes[place(&inner.bounds, key)],
                 Node::Leaf(entries) => return find(entries, key).ok().map(|at| &entries[at].1),
             }
         }
@@ -187,12 +194,13 @@ impl<K: Clone + Ord, V> Node<K, V> {
         if self.is_full() {
             let mut first = mem::replace(self, Self::Leaf(Vec::new()));
             let (bound, second) = first.split(&key);
-            *self = Self::Inner(vec![bound], vec![first, second]);
+            *self = Self::inner(vec![bound], vec![first, second]);
         }
         let mut node = self;
         loop {
             match node {
-                Self::Inner(bounds, nodes) => {
+                Self::Inner(inner) => {
+                    let Inner { bounds, nodes } = &mut **inner;
                     let mut at = place(bounds, &key);
                     if nodes[at].is_full() {
                         let (bound, second) = nodes[at].split(&key);
@@ -227,10 +235,11 @@ impl<K: Clone + Ord, V> Node<K, V> {
                 let bound = second.first().map_or(key, |(first, _)| first).clone();
                 (bound, Self::Leaf(second))
             }
-            Self::Inner(bounds, nodes) => {
+            Self::Inner(inner) => {
+                let Inner { bounds, nodes } = &mut **inner;
                 let is_last = bounds.last().is_some_and(|last| last <= key);
                 let keep = if is_last { NODES_MAX - 1 } else { NODES_MAX / 2 };
-                let second = Self::Inner(bounds.split_off(keep), nodes.split_off(keep));
+                let second = Self::inner(bounds.split_off(keep), nodes.split_off(keep));
                 // The last that is left stands between the two: as many are left as nodes, of which there are some.
                 let bound = bounds.pop().unwrap_or_else(|| key.clone());
                 (bound, second)
@@ -244,10 +253,10 @@ impl<K: Clone + Ord, V> Node<K, V> {
     {
         match self {
             Self::Leaf(entries) => find(entries, key).ok().map(|at| entries.remove(at).1),
-            Self::Inner(bounds, nodes) => {
-                let at = place(bounds, key);
-                let value = nodes[at].remove(key)?;
-                join_if_small(bounds, nodes, at);
+            Self::Inner(inner) => {
+                let at = place(&inner.bounds, key);
+                let value = inner.nodes[at].remove(key)?;
+                inner.join_if_small(at);
                 Some(value)
             }
         }
@@ -255,7 +264,8 @@ impl<K: Clone + Ord, V> Node<K, V> {
 
     fn range<'a>(&'a self, first: &K, last: &K, visit: &mut impl FnMut(&'a K, &'a V)) {
         match self {
-            Self::Inner(bounds, nodes) => {
+            Self::Inner(inner) => {
+                let Inner { bounds, nodes } = &**inner;
                 let nodes = &nodes[place(bounds, first)..=place(bounds, last)];
                 nodes.iter().for_each(|node| node.range(first, last, visit));
             }
@@ -267,48 +277,55 @@ impl<K: Clone + Ord, V> Node<K, V> {
     }
 }
 
-/// Joins a node that has become small with one beside it, if that has room, so that many removals leave few nodes.
-fn join_if_small<K, V>(bounds: &mut Vec<K>, nodes: &mut Vec<Node<K, V>>, at: usize) {
-    let max = if let Node::Inner(..) = &nodes[at] { NODES_MAX } else { LEAF_MAX };
-    if nodes[at].len() > max / 4 {
-        return;
-    }
-    if nodes[at].len() == 0 {
-        nodes.remove(at);
-        if !bounds.is_empty() {
-            bounds.remove(at.saturating_sub(1));
+impl<K, V> Inner<K, V> {
+    /// Joins a node that has become small with one beside it, if that has room, so that many removals leave few nodes.
+    fn join_if_small(&mut self, at: usize) {
+        let Self { bounds, nodes } = self;
+        let max = if let Node::Inner(_) = &nodes[at] { NODES_MAX } else { LEAF_MAX };
+        if nodes[at].len() > max / 4 {
+            return;
         }
-        return;
-    }
-    let at = at.saturating_sub(1);
-    if nodes.get(at + 1).is_none_or(|second| nodes[at].len() + second.len() > max / 2) {
-        return;
-    }
-    let (bound, second) = (bounds.remove(at), nodes.remove(at + 1));
-    match (&mut nodes[at], second) {
-        (Node::Leaf(entries), Node::Leaf(others)) => entries.extend(others),
-        (Node::Inner(bounds, nodes), Node::Inner(other_bounds, other_nodes)) => {
-            bounds.push(bound);
-            bounds.extend(other_bounds);
-            nodes.extend(other_nodes);
+        if nodes[at].len() == 0 {
+            nodes.remove(at);
+            if !bounds.is_empty() {
+                bounds.remove(at.saturating_sub(1));
+            }
+            return;
         }
-        // All are of one height.
-        (Node::Leaf(_), Node::Inner(..)) | (Node::Inner(..), Node::Leaf(_)) => {}
+        let at = at.saturating_sub(1);
+        if nodes.get(at + 1).is_none_or(|second| nodes[at].len() + second.len() > max / 2) {
+            return;
+        }
+        let (bound, second) = (bounds.remove(at), nodes.remove(at + 1));
+        match (&mut nodes[at], second) {
+            (Node::Leaf(entries), Node::Leaf(others)) => entries.extend(others),
+            (Node::Inner(inner), Node::Inner(other)) => {
+                inner.bounds.push(bound);
+                inner.bounds.extend(other.bounds);
+                inner.nodes.extend(other.nodes);
+            }
+            // All are of one height.
+            (Node::Leaf(_), Node::Inner(_)) | (Node::Inner(_), Node::Leaf(_)) => {}
+        }
     }
 }
 
 impl<K, V> Node<K, V> {
+    fn inner(bounds: Vec<K>, nodes: Vec<Self>) -> Self {
+        Self::Inner(Box::new(Inner { bounds, nodes }))
+    }
+
     const fn is_full(&self) -> bool {
         match self {
             Self::Leaf(entries) => entries.len() >= LEAF_MAX,
-            Self::Inner(_, nodes) => nodes.len() >= NODES_MAX,
+            Self::Inner(inner) => inner.nodes.len() >= NODES_MAX,
         }
     }
 
     const fn len(&self) -> usize {
         match self {
             Self::Leaf(entries) => entries.len(),
-            Self::Inner(_, nodes) => nodes.len(),
+            Self::Inner(inner) => inner.nodes.len(),
         }
     }
 }
@@ -317,7 +334,7 @@ impl<K: Clone, V: Clone> Clone for Node<K, V> {
     fn clone(&self) -> Self {
         match self {
             Self::Leaf(entries) => Self::Leaf(with_room(entries)),
-            Self::Inner(bounds, nodes) => Self::Inner(with_room(bounds), with_room(nodes)),
+            Self::Inner(inner) => Self::inner(with_room(&inner.bounds), with_room(&inner.nodes)),
         }
     }
 }
@@ -367,7 +384,7 @@ impl<'a, K, V> Iter<'a, K, V> {
     fn enter(&mut self, node: &'a Node<K, V>) {
         match node {
             Node::Leaf(entries) => self.leaf = entries.iter(),
-            Node::Inner(_, nodes) => self.above.push(nodes.iter()),
+            Node::Inner(inner) => self.above.push(inner.nodes.iter()),
         }
     }
 }
