@@ -10,6 +10,7 @@ use axum::{
 };
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
+use syncline_core::access::{Action, Resource};
 use syncline_core::entity::{EntityId, EntityKey, TypeName};
 use syncline_protocol::{
     ledger::Ledger,
@@ -18,13 +19,13 @@ use syncline_protocol::{
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::{ask::Asked, refusal::Refusal, types::shown};
-use crate::{access::EntityRights, limits::EXPORT_PAGE_BYTES};
+use crate::limits::EXPORT_PAGE_BYTES;
 
 /// What is sent as the type of the lines.
 pub(super) const LINES: &str = "application/x-ndjson";
 
 pub(super) async fn export(asked: Asked, RawQuery(query): RawQuery) -> Result<Response, Refusal> {
-    asked.may(EntityRights::Admin)?;
+    asked.may(Action::Admin, Resource::Server)?;
     let wanted = Wanted::parse(query.as_deref().unwrap_or_default())?;
     let place = asked.live_place()?;
     let (lines, first) = asked.look(move |ledger| wanted.begin(ledger)).await??;

@@ -6,6 +6,7 @@ use axum::{
     response::Response,
 };
 use futures_util::StreamExt;
+use syncline_core::access::{Action, Resource};
 use syncline_core::entity::{EntityKey, TypeForm, TypeName};
 use syncline_protocol::{
     ledger::{Answer, Import, Imported, Input},
@@ -18,13 +19,10 @@ use super::{
     reply::{json, unexpected},
     types,
 };
-use crate::{
-    access::EntityRights,
-    limits::{IMPORT_BATCH_BYTES, IMPORT_BATCH_RECORDS, IMPORT_REFUSED_MAX, SYNC_BODY_BYTES_MAX},
-};
+use crate::limits::{IMPORT_BATCH_BYTES, IMPORT_BATCH_RECORDS, IMPORT_REFUSED_MAX, SYNC_BODY_BYTES_MAX};
 
 pub(super) async fn import(asked: Asked, body: Body) -> Result<Response, Refusal> {
-    asked.may(EntityRights::Admin)?;
+    asked.may(Action::Admin, Resource::Server)?;
     let (mut reader, mut tally) = (ImportReader::default(), ImportTally::default());
     let mut lines = Lines { body: body.into_data_stream(), bytes: Vec::new(), searched: 0 };
     let (mut batch, mut bytes) = (Vec::new(), 0);
