@@ -14,8 +14,8 @@ const ALLOWED: [(&str, &[&str]); 6] = [
     ("store", &["bytes", "crc32fast", "sled", "syncline-core", "thiserror"]),
     ("sim", &["bytes", "clap", "syncline-core", "syncline-protocol", "syncline-store", "yrs"]),
     ("server", &[
-        "axum", "bytes", "form_urlencoded", "futures-util", "getrandom", "hyper", "hyper-util", "prometheus-client", "serde", "serde_json", "syncline-core",
-        "syncline-protocol", "syncline-store", "thiserror", "tokio", "tokio-tungstenite", "tokio-util", "tower-http", "tracing", "uuid",
+        "async-compression", "axum", "bytes", "form_urlencoded", "futures-util", "getrandom", "hyper", "hyper-util", "prometheus-client", "serde", "serde_json",
+        "syncline-core", "syncline-protocol", "syncline-store", "thiserror", "tokio", "tokio-tungstenite", "tokio-util", "tower-http", "tracing", "uuid",
     ]),
     ("syncline", &[
         "clap", "serde", "serde_json", "syncline-core", "syncline-protocol", "syncline-server", "syncline-store", "thiserror",

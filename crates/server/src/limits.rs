@@ -73,6 +73,13 @@ pub(crate) const HANDLER_PAUSE_MS: std::ops::RangeInclusive<u64> = 10_000..=300_
 /// Longest body of a request to `/sync/v1`, in bytes. It is held whole, and at most a few times over while it is read.
 pub(crate) const SYNC_BODY_BYTES_MAX: usize = 8 << 20;
 
+/// Bytes that are unpacked at once from a body that is packed with zstd.
+pub(crate) const UNPACKED_PIECE_BYTES: usize = 64 << 10;
+
+/// Window of a body that is packed with zstd, in bytes as a power of two. The decoder allocates as much as the body says that
+/// it needs; RFC 9659 has nobody send more than 8 MiB.
+pub(crate) const ZSTD_WINDOW_LOG_MAX: u32 = 23;
+
 /// Longest that a pull waits for a change, in milliseconds: less than proxies wait for an answer.
 pub(crate) const PULL_WAIT_MS_MAX: u64 = 50_000;
 

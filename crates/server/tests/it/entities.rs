@@ -3,6 +3,7 @@
 mod bulk;
 mod deadlines;
 mod events;
+mod packed;
 mod ws;
 
 use std::net::SocketAddr;

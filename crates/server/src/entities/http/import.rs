@@ -17,6 +17,7 @@ use super::{
     refusal::Refusal,
     reply::{json, unexpected},
     types,
+    unpack::broken_off,
 };
 use crate::{
     access::EntityRights,
@@ -117,7 +118,7 @@ impl Lines {
             }
             match self.body.next().await {
                 Some(Ok(bytes)) => self.bytes.extend(bytes),
-                Some(Err(error)) => return Err(Problem::new(Code::MalformedRequest).because(error).into()),
+                Some(Err(error)) => return Err(broken_off(&error).into()),
                 None if self.bytes.is_empty() => return Ok(None),
                 None => {
                     self.searched = 0;

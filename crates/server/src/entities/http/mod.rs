@@ -29,13 +29,14 @@ mod scopes;
 mod status;
 mod table;
 mod types;
+mod unpack;
 mod ws;
 
 use std::{collections::BTreeSet, sync::Arc};
 
 use axum::{
     Router,
-    middleware::from_fn_with_state,
+    middleware::{from_fn, from_fn_with_state},
     routing::{MethodRouter, get, options},
 };
 use tower_http::{compression::CompressionLayer, decompression::RequestDecompressionLayer};
@@ -58,6 +59,7 @@ pub(crate) fn routes(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
     }
     router
         .layer(RequestDecompressionLayer::new())
+        .layer(from_fn(unpack::unpack))
         .layer(CompressionLayer::new())
         .route_layer(from_fn_with_state(Arc::clone(shared), edge::dress))
 }
