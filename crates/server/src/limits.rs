@@ -42,7 +42,16 @@ pub(crate) const EVENTS_PAGE: usize = 100;
 /// nobody else meanwhile.
 pub(crate) const EXPORT_PAGE_BYTES: usize = 256 << 10;
 
-/// Records that an import hands to the ledger at once, by number and by the bytes of their lines.
+/// Bytes of a document in one line of an export. In base64 it is a third longer, and far below what a line may have.
+pub(crate) const EXPORT_PIECE_BYTES: usize = 1 << 20;
+
+/// Exports and imports that may be under way. Each holds a document in memory.
+pub(crate) const BULK_MAX: usize = 8;
+
+/// Documents that an import has rooms take in at the same time.
+pub(crate) const IMPORT_DOCUMENTS_MAX: usize = 16;
+
+/// Records that an import hands to the ledger at once, by number and by the bytes of their lines and documents.
 pub(crate) const IMPORT_BATCH_RECORDS: usize = 500;
 pub(crate) const IMPORT_BATCH_BYTES: usize = 1 << 20;
 

@@ -149,7 +149,9 @@ impl Ledger {
         self.effects.push_back(Effect::Merge(Merge { merge, device, user, key: op.entity, update }));
     }
 
-    pub(super) fn is_document(&self, key: &EntityKey) -> bool {
+    /// Returns whether an entity is a document, by its type.
+    #[must_use]
+    pub fn is_document(&self, key: &EntityKey) -> bool {
         self.types.get(&key.kind).is_some_and(|ty| ty.policy == Policy::Crdt)
     }
 

@@ -1,6 +1,7 @@
 //! `/sync/v1` over HTTP, by a plain client.
 
 mod bulk;
+mod bulk_documents;
 mod deadlines;
 mod events;
 mod packed;

@@ -1,57 +1,195 @@
-//! `POST /sync/v1/import`: records that were exported, here or elsewhere.
+//! `POST /sync/v1/import`: records that were exported, here or elsewhere, with the documents that they are.
 
-use axum::{
-    body::{Body, BodyDataStream},
-    http::StatusCode,
-    response::Response,
+use axum::{body::Body, http::StatusCode, response::Response};
+use futures_util::{StreamExt, stream};
+use syncline_core::{
+    entity::{EntityKey, TypeForm, TypeName},
+    log::Author,
 };
-use futures_util::StreamExt;
-use syncline_core::entity::{EntityKey, TypeForm, TypeName};
 use syncline_protocol::{
+    Absorbed,
     ledger::{Answer, Import, Imported, Input},
-    wire::sync_v1::{Code, ImportError, ImportLine, ImportReader, ImportTally, Problem},
+    wire::sync_v1::{Attached, Code, ImportError, ImportLine, ImportReader, ImportTally, Problem},
 };
 
 use super::{
     ask::Asked,
+    documents::absorb,
+    lines::Lines,
     refusal::Refusal,
     reply::{json, unexpected},
     types,
-    unpack::broken_off,
 };
 use crate::{
     access::EntityRights,
-    limits::{IMPORT_BATCH_BYTES, IMPORT_BATCH_RECORDS, IMPORT_REFUSED_MAX, SYNC_BODY_BYTES_MAX},
+    limits::{IMPORT_BATCH_BYTES, IMPORT_BATCH_RECORDS, IMPORT_DOCUMENTS_MAX, IMPORT_REFUSED_MAX},
 };
+
+/// Who brings what documents hold, as their logs name it.
+const IMPORT: &str = "srv:import";
 
 pub(super) async fn import(asked: Asked, body: Body) -> Result<Response, Refusal> {
     asked.may(EntityRights::Admin)?;
-    let (mut reader, mut tally) = (ImportReader::default(), ImportTally::default());
-    let mut lines = Lines { body: body.into_data_stream(), bytes: Vec::new(), searched: 0 };
-    let (mut batch, mut bytes) = (Vec::new(), 0);
-    while let Some(line) = lines.next().await? {
-        match reader.read(&line).map_err(malformed)? {
-            ImportLine::Types(types) => declare(&asked, types).await?,
-            ImportLine::Record(record) => {
-                bytes += line.len();
-                batch.push(record);
-                if batch.len() >= IMPORT_BATCH_RECORDS || bytes >= IMPORT_BATCH_BYTES {
-                    take(&asked, std::mem::take(&mut batch), &mut tally).await?;
-                    bytes = 0;
-                }
-            }
-            ImportLine::End => take(&asked, std::mem::take(&mut batch), &mut tally).await?,
-        }
-    }
-    reader.finish().map_err(malformed)?;
-    let ImportTally { imported, unchanged, .. } = tally;
-    // The audit knows the ops, but not who had them made.
-    tracing::info!(user = %asked.user, imported, unchanged, refused = !tally.refused.is_empty(), "an export was imported");
-    Ok(json(StatusCode::OK, tally.body()))
+    let _place = asked.bulk_place()?;
+    let (reader, tally) = (ImportReader::default(), ImportTally::default());
+    let mut importer = Importer { asked, lines: Lines::of(body), reader, batch: Batch::default(), tally };
+    while importer.go_on().await? {}
+    Ok(json(StatusCode::OK, importer.done().body()))
 }
 
-fn malformed(error: ImportError) -> Refusal {
-    Problem::new(Code::MalformedRequest).because(error).into()
+/// Takes in the lines of an export, batch by batch.
+struct Importer {
+    asked: Asked,
+    lines: Lines,
+    reader: ImportReader,
+    batch: Batch,
+    tally: ImportTally,
+}
+
+/// Records that take effect together, and documents that come behind them.
+#[derive(Default)]
+struct Batch {
+    records: Vec<(Import, Option<Vec<u8>>)>,
+    /// Those that are not taken, whatever is there.
+    refused: Vec<(EntityKey, Problem)>,
+    document: Document,
+    bytes: usize,
+}
+
+/// What is to come of a document.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Document {
+    #[default]
+    None,
+    /// More bytes of that of the last record.
+    Wanted,
+    /// More bytes of one that is not taken.
+    Unwanted,
+}
+
+impl Importer {
+    /// Takes in the next batch. Returns whether there may be another.
+    async fn go_on(&mut self) -> Result<bool, Refusal> {
+        while let Some(line) = self.lines.next().await? {
+            match self.reader.read(&line).map_err(|error| refused(&error))? {
+                ImportLine::Types(types) => declare(&self.asked, types).await?,
+                ImportLine::Record(record, attached) => {
+                    let is_document = self.asked.ledger.has_documents(&record.key.kind);
+                    self.batch.add(record, attached, is_document);
+                    self.batch.bytes += line.len();
+                }
+                ImportLine::Piece { bytes, is_last } => self.batch.append(bytes, is_last),
+                ImportLine::End => self.take().await?,
+            }
+            if self.batch.is_full() {
+                self.take().await?;
+                return Ok(true);
+            }
+        }
+        self.reader.finish().map_err(|error| refused(&error))?;
+        Ok(false)
+    }
+
+    /// Has the ledger create what is not there, and then rooms take in what the documents lack.
+    async fn take(&mut self) -> Result<(), Refusal> {
+        let Batch { records, refused, .. } = std::mem::take(&mut self.batch);
+        refused.into_iter().for_each(|(key, problem)| self.refuse(key, problem));
+        let (records, documents): (Vec<_>, Vec<_>) = records.into_iter().unzip();
+        let keys: Vec<EntityKey> = records.iter().map(|record: &Import| record.key.clone()).collect();
+        let answered = self.asked.ledger(|_, request| Input::Import { request, records }).await?;
+        let Answer::Imported(imported) = answered.answer else { return Err(unexpected()) };
+        let mut waiting = Vec::new();
+        for ((key, document), imported) in keys.into_iter().zip(documents).zip(imported) {
+            match (imported, document) {
+                (Imported::Refused(refusal), _) => self.refuse(key, Problem::from(&refusal)),
+                (Imported::Created, None) => self.tally.imported += 1,
+                (Imported::Unchanged, None) => self.tally.unchanged += 1,
+                (Imported::Created, Some(update)) => waiting.push((key, true, update)),
+                (Imported::Unchanged, Some(update)) => waiting.push((key, false, update)),
+            }
+        }
+        let asked = &self.asked;
+        let absorbed = waiting.into_iter().map(|(key, is_new, update)| async move {
+            let author = Author { user: Some(asked.user.as_str().into()), device: Some(IMPORT.into()) };
+            let absorbed = absorb(asked, &key, author, update.into()).await;
+            (key, is_new, absorbed)
+        });
+        let absorbed: Vec<_> = stream::iter(absorbed).buffered(IMPORT_DOCUMENTS_MAX).collect().await;
+        for (key, is_new, absorbed) in absorbed {
+            match absorbed? {
+                Some(Absorbed::New | Absorbed::Known) if is_new => self.tally.imported += 1,
+                Some(Absorbed::New) => self.tally.merged += 1,
+                Some(Absorbed::Known) => self.tally.unchanged += 1,
+                Some(Absorbed::Refused { reason }) => {
+                    let why = format!("the document does not take the update: {reason}");
+                    self.refuse(key, Problem::new(Code::ValidationFailed).because(why));
+                }
+                Some(Absorbed::Broke) | None => {
+                    let why = "the document cannot be opened";
+                    self.refuse(key, Problem::new(Code::HandlerUnavailable).because(why));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn refuse(&mut self, key: EntityKey, problem: Problem) {
+        self.tally.refuse(key, problem, IMPORT_REFUSED_MAX);
+    }
+
+    /// Returns what became of all, once there is no other batch.
+    fn done(self) -> ImportTally {
+        let ImportTally { imported, unchanged, merged, .. } = self.tally;
+        let (user, refused) = (&self.asked.user, !self.tally.refused.is_empty());
+        // The audit knows the ops, but not who had them made.
+        tracing::info!(%user, imported, unchanged, merged, refused, "an export was imported");
+        self.tally
+    }
+}
+
+impl Batch {
+    fn add(&mut self, record: Import, attached: Attached, is_document: bool) {
+        let odd = match attached {
+            Attached::Unreadable => Some("the document could not be read when it was exported"),
+            Attached::Document { .. } if !is_document => Some("entities of the type are no documents here"),
+            Attached::Document { .. } | Attached::Nothing => None,
+        };
+        let is_document = matches!(attached, Attached::Document { .. });
+        self.document = match odd {
+            _ if !is_document => Document::None,
+            Some(_) => Document::Unwanted,
+            None => Document::Wanted,
+        };
+        match odd {
+            Some(why) => {
+                self.refused.push((record.key, Problem::new(Code::ValidationFailed).because(why)));
+            }
+            None => self.records.push((record, is_document.then(Vec::new))),
+        }
+    }
+
+    fn append(&mut self, mut bytes: Vec<u8>, is_last: bool) {
+        if let (Document::Wanted, Some((_, Some(document)))) = (self.document, self.records.last_mut()) {
+            self.bytes += bytes.len();
+            document.append(&mut bytes);
+        }
+        if is_last {
+            self.document = Document::None;
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        let count = self.records.len() + self.refused.len();
+        self.document == Document::None && (count >= IMPORT_BATCH_RECORDS || self.bytes >= IMPORT_BATCH_BYTES)
+    }
+}
+
+fn refused(error: &ImportError) -> Refusal {
+    let code = match error {
+        ImportError::TooLong { .. } => Code::PayloadTooLarge,
+        _ => Code::MalformedRequest,
+    };
+    Problem::new(code).because(error).into()
 }
 
 /// Declares the types that are not known. Those that are stay as they are.
@@ -72,59 +210,4 @@ async fn declare(asked: &Asked, forms: Vec<(TypeName, String)>) -> Result<(), Re
         }
     }
     Ok(())
-}
-
-async fn take(asked: &Asked, records: Vec<Import>, tally: &mut ImportTally) -> Result<(), Refusal> {
-    let keys: Vec<EntityKey> = records.iter().map(|record| record.key.clone()).collect();
-    let answered = asked.ledger(|_, request| Input::Import { request, records }).await?;
-    let Answer::Imported(imported) = answered.answer else { return Err(unexpected()) };
-    for (key, imported) in keys.into_iter().zip(imported) {
-        match imported {
-            Imported::Created => tally.imported += 1,
-            Imported::Unchanged => tally.unchanged += 1,
-            Imported::Refused(refusal) if tally.refused.len() < IMPORT_REFUSED_MAX => {
-                tally.refused.push((key, refusal));
-            }
-            Imported::Refused(_) => tally.refused_beyond += 1,
-        }
-    }
-    Ok(())
-}
-
-/// The lines of a body, of which no more than one is held.
-struct Lines {
-    body: BodyDataStream,
-    /// What was received and is still to be read.
-    bytes: Vec<u8>,
-    /// How many of these bytes hold no end of a line.
-    searched: usize,
-}
-
-impl Lines {
-    /// Returns the next line without its end; the last one may have none.
-    async fn next(&mut self) -> Result<Option<Vec<u8>>, Refusal> {
-        loop {
-            if let Some(at) = self.bytes[self.searched..].iter().position(|byte| *byte == b'\n') {
-                let rest = self.bytes.split_off(self.searched + at + 1);
-                let mut line = std::mem::replace(&mut self.bytes, rest);
-                self.searched = 0;
-                line.pop();
-                return Ok(Some(line));
-            }
-            self.searched = self.bytes.len();
-            if self.searched > SYNC_BODY_BYTES_MAX {
-                let problem = Problem::new(Code::PayloadTooLarge).because("a line is too long");
-                return Err(Problem { max: Some(SYNC_BODY_BYTES_MAX as u64), ..problem }.into());
-            }
-            match self.body.next().await {
-                Some(Ok(bytes)) => self.bytes.extend(bytes),
-                Some(Err(error)) => return Err(broken_off(&error).into()),
-                None if self.bytes.is_empty() => return Ok(None),
-                None => {
-                    self.searched = 0;
-                    return Ok(Some(std::mem::take(&mut self.bytes)));
-                }
-            }
-        }
-    }
 }

@@ -15,6 +15,7 @@ mod edge;
 mod events;
 mod export;
 mod import;
+mod lines;
 mod live;
 mod news;
 mod openapi;

@@ -5,11 +5,11 @@ use serde_json::{Value, json};
 use super::{Caller, serve, set};
 use crate::support::{disk::Disk, raw, start, within};
 
-fn lines(text: &str) -> Vec<Value> {
+pub(super) fn lines(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
 }
 
-async fn import(caller: &Caller, text: &str) -> (u16, Value) {
+pub(super) async fn import(caller: &Caller, text: &str) -> (u16, Value) {
     import_bytes(caller, "", text.as_bytes()).await
 }
 
@@ -56,8 +56,8 @@ async fn what_is_exported_can_be_imported() {
         let cut = &text[..text.trim_end().rfind('\n').expect("many lines")];
         let (status, answer) = import(&eve, cut).await;
         assert_eq!((status, &answer["code"]), (400, &json!("malformed-request")), "{answer}");
-        let whole = json!({ "imported": 5, "unchanged": 1, "refused": [], "refused_beyond": 0 });
-        let again = json!({ "imported": 0, "unchanged": 6, "refused": [], "refused_beyond": 0 });
+        let whole = json!({ "imported": 5, "unchanged": 1, "merged": 0, "refused": [], "refused_beyond": 0 });
+        let again = json!({ "imported": 0, "unchanged": 6, "merged": 0, "refused": [], "refused_beyond": 0 });
         assert_eq!(import(&eve, &text).await, (200, whole), "the one that was cut has left nothing");
         assert_eq!(import_bytes(&eve, "Content-Encoding: gzip\r\n", &packed).await, (200, again.clone()));
         assert_eq!(import(&eve, &text).await, (200, again));
