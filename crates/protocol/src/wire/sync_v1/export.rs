@@ -139,13 +139,26 @@ impl ImportTally {
         }
     }
 
+    /// Returns the line that says how far an import has come: so many lines were read, and all up to this record is done.
+    #[must_use]
+    pub fn progress(&self, lines: u64, through: Option<&EntityKey>) -> String {
+        let mut line = document(|o| {
+            o.count("lines", lines);
+            if let Some(EntityKey { kind, id }) = through {
+                o.text("through", &format!("{kind}/{id}"));
+            }
+            self.count(o);
+            o.count("refused", self.refused_beyond.saturating_add(self.refused.len() as u64));
+        });
+        line.push('\n');
+        line
+    }
+
     /// Returns the body of the answer.
     #[must_use]
     pub fn body(&self) -> String {
         document(|o| {
-            o.count("imported", self.imported);
-            o.count("unchanged", self.unchanged);
-            o.count("merged", self.merged);
+            self.count(o);
             o.objects("refused", &self.refused, |o, (key, problem)| {
                 o.text("type", key.kind.as_str());
                 o.text("id", key.id.as_str());
@@ -153,5 +166,11 @@ impl ImportTally {
             });
             o.count("refused_beyond", self.refused_beyond);
         })
+    }
+
+    fn count(&self, o: &mut Object<'_>) {
+        o.count("imported", self.imported);
+        o.count("unchanged", self.unchanged);
+        o.count("merged", self.merged);
     }
 }

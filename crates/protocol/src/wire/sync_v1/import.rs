@@ -143,6 +143,12 @@ impl ImportReader {
         Ok(read)
     }
 
+    /// Returns how many lines were read.
+    #[must_use]
+    pub const fn lines(&self) -> u64 {
+        self.lines
+    }
+
     /// Checks that the last line has come.
     ///
     /// # Errors

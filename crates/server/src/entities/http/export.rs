@@ -84,10 +84,7 @@ impl Wanted {
                     let kind = TypeName::new(&value).map_err(|_| odd("a type has the name of none"))?;
                     wanted.types.push(kind);
                 }
-                "after" => {
-                    let key = key_of(&value).ok_or_else(|| odd("`after` is a type and an id: TYPE/ID"))?;
-                    wanted.after = Some(key);
-                }
+                "after" => wanted.after = Some(after(&value)?),
                 _ => {}
             }
         }
@@ -177,7 +174,12 @@ impl Sender {
     }
 }
 
-fn key_of(text: &str) -> Option<EntityKey> {
-    let (kind, id) = text.split_once('/')?;
-    Some(EntityKey { kind: TypeName::new(kind).ok()?, id: EntityId::new(id).ok()? })
+/// Reads the entity behind which an export or an import goes on.
+pub(super) fn after(text: &str) -> Result<EntityKey, Refusal> {
+    let key = text.split_once('/').and_then(|(kind, id)| {
+        Some(EntityKey { kind: TypeName::new(kind).ok()?, id: EntityId::new(id).ok()? })
+    });
+    key.ok_or_else(|| {
+        Problem::new(Code::MalformedRequest).because("`after` is a type and an id: TYPE/ID").into()
+    })
 }

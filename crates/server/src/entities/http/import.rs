@@ -1,6 +1,15 @@
 //! `POST /sync/v1/import`: records that were exported, here or elsewhere, with the documents that they are.
 
-use axum::{body::Body, http::StatusCode, response::Response};
+use std::convert::Infallible;
+
+use axum::{
+    Extension,
+    body::Body,
+    extract::RawQuery,
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use syncline_core::{
     entity::{EntityKey, TypeForm, TypeName},
@@ -11,13 +20,15 @@ use syncline_protocol::{
     ledger::{Answer, Import, Imported, Input},
     wire::sync_v1::{Attached, Code, ImportError, ImportLine, ImportReader, ImportTally, Problem},
 };
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
     ask::Asked,
     documents::absorb,
+    export::{LINES, after},
     lines::Lines,
     refusal::Refusal,
-    reply::{json, unexpected},
+    reply::{PieceByPiece, json, unexpected},
     types,
 };
 use crate::{
@@ -28,22 +39,67 @@ use crate::{
 /// Who brings what documents hold, as their logs name it.
 const IMPORT: &str = "srv:import";
 
-pub(super) async fn import(asked: Asked, body: Body) -> Result<Response, Refusal> {
+pub(super) async fn import(
+    asked: Asked,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+    body: Body,
+) -> Result<Response, Refusal> {
     asked.may(EntityRights::Admin)?;
-    let _place = asked.bulk_place()?;
-    let (reader, tally) = (ImportReader::default(), ImportTally::default());
-    let mut importer = Importer { asked, lines: Lines::of(body), reader, batch: Batch::default(), tally };
-    while importer.go_on().await? {}
+    let query = query.unwrap_or_default();
+    let after = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "after");
+    let after = after.map(|(_, value)| self::after(&value)).transpose()?;
+    let mut importer = Importer {
+        _place: asked.bulk_place()?,
+        asked,
+        after,
+        lines: Lines::of(body),
+        reader: ImportReader::default(),
+        batch: Batch::default(),
+        through: None,
+        tally: ImportTally::default(),
+    };
+    // What is no import, or not whole in its first lines, has the status of its problem.
+    let mut has_more = importer.go_on().await?;
+    if headers.get(header::ACCEPT).is_some_and(|kind| kind == LINES) {
+        return Ok(tell(importer, has_more));
+    }
+    while has_more {
+        has_more = importer.go_on().await?;
+    }
     Ok(json(StatusCode::OK, importer.done().body()))
+}
+
+/// Tells how far an import is after each batch, and at the end what became of it, or why it ended.
+fn tell(importer: Importer, has_more: bool) -> Response {
+    let progress = Bytes::from(importer.progress());
+    let lines = stream::unfold((Some(importer), has_more), async |(importer, has_more)| {
+        let mut importer = importer?;
+        let went_on = if has_more { importer.go_on().await } else { Ok(false) };
+        let (line, importer) = match went_on {
+            Ok(true) => (importer.progress(), Some(importer)),
+            Ok(false) => (importer.done().body() + "\n", None),
+            Err(refusal) => (refusal.body() + "\n", None),
+        };
+        Some((Bytes::from(line), (importer, true)))
+    });
+    let lines = stream::iter([progress]).chain(lines).map(Ok::<_, Infallible>);
+    let kind = [(header::CONTENT_TYPE, HeaderValue::from_static(LINES))];
+    (kind, Extension(PieceByPiece), Body::from_stream(lines)).into_response()
 }
 
 /// Takes in the lines of an export, batch by batch.
 struct Importer {
     asked: Asked,
+    /// What is up to here is done and passed over.
+    after: Option<EntityKey>,
     lines: Lines,
     reader: ImportReader,
     batch: Batch,
+    /// The last record that was read.
+    through: Option<EntityKey>,
     tally: ImportTally,
+    _place: OwnedSemaphorePermit,
 }
 
 /// Records that take effect together, and documents that come behind them.
@@ -74,9 +130,14 @@ impl Importer {
             match self.reader.read(&line).map_err(|error| refused(&error))? {
                 ImportLine::Types(types) => declare(&self.asked, types).await?,
                 ImportLine::Record(record, attached) => {
-                    let is_document = self.asked.ledger.has_documents(&record.key.kind);
-                    self.batch.add(record, attached, is_document);
-                    self.batch.bytes += line.len();
+                    self.through = Some(record.key.clone());
+                    if self.after.as_ref().is_some_and(|after| record.key <= *after) {
+                        self.batch.pass(attached);
+                    } else {
+                        let is_document = self.asked.ledger.has_documents(&record.key.kind);
+                        self.batch.add(record, attached, is_document);
+                        self.batch.bytes += line.len();
+                    }
                 }
                 ImportLine::Piece { bytes, is_last } => self.batch.append(bytes, is_last),
                 ImportLine::End => self.take().await?,
@@ -133,6 +194,10 @@ impl Importer {
         Ok(())
     }
 
+    fn progress(&self) -> String {
+        self.tally.progress(self.reader.lines(), self.through.as_ref())
+    }
+
     fn refuse(&mut self, key: EntityKey, problem: Problem) {
         self.tally.refuse(key, problem, IMPORT_REFUSED_MAX);
     }
@@ -148,6 +213,12 @@ impl Importer {
 }
 
 impl Batch {
+    /// Leaves out a record, and the document behind it.
+    fn pass(&mut self, attached: Attached) {
+        let is_document = matches!(attached, Attached::Document { .. });
+        self.document = if is_document { Document::Unwanted } else { Document::None };
+    }
+
     fn add(&mut self, record: Import, attached: Attached, is_document: bool) {
         let odd = match attached {
             Attached::Unreadable => Some("the document could not be read when it was exported"),

@@ -399,6 +399,10 @@ fn bulk() -> Named {
             json!({ "type": "object", "description": "The first line has `format`, the last one `sha256`, each other a record, or with `update` the next bytes of the document that the record before it is." }),
         ),
         (
+            "ImportLine",
+            json!({ "type": "object", "description": "With `lines` how far the import has come, through which record; the last line is `Imported` or a `Problem`." }),
+        ),
+        (
             "Imported",
             object(
                 &["imported", "unchanged", "merged", "refused", "refused_beyond"],
