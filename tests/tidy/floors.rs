@@ -19,7 +19,7 @@ const ALLOWED: [(&str, &[&str]); 6] = [
     ]),
     ("syncline", &[
         "clap", "serde", "serde_json", "syncline-core", "syncline-protocol", "syncline-server", "syncline-store", "thiserror",
-        "tokio", "toml", "tracing", "tracing-subscriber",
+        "tokio", "toml", "tracing", "tracing-subscriber", "zstd",
     ]),
 ];
 

@@ -179,6 +179,9 @@ fn record(node: Node<'_>) -> Read<(Import, Attached)> {
     let is_deleted = may(node, "deleted", read::flag)?.unwrap_or(false);
     let data = if is_deleted { None } else { Some(need(node, "data", data)?) };
     let attached = may(node, "document", attached)?.unwrap_or_default();
+    if is_deleted && attached != Attached::Nothing {
+        return Err(expected(node, "no document of a deleted record"));
+    }
     let (hlc, schema_v) = (need(node, "hlc", read::hlc)?, need(node, "schema_v", read::short)?);
     Ok((Import { key: EntityKey { kind, id }, data, hlc, schema_v }, attached))
 }
@@ -320,6 +323,8 @@ mod tests {
         check(&document.replace("\"update\":\"", "\"update\":\"*"), |error| {
             matches!(error, ImportError::Line { line: 3, .. })
         });
+        let gone = document.replace("\"data\"", "\"deleted\":true,\"data\"");
+        check(&gone, |error| matches!(error, ImportError::Line { line: 2, .. }));
         let cut = whole.trim_end().rfind('\n').expect("three lines");
         check(&whole[..cut], |error| *error == ImportError::Unfinished);
     }

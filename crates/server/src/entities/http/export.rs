@@ -10,16 +10,20 @@ use axum::{
 };
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
-use syncline_core::entity::{EntityId, EntityKey, TypeName};
+use syncline_core::{
+    entity::{EntityKey, TypeName},
+    id::RoomName,
+};
 use syncline_protocol::{
-    ledger::Ledger,
-    wire::sync_v1::{Attached, Code, Export, Manifest, Problem},
+    ledger::{Ledger, entity_of},
+    wire::sync_v1::{Attached, Code, Export, Problem},
 };
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::{ask::Asked, documents, refusal::Refusal, types::shown};
+use super::{ask::Asked, documents, refusal::Refusal};
 use crate::{
     access::EntityRights,
+    entities::bulk::Wanted,
     limits::{EXPORT_PAGE_BYTES, EXPORT_PIECE_BYTES},
 };
 
@@ -28,21 +32,14 @@ pub(super) const LINES: &str = "application/x-ndjson";
 
 pub(super) async fn export(asked: Asked, RawQuery(query): RawQuery) -> Result<Response, Refusal> {
     asked.may(EntityRights::Admin)?;
-    let wanted = Wanted::parse(query.as_deref().unwrap_or_default())?;
+    let wanted = wanted(query.as_deref().unwrap_or_default())?;
     let place = asked.bulk_place()?;
-    let next = asked.look(move |ledger| wanted.begin(ledger)).await??;
+    let next = asked.look(move |ledger| begin(&wanted, ledger)).await??;
     let sender = Sender { asked, next, _place: place };
     let pages = stream::unfold(sender, async |mut sender| Some((sender.next().await?, sender)));
     let kind = [(header::CONTENT_TYPE, HeaderValue::from_static(LINES))];
     // Whoever packs the pages asks once more behind the last one.
     Ok((kind, Body::from_stream(pages.fuse())).into_response())
-}
-
-/// What is to be exported.
-struct Wanted {
-    /// All, if none is named.
-    types: Vec<TypeName>,
-    after: Option<EntityKey>,
 }
 
 /// The lines that are still to be written.
@@ -74,37 +71,28 @@ struct Sender {
     _place: OwnedSemaphorePermit,
 }
 
-impl Wanted {
-    fn parse(query: &str) -> Result<Self, Refusal> {
-        let odd = |what: &str| Problem::new(Code::MalformedRequest).because(what);
-        let mut wanted = Self { types: Vec::new(), after: None };
-        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            match name.as_ref() {
-                "type" => {
-                    let kind = TypeName::new(&value).map_err(|_| odd("a type has the name of none"))?;
-                    wanted.types.push(kind);
-                }
-                "after" => wanted.after = Some(after(&value)?),
-                _ => {}
+fn wanted(query: &str) -> Result<Wanted, Refusal> {
+    let mut wanted = Wanted::default();
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        match name.as_ref() {
+            "type" => {
+                wanted.types.push(TypeName::new(&value).map_err(|_| {
+                    Problem::new(Code::MalformedRequest).because("a type has the name of none")
+                })?)
             }
+            "after" => wanted.after = Some(after(&value)?),
+            _ => {}
         }
-        Ok(wanted)
     }
+    Ok(wanted)
+}
 
-    /// Notes what there is, and writes the first line.
-    fn begin(self, ledger: &Ledger) -> Result<Next, Refusal> {
-        if self.types.iter().any(|kind| ledger.entity_type(kind).is_none()) {
-            return Err(Problem::new(Code::UnknownType).into());
-        }
-        let is_wanted = |kind: &TypeName| self.types.is_empty() || self.types.contains(kind);
-        let types: Vec<_> = ledger.types().filter(|ty| is_wanted(&ty.name)).map(shown).collect();
-        let keys = ledger.entities(self.after.as_ref()).filter(|key| is_wanted(&key.kind));
-        let keys: Vec<EntityKey> = keys.cloned().collect();
-        let (mut export, mut first) = (Export::default(), String::new());
-        let (epoch, as_of, records) = (ledger.epoch(), ledger.head(), keys.len() as u64);
-        export.begin(Manifest { epoch, as_of, types: &types, records }, &mut first);
-        Ok(Next::First(Lines { export, keys: keys.into_iter(), read: None }, first))
-    }
+/// Notes what there is, and writes the first line.
+fn begin(wanted: &Wanted, ledger: &Ledger) -> Result<Next, Refusal> {
+    let mut first = String::new();
+    let begun = wanted.begin(ledger, &mut first);
+    let (export, keys) = begun.map_err(|_unknown| Problem::new(Code::UnknownType))?;
+    Ok(Next::First(Lines { export, keys: keys.into_iter(), read: None }, first))
 }
 
 impl Lines {
@@ -176,9 +164,8 @@ impl Sender {
 
 /// Reads the entity behind which an export or an import goes on.
 pub(super) fn after(text: &str) -> Result<EntityKey, Refusal> {
-    let key = text.split_once('/').and_then(|(kind, id)| {
-        Some(EntityKey { kind: TypeName::new(kind).ok()?, id: EntityId::new(id).ok()? })
-    });
+    // It is named as its room would be.
+    let key = RoomName::new(text).ok().and_then(|name| entity_of(&name));
     key.ok_or_else(|| {
         Problem::new(Code::MalformedRequest).because("`after` is a type and an id: TYPE/ID").into()
     })

@@ -138,6 +138,7 @@ async fn an_import_tells_how_far_it_is_and_can_go_on_there() {
             Told::begin(empty.addr(), "/sync/v1/import?after=note/n0499", export.len(), first).await;
         told.send(rest).await;
         assert_eq!(told.line().await["through"], "note/n0999");
+        assert_eq!(told.line().await["through"], "note/n1199");
         let last = json!({ "imported": 700, "unchanged": 0, "merged": 0, "refused": [], "refused_beyond": 0 });
         assert_eq!(told.line().await, last);
 
@@ -146,6 +147,7 @@ async fn an_import_tells_how_far_it_is_and_can_go_on_there() {
         told.send(b"{}\n").await;
         assert_eq!(told.line().await["unchanged"], 500);
         assert_eq!(told.line().await["unchanged"], 1_000);
+        assert_eq!(told.line().await["unchanged"], 1_200);
         assert_eq!(told.line().await["code"], "malformed-request");
         let odd = Caller::of(&empty, "eve").refused("POST /sync/v1/import?after=note", json!({})).await;
         assert_eq!(odd, (400, "malformed-request".into()));
