@@ -1,6 +1,11 @@
 //! Entities out of one data folder and into another, without a server.
 
 use std::fs;
+#[cfg(target_os = "linux")]
+use std::{
+    io::{self, Read as _, Write as _},
+    net::TcpStream,
+};
 
 use serde_json::{Value, json};
 
@@ -80,4 +85,33 @@ fn entities_are_copied_without_a_server() {
     fs::write(world.folder.join("changed"), text).expect("the folder is writable");
     let (code, text) = import("changed");
     assert!(code == Some(1) && text.contains("its last line does not fit"), "{text}");
+}
+
+/// What becomes much when it is unpacked is refused before the server holds more than a few times what a body may be.
+#[test]
+#[cfg(target_os = "linux")]
+fn what_is_packed_too_well_takes_little_memory() {
+    const UNPACKED_BYTES: u64 = 512 << 20;
+    const MORE_BYTES_MAX: u64 = 48 << 20;
+    let world = World::new("bomb");
+    settle_in(&world, "data");
+    let server = world.serve();
+    server.ask("POST /sync/v1/devices", &json!({ "device_id": "phone" }));
+    let bomb = zstd::encode_all(io::repeat(b' ').take(UNPACKED_BYTES), 0).expect("memory is written");
+    assert!(bomb.len() < 64 << 10, "{} bytes", bomb.len());
+    let before = server.peak_bytes();
+    for path in ["push", "import"] {
+        let mut tcp = TcpStream::connect(&server.addr).expect("the server listens");
+        let length = bomb.len();
+        let head = format!("POST /sync/v1/{path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", server.addr);
+        write!(tcp, "{head}Content-Encoding: zstd\r\nContent-Length: {length}\r\n\r\n")
+            .expect("the server reads");
+        tcp.write_all(&bomb).expect("the server reads");
+        let mut answer = String::new();
+        tcp.read_to_string(&mut answer).expect("the server answers in text");
+        assert!(answer.starts_with("HTTP/1.1 413"), "{path}: {answer}");
+    }
+    let more = server.peak_bytes() - before;
+    assert!(more < MORE_BYTES_MAX, "{more} bytes more");
+    server.stop();
 }

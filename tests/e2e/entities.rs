@@ -24,7 +24,7 @@ pub(super) struct World {
 /// A server, ended with the test.
 pub(super) struct Server {
     child: Child,
-    addr: String,
+    pub(super) addr: String,
 }
 
 impl World {
@@ -107,6 +107,15 @@ impl Server {
         let scopes = json!([{ "scope": "price", "cursor": cursor }]);
         let answer = self.ask("POST /sync/v1/pull", &json!({ "device_id": "till", "scopes": scopes }));
         answer["scopes"][0].clone()
+    }
+
+    /// Returns the most memory that the server has had.
+    #[cfg(target_os = "linux")]
+    pub(super) fn peak_bytes(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a line says it");
+        let kib = peak.trim().trim_end_matches(" kB").parse::<u64>().expect("a number");
+        kib << 10
     }
 
     /// Ends the server in order.

@@ -10,8 +10,8 @@ use syncline_core::{
     },
 };
 use syncline_protocol::wire::sync_v1::{Attached, Export, Manifest};
-use syncline_server::Server;
-use syncline_store::mem::Failure;
+use syncline_server::{OfflineLedger, Server, Wanted};
+use syncline_store::mem::{Failure, MemoryStore};
 
 use super::{
     Caller,
@@ -209,6 +209,42 @@ async fn documents_that_cannot_be_taken_are_named() {
         let ids: Vec<Value> = read(&eve).await.into_iter().map(|change| change[2].clone()).collect();
         assert_eq!(ids, [json!("bad"), json!("good")], "the first is there, and empty");
         server.shutdown().await;
+    })
+    .await;
+}
+
+/// A server and a command write the same lines. What a document that cannot be read was is not lost in silence.
+#[tokio::test]
+async fn a_document_that_cannot_be_read_is_told() {
+    within(async {
+        let disk = Disk::new();
+        disk.put_document("note/broken", b"no update");
+        disk.put_document("note/sound", &letter(1, 'a'));
+        let server = serve(&disk).await;
+        let ann = Caller::of(&server, "ann");
+        ann.bind("phone").await;
+        let create = |id| set("note", id, "create", json!({}));
+        ann.push("phone", 1, &["broken", "new", "sound"].map(create)).await;
+        let text = export(&server).await;
+        let told = lines(&text);
+        assert_eq!(told[1]["document"], json!({ "unreadable": true }));
+        assert_eq!((&told[2]["id"], &told[4]["id"], told.len()), (&json!("new"), &json!("sound"), 7));
+        server.shutdown().await;
+
+        let mut memory = disk.memory();
+        let entities = OfflineLedger::open(&mut *memory).expect("a server has written it");
+        let (mut out, mut heard) = (Vec::new(), 0);
+        let exported =
+            entities.export(&Wanted::default(), &mut out, |_, _| heard += 1).expect("memory is written");
+        assert_eq!((exported.records, exported.documents, exported.unreadable.len(), heard), (3, 2, 1, 3));
+        assert_eq!(String::from_utf8(out).expect("text"), text);
+
+        let mut empty = MemoryStore::new();
+        let mut entities = OfflineLedger::open(&mut empty).expect("it is empty");
+        for (imported, unchanged) in [(2, 0), (0, 2)] {
+            let tally = entities.import(&mut text.as_bytes(), None, |_| {}).expect("it was exported");
+            assert_eq!((tally.imported, tally.unchanged, tally.refused.len()), (imported, unchanged, 1));
+        }
     })
     .await;
 }
