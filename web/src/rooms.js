@@ -67,7 +67,7 @@ const draw = () => {
 }
 
 const why = (status, message) => {
-  if (status === 401 && token()) return 'The list takes a token that opens every room. Each room opens by its name.'
+  if (status === 401 && token()) return 'The list takes a token that may read the server. Each room opens by its name.'
   if (status === 401) return 'This server shows its rooms only with a token.'
   if (status === 503) return 'The server cannot show its rooms right now. Trying again…'
   return status ? `The server does not show its rooms: ${message}.` : 'The server cannot be reached. Trying again…'

@@ -4,6 +4,7 @@
 //! Everything here is a function of its arguments. This crate does not read a clock, draw random numbers, block,
 //! do IO or know an async runtime; whoever needs the time or chance passes it in.
 //!
+//! * [`access`]: who someone is, and what they may do.
 //! * [`id`]: names and numbers of things, each its own type.
 //! * [`time`]: a monotonic and a wall time that do not convert into each other.
 //! * [`limits`]: every bound of the engine, with its unit and its reason.
@@ -25,6 +26,7 @@
 
 extern crate alloc;
 
+pub mod access;
 pub mod clock;
 pub mod codec;
 pub mod crdt;

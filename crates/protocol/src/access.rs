@@ -6,6 +6,8 @@ pub enum Access {
     /// It may read and change the document.
     #[default]
     ReadWrite,
-    /// It may read the document and show its presence.
+    /// It may read the document, show its presence and send messages that are kept nowhere.
+    Comment,
+    /// It may read the document, and is neither seen nor heard.
     ReadOnly,
 }

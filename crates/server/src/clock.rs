@@ -1,9 +1,12 @@
 //! The only place that reads clocks.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    future::pending,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use syncline_core::time::{MonotonicMs, Now, WallMs};
-use tokio::time::{Duration, Instant};
+use tokio::time::{Duration, Instant, sleep_until};
 
 /// The clocks of this process. Its monotonic time counts from [`Clock::start`].
 #[derive(Clone, Copy, Debug)]
@@ -28,16 +31,34 @@ impl Clock {
         MonotonicMs(millis(self.zero.elapsed()))
     }
 
+    /// Returns when the wall clock will show `at`, if nobody sets it.
+    pub(crate) fn monotonic_at(self, at: WallMs) -> MonotonicMs {
+        let now = self.now();
+        now.monotonic.after(at.0.saturating_sub(now.wall.0))
+    }
+
     /// Returns the instant for a timer that is due when the wall clock shows `at`, if nobody sets it.
     pub(crate) fn wall_instant(self, at: WallMs) -> Instant {
-        let now = self.now();
-        self.instant(MonotonicMs(now.monotonic.0.saturating_add(at.0.saturating_sub(now.wall.0))))
+        self.instant(self.monotonic_at(at))
     }
 
     /// Returns the instant for a timer that is due at `at`; at the latest 100 years from now.
     pub(crate) fn instant(self, at: MonotonicMs) -> Instant {
         const CENTURY_MS: u64 = 100 * 366 * 86_400 * 1_000;
         self.zero + Duration::from_millis(at.0.min(CENTURY_MS))
+    }
+}
+
+/// Returns whether a time has come.
+pub(crate) fn is_past(at: Option<Instant>) -> bool {
+    at.is_some_and(|at| at <= Instant::now())
+}
+
+/// Waits until a time; for ever if there is none.
+pub(crate) async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => pending().await,
     }
 }
 

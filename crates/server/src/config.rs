@@ -11,7 +11,7 @@ use syncline_core::{
     limits::CONNECTIONS_MAX,
 };
 
-use crate::{access::Authorizer, entities::PushHandler, memory, origin::Origin};
+use crate::{access::Authenticator, entities::PushHandler, memory, origin::Origin};
 
 /// The settings of a server.
 #[derive(Clone, Debug)]
@@ -23,8 +23,8 @@ pub struct Config {
     pub insecure_listen_anywhere: bool,
     /// Web pages that may connect besides the server's own and those of this machine.
     pub allow_origins: Vec<Origin>,
-    /// Who decides what the bearer of a token may do; if nobody does, everyone may do everything.
-    pub authorizer: Option<Arc<dyn Authorizer>>,
+    /// Who finds out whose a token is; if nobody does, everyone may do everything.
+    pub authenticator: Option<Arc<dyn Authenticator>>,
     /// Types of entities that there are from the start.
     pub types: Vec<EntityType>,
     /// Who judges the ops of types before they take effect, instead of what the types say, by the names of the types.
@@ -42,7 +42,7 @@ impl Default for Config {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             insecure_listen_anywhere: false,
             allow_origins: Vec::new(),
-            authorizer: None,
+            authenticator: None,
             types: Vec::new(),
             handlers: BTreeMap::new(),
             memory_bytes: memory::default_budget_bytes(),

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use axum::{
     Json, Router,
     extract::State,
-    http::{StatusCode, header},
+    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
     routing::{any, get},
 };
@@ -37,6 +37,12 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
 /// Returns an error as JSON: a stable word in kebab case, and a sentence for people.
 pub(crate) fn problem(status: StatusCode, error: &'static str, message: &str) -> Response {
     (status, Json(BTreeMap::from([("error", error), ("message", message)]))).into_response()
+}
+
+/// Returns the token that the sender of a request shows, or an empty text.
+pub(crate) fn bearer(headers: &HeaderMap) -> &str {
+    let shown = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    shown.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default()
 }
 
 async fn ready(State(shared): State<Arc<Shared>>) -> Response {

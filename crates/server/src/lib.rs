@@ -1,7 +1,7 @@
 //! Drives the machines of Syncline with tokio: sockets, HTTP, timers and the store's thread.
 //!
 //! * [`Server`]: starts and stops everything; [`Config`] is what an operator may set.
-//! * `access`: who decides what a token opens.
+//! * `access`: who the bearer of a token is, and until when.
 //! * `listener`, `http`, `upgrade`: from a TCP connection to a WebSocket.
 //! * `connection`: one task a WebSocket. `room`: one task a room, which owns a [`syncline_protocol::Room`].
 //! * `registry`: which rooms are open, and why joining, loading and unloading cannot race.
@@ -47,7 +47,7 @@ mod upgrade;
 mod work;
 
 pub use self::{
-    access::{Authorizer, Caller, EntityRights, Grant, StaticTokens},
+    access::{Authenticator, StaticToken, StaticTokens, Unauthenticated},
     config::Config,
     entities::{
         Audit, AuditError, AuditReport, Audited, BulkError, Exported, KeptError, OfflineError, OfflineLedger,

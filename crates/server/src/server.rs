@@ -77,7 +77,7 @@ impl Server {
     /// [`StartError`]; nothing is running then.
     pub async fn start(config: Config, store: Box<dyn Store>) -> Result<Self, StartError> {
         let listen = config.listen;
-        let asks_token = config.authorizer.is_some();
+        let asks_token = config.authenticator.is_some();
         if !listen.ip().is_loopback() && !asks_token && !config.insecure_listen_anywhere {
             return Err(StartError::NotLoopback { listen });
         }

@@ -73,9 +73,9 @@ impl Shared {
             inbound: InboundBudget::new(INBOUND_BYTES_MAX),
             pages: Pages::new(
                 config.allow_origins.clone(),
-                config.authorizer.is_some() || config.insecure_listen_anywhere,
+                config.authenticator.is_some() || config.insecure_listen_anywhere,
             ),
-            gate: Gate::new(config.authorizer.clone()),
+            gate: Gate::new(config.authenticator.clone()),
             lobby: Lobby::default(),
             types: config.types.clone(),
             handlers: Arc::new(Handlers::new(config, clock)),

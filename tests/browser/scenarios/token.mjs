@@ -15,7 +15,7 @@ const REFUSED = /: Failed to load resource: the server responded with a status o
 
 await scenario(async world => {
   const config = join(world.folder, 'syncline.toml')
-  writeFileSync(config, `[[token]]\nsecret = "${WRITER}"\n[[token]]\nsecret = "${READER}"\nrooms = "${ROOM}"\naccess = "read-only"\n`)
+  writeFileSync(config, `[[token]]\nsecret = "${WRITER}"\nuser = "ada"\ngrants = ["doc:*=write", "server=read"]\n[[token]]\nsecret = "${READER}"\nuser = "bo"\ngrants = ["doc:${ROOM}=comment"]\n`)
   const server = await world.serve({ args: ['--config', config] })
   const browser = await Browser.open()
   const [ada, bo] = [await browser.person({ name: 'Ada' }), await browser.person({ name: 'Bo' })]
@@ -28,7 +28,7 @@ await scenario(async world => {
   await ada.goto(server.http)
   await ada.getByText('only with a token').waitFor()
   await show(ada, 'a wrong one')
-  await ada.getByText('takes a token that opens every room').waitFor()
+  await ada.getByText('takes a token that may read the server').waitFor()
   await show(ada, WRITER)
   await ada.getByText('No rooms yet').waitFor()
   await ada.getByLabel('Name of a room').fill(ROOM)

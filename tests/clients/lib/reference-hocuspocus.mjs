@@ -28,9 +28,9 @@ const persist = ({ document, documentName }) => {
   for (const other of others) document.on('update', other)
 }
 
-/** Grants as a configuration file of Syncline lists them. @return {{ secret: string, rooms: string, access?: string }[]} */
+/** Tokens as a configuration file of Syncline lists them, with one grant each. @return {{ secret: string, rooms: string, action: string }[]} */
 const grants = file => readFileSync(file, 'utf8').split('[[token]]').slice(1).map(lines =>
-  Object.fromEntries([...lines.matchAll(/^([a-z]+) = "(.*)"$/gm)].map(([, key, value]) => [key, value])))
+  ({ secret: lines.match(/^secret = "(.*)"$/m)[1], ...lines.match(/^grants = \["doc:(?<rooms>.*)=(?<action>.*)"\]$/m).groups }))
 
 const config = args.includes('--config') ? args[args.indexOf('--config') + 1] : null
 
@@ -39,7 +39,8 @@ const authorize = ({ token, documentName, connectionConfig }) => {
   const isOf = ({ secret, rooms }) => secret === token && documentName.startsWith(rooms.replace('*', ''))
   const grant = grants(config).find(isOf)
   if (!grant) throw new Error('no grant')
-  connectionConfig.readOnly = grant.access === 'read-only'
+  connectionConfig.readOnly = grant.action !== 'write'
+  return { speaks: grant.action !== 'read' }
 }
 
 const { Server } = peers('@hocuspocus/server')
@@ -51,7 +52,7 @@ const server = new Server({
   onLoadDocument: async loading => persist(loading),
   // As Syncline passes them on.
   onStateless: async ({ document, connection, payload }) => {
-    if (!connection.readOnly) document.broadcastStateless(payload, other => other !== connection)
+    if (connection.context.speaks ?? true) document.broadcastStateless(payload, other => other !== connection)
   }
 })
 await server.listen()

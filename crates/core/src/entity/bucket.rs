@@ -154,6 +154,15 @@ impl ScopeTemplate {
         &self.0.text
     }
 
+    /// Returns whether it is to be filled with a claim that is not there.
+    #[must_use]
+    pub fn lacks_claim(&self, claims: &BTreeMap<String, Value>) -> bool {
+        self.0.parts.iter().any(|(_, source)| match source {
+            Some(Source::Claim(name)) => !claims.contains_key(name),
+            Some(Source::Param(_)) | None => false,
+        })
+    }
+
     /// Returns the bucket of the scope, or none under the conditions of [`BucketTemplate::fill`].
     ///
     /// `params` is what the client asks for; it cannot stand in for a claim.

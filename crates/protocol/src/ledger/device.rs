@@ -179,6 +179,7 @@ impl Device {
 
 #[cfg(test)]
 mod tests {
+    use syncline_core::access::Grants;
     use syncline_core::entity::{ClientClock, Epoch};
     use syncline_core::time::{MonotonicMs, Now};
 
@@ -239,8 +240,14 @@ mod tests {
         fn syncs(&mut self, actor: &str, by: &str) -> [Option<DeviceRefusal>; 3] {
             let (request, actor, user) = (RequestId(0), named(actor), user(by));
             let (clock, ack) = (ClientClock::default(), Ack::default());
-            let push =
-                Input::Push { request, actor: actor.clone(), user: user.clone(), clock, ops: Vec::new() };
+            let push = Input::Push {
+                request,
+                actor: actor.clone(),
+                user: user.clone(),
+                grants: Grants::everything(),
+                clock,
+                ops: Vec::new(),
+            };
             let pull = Input::Pull { request, actor: actor.clone(), user: user.clone(), scopes: Vec::new() };
             [push, pull, Input::Ack { request, actor, user, ack }].map(|input| refusal(self.ask(input)))
         }

@@ -19,7 +19,7 @@ use super::documents::{Merges, Ticket};
 use super::events::Heads;
 use super::filling::Filling;
 use super::message::{Answer, ConflictId, Effect, Input, LedgerCommit, Refused, RequestId, Write};
-use super::push::{Asks, Push};
+use super::push::{Asks, Push, Pushing};
 use super::scope::{Section, buckets_of};
 use super::scopes::ScopeDefinition;
 use super::{Log, Settings};
@@ -258,19 +258,19 @@ impl Ledger {
     /// Takes in what has happened, and returns the answer if it is a request.
     fn take_in(&mut self, now: Now, input: Input) -> Option<(RequestId, Result<Answer, Refused>)> {
         Some(match input {
-            Input::Push { request, actor, user, clock, ops } => {
+            Input::Push { request, actor, user, grants, clock, ops } => {
                 if let Err(refused) = self.admit(now.wall, &actor, &user) {
                     return Some((request, Err(refused)));
                 }
                 // It is answered when each of its ops has its result, or is deferred.
-                self.push(now.wall, request, &actor, clock, ops);
+                self.push(Pushing { now: now.wall, request, clock, grants }, &actor, ops);
                 return None;
             }
-            Input::Mutate { request, actor, user, clock, mutations } => {
+            Input::Mutate { request, actor, user, grants, clock, mutations } => {
                 let admitted = self.admit(now.wall, &actor, &user);
-                let shadow = admitted.and_then(|()| actor.unnumbered().map_err(|_| Refused::TooLong));
-                match shadow {
-                    Ok(shadow) => self.mutate(now.wall, request, &shadow, clock, mutations),
+                let pushing = Pushing { now: now.wall, request, clock, grants };
+                match admitted.and_then(|()| actor.unnumbered().map_err(|_| Refused::TooLong)) {
+                    Ok(shadow) => self.mutate(pushing, &shadow, mutations),
                     Err(refused) => return Some((request, Err(refused))),
                 }
                 return None;

@@ -3,21 +3,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
+use syncline_core::access::Grants;
 use syncline_core::clock::{Dot, HybridTime, VectorClock};
 use syncline_core::entity::conflict::{Conflict, ConflictKind};
 use syncline_core::entity::{
-    Action, ActorName, Claim, ClaimedTime, ClientClock, EntityId, EntityKey, EntityType, FieldName,
-    FieldRule, Outcome, Record, RecordVersion, RefusalCode, Sequence, Stamp, Trace, TypeName, UserName,
-    Value, Values,
+    ActorName, ClientClock, EntityId, EntityKey, EntityType, FieldName, FieldRule, Outcome, Record,
+    RecordVersion, RefusalCode, Sequence, Stamp, Trace, TypeName, UserName, Value, Values,
 };
 
 use super::conflicts::{ConflictRefusal, ConflictWish};
 use super::documents::{Merge, MergeId, MergeOutcome, Ticket, Touched};
+pub use super::op::{PushMutation, PushOp, PushSeen};
 use super::scopes::{ScopeDefinition, ScopeError};
 pub use super::write::Write;
 use super::{
-    Ack, Acked, Binding, ContentHash, DeviceAbout, DeviceRefusal, Import, Imported, Numbered, NumbersError,
-    PullScope, Pulled, Reset, Section, TypeRefusal,
+    Ack, Acked, Binding, ContentHash, DeviceAbout, DeviceRefusal, Import, Imported, NumbersError, PullScope,
+    Pulled, Reset, Section, TypeRefusal,
 };
 
 /// A request, named by who drives the ledger.
@@ -43,6 +44,8 @@ pub enum Input {
         actor: ActorName,
         /// Who has been authenticated.
         user: UserName,
+        /// What they may do: an op on what they may not write is refused.
+        grants: Grants,
         /// Its clock.
         clock: ClientClock,
         /// Its ops.
@@ -56,6 +59,8 @@ pub enum Input {
         actor: ActorName,
         /// Who has been authenticated.
         user: UserName,
+        /// What they may do: an op on what they may not write is refused.
+        grants: Grants,
         /// Its clock.
         clock: ClientClock,
         /// The mutations.
@@ -197,51 +202,6 @@ pub enum Verdict {
         /// When it is worth another try, in milliseconds.
         retry_after_ms: u64,
     },
-}
-
-/// An op in a push.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PushOp {
-    /// Its number and content.
-    pub numbered: Numbered,
-    /// The entity.
-    pub entity: EntityKey,
-    /// What it does.
-    pub action: Action,
-    /// What its author had seen.
-    pub seen: PushSeen,
-    /// The values that its author saw in fields that it writes.
-    pub was: BTreeMap<FieldName, Option<Value>>,
-    /// What it says about its time; what its author saw of the record's is in `seen`.
-    pub time: ClaimedTime,
-    /// The ops that it depends on.
-    pub deps: BTreeSet<u64>,
-    /// The entities that it refers to.
-    pub refs: BTreeSet<EntityKey>,
-    /// The version of the schema that its author used.
-    pub schema_v: u32,
-    /// Whether what it says cannot be read: it is refused, and nothing else here counts but its number.
-    pub unreadable: bool,
-    /// The transaction that it is part of, with its neighbours in the push that name the same.
-    pub tx: Option<String>,
-}
-
-/// An op without a number of its own.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PushMutation {
-    /// What the client calls it: the same mutation comes again under the same name.
-    pub name: String,
-    /// The op; its number does not count.
-    pub op: PushOp,
-}
-
-/// What the author of a pushed op had seen.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PushSeen {
-    /// The record as the server told it.
-    Record(Claim),
-    /// What the author of an earlier op of the device had seen, and that op.
-    After(u64),
 }
 
 /// What a ledger wants done, in this order.

@@ -27,6 +27,7 @@ mod log;
 mod machine;
 mod message;
 mod numbers;
+mod op;
 mod pull;
 mod purge;
 mod push;

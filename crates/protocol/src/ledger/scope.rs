@@ -37,6 +37,12 @@ impl Scope {
         Self { name: kind.clone(), sections: [Section { bucket: Bucket::whole(&kind), kind }].into() }
     }
 
+    /// Returns what a scope is to someone who may not read it: nothing.
+    #[must_use]
+    pub const fn nothing(name: TypeName) -> Self {
+        Self { name, sections: BTreeSet::new() }
+    }
+
     /// Returns whether no record can be in it twice, so that its checksum is that of its sections added up.
     pub(super) fn is_disjoint(&self) -> bool {
         let mut own =

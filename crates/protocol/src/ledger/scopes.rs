@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
+use syncline_core::access::{self, Identity, Resource};
 use syncline_core::entity::bucket::{Bucket, ScopeTemplate, TemplateError};
 use syncline_core::entity::{TypeName, Value};
 
@@ -56,7 +57,13 @@ pub enum FollowError {
         /// The name.
         name: TypeName,
     },
-    /// A parameter is missing, or a claim of the token.
+    /// Whoever asks may not read it; whether there is one of the name they do not learn.
+    #[error("the scope `{name}` may not be read")]
+    Forbidden {
+        /// The name.
+        name: TypeName,
+    },
+    /// A parameter is missing, or fits no record.
     #[error("the scope `{name}` needs `{template}` filled")]
     Unfilled {
         /// The name.
@@ -72,25 +79,39 @@ impl Ledger {
         self.scopes.iter()
     }
 
-    /// Returns what a scope holds for who asks with these parameters, and whose token has these claims.
+    /// Returns what a scope holds for who asks with these parameters.
+    ///
+    /// A scope may be read by whoever may read the scope, or all of its types. Each type is a scope of its own name.
     ///
     /// # Errors
-    /// [`FollowError`]: there is no such scope, or something to fill it is missing.
+    /// [`FollowError`]: it may not be read, there is no such scope, or something to fill it is missing.
     pub fn scope(
         &self,
         name: &TypeName,
         params: &BTreeMap<String, Value>,
-        claims: &BTreeMap<String, Value>,
+        identity: &Identity,
     ) -> Result<Scope, FollowError> {
+        let forbidden = || FollowError::Forbidden { name: name.clone() };
+        let may_read = |kind: &TypeName| identity.may(access::Action::Read, Resource::Type(kind.as_str()));
+        let is_granted = identity.may(access::Action::Read, Resource::Scope(name.as_str()));
+        if !is_granted && !self.scopes.contains_key(name) && !may_read(name) {
+            return Err(forbidden());
+        }
         if self.entity_type(name).is_some() {
             return Ok(Scope::of_type(name.clone()));
         }
         let unknown = || FollowError::Unknown { name: name.clone() };
         let defined = self.scopes.get(name).ok_or_else(unknown)?;
+        if !is_granted && !defined.types.iter().all(may_read) {
+            return Err(forbidden());
+        }
         let bucket = match &defined.bucket {
             Some(text) => {
-                let filled =
-                    ScopeTemplate::parse(text).ok().and_then(|template| template.fill(params, claims));
+                let template = ScopeTemplate::parse(text).ok();
+                if template.as_ref().is_some_and(|template| template.lacks_claim(&identity.claims)) {
+                    return Err(forbidden());
+                }
+                let filled = template.and_then(|template| template.fill(params, &identity.claims));
                 let unfilled = || FollowError::Unfilled { name: name.clone(), template: text.clone() };
                 Some(filled.ok_or_else(unfilled)?)
             }
@@ -103,12 +124,13 @@ impl Ledger {
         Ok(Scope { name: name.clone(), sections: defined.types.iter().map(section).collect() })
     }
 
-    /// Returns the scope of all types.
+    /// Returns the scope of all types that someone may read.
     #[must_use]
-    pub fn everything(&self) -> Scope {
+    pub fn everything(&self, identity: &Identity) -> Scope {
+        let may_read = |kind: &&TypeName| identity.may(access::Action::Read, Resource::Type(kind.as_str()));
         let whole = |kind: &TypeName| Section { bucket: Bucket::whole(kind), kind: kind.clone() };
         let name = TypeName::new(EVERYTHING).expect("it is one of the characters");
-        Scope { name, sections: self.types.keys().map(whole).collect() }
+        Scope { name, sections: self.types.keys().filter(may_read).map(whole).collect() }
     }
 
     /// Defines a scope, or changes one: then whoever follows it begins again.

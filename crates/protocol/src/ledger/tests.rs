@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use proptest::prelude::*;
+use syncline_core::access::Grants;
 use syncline_core::clock::ReplicaId;
 use syncline_core::entity::bucket::Bucket;
 use syncline_core::entity::{
@@ -219,6 +220,7 @@ impl World {
             request,
             actor: name(device),
             user: user(),
+            grants: Grants::everything(),
             clock: ClientClock::default(),
             ops,
         })

@@ -54,6 +54,13 @@ impl Subscriber {
         !std::mem::replace(&mut self.spoke, true)
     }
 
+    pub(super) fn may_comment(&self) -> bool {
+        match self.guest.access {
+            Access::ReadWrite | Access::Comment => true,
+            Access::ReadOnly => false,
+        }
+    }
+
     pub(super) fn may_write(&self) -> bool {
         self.guest.access == Access::ReadWrite
     }

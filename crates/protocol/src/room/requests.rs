@@ -47,6 +47,7 @@ impl Room {
             }
             Request::Update { update, answer } => self.read_only_update(now, connection, &update, answer),
             Request::Stateless { payload } => self.stateless(now, connection, &payload),
+            Request::Presence { .. } if !subscriber.may_comment() => self.stats.unpermitted += 1,
             Request::Presence { entries } => self.presence(now, connection, &entries),
             Request::QueryPresence => self.greeted.push(connection),
         }
@@ -133,7 +134,7 @@ impl Room {
         if payload.len() > STATELESS_BYTES_MAX {
             return self.close(now, connection, CloseReason::TooLarge);
         }
-        if self.subscribers.get(&connection).is_some_and(|subscriber| !subscriber.may_write()) {
+        if self.subscribers.get(&connection).is_some_and(|subscriber| !subscriber.may_comment()) {
             self.stats.unpermitted += 1;
             return;
         }

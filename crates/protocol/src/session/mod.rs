@@ -127,6 +127,15 @@ impl Session {
         }
     }
 
+    /// Takes it that what the client showed for a document is good no longer. Another token opens it again, where the dialect
+    /// knows how to send one.
+    pub fn expired(&mut self, slot: Slot) {
+        match &mut self.speaks {
+            Speaks::Yjs(_) => self.actions.push_back(Action::Close(CloseReason::Unauthorized)),
+            Speaks::Hocuspocus(hocuspocus) => hocuspocus.authorized(slot, None, &mut self.actions),
+        }
+    }
+
     /// Takes it that the room has closed a document for this connection.
     pub fn closed(&mut self, slot: Slot, reason: CloseReason) {
         match &mut self.speaks {

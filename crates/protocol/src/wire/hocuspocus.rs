@@ -120,7 +120,7 @@ pub fn ping() -> Frame {
 pub fn authenticated(address: &[u8], access: Access) -> Frame {
     let scope = match access {
         Access::ReadWrite => "read-write",
-        Access::ReadOnly => "readonly",
+        Access::Comment | Access::ReadOnly => "readonly",
     };
     auth_frame(address, AUTHENTICATED, scope)
 }

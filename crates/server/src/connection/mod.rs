@@ -1,5 +1,6 @@
 //! One WebSocket as a task: what comes in goes to the room, what the room says goes out.
 
+mod bearers;
 mod closing;
 mod documents;
 mod line;
@@ -12,9 +13,9 @@ use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use futures_util::FutureExt;
 use syncline_core::{
+    access::Identity,
     id::TenantId,
     limits::{FRAGMENT_BYTES, MESSAGE_BYTES_MAX},
-    log::Author,
 };
 use syncline_protocol::{CloseReason, Dialect, Session};
 use tokio::{
@@ -28,6 +29,7 @@ use tokio_tungstenite::{
 
 pub(crate) use self::telling::tell;
 use self::{
+    bearers::Bearers,
     documents::Documents,
     run::{Connection, Guests},
     socket::Socket,
@@ -43,7 +45,8 @@ pub(crate) struct Arrival {
     pub(crate) shared: Arc<Shared>,
     pub(crate) epoch: Arc<Epoch>,
     pub(crate) tenant: TenantId,
-    pub(crate) author: Author,
+    /// Who has shown a token already; nobody if none is asked for, or it is shown later.
+    pub(crate) identity: Option<Arc<Identity>>,
     /// The machine, or why the connection is closed at once.
     pub(crate) session: Result<Session, CloseReason>,
     /// Given back when the first room has taken the connection in, or at once if it names its rooms later.
@@ -63,14 +66,15 @@ enum End {
 
 /// Serves a connection from the end of its handshake to the end of its socket.
 pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send>(socket: S, arrival: Arrival) {
-    let Arrival { shared, epoch, tenant, author, session, handshake } = arrival;
+    let Arrival { shared, epoch, tenant, identity, session, handshake } = arrival;
     let socket = Socket::new(socket, &shared.inbound);
     let mut ws = WebSocketStream::from_raw_socket(socket, Role::Server, Some(websocket_config())).await;
     let end = match session {
         Ok(session) => {
             let many = session.dialect() == Dialect::Hocuspocus;
             let mut documents = Documents::new(&epoch, many);
-            let guests = Guests { shared: &shared, tenant, author, handshake: handshake.filter(|_| !many) };
+            let bearers = Bearers::of(identity);
+            let guests = Guests { shared: &shared, tenant, bearers, handshake: handshake.filter(|_| !many) };
             let connection = Connection::new(&epoch, &mut ws, session, &mut documents, guests);
             let ran = AssertUnwindSafe(connection.run(epoch.halt.wait())).catch_unwind().await;
             documents.end().await;

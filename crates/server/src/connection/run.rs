@@ -11,7 +11,6 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use syncline_core::{
     id::{CommitNumber, RoomName, TenantId},
-    log::Author,
     time::MonotonicMs,
 };
 use syncline_protocol::{Access, Action, Batch, CloseReason, Guest, Session, Slot, Written};
@@ -27,6 +26,7 @@ use tokio_tungstenite::{
 
 use super::{
     End,
+    bearers::Bearers,
     documents::Documents,
     line::{Dead, Line},
     socket::{Socket, is_budget_spent},
@@ -64,7 +64,8 @@ pub(super) struct Connection<'a, S> {
 pub(super) struct Guests<'a> {
     pub(super) shared: &'a Shared,
     pub(super) tenant: TenantId,
-    pub(super) author: Author,
+    /// Who has shown which token.
+    pub(super) bearers: Bearers,
     /// Given back when the first room has taken the connection in.
     pub(super) handshake: Option<OwnedSemaphorePermit>,
 }
@@ -72,6 +73,8 @@ pub(super) struct Guests<'a> {
 enum Event {
     Halted(CloseReason),
     Timer,
+    /// It is known what the bearer of a token may do.
+    Authorized(Slot, Option<Access>),
     /// An outbox has something.
     Outbox,
     /// A room took something that was held back, or no room is opened any more.
@@ -110,6 +113,9 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             return end;
         }
         loop {
+            if let Err(end) = self.expire() {
+                return end;
+            }
             self.fill_writer();
             if let Some(reason) = self.closing.filter(|_| self.writer.is_idle()) {
                 return End::Close(reason);
@@ -131,13 +137,15 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
         halted: Pin<&mut impl Future<Output = CloseReason>>,
         timer: Pin<&mut Sleep>,
     ) -> Event {
-        let Self { ws, writer, documents, ready, .. } = self;
+        let Self { ws, writer, documents, ready, guests, .. } = self;
+        let asking = guests.bearers.is_asking();
         let idle = writer.is_idle();
         let reads = !documents.is_behind();
         tokio::select! {
             biased;
             reason = halted => Event::Halted(reason),
             () = timer => Event::Timer,
+            (slot, access) = guests.bearers.answered(), if asking => Event::Authorized(slot, access),
             took = documents.deliver(), if !reads => Event::RoomTook(took),
             () = ready.changed(), if idle => Event::Outbox,
             event = poll_fn(|cx| poll_socket(ws, writer, reads, cx)) => event,
@@ -148,6 +156,10 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
         match event {
             Event::Halted(reason) => Err(End::Close(reason)),
             Event::Timer => self.handle_timer(),
+            Event::Authorized(slot, access) => {
+                self.session.authorized(slot, access);
+                self.act(None)
+            }
             Event::Outbox => Ok(()),
             Event::RoomTook(Ok(())) => {
                 self.line.heard(self.epoch.clock.monotonic());
@@ -171,6 +183,17 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             }
             Event::Read(Some(Err(error))) => Err(end_of(&error)),
         }
+    }
+
+    /// Closes the documents for which what the client showed is good no longer.
+    fn expire(&mut self) -> Result<(), End> {
+        if self.guests.bearers.first_end().is_none() {
+            return Ok(());
+        }
+        for slot in self.guests.bearers.take_ended(self.epoch.clock.now().wall) {
+            self.session.expired(slot);
+        }
+        self.act(None)
     }
 
     fn handle_timer(&mut self) -> Result<(), End> {
@@ -218,9 +241,9 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             match action {
                 Action::Authorize { slot, room, token } => {
                     // It was proved to be text when the frame was parsed.
-                    let token = std::str::from_utf8(&token).unwrap_or_default();
-                    self.session.authorized(slot, self.guests.shared.gate.authorize(&room, token));
-                    next = next.or_else(|| self.session.poll_action());
+                    let token = String::from_utf8_lossy(&token).into_owned();
+                    let now = self.epoch.clock.now().wall;
+                    self.guests.bearers.ask(&self.guests.shared.gate, now, slot, room, token);
                 }
                 Action::Open { slot, room, access } => self.open(slot, room, access),
                 Action::Access { slot, access } => {
@@ -228,9 +251,14 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
                 }
                 Action::Request { slot, request } => {
                     let charge = if next.is_none() { charge.detach() } else { charge.none() };
-                    self.documents.tell(slot, |connection| ToRoom::Request { connection, request, charge });
+                    let lease = self.guests.bearers.lease(slot);
+                    let tell = |connection| ToRoom::Request { connection, request, lease, charge };
+                    self.documents.tell(slot, tell);
                 }
-                Action::Leave { slot } => self.documents.leave(slot),
+                Action::Leave { slot } => {
+                    self.guests.bearers.forget(slot);
+                    self.documents.leave(slot);
+                }
                 Action::Write(frame) => {
                     self.write(self.epoch.clock.monotonic(), Batch::new(CommitNumber(0), vec![frame]));
                 }
@@ -242,7 +270,8 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
 
     fn open(&mut self, slot: Slot, room: RoomName, access: Access) {
         let connection = self.guests.shared.next_connection();
-        let guest = Guest { author: self.guests.author.clone(), access, dialect: self.session.dialect() };
+        let author = self.guests.bearers.author(slot);
+        let guest = Guest { author, access, dialect: self.session.dialect() };
         let key = RoomKey { tenant: self.guests.tenant, name: room };
         self.documents.open(slot, key, connection, guest, self.guests.handshake.take());
     }
@@ -287,7 +316,9 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
 
     fn due_at(&self) -> MonotonicMs {
         let due = if self.writer.is_idle() { self.session.poll_timeout() } else { self.line.stalled_at() };
-        due.min(self.line.ping_at())
+        let due = due.min(self.line.ping_at());
+        let end = self.guests.bearers.first_end();
+        end.map_or(due, |end| due.min(self.epoch.clock.monotonic_at(end)))
     }
 }
 

@@ -11,15 +11,20 @@ use axum::{
     },
 };
 use futures_util::stream;
+use syncline_core::{
+    access::{Action, Resource},
+    time::WallMs,
+};
 use tokio::{
     sync::{OwnedSemaphorePermit, watch},
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio_util::sync::CancellationToken;
 
 use super::{Lobby, Published};
 use crate::{
-    http::problem,
+    clock::until,
+    http::{bearer, problem},
     limits::{LIST_EVERY_MS, LIST_HEARTBEAT_MS},
     shared::Shared,
 };
@@ -31,7 +36,7 @@ pub(crate) enum Refusal {
         "only this server's own pages may read this, under a name that an operator can allow with --allow-origin"
     )]
     Origin,
-    #[error("this needs a token that opens every room, as `Authorization: Bearer TOKEN`")]
+    #[error("this needs a token that may read `server`, as `Authorization: Bearer TOKEN`")]
     Unauthorized,
     #[error("the store is not open; come again")]
     StoreDown,
@@ -63,7 +68,7 @@ pub(crate) async fn rooms(
     State(shared): State<Arc<Shared>>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
-    check_reader(&shared, &headers)?;
+    check_reader(&shared, &headers).await?;
     let list = shared.lobby.list(&shared).await.ok_or(Refusal::StoreDown)?;
     let kind = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
     Ok((kind, nosniff(), list.to_string()).into_response())
@@ -74,11 +79,12 @@ pub(crate) async fn events(
     State(shared): State<Arc<Shared>>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
-    check_reader(&shared, &headers)?;
+    let until = check_reader(&shared, &headers).await?;
     let place = Arc::clone(&shared.lobby.listeners).try_acquire_owned().map_err(|_| Refusal::Overloaded)?;
     let listener = Listener {
         published: shared.lobby.listen(),
         last: None,
+        until: until.map(|at| shared.clock.wall_instant(at)),
         stopping: shared.stopping.clone(),
         _place: place,
     };
@@ -94,6 +100,8 @@ pub(crate) async fn events(
 struct Listener {
     published: watch::Receiver<Published>,
     last: Option<Arc<str>>,
+    /// When the reader may listen no longer.
+    until: Option<Instant>,
     stopping: CancellationToken,
     _place: OwnedSemaphorePermit,
 }
@@ -110,6 +118,7 @@ impl Listener {
             tokio::select! {
                 changed = self.published.changed() => changed.ok()?,
                 () = self.stopping.cancelled() => return None,
+                () = until(self.until) => return None,
             }
         }
     }
@@ -139,11 +148,12 @@ fn nosniff() -> [(header::HeaderName, &'static str); 1] {
     [(header::X_CONTENT_TYPE_OPTIONS, "nosniff")]
 }
 
-fn check_reader(shared: &Shared, headers: &HeaderMap) -> Result<(), Refusal> {
+/// Returns until when the list may be read.
+async fn check_reader(shared: &Shared, headers: &HeaderMap) -> Result<Option<WallMs>, Refusal> {
     if !shared.pages.may_read(headers) {
         return Err(Refusal::Origin);
     }
-    let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let token = authorization.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
-    if shared.gate.may_list_rooms(token) { Ok(()) } else { Err(Refusal::Unauthorized) }
+    let identity = shared.gate.identify(bearer(headers), None, shared.clock.now().wall).await;
+    let identity = identity.ok().filter(|identity| identity.may(Action::Read, Resource::Server));
+    identity.map(|identity| identity.expires_at).ok_or(Refusal::Unauthorized)
 }

@@ -19,6 +19,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use self::task::RoomTask;
 use crate::{
+    access::Lease,
     epoch::Epoch,
     inbound::Charge,
     loader,
@@ -36,6 +37,8 @@ pub(crate) enum ToRoom {
     Request {
         connection: ConnectionId,
         request: Request,
+        /// How long it may, unless nobody asks.
+        lease: Option<Arc<Lease>>,
         /// Given back when the room has handled the request.
         charge: Charge,
     },

@@ -20,6 +20,7 @@ use super::{
     turn_away,
 };
 use crate::{
+    access::Lease,
     compaction,
     epoch::Epoch,
     limits::{LISTED_PEOPLE_MAX, ROOM_TICK_MESSAGES_MAX},
@@ -236,8 +237,12 @@ impl RoomTask {
                 self.input(Input::Join { connection, guest });
                 drop(handshake);
             }
-            ToRoom::Request { connection, request, charge } => {
-                self.input(Input::Request { connection, request });
+            ToRoom::Request { connection, request, lease, charge } => {
+                // It may have waited longer than its sender may ask.
+                let is_over = |lease: Arc<Lease>| lease.is_over(self.epoch.clock.now().wall);
+                if !lease.is_some_and(is_over) {
+                    self.input(Input::Request { connection, request });
+                }
                 drop(charge);
             }
             ToRoom::Access { connection, access } => self.input(Input::Access { connection, access }),

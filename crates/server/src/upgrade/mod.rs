@@ -13,9 +13,9 @@ use axum::{
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use syncline_core::{
+    access::Identity,
     id::{RoomName, RoomNameError},
-    log::Author,
-    time::MonotonicMs,
+    time::Now,
 };
 use syncline_protocol::{CloseReason, Session};
 use tokio::{
@@ -25,6 +25,7 @@ use tokio::{
 
 use self::request::Handshake;
 use crate::{
+    access::room_access,
     connection::{self, Arrival},
     http::problem,
     limits::HANDSHAKE_WAIT_MS_MAX,
@@ -35,9 +36,12 @@ use crate::{
 pub(crate) async fn yjs(State(shared): State<Arc<Shared>>, mut request: Request) -> Response {
     let answer = match yjs_document(&request) {
         Ok((room, token)) => {
-            let session = |now| match shared.gate.authorize(&room, &token) {
-                Some(access) => Ok(Session::yjs(now, room, access)),
-                None => Err(CloseReason::Unauthorized),
+            let session = async |now: Now| {
+                let identity = shared.gate.identify(&token, None, now.wall).await.ok();
+                let access = identity.as_deref().and_then(|identity| room_access(identity, &room));
+                let session = access.map(|access| Session::yjs(now.monotonic, room, access));
+                let identity = identity.filter(|_| shared.gate.asks_token());
+                (session.ok_or(CloseReason::Unauthorized), identity)
             };
             upgrade(&shared, &mut request, session).await
         }
@@ -49,7 +53,10 @@ pub(crate) async fn yjs(State(shared): State<Arc<Shared>>, mut request: Request)
 /// Upgrades `/hocuspocus` to a WebSocket that speaks the Hocuspocus protocol, which names its documents later.
 pub(crate) async fn hocuspocus(State(shared): State<Arc<Shared>>, mut request: Request) -> Response {
     let asks_token = shared.gate.asks_token();
-    let answer = upgrade(&shared, &mut request, |now| Ok(Session::hocuspocus(now, asks_token))).await;
+    let answer = {
+        let session = async |now: Now| (Ok(Session::hocuspocus(now.monotonic, asks_token)), None);
+        upgrade(&shared, &mut request, session).await
+    };
     answered(&shared, answer)
 }
 
@@ -143,7 +150,7 @@ fn socket(shared: &Shared) -> Result<OwnedSemaphorePermit, Refusal> {
 async fn upgrade(
     shared: &Arc<Shared>,
     request: &mut Request,
-    session: impl FnOnce(MonotonicMs) -> Result<Session, CloseReason>,
+    session: impl AsyncFnOnce(Now) -> (Result<Session, CloseReason>, Option<Arc<Identity>>),
 ) -> Result<Response, Refusal> {
     let handshake = Handshake::of(request).ok_or(Refusal::NotWebSocket)?;
     if !shared.pages.may_connect(request.headers()) {
@@ -154,14 +161,15 @@ async fn upgrade(
     }
     let socket = socket(shared)?;
     let turn = turn(shared).await?;
+    let (session, identity) = session(shared.clock.now()).await;
     // The store may have failed while the request waited for its turn.
     let epoch = shared.epoch().ok_or(Refusal::StoreDown)?;
     let arrival = Arrival {
         shared: Arc::clone(shared),
-        session: session(epoch.clock.monotonic()),
+        session,
+        identity,
         epoch,
         tenant: ONLY_TENANT,
-        author: Author::default(),
         handshake: Some(turn),
     };
     let upgraded = hyper::upgrade::on(request);

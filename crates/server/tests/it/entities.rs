@@ -18,17 +18,21 @@ use crate::support::{chain, disk::Disk, raw, start_with, within};
 /// Who asks, and how.
 pub(crate) struct Caller {
     addr: SocketAddr,
-    user: &'static str,
+    headers: String,
 }
 
 impl Caller {
-    pub(crate) fn of(server: &Server, user: &'static str) -> Self {
-        Self { addr: server.addr(), user }
+    pub(crate) fn of(server: &Server, user: &str) -> Self {
+        Self { addr: server.addr(), headers: format!("Sync-User: {user}\r\n") }
+    }
+
+    /// Returns who shows a token.
+    pub(crate) fn bearing(server: &Server, token: &str) -> Self {
+        Self { addr: server.addr(), headers: format!("Authorization: Bearer {token}\r\n") }
     }
 
     pub(crate) async fn ask(&self, request: &str, body: Value) -> (u16, Value) {
-        let headers = format!("Sync-User: {}\r\n", self.user);
-        let answer = raw::send(self.addr, request, &headers, &body.to_string()).await;
+        let answer = raw::send(self.addr, request, &self.headers, &body.to_string()).await;
         let body = serde_json::from_str(&answer.body).unwrap_or_else(|_| panic!("{answer:?} is no JSON"));
         (answer.status, body)
     }

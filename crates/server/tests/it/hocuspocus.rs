@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use syncline_protocol::Access;
-use syncline_server::{Grant, StaticTokens};
 use syncline_store::mem::Failure;
 
 use crate::support::{
+    bearers::Bearers,
     client::Client,
     disk::Disk,
     hocuspocus::{Heard, Socket},
@@ -107,20 +106,18 @@ async fn a_bad_update_ends_its_document_for_who_understands_and_else_the_socket(
     .await;
 }
 
-fn two_tokens() -> Arc<StaticTokens> {
-    let grant =
-        |token: &str, access| Grant { token: token.into(), rooms: "team/*".into(), access, entities: None };
-    Arc::new(StaticTokens::new(vec![
-        grant("writer", Access::ReadWrite),
-        grant("reader", Access::ReadOnly),
-        Grant { token: "lister".into(), rooms: "*".into(), access: Access::ReadOnly, entities: None },
-    ]))
+fn two_tokens() -> Arc<Bearers> {
+    let bearers = Bearers::default();
+    bearers.set("writer", &["doc:team/*=write"]);
+    bearers.set("reader", &["doc:team/*=comment"]);
+    bearers.set("lister", &["server=read"]);
+    Arc::new(bearers)
 }
 
 #[tokio::test]
 async fn a_token_opens_its_rooms_and_no_others_over_every_protocol() {
     within(async {
-        let server = start_with(&Disk::new(), |config| config.authorizer = Some(two_tokens())).await;
+        let server = start_with(&Disk::new(), |config| config.authenticator = Some(two_tokens())).await;
         let addr = server.addr();
         let mut socket = Socket::connect(addr).await;
         socket.sync("team/plan").await;

@@ -3,6 +3,7 @@
 //! Nothing here waits for a time to pass: a test waits for what it expects to see, and [`within`](support::within) ends
 //! it if that never comes.
 
+mod access;
 mod churn;
 mod document_entities;
 mod documents;

@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 
 use serde_json::json;
 use syncline_core::{
+    access::Grants,
     entity::{ActorName, EntityType, Policy, TypeName, UserName},
     time::WallMs,
 };
@@ -48,7 +49,8 @@ fn store() -> MemoryStore {
     let Push { clock, ops, .. } = Push::parse(body.as_bytes()).expect("a push");
     let known = |name: &ActorName| entities.ledger().actors().known(name);
     let ops = ops.into_iter().map(|op| op.into_pushed(known, 1)).collect();
-    let pushed = entities.ask(|request| Input::Push { request, actor, user, clock, ops });
+    let grants = Grants::everything();
+    let pushed = entities.ask(|request| Input::Push { request, actor, user, grants, clock, ops });
     assert!(matches!(pushed, Ok(Answer::Pushed { last_n: 3, .. })), "{pushed:?}");
     store
 }

@@ -1,7 +1,7 @@
 //! Settings: from flags, variables and a file to what the server is started with.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt, fs, io,
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
@@ -11,9 +11,11 @@ use std::{
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
 use syncline::{
-    core::entity::{EntityType, TypeError, TypeForm, TypeName},
-    protocol::Access,
-    server::{Caller, Config, EntityRights, Grant, Origin, OriginError, StaticTokens},
+    core::{
+        access::{Grant, Identity},
+        entity::{EntityType, NameError, TypeError, TypeForm, TypeName, UserName, Value},
+    },
+    server::{Config, Origin, OriginError, StaticToken, StaticTokens},
 };
 
 /// Where a server listens that was told nothing.
@@ -106,40 +108,39 @@ struct File {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 struct TokenGrant {
     secret: String,
-    #[serde(default = "all_rooms")]
-    rooms: String,
+    /// Who its bearer is.
+    user: String,
+    /// What its bearer may do, as `doc:team/*=write`.
+    grants: Vec<Grant>,
+    /// What scopes are filled with.
     #[serde(default)]
-    access: TokenAccess,
-    /// Who its bearer is among those who sync entities.
-    user: Option<String>,
-    entities: Option<TokenRights>,
+    claims: BTreeMap<String, Claim>,
 }
 
 impl fmt::Debug for TokenGrant {
     /// Leaves the secret out.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TokenGrant").field("rooms", &self.rooms).finish_non_exhaustive()
+        f.debug_struct("TokenGrant").field("user", &self.user).finish_non_exhaustive()
     }
 }
 
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum TokenAccess {
-    #[default]
-    ReadWrite,
-    ReadOnly,
+/// What else is said about the bearer of a token.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Claim {
+    Text(String),
+    Number(i64),
+    Bool(bool),
 }
 
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum TokenRights {
-    Read,
-    Write,
-    Admin,
-}
-
-fn all_rooms() -> String {
-    "*".into()
+impl From<Claim> for Value {
+    fn from(claim: Claim) -> Self {
+        match claim {
+            Claim::Text(text) => text.as_str().into(),
+            Claim::Number(number) => number.into(),
+            Claim::Bool(value) => Self::Bool(value),
+        }
+    }
 }
 
 /// Everything that `syncline serve` needs to know.
@@ -173,9 +174,17 @@ pub(crate) enum SettingsError {
     /// The file holds a token that is too easily guessed.
     #[error("a token has at least {TOKEN_BYTES_MIN} bytes; `openssl rand -hex 16` makes a good one")]
     ShortToken,
-    /// The file grants entities to nobody.
-    #[error("a token that opens entities names its `user`")]
-    NoUser,
+    /// The file holds a token of someone who has no name.
+    #[error("{user:?} is no name of a user")]
+    User {
+        /// What it holds.
+        user: String,
+        /// What is wrong with it.
+        source: NameError,
+    },
+    /// The file holds a token twice.
+    #[error("two tokens have the same secret: give one all grants")]
+    SameSecret,
     /// The file declares a type that means nothing.
     #[error("the type `{name}` cannot be declared so")]
     Type {
@@ -236,7 +245,7 @@ impl ServeArgs {
             server.connections_max = connections_max;
         }
         if !file.token.is_empty() {
-            server.authorizer = Some(Arc::new(tokens(file.token)?));
+            server.authenticator = Some(Arc::new(tokens(file.token)?));
         }
         server.types = types(file.types)?;
         let insecure = self.insecure_listen_anywhere.or(file.insecure_listen_anywhere);
@@ -254,24 +263,17 @@ fn tokens(grants: Vec<TokenGrant>) -> Result<StaticTokens, SettingsError> {
     if grants.iter().any(|grant| grant.secret.len() < TOKEN_BYTES_MIN) {
         return Err(SettingsError::ShortToken);
     }
-    let grants = grants.into_iter().map(|TokenGrant { secret, rooms, access, user, entities }| {
-        let access = match access {
-            TokenAccess::ReadWrite => Access::ReadWrite,
-            TokenAccess::ReadOnly => Access::ReadOnly,
-        };
-        let entities = entities.map(|rights| caller(user, rights)).transpose()?;
-        Ok(Grant { token: secret, rooms, access, entities })
+    let secrets: BTreeSet<&str> = grants.iter().map(|grant| grant.secret.as_str()).collect();
+    if secrets.len() < grants.len() {
+        return Err(SettingsError::SameSecret);
+    }
+    let tokens = grants.into_iter().map(|TokenGrant { secret, user, grants, claims }| {
+        let name = UserName::new(&user).map_err(|source| SettingsError::User { user, source })?;
+        let claims = claims.into_iter().map(|(name, claim)| (name, claim.into())).collect();
+        let identity = Identity { claims, ..Identity::of(name, grants.into_iter().collect()) };
+        Ok(StaticToken { secret, identity: Arc::new(identity) })
     });
-    Ok(StaticTokens::new(grants.collect::<Result<_, _>>()?))
-}
-
-fn caller(user: Option<String>, rights: TokenRights) -> Result<Caller, SettingsError> {
-    let rights = match rights {
-        TokenRights::Read => EntityRights::Read,
-        TokenRights::Write => EntityRights::Write,
-        TokenRights::Admin => EntityRights::Admin,
-    };
-    Ok(Caller { user: user.ok_or(SettingsError::NoUser)?, rights })
+    Ok(StaticTokens::new(tokens.collect::<Result<_, _>>()?))
 }
 
 fn types(forms: BTreeMap<TypeName, TypeForm>) -> Result<Vec<EntityType>, SettingsError> {
@@ -325,16 +327,25 @@ mod tests {
 
         check("[types.note]\npolicy = 'lww'\nfeilds = {}", "unknown field `feilds`");
         check("[types.'a b']\npolicy = 'lww'", "character");
-        check("[[token]]\nrooms = 'x'", "missing field `secret`");
-        check("[[token]]\nsecret = 'x'\naccess = 'all'", "unknown variant `all`");
+        check("[[token]]\ngrants = []", "missing field `secret`");
+        check("[[token]]\nsecret = 'x'\ngrants = ['doc:*=all']", "an action is read");
+        check("[[token]]\nsecret = 'x'\ngrants = ['docs:*=read']", "a resource is doc:NAME");
+        check("[[token]]\nsecret = 'x'\nuser = 'ann'", "missing field `grants`");
 
-        let short = file("[[token]]\nsecret = 'x'").unwrap();
+        let token = |secret: &str, user: &str| {
+            format!(
+                "[[token]]\nsecret = '{secret}'\nuser = '{user}'\ngrants = ['*=admin']\nclaims = {{ area = 7 }}\n"
+            )
+        };
+        let short = file(&token("x", "ann")).unwrap();
         assert!(matches!(ServeArgs::default().over(short), Err(SettingsError::ShortToken)));
-        let nobody = file("[[token]]\nsecret = 'long enough'\nentities = 'write'").unwrap();
-        assert!(matches!(ServeArgs::default().over(nobody), Err(SettingsError::NoUser)));
-        let good = file("[[token]]\nsecret = 'long enough'\nuser = 'ann'\nentities = 'admin'").unwrap();
+        let nobody = file(&token("long enough", "")).unwrap();
+        assert!(matches!(ServeArgs::default().over(nobody), Err(SettingsError::User { .. })));
+        let twice = file(&(token("long enough", "ann") + &token("long enough", "bob"))).unwrap();
+        assert!(matches!(ServeArgs::default().over(twice), Err(SettingsError::SameSecret)));
+        let good = file(&token("long enough", "ann")).unwrap();
         assert!(!format!("{good:?}").contains("long enough"), "secrets stay out of logs");
-        assert!(ServeArgs::default().over(good).unwrap().server.authorizer.is_some());
+        assert!(ServeArgs::default().over(good).unwrap().server.authenticator.is_some());
         let wrong = file("[types.note]\npolicy = 'lww'\nclosed = true").unwrap();
         assert!(matches!(ServeArgs::default().over(wrong), Err(SettingsError::Type { .. })));
         let wrong = file("allow-origin = ['*']").unwrap();

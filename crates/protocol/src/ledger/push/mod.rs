@@ -19,6 +19,7 @@ use asked::Asked;
 pub(super) use asked::Asks;
 pub use mutations::MutationHash;
 pub(super) use perform::Decided;
+use syncline_core::access::{self, Grants, Resource};
 use syncline_core::clock::{Dot, ReplicaId};
 use syncline_core::entity::{ActorName, ClientClock, Decision, Outcome, RefusalCode, ServerClock};
 use syncline_core::limits::TX_OPS_MAX;
@@ -38,6 +39,8 @@ pub(super) struct Push {
     ops: Vec<PushOp>,
     /// The names of the ops, if they are mutations.
     names: Vec<MutationHash>,
+    /// What whoever sends them may do.
+    grants: Grants,
     /// What is to be done with each op; empty before the first is looked at.
     turns: Vec<Turn>,
     /// What became of the ops so far.
@@ -46,6 +49,14 @@ pub(super) struct Push {
     asked: BTreeMap<u64, Asked>,
     /// What became of the update of the op whose turn it is.
     merged: Option<MergeOutcome>,
+}
+
+/// A push as it comes in, but for its ops.
+pub(super) struct Pushing {
+    pub(super) now: WallMs,
+    pub(super) request: RequestId,
+    pub(super) clock: ClientClock,
+    pub(super) grants: Grants,
 }
 
 enum Taken {
@@ -57,32 +68,18 @@ enum Taken {
 }
 
 impl Ledger {
-    pub(super) fn push(
-        &mut self,
-        now: WallMs,
-        request: RequestId,
-        name: &ActorName,
-        clock: ClientClock,
-        ops: Vec<PushOp>,
-    ) {
-        self.enqueue(now, request, name, clock, ops, Vec::new());
+    pub(super) fn push(&mut self, pushing: Pushing, name: &ActorName, ops: Vec<PushOp>) {
+        self.enqueue(pushing, name, ops, Vec::new());
     }
 
-    fn enqueue(
-        &mut self,
-        now: WallMs,
-        request: RequestId,
-        name: &ActorName,
-        clock: ClientClock,
-        ops: Vec<PushOp>,
-        names: Vec<MutationHash>,
-    ) {
+    fn enqueue(&mut self, pushing: Pushing, name: &ActorName, ops: Vec<PushOp>, names: Vec<MutationHash>) {
+        let Pushing { now, request, clock, grants } = pushing;
         let actor = self.number(name);
         self.devices.entry(actor).or_default();
         let shift_ms = ServerClock { now, hlc: self.hlc }.shift_ms(clock);
         let (turns, statuses, asked) = Default::default();
         let queue = self.pushes.entry(actor).or_default();
-        queue.push_back(Push { request, shift_ms, ops, names, turns, statuses, asked, merged: None });
+        queue.push_back(Push { request, shift_ms, grants, ops, names, turns, statuses, asked, merged: None });
         if queue.len() == 1 {
             self.advance(now, actor);
         }
@@ -151,6 +148,10 @@ impl Ledger {
                 Turn::Duplicate => {
                     let again = self.again(Dot::new(actor, unit[0].numbered.n));
                     push.statuses.push(again);
+                }
+                Turn::New | Turn::Again if let Some(at) = push.forbidden() => {
+                    let statuses = self.forbid(arrival, actor, unit, at);
+                    self.note_taken(actor, push, statuses);
                 }
                 Turn::New | Turn::Again => match self.take(arrival, actor, unit, &push.asked, push.merged) {
                     Taken::Statuses(statuses) => {
@@ -232,6 +233,13 @@ impl Ledger {
         OpStatus::Done(Box::new(self.perform(now, decided)))
     }
 
+    /// Refuses what its sender may not do, and with it the transaction.
+    fn forbid(&mut self, arrival: Arrival, actor: ReplicaId, unit: &[PushOp], at: usize) -> Vec<OpStatus> {
+        let refused = Decision::refused(RefusalCode::ForbiddenOp);
+        let refused = View::new(self, actor).with_decision(arrival, &unit[at], refused);
+        self.abort(arrival, actor, unit, Some((at, refused)))
+    }
+
     /// Refuses a transaction: the op that failed for what it failed for, the others because of it.
     fn abort(
         &mut self,
@@ -281,6 +289,13 @@ impl Ledger {
 }
 
 impl Push {
+    /// Returns the first op of the unit whose turn it is that its sender may not have made.
+    fn forbidden(&self) -> Option<usize> {
+        let may =
+            |op: &PushOp| self.grants.allows(access::Action::Write, Resource::Type(op.entity.kind.as_str()));
+        self.unit().iter().position(|op| !op.numbered.is_noop && !may(op))
+    }
+
     /// The op whose turn it is, with those that stand or fall with it.
     fn unit(&self) -> &[PushOp] {
         let at = self.statuses.len();

@@ -7,12 +7,11 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 use syncline_core::clock::ReplicaId;
-use syncline_core::entity::{ActorName, ClientClock};
-use syncline_core::time::WallMs;
+use syncline_core::entity::ActorName;
 
-use super::Push;
+use super::{Push, Pushing};
 use crate::ledger::machine::Ledger;
-use crate::ledger::message::{PushOp, RequestId, Write};
+use crate::ledger::message::{PushOp, Write};
 use crate::ledger::{Numbered, PushMutation};
 
 /// What a mutation is known by: the first 16 bytes of the SHA-256 of the name that its client gave it.
@@ -38,15 +37,13 @@ impl Ledger {
     /// Takes mutations as a push of the actor that stands for the device.
     pub(in crate::ledger) fn mutate(
         &mut self,
-        now: WallMs,
-        request: RequestId,
+        pushing: Pushing,
         actor: &ActorName,
-        clock: ClientClock,
         mutations: Vec<PushMutation>,
     ) {
         let hashed = mutations.into_iter().map(|mutation| (MutationHash::of(&mutation.name), mutation.op));
         let (names, ops) = hashed.unzip();
-        self.enqueue(now, request, actor, clock, ops, names);
+        self.enqueue(pushing, actor, ops, names);
     }
 
     /// Gives the mutations of a push their numbers: those that were taken have theirs, the others follow behind.

@@ -1,5 +1,6 @@
 //! What is forgotten, and when.
 
+use syncline_core::access::Grants;
 use syncline_core::limits::{
     AGED_MAX, DAY_MS, LAGGING_MS, MAX_OFFLINE_MS, PURGED_MAX, RESULTS_WHOLE_MS, TOMBSTONE_TTL_MS,
 };
@@ -46,7 +47,9 @@ impl World {
 
     fn push(&mut self, ops: Vec<PushOp>) -> Answer {
         let (request, actor, clock) = (RequestId(0), name(0), ClientClock::default());
-        self.server.ask(Input::Push { request, actor, user: user(), clock, ops }).expect("it is answered")
+        self.server
+            .ask(Input::Push { request, actor, user: user(), grants: Grants::everything(), clock, ops })
+            .expect("it is answered")
     }
 
     fn pull(&mut self, device: usize, cursor: Option<Cursor>) -> PulledScope {

@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
+use syncline_core::access::Grants;
 use syncline_core::entity::bucket::{Bucket, BucketTemplate};
 use syncline_core::entity::{EntityId, Values};
 use syncline_core::limits::{DAY_MS, MAX_OFFLINE_MS, TOMBSTONE_TTL_MS};
@@ -273,7 +274,14 @@ impl World {
         let op = PushOp { seen, ..support::op(n, &entity.to_string(), action) };
         let (request, actor) = (self.request(Asked::Other), self.writer_name());
         let clock = ClientClock::default();
-        self.handle(Input::Push { request, actor, user: user(), clock, ops: vec![op] })
+        self.handle(Input::Push {
+            request,
+            actor,
+            user: user(),
+            grants: Grants::everything(),
+            clock,
+            ops: vec![op],
+        })
     }
 
     fn pull(&mut self, reader: usize, count_max: usize) -> Result<(), TestCaseError> {

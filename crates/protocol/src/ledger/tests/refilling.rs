@@ -1,5 +1,6 @@
 //! A type gets other templates while it has more records than fit into one batch, and the server crashes in between.
 
+use syncline_core::access::Grants;
 use syncline_core::entity::bucket::BucketTemplate;
 use syncline_core::limits::COMMIT_WRITES_MAX;
 
@@ -33,7 +34,14 @@ fn what_was_moved_in_part_is_moved_whole() {
             unreadable: false,
         };
         let clock = ClientClock::default();
-        server.ask(Input::Push { request, actor: name(0), user: user(), clock, ops: vec![op] });
+        server.ask(Input::Push {
+            request,
+            actor: name(0),
+            user: user(),
+            grants: Grants::everything(),
+            clock,
+            ops: vec![op],
+        });
     }
     let before = server.disk.clone();
     let fills = |server: &Server, count| {

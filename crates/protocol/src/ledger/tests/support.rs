@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use syncline_core::access::Grants;
 use syncline_core::entity::Values;
 
 use super::*;
@@ -133,7 +134,14 @@ impl Bench {
 
 pub(super) fn push_of(request: RequestId, device: &str, ops: Vec<PushOp>) -> Input {
     let actor = ActorName::device(device).expect("a name");
-    Input::Push { request, actor, user: user(), clock: ClientClock::default(), ops }
+    Input::Push {
+        request,
+        actor,
+        user: user(),
+        grants: Grants::everything(),
+        clock: ClientClock::default(),
+        ops,
+    }
 }
 
 /// What a store holds after these writes: of each name the last, in the order of names.

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeSet;
 
+use syncline_core::access::Grants;
 use syncline_core::entity::conflict::{Choice, Conflict, Request};
 use syncline_core::entity::{RecordVersion, Reference};
 
@@ -269,6 +270,7 @@ impl Whole {
             request,
             actor: name(device),
             user: user(),
+            grants: Grants::everything(),
             clock: ClientClock::default(),
             ops,
         })

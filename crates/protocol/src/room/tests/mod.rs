@@ -1,5 +1,6 @@
 //! Rooms driven by hand: every effect is carried out here, and commits end when the test says so.
 
+mod access;
 mod acknowledged;
 mod entity;
 

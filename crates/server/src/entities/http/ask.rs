@@ -8,18 +8,26 @@ use axum::{
     http::{HeaderMap, header, request::Parts},
 };
 use bytes::Bytes;
-use syncline_core::{entity::UserName, time::WallMs};
+use syncline_core::{
+    access::{Action, Identity, Resource},
+    entity::UserName,
+    time::WallMs,
+};
 use syncline_protocol::{
     ledger::{Answer, Input, Ledger, RequestId},
     wire::sync_v1::{Code, Problem},
 };
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::Instant,
+};
 
 use super::refusal::Refusal;
 use crate::{
-    access::EntityRights,
+    access::Unauthenticated,
     clock::Clock,
     entities::{Answered, LedgerDown, LedgerHandle},
+    http::bearer,
     limits::SYNC_BODY_BYTES_MAX,
     shared::Shared,
 };
@@ -30,7 +38,7 @@ const PROTOCOL: u64 = 1;
 /// A request whose sender is known.
 pub(super) struct Asked {
     pub(super) user: UserName,
-    rights: EntityRights,
+    pub(super) identity: Arc<Identity>,
     pub(super) ledger: LedgerHandle,
     clock: Clock,
     pub(super) shared: Arc<Shared>,
@@ -46,27 +54,29 @@ impl FromRequestParts<Arc<Shared>> for Asked {
             return Err(Problem::new(Code::ForbiddenOp).because(why).into());
         }
         check_protocol(headers)?;
-        let caller = shared.gate.caller(&token(parts), text(headers, "sync-user"));
-        let caller = caller.ok_or_else(|| {
-            Problem::new(Code::Unauthenticated).because("send a token, as `Authorization: Bearer TOKEN`")
-        })?;
-        let user = UserName::new(&caller.user)
-            .map_err(|error| Problem::new(Code::Unauthenticated).because(error))?;
+        let claimed = text(headers, "sync-user");
+        let identity = shared.gate.identify(&token(parts), claimed, shared.clock.now().wall).await;
+        let identity = identity.map_err(unauthenticated)?;
         let ledger = shared.epoch().and_then(|epoch| epoch.ledger().cloned()).ok_or(LedgerDown)?;
-        let (rights, clock) = (caller.rights, shared.clock);
-        Ok(Self { user, rights, ledger, clock, shared: Arc::clone(shared) })
+        let (user, clock) = (identity.user.clone(), shared.clock);
+        Ok(Self { user, identity, ledger, clock, shared: Arc::clone(shared) })
     }
 }
 
 impl Asked {
     /// Checks that the caller may do this.
-    pub(super) fn may(&self, needed: EntityRights) -> Result<(), Refusal> {
-        if self.rights >= needed { Ok(()) } else { Err(Problem::new(Code::ForbiddenOp).into()) }
+    pub(super) fn may(&self, action: Action, resource: Resource<'_>) -> Result<(), Refusal> {
+        if self.identity.may(action, resource) { Ok(()) } else { Err(Problem::new(Code::ForbiddenOp).into()) }
+    }
+
+    /// Returns the instant from which on the caller may do nothing any more; none if there is none.
+    pub(super) fn until(&self) -> Option<Instant> {
+        self.identity.expires_at.map(|at| self.clock.wall_instant(at))
     }
 
     /// Returns whose devices the caller may revoke: all, or their own.
     pub(super) fn owner(&self) -> Option<UserName> {
-        (self.rights < EntityRights::Admin).then(|| self.user.clone())
+        (!self.identity.may(Action::Admin, Resource::Server)).then(|| self.user.clone())
     }
 
     /// Has the ledger take in what `input` makes, and returns what it answers, unless it refuses.
@@ -122,13 +132,26 @@ pub(super) async fn whole(body: Body) -> Result<Bytes, Refusal> {
 /// Returns the token that the caller shows, or an empty text. Browsers send no header of their own with a WebSocket; in any other
 /// URL a token has no place, as URLs are logged.
 fn token(parts: &Parts) -> Cow<'_, str> {
-    let shown = text(&parts.headers, "authorization").and_then(|value| value.strip_prefix("Bearer "));
+    let shown = Some(bearer(&parts.headers)).filter(|token| !token.is_empty());
     let query = parts.uri.query().filter(|_| parts.headers.contains_key(header::UPGRADE));
     let in_query = || {
         let mut pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
         pairs.find(|(name, _)| name == "token").map(|(_, token)| token)
     };
     shown.map(Cow::Borrowed).or_else(in_query).unwrap_or_default()
+}
+
+fn unauthenticated(error: Unauthenticated) -> Problem {
+    match error {
+        Unauthenticated::Missing => {
+            Problem::new(Code::Unauthenticated).because("send a token, as `Authorization: Bearer TOKEN`")
+        }
+        Unauthenticated::Unknown => Problem::new(Code::Unauthenticated).because(error),
+        Unauthenticated::Expired => Problem::new(Code::TokenExpired),
+        Unauthenticated::Unavailable => {
+            Problem { retry_after_ms: Some(1_000), ..Problem::new(Code::ReadOnly) }.because(error)
+        }
+    }
 }
 
 fn check_protocol(headers: &HeaderMap) -> Result<(), Refusal> {

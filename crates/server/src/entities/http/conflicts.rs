@@ -1,5 +1,7 @@
 //! Conflicts: listing, reading, settling.
 
+use std::sync::Arc;
+
 use axum::{
     extract::{
         Path, Query,
@@ -9,7 +11,10 @@ use axum::{
     response::Response,
 };
 use serde::Deserialize;
-use syncline_core::entity::conflict::Conflict;
+use syncline_core::{
+    access::{Action, Identity, Resource},
+    entity::conflict::Conflict,
+};
 use syncline_protocol::wire::sync_v1::{
     Code, Problem, conflict_body, conflict_id, conflict_name, conflict_state_text, conflicts_body,
 };
@@ -26,7 +31,7 @@ pub(super) struct Wanted {
     cursor: Option<String>,
 }
 
-/// `GET /sync/v1/conflicts`: the oldest first.
+/// `GET /sync/v1/conflicts`: those that may be read, the oldest first.
 pub(super) async fn list(
     asked: Asked,
     wanted: Result<Query<Wanted>, QueryRejection>,
@@ -35,10 +40,13 @@ pub(super) async fn list(
     let unknown = "the cursor is not one of a list of conflicts";
     let after = wanted.cursor.as_deref().map(|word| conflict_id(word).ok_or(unknown)).transpose();
     let after = after.map_err(|why| Problem::new(Code::MalformedRequest).because(why))?;
+    let identity = Arc::clone(&asked.identity);
     let body = asked.look(move |ledger| {
         let rest = ledger.conflicts().filter(|(id, _)| after.is_none_or(|after| *id > after));
-        let mut found: Vec<_> =
-            rest.filter(|(_, conflict)| wanted.fits(conflict)).take(CONFLICTS_PAGE + 1).collect();
+        let mut found: Vec<_> = rest
+            .filter(|(_, conflict)| may_read(&identity, conflict) && wanted.fits(conflict))
+            .take(CONFLICTS_PAGE + 1)
+            .collect();
         let has_more = found.len() > CONFLICTS_PAGE;
         found.truncate(CONFLICTS_PAGE);
         let cursor = found.last().filter(|_| has_more).map(|(id, _)| conflict_name(*id));
@@ -55,9 +63,16 @@ pub(super) async fn read(
     let Path(name) = name?;
     let unknown = || Problem::new(Code::UnknownConflict);
     let id = conflict_id(&name).ok_or_else(unknown)?;
-    let body = asked
-        .look(move |ledger| ledger.conflict(id).map(|conflict| conflict_body(id, conflict, ledger.actors())));
+    let identity = Arc::clone(&asked.identity);
+    let body = asked.look(move |ledger| {
+        let found = ledger.conflict(id).filter(|conflict| may_read(&identity, conflict));
+        found.map(|conflict| conflict_body(id, conflict, ledger.actors()))
+    });
     Ok(json(StatusCode::OK, body.await?.ok_or_else(unknown)?))
+}
+
+fn may_read(identity: &Identity, conflict: &Conflict) -> bool {
+    identity.may(Action::Read, Resource::Conflicts(conflict.entity().kind.as_str()))
 }
 
 impl Wanted {

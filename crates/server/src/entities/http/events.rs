@@ -12,6 +12,7 @@ use axum::{
 };
 use futures_util::stream;
 use serde::Deserialize;
+use syncline_core::access::{Action, Resource};
 use syncline_protocol::{
     ledger::{
         EventIndex, LedgerCommit, Write,
@@ -20,12 +21,15 @@ use syncline_protocol::{
     wire::sync_v1::{Code, Problem, event_body},
 };
 use syncline_store::records::ledger::page;
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::{
+    sync::{OwnedSemaphorePermit, watch},
+    time::Instant,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{ask::Asked, refusal::Refusal};
 use crate::{
-    access::EntityRights,
+    clock::{is_past, until},
     entities::LedgerDown,
     limits::{EVENTS_PAGE, LIVE_HEARTBEAT_MS},
     shared::{ONLY_TENANT, ONLY_TENANT_NAME},
@@ -43,7 +47,7 @@ pub(super) async fn events(
     headers: HeaderMap,
     wanted: Result<Query<Wanted>, QueryRejection>,
 ) -> Result<Response, Refusal> {
-    asked.may(EntityRights::Admin)?;
+    asked.may(Action::Admin, Resource::Server)?;
     let Query(wanted) = wanted?;
     // Browsers come again with the path that they had, and say in the header how far they have come.
     let last = headers.get("last-event-id").and_then(|value| value.to_str().ok());
@@ -59,6 +63,7 @@ pub(super) async fn events(
         storage: asked.shared.epoch().ok_or(LedgerDown)?.storage.clone(),
         committed: asked.ledger.committed(),
         stopping: asked.shared.stopping.clone(),
+        until: asked.until(),
         after,
         waiting: VecDeque::new(),
     };
@@ -80,6 +85,8 @@ struct Feed {
     storage: Storage,
     committed: watch::Receiver<LedgerCommit>,
     stopping: CancellationToken,
+    /// When what the caller showed ends.
+    until: Option<Instant>,
     /// The last one that was read.
     after: EventIndex,
     /// Those that were read, and are still to be sent.
@@ -88,9 +95,12 @@ struct Feed {
 }
 
 impl Feed {
-    /// Waits for the next event. Returns nothing when the server stops, or the store has failed.
+    /// Waits for the next event. Returns nothing when the server stops, the store has failed, or the reader may read no longer.
     async fn next(&mut self) -> Option<Event> {
         loop {
+            if is_past(self.until) {
+                return None;
+            }
             if let Some(event) = self.waiting.pop_front() {
                 return Some(event);
             }
@@ -100,6 +110,7 @@ impl Feed {
             if self.waiting.is_empty() {
                 tokio::select! {
                     () = self.stopping.cancelled() => return None,
+                    () = until(self.until) => return None,
                     committed = self.committed.changed() => committed.ok()?,
                 }
             }

@@ -11,6 +11,7 @@ use axum::{
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use syncline_core::{
+    access::{Action, Resource},
     entity::{EntityKey, TypeName},
     id::RoomName,
 };
@@ -22,7 +23,6 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::{ask::Asked, documents, refusal::Refusal};
 use crate::{
-    access::EntityRights,
     entities::bulk::Wanted,
     limits::{EXPORT_PAGE_BYTES, EXPORT_PIECE_BYTES},
 };
@@ -31,7 +31,7 @@ use crate::{
 pub(super) const LINES: &str = "application/x-ndjson";
 
 pub(super) async fn export(asked: Asked, RawQuery(query): RawQuery) -> Result<Response, Refusal> {
-    asked.may(EntityRights::Admin)?;
+    asked.may(Action::Admin, Resource::Server)?;
     let wanted = wanted(query.as_deref().unwrap_or_default())?;
     let place = asked.bulk_place()?;
     let next = asked.look(move |ledger| begin(&wanted, ledger)).await??;

@@ -12,6 +12,7 @@ use axum::{
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use syncline_core::{
+    access::{Action, Resource},
     entity::{TypeForm, TypeName},
     log::Author,
 };
@@ -31,7 +32,6 @@ use super::{
     types,
 };
 use crate::{
-    access::EntityRights,
     entities::bulk::{IMPORT, Intake, Step},
     limits::IMPORT_DOCUMENTS_MAX,
 };
@@ -42,7 +42,7 @@ pub(super) async fn import(
     RawQuery(query): RawQuery,
     body: Body,
 ) -> Result<Response, Refusal> {
-    asked.may(EntityRights::Admin)?;
+    asked.may(Action::Admin, Resource::Server)?;
     let query = query.unwrap_or_default();
     let after = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "after");
     let after = after.map(|(_, value)| self::after(&value)).transpose()?;

@@ -1,6 +1,6 @@
 //! `GET /sync/v1/live`: what changes, as it does, as server-sent events.
 
-use std::{collections::BTreeMap, convert::Infallible};
+use std::{collections::BTreeMap, convert::Infallible, sync::Arc};
 
 use axum::{
     extract::RawQuery,
@@ -17,12 +17,13 @@ use syncline_protocol::{
 };
 use tokio::{
     sync::{OwnedSemaphorePermit, broadcast},
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio_util::sync::CancellationToken;
 
 use super::{ask::Asked, cursors, news::News, pull::change, refusal::Refusal, reply::unexpected, scopes};
 use crate::{
+    clock::{is_past, until},
     entities::Answered,
     limits::{LIVE_HEARTBEAT_MS, LIVE_PAGE, LIVE_SCOPES_MAX},
 };
@@ -79,6 +80,8 @@ pub(super) struct Listener {
     /// Events that are still to be sent, the last one first.
     waiting: Vec<Told>,
     stopping: CancellationToken,
+    /// When what the caller showed ends.
+    until: Option<Instant>,
     _place: OwnedSemaphorePermit,
 }
 
@@ -90,6 +93,7 @@ impl Listener {
         let news = News::listen(&asked);
         let mut listener = Self {
             stopping: asked.shared.stopping.clone(),
+            until: asked.until(),
             device: wanted.device.clone(),
             scopes: wanted.open(&asked).await?,
             revoked: asked.ledger.revoked(),
@@ -105,11 +109,15 @@ impl Listener {
     /// Waits for the next event. The future is to be polled to its end, or the listener dropped with it.
     pub(super) async fn next(&mut self) -> Result<Told, Ended> {
         loop {
+            if is_past(self.until) {
+                return Err(Ended::Refused);
+            }
             if let Some(told) = self.waiting.pop() {
                 return Ok(told);
             }
             tokio::select! {
                 () = self.stopping.cancelled() => return Err(Ended::Stopping),
+                () = until(self.until) => return Err(Ended::Refused),
                 () = self.news.next() => {}
                 revoked = self.revoked.recv() => if revoked.is_ok_and(|device| device != self.device) {
                     continue;
@@ -211,11 +219,13 @@ impl Wanted {
             let cursor = word.as_deref().map(|word| cursors::open(word, &name, &asked.ledger)).transpose()?;
             opened.push((name, word, cursor));
         }
+        let identity = Arc::clone(&asked.identity);
         let look = asked.look(move |ledger| {
             let followed = opened.into_iter().map(|(name, word, cursor)| {
-                let scope = scopes::filled(ledger, &name, &BTreeMap::new())?;
+                let wanted = scopes::Wanted { name, params: BTreeMap::new(), cursor };
+                let scope = wanted.fill(ledger, &identity)?;
                 // Whoever is only to be told that there is something new begins at the end.
-                let cursor = cursor.or_else(|| Some(ledger.last_cursor(&scope)));
+                let cursor = wanted.cursor.or_else(|| Some(ledger.last_cursor(&scope)));
                 Ok(Followed { pull: PullScope { scope, cursor, count_max: LIVE_PAGE }, word })
             });
             followed.collect()

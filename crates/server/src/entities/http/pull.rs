@@ -1,6 +1,6 @@
 //! `POST /sync/v1/pull`.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use axum::{body::Body, http::StatusCode, response::Response};
 use syncline_core::entity::EntityKey;
@@ -52,6 +52,7 @@ pub(super) async fn pull(asked: Asked, body: Body) -> Result<Response, Refusal> 
 /// Pulls; where nothing has changed and the client waits, again when something does or its time is up.
 async fn changed(asked: &Asked, pull: &Pull) -> Result<Answered, Refusal> {
     let until = Instant::now() + Duration::from_millis(pull.wait_ms.min(PULL_WAIT_MS_MAX));
+    let until = asked.until().map_or(until, |end| end.min(until));
     // From before the first look, so that nothing that comes after it is missed.
     let mut news = News::listen(asked);
     loop {
@@ -71,11 +72,14 @@ pub(super) async fn wanted(asked: &Asked, pull: &Pull) -> Result<Vec<ledger::Pul
     for scope in &pull.scopes {
         let open = |word| cursors::open(word, &scope.scope, &asked.ledger);
         let cursor = scope.cursor.as_deref().map(open).transpose()?;
-        wanted.push((scope.scope.clone(), scope.params.clone(), cursor, scope.limit));
+        let (name, params) = (scope.scope.clone(), scope.params.clone());
+        wanted.push((scopes::Wanted { name, params, cursor }, scope.limit));
     }
+    let identity = Arc::clone(&asked.identity);
     let look = asked.look(move |ledger| {
-        let filled = wanted.into_iter().map(|(name, params, cursor, count_max)| {
-            Ok(ledger::PullScope { scope: scopes::filled(ledger, &name, &params)?, cursor, count_max })
+        let filled = wanted.into_iter().map(|(wanted, count_max)| {
+            let scope = wanted.fill(ledger, &identity)?;
+            Ok(ledger::PullScope { scope, cursor: wanted.cursor, count_max })
         });
         filled.collect()
     });

@@ -1,11 +1,12 @@
 //! `POST /sync/v1/push`.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use axum::{body::Body, http::StatusCode, response::Response};
 use syncline_core::{
+    access::Identity,
     clock::VectorClock,
-    entity::{ActorName, Actors, Epoch, UserName},
+    entity::{ActorName, Actors, Epoch},
 };
 use syncline_protocol::{
     ledger::{Answer, Input, Ledger, OpResult, OpStatus, RequestId},
@@ -17,18 +18,17 @@ use super::{
     refusal::Refusal,
     reply::{json, unexpected},
 };
-use crate::{access::EntityRights, entities::Answered};
+use crate::entities::Answered;
 
 /// The type of the entity that an op is about that names none.
 const NOTHING: &str = "-";
 
 pub(super) async fn push(asked: Asked, body: Body) -> Result<Response, Refusal> {
-    asked.may(EntityRights::Write)?;
     let push = Push::parse(&whole(body).await?)?;
-    let user = asked.user.clone();
+    let identity = Arc::clone(&asked.identity);
     let faults = push.faults();
     let device = push.device.clone();
-    let answered = asked.ledger(|ledger, request| input(ledger, request, user, push)).await;
+    let answered = asked.ledger(move |ledger, request| input(ledger, request, &identity, push)).await;
     let answered = answered.inspect_err(|_| asked.shared.metrics.sync.reconciled(true))?;
     let pushed = pushed(&answered, asked.ledger.epoch(), &faults).ok_or_else(unexpected)?;
     note(&asked, &device, &pushed, &answered.actors);
@@ -66,10 +66,11 @@ impl fmt::Display for Named<'_> {
 }
 
 /// Returns what a push is to the ledger.
-pub(super) fn input(ledger: &Ledger, request: RequestId, user: UserName, push: Push) -> Input {
+pub(super) fn input(ledger: &Ledger, request: RequestId, identity: &Identity, push: Push) -> Input {
     let Push { device: actor, clock, ops } = push;
     let ops = ops.into_iter().map(|op| op.into_pushed(|name| ledger.actors().known(name), 1)).collect();
-    Input::Push { request, actor, user, clock, ops }
+    let (user, grants) = (identity.user.clone(), identity.grants.clone());
+    Input::Push { request, actor, user, grants, clock, ops }
 }
 
 /// Returns what is told of a push, if that is what was answered, with what is wrong with its ops.

@@ -1,10 +1,11 @@
 //! `POST /sync/v1/reconcile`: acknowledging, pushing and pulling in one request, in either form.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{body::Body, http::StatusCode, response::Response};
 use syncline_core::{
-    entity::{ActorName, ClientClock, Sequence, UserName},
+    access::Identity,
+    entity::{ActorName, ClientClock, Sequence},
     limits::PULL_RECORDS_MAX,
 };
 use syncline_protocol::{
@@ -24,10 +25,8 @@ use super::{
     refusal::Refusal,
     reply::{json, unexpected},
 };
-use crate::access::EntityRights;
 
 pub(super) async fn reconcile(asked: Asked, body: Body) -> Result<Response, Refusal> {
-    asked.may(EntityRights::Write)?;
     match Reconcile::parse(&whole(body).await?)? {
         Reconcile::Union { ack, push, pull } => all(asked, ack, push, pull).await,
         Reconcile::Short(short) => without_numbers(asked, short).await,
@@ -39,8 +38,8 @@ async fn all(asked: Asked, ack: Ack, push: Push, pull: Pull) -> Result<Response,
     // Whatever may be wrong with a cursor is found before anything is written.
     let scopes = wanted(&asked, &pull).await?;
     let acked = acknowledge(&asked, ack).await?;
-    let (user, device, faults) = (asked.user.clone(), push.device.clone(), push.faults());
-    let answered = asked.ledger(|ledger, request| input(ledger, request, user, push)).await;
+    let (identity, device, faults) = (Arc::clone(&asked.identity), push.device.clone(), push.faults());
+    let answered = asked.ledger(move |ledger, request| input(ledger, request, &identity, push)).await;
     let answered = answered.inspect_err(|_| asked.shared.metrics.sync.reconciled(true))?;
     let mut changed = take(&asked, &pull, scopes).await?;
     let contents = documents::read(&asked, &pull.scopes, &mut changed).await?;
@@ -58,7 +57,8 @@ async fn all(asked: Asked, ack: Ack, push: Push, pull: Pull) -> Result<Response,
 /// The short form, for clients that keep neither numbers nor cursors of scopes: they follow everything.
 async fn without_numbers(asked: Asked, short: Short) -> Result<Response, Refusal> {
     let Short { device, last_ack, mutations } = short;
-    let everything = asked.look(Ledger::everything).await?;
+    let identity = Arc::clone(&asked.identity);
+    let everything = asked.look(move |ledger| ledger.everything(&identity)).await?;
     let cursor = match last_ack {
         None | Some(LastAck::Place(0)) => None,
         Some(LastAck::Place(pos)) => {
@@ -74,8 +74,9 @@ async fn without_numbers(asked: Asked, short: Short) -> Result<Response, Refusal
         asked.ledger(|_, request| Input::Ack { request, actor, user, ack: stored }).await?;
     }
     let told: Vec<Named> = mutations.iter().map(Named::of).collect();
-    let (actor, user) = (device.clone(), asked.user.clone());
-    let answered = asked.ledger(|ledger, request| mutate(ledger, request, actor, user, mutations)).await;
+    let (actor, identity) = (device.clone(), Arc::clone(&asked.identity));
+    let answered =
+        asked.ledger(move |ledger, request| mutate(ledger, request, actor, &identity, mutations)).await;
     let answered = answered.inspect_err(|_| asked.shared.metrics.sync.reconciled(true))?;
     let pushed = pushed(&answered, asked.ledger.epoch(), &BTreeMap::new()).ok_or_else(unexpected)?;
     note(&asked, &device, &pushed, &answered.actors);
@@ -136,7 +137,7 @@ fn mutate(
     ledger: &Ledger,
     request: RequestId,
     actor: ActorName,
-    user: UserName,
+    identity: &Identity,
     mutations: Vec<Mutation>,
 ) -> Input {
     let mutations = mutations.into_iter().map(|mutation| {
@@ -147,5 +148,6 @@ fn mutate(
         PushMutation { name, op: PushOp { unreadable, ..op } }
     });
     let (mutations, clock) = (mutations.collect(), ClientClock::default());
-    Input::Mutate { request, actor, user, clock, mutations }
+    let (user, grants) = (identity.user.clone(), identity.grants.clone());
+    Input::Mutate { request, actor, user, grants, clock, mutations }
 }

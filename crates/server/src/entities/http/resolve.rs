@@ -7,7 +7,10 @@ use axum::{
     response::Response,
 };
 use serde::{Deserialize, de::DeserializeOwned};
-use syncline_core::entity::conflict::Conflict;
+use syncline_core::{
+    access::{Action, Resource},
+    entity::conflict::Conflict,
+};
 use syncline_protocol::{
     ledger::{Answer, ConflictId, ConflictRefusal, ConflictWish, Input},
     wire::sync_v1::{Code, Problem, Resolve, conflict_id, resolved_body, time_of, unresolved_body},
@@ -19,11 +22,10 @@ use super::{
     refusal::{Refusal, problem},
     reply::{json, unexpected},
 };
-use crate::{access::EntityRights, entities::Answered};
+use crate::entities::Answered;
 
 /// `POST /sync/v1/resolve-conflict`.
 pub(super) async fn resolve(asked: Asked, body: Body) -> Result<Response, Refusal> {
-    asked.may(EntityRights::Write)?;
     let Resolve { conflict, request } = Resolve::parse(&whole(body).await?, asked.user.as_str())?;
     let conflict = conflict.ok_or_else(|| Problem::new(Code::UnknownConflict))?;
     let request = request.map_err(|faults| Problem::of_faults(&faults))?;
@@ -52,7 +54,7 @@ pub(super) async fn assign(
     let Assign { assignee, deadline } = read(body).await?;
     let deadline = deadline.map(|text| time_of(&text).ok_or("a deadline is a time of RFC 3339")).transpose();
     let deadline = deadline.map_err(|why| Problem::new(Code::MalformedRequest).because(why))?;
-    wish(&asked, named(&asked, name)?, ConflictWish::Assign { assignee, deadline }).await
+    wish(&asked, named(name)?, ConflictWish::Assign { assignee, deadline }).await
 }
 
 /// `POST /sync/v1/conflicts/{conflict_id}/escalate`.
@@ -60,7 +62,7 @@ pub(super) async fn escalate(
     asked: Asked,
     name: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Refusal> {
-    wish(&asked, named(&asked, name)?, ConflictWish::Escalate).await
+    wish(&asked, named(name)?, ConflictWish::Escalate).await
 }
 
 /// `POST /sync/v1/conflicts/{conflict_id}/comment`.
@@ -71,7 +73,7 @@ pub(super) async fn comment(
 ) -> Result<Response, Refusal> {
     let Comment { text } = read(body).await?;
     let by = asked.user.to_string();
-    wish(&asked, named(&asked, name)?, ConflictWish::Comment { by, text }).await
+    wish(&asked, named(name)?, ConflictWish::Comment { by, text }).await
 }
 
 async fn read<T: DeserializeOwned>(body: Body) -> Result<T, Refusal> {
@@ -79,13 +81,13 @@ async fn read<T: DeserializeOwned>(body: Body) -> Result<T, Refusal> {
     read.map_err(|error| Problem::new(Code::MalformedRequest).because(error).into())
 }
 
-fn named(asked: &Asked, name: Result<Path<String>, PathRejection>) -> Result<ConflictId, Refusal> {
-    asked.may(EntityRights::Write)?;
+fn named(name: Result<Path<String>, PathRejection>) -> Result<ConflictId, Refusal> {
     let Path(name) = name?;
     conflict_id(&name).ok_or_else(|| Problem::new(Code::UnknownConflict).into())
 }
 
 async fn wish(asked: &Asked, id: ConflictId, wish: ConflictWish) -> Result<Response, Refusal> {
+    may_settle(asked, id).await?;
     let answered = asked.ledger(move |_, request| Input::Conflict { request, conflict: id, wish }).await?;
     match &answered.answer {
         Answer::Conflict { conflict, result } => {
@@ -101,6 +103,16 @@ async fn wish(asked: &Asked, id: ConflictId, wish: ConflictWish) -> Result<Respo
         },
         _ => Err(unexpected()),
     }
+}
+
+/// Checks that the caller may settle a conflict. One that they may not even read is not there for them.
+async fn may_settle(asked: &Asked, id: ConflictId) -> Result<(), Refusal> {
+    let kind = asked.look(move |ledger| ledger.conflict(id).map(|conflict| conflict.entity().kind.clone()));
+    let unknown = || Problem::new(Code::UnknownConflict);
+    let kind = kind.await?.ok_or_else(unknown)?;
+    let conflicts = Resource::Conflicts(kind.as_str());
+    asked.may(Action::Read, conflicts).map_err(|_| unknown())?;
+    asked.may(Action::Write, conflicts)
 }
 
 /// A refusal that shows the conflict as it is now.

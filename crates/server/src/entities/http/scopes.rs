@@ -1,6 +1,6 @@
 //! Scopes: what a device may follow.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
     body::Body,
@@ -8,9 +8,12 @@ use axum::{
     http::StatusCode,
     response::Response,
 };
-use syncline_core::entity::{TypeName, Value};
+use syncline_core::{
+    access::{Action, Identity, Resource},
+    entity::{TypeName, Value},
+};
 use syncline_protocol::{
-    ledger::{Answer, FollowError, Input, Ledger, Scope, ScopeDefinition},
+    ledger::{Answer, Cursor, FollowError, Input, Ledger, Scope, ScopeDefinition},
     wire::sync_v1::{Code, Problem, ScopeRequest, scope_body, scopes_body},
 };
 
@@ -19,29 +22,40 @@ use super::{
     refusal::Refusal,
     reply::{json, unexpected},
 };
-use crate::access::EntityRights;
 
-/// Returns what a scope holds for who asks with these parameters.
-pub(super) fn filled(
-    ledger: &Ledger,
-    name: &TypeName,
-    params: &BTreeMap<String, String>,
-) -> Result<Scope, Refusal> {
-    let params = params.iter().map(|(name, text)| (name.clone(), Value::from(text.as_str()))).collect();
-    // Tokens have no claims yet.
-    ledger.scope(name, &params, &BTreeMap::new()).map_err(|error| {
-        let code = match error {
-            FollowError::Unfilled { .. } => Code::ForbiddenScope,
-            FollowError::Unknown { .. } | _ => Code::UnknownScope,
-        };
-        Problem::new(code).because(error).into()
-    })
+/// A scope that someone wants to read.
+pub(super) struct Wanted {
+    pub(super) name: TypeName,
+    pub(super) params: BTreeMap<String, String>,
+    /// Where they are in it.
+    pub(super) cursor: Option<Cursor>,
 }
 
-/// `GET /sync/v1/scopes`: those that were defined; each type is one, too.
+impl Wanted {
+    /// Returns what the scope holds for who asks. Whoever has read a scope that they may not read any more is told that there is
+    /// nothing in it: so they forget what they have.
+    pub(super) fn fill(&self, ledger: &Ledger, identity: &Identity) -> Result<Scope, Refusal> {
+        let params = self.params.iter().map(|(name, text)| (name.clone(), Value::from(text.as_str())));
+        let error = match ledger.scope(&self.name, &params.collect(), identity) {
+            Ok(scope) => return Ok(scope),
+            Err(FollowError::Forbidden { name }) if self.cursor.is_some() => return Ok(Scope::nothing(name)),
+            Err(error) => error,
+        };
+        let code = match error {
+            FollowError::Forbidden { .. } | FollowError::Unfilled { .. } => Code::ForbiddenScope,
+            FollowError::Unknown { .. } | _ => Code::UnknownScope,
+        };
+        Err(Problem::new(code).because(error).into())
+    }
+}
+
+/// `GET /sync/v1/scopes`: those that were defined and may be read; each type is one, too.
 pub(super) async fn list(asked: Asked) -> Result<Response, Refusal> {
-    let body = asked.look(|ledger| {
-        let scopes: Vec<_> = ledger.scopes().map(|(name, scope)| (name.as_str(), shown(scope))).collect();
+    let identity = Arc::clone(&asked.identity);
+    let body = asked.look(move |ledger| {
+        let may_read = |name: &TypeName| identity.may(Action::Read, Resource::Scope(name.as_str()));
+        let scopes = ledger.scopes().filter(|(name, _)| may_read(name));
+        let scopes: Vec<_> = scopes.map(|(name, scope)| (name.as_str(), shown(scope))).collect();
         scopes_body(scopes.iter().map(|(name, scope)| (*name, scope)))
     });
     Ok(json(StatusCode::OK, body.await?))
@@ -53,8 +67,8 @@ pub(super) async fn define(
     name: Result<Path<String>, PathRejection>,
     body: Body,
 ) -> Result<Response, Refusal> {
-    asked.may(EntityRights::Admin)?;
     let Path(text) = name?;
+    asked.may(Action::Admin, Resource::Scope(&text))?;
     let name = TypeName::new(&text).map_err(|error| Problem::new(Code::MalformedRequest).because(error))?;
     let scope = ScopeRequest::parse(&whole(body).await?)?;
     let body = scope_body(&text, &scope);

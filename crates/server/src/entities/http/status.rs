@@ -7,6 +7,7 @@ use axum::{
 };
 use serde::Deserialize;
 use syncline_core::{
+    access::{Action, Resource},
     entity::{ActorName, EntityId, EntityKey, TypeName},
     limits::{PULL_RECORDS_MAX, PUSH_OPS_MAX},
 };
@@ -37,6 +38,10 @@ pub(super) async fn status(
     let Query(wanted) = wanted?;
     let name = ActorName::device(&wanted.device_id).map_err(|_| Problem::new(Code::UnknownDevice))?;
     let key = wanted.key()?;
+    if let Some(key) = &key {
+        let may_read = asked.may(Action::Read, Resource::Type(key.kind.as_str()));
+        may_read.map_err(|_| Problem::new(Code::EntityUnknown))?;
+    }
     let (now, owner) = (asked.now(), asked.owner());
     let body = asked.look(move |ledger| {
         let device = ledger.device_status(now, &name);

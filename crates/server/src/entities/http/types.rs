@@ -1,11 +1,14 @@
 //! Types: what there is, and declaring them.
 
+use std::sync::Arc;
+
 use axum::{
     body::Body,
     extract::{Path, rejection::PathRejection},
     http::StatusCode,
     response::Response,
 };
+use syncline_core::access::{Action, Resource};
 use syncline_core::entity::{EntityType, TypeError, TypeForm, TypeName};
 use syncline_protocol::{
     ledger::{Answer, Input, TypeRefusal},
@@ -17,11 +20,16 @@ use super::{
     refusal::Refusal,
     reply::{json, unexpected},
 };
-use crate::{access::EntityRights, entities::bulk::shown};
+use crate::entities::bulk::shown;
 
-/// `GET /sync/v1/types`.
+/// `GET /sync/v1/types`: those that may be read.
 pub(super) async fn list(asked: Asked) -> Result<Response, Refusal> {
-    let forms = asked.look(|ledger| ledger.types().map(shown).collect::<Vec<_>>()).await?;
+    let identity = Arc::clone(&asked.identity);
+    let forms = asked.look(move |ledger| {
+        let types = ledger.types().filter(|ty| identity.may(Action::Read, Resource::Type(ty.name.as_str())));
+        types.map(shown).collect::<Vec<_>>()
+    });
+    let forms = forms.await?;
     let body = types_body(forms.iter().map(|(name, form)| (name.as_str(), form.as_str())));
     Ok(json(StatusCode::OK, body))
 }
@@ -33,6 +41,7 @@ pub(super) async fn read(
 ) -> Result<Response, Refusal> {
     let Path(name) = name?;
     let unknown = || Problem::new(Code::UnknownType);
+    asked.may(Action::Read, Resource::Type(&name)).map_err(|_| unknown())?;
     let kind = TypeName::new(&name).map_err(|_| unknown())?;
     let found = asked.look(move |ledger| ledger.entity_type(&kind).map(shown)).await?;
     let (name, form) = found.ok_or_else(unknown)?;
@@ -45,8 +54,8 @@ pub(super) async fn define(
     name: Result<Path<String>, PathRejection>,
     body: Body,
 ) -> Result<Response, Refusal> {
-    asked.may(EntityRights::Admin)?;
     let Path(name) = name?;
+    asked.may(Action::Admin, Resource::Type(&name))?;
     let malformed = |error: &dyn ToString| Problem::new(Code::MalformedRequest).because(error.to_string());
     let name = TypeName::new(&name).map_err(|error| malformed(&error))?;
     let form: TypeForm = serde_json::from_slice(&whole(body).await?).map_err(|error| malformed(&error))?;

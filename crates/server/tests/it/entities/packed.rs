@@ -29,7 +29,7 @@ fn frame(window_log: u8, bytes: &[u8]) -> Vec<u8> {
 }
 
 async fn post(caller: &Caller, path: &str, coding: &str, body: &[u8]) -> (u16, Value) {
-    let headers = format!("Sync-User: {}\r\nContent-Encoding: {coding}\r\n", caller.user);
+    let headers = format!("{}Content-Encoding: {coding}\r\n", caller.headers);
     let answer = raw::send_bytes(caller.addr, &format!("POST /sync/v1/{path}"), &headers, body).await;
     (answer.status, serde_json::from_str(&answer.body).expect("JSON"))
 }

@@ -4,9 +4,6 @@ use std::{net::SocketAddr, sync::Arc};
 
 use futures_util::StreamExt;
 use serde_json::{Value, json};
-use syncline_core::id::RoomName;
-use syncline_protocol::Access;
-use syncline_server::{Authorizer, Caller as User, EntityRights};
 use tokio::net::TcpStream;
 use tokio_tungstenite::{
     WebSocketStream, client_async,
@@ -14,7 +11,11 @@ use tokio_tungstenite::{
 };
 
 use super::{Caller, serve, set};
-use crate::support::{disk::Disk, raw, start_with, within};
+use crate::support::{
+    bearers::{self, Bearers},
+    disk::Disk,
+    raw, start_with, within,
+};
 
 /// Asks for a WebSocket; returns the status if there is none.
 async fn open(addr: SocketAddr, query: &str) -> Result<WebSocketStream<TcpStream>, u16> {
@@ -74,29 +75,14 @@ async fn a_socket_tells_what_is_new_until_its_device_is_revoked() {
     .await;
 }
 
-#[derive(Debug)]
-struct OneToken;
-
-impl Authorizer for OneToken {
-    fn authorize(&self, _room: &RoomName, _token: &str) -> Option<Access> {
-        None
-    }
-
-    fn may_list_rooms(&self, _token: &str) -> bool {
-        false
-    }
-
-    fn entities(&self, token: &str) -> Option<User> {
-        (token == "s3cret/").then(|| User { user: "ann".into(), rights: EntityRights::Read })
-    }
-}
-
 /// Who may not listen is told so before there is a socket. In the URL a token counts for sockets alone.
 #[tokio::test]
 async fn a_socket_is_for_those_who_may_listen() {
     within(async {
         let disk = Disk::new();
-        let server = start_with(&disk, |config| config.authorizer = Some(Arc::new(OneToken))).await;
+        let bearers = Arc::new(Bearers::default());
+        bearers.put("s3cret/", bearers::of("ann", &["type:*=read", "scope:*=read"]));
+        let server = start_with(&disk, |config| config.authenticator = Some(bearers)).await;
         let addr = server.addr();
         let refused = async |query: &str| open(addr, query).await.map(drop);
         assert_eq!(refused("device_id=till&scope=note").await, Err(401));

@@ -1,5 +1,6 @@
 //! What every test here needs.
 
+pub(crate) mod bearers;
 pub(crate) mod client;
 pub(crate) mod disk;
 pub(crate) mod handler;

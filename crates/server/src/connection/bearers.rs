@@ -1,0 +1,124 @@
+//! Who has shown which token for the documents of a connection, and until when each is good.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
+use syncline_core::{access::Identity, id::RoomName, log::Author, time::WallMs};
+use syncline_protocol::{Access, Slot};
+
+use crate::access::{Gate, Lease, Unauthenticated, room_access};
+
+/// The slot of a connection with one document.
+const ONLY: Slot = Slot(0);
+
+/// The bearers of tokens on one connection, and the tokens that are being looked at.
+#[derive(Default)]
+pub(super) struct Bearers {
+    known: BTreeMap<Slot, Bearer>,
+    asked: FuturesUnordered<BoxFuture<'static, Asked>>,
+    /// When the first of the leases ends.
+    first_end: Option<WallMs>,
+}
+
+struct Bearer {
+    identity: Arc<Identity>,
+    lease: Arc<Lease>,
+}
+
+/// A token that was looked at.
+struct Asked {
+    slot: Slot,
+    room: RoomName,
+    found: Result<Arc<Identity>, Unauthenticated>,
+}
+
+impl Bearers {
+    /// Takes who has shown a token for the only document of a connection.
+    pub(super) fn of(identity: Option<Arc<Identity>>) -> Self {
+        let mut bearers = Self::default();
+        if let Some(identity) = identity {
+            bearers.note(ONLY, identity);
+        }
+        bearers
+    }
+
+    /// Begins to find out whose a token is.
+    pub(super) fn ask(&mut self, gate: &Gate, now: WallMs, slot: Slot, room: RoomName, token: String) {
+        let gate = gate.clone();
+        self.asked.push(Box::pin(async move {
+            let found = gate.identify(&token, None, now).await;
+            Asked { slot, room, found }
+        }));
+    }
+
+    /// Returns whether a token is being looked at.
+    pub(super) fn is_asking(&self) -> bool {
+        !self.asked.is_empty()
+    }
+
+    /// Waits until it is known what the bearer of a token may do with a document. Nothing is lost if the future is dropped.
+    pub(super) async fn answered(&mut self) -> (Slot, Option<Access>) {
+        let Some(Asked { slot, room, found }) = self.asked.next().await else {
+            return std::future::pending().await;
+        };
+        let access = found.as_deref().ok().and_then(|identity| room_access(identity, &room));
+        match found {
+            Ok(identity) if access.is_some() => self.note(slot, identity),
+            Ok(_) => {}
+            Err(error) => tracing::debug!(%error, "a token was refused"),
+        }
+        (slot, access)
+    }
+
+    fn note(&mut self, slot: Slot, identity: Arc<Identity>) {
+        let until = identity.expires_at;
+        let known = self.known.entry(slot).or_insert_with(|| Bearer {
+            identity: Arc::clone(&identity),
+            lease: Arc::new(Lease::new(until)),
+        });
+        known.lease.renew(until);
+        known.identity = identity;
+        self.look();
+    }
+
+    /// Takes it that a document is open no longer.
+    pub(super) fn forget(&mut self, slot: Slot) {
+        if self.known.remove(&slot).is_some() {
+            self.look();
+        }
+    }
+
+    fn look(&mut self) {
+        self.first_end = self.known.values().filter_map(|bearer| bearer.lease.until()).min();
+    }
+
+    /// Returns when the first of the leases ends.
+    pub(super) fn first_end(&self) -> Option<WallMs> {
+        self.first_end
+    }
+
+    /// Returns the documents whose leases have ended by `now`, and forgets their bearers.
+    pub(super) fn take_ended(&mut self, now: WallMs) -> Vec<Slot> {
+        let ended: Vec<Slot> = self
+            .known
+            .iter()
+            .filter(|(_, bearer)| bearer.lease.is_over(now))
+            .map(|(&slot, _)| slot)
+            .collect();
+        ended.iter().for_each(|&slot| self.forget(slot));
+        ended
+    }
+
+    /// Returns how long the requests for a document are good.
+    pub(super) fn lease(&self, slot: Slot) -> Option<Arc<Lease>> {
+        self.known.get(&slot).map(|bearer| Arc::clone(&bearer.lease))
+    }
+
+    /// Returns whose changes of a document are.
+    pub(super) fn author(&self, slot: Slot) -> Author {
+        self.known.get(&slot).map_or_else(Author::default, |Bearer { identity, .. }| Author {
+            user: Some(identity.user.as_str().into()),
+            device: identity.device.as_ref().map(|device| device.as_str().into()),
+        })
+    }
+}
