@@ -17,18 +17,18 @@ use syncline::store::{Batch, Store as _};
 const TENANT: TenantId = TenantId(0);
 
 /// A folder with settings and data, gone when the test ends.
-struct World {
-    folder: PathBuf,
+pub(super) struct World {
+    pub(super) folder: PathBuf,
 }
 
 /// A server, ended with the test.
-struct Server {
+pub(super) struct Server {
     child: Child,
-    addr: String,
+    pub(super) addr: String,
 }
 
 impl World {
-    fn new(name: &str) -> Self {
+    pub(super) fn new(name: &str) -> Self {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
         // What an earlier run has left.
         let _ = fs::remove_dir_all(&folder);
@@ -44,7 +44,7 @@ impl World {
         command
     }
 
-    fn serve(&self) -> Server {
+    pub(super) fn serve(&self) -> Server {
         let mut command = self.command(&["serve", "--log", "error"]);
         let mut child = command.stdout(Stdio::piped()).spawn().expect("the binary runs");
         let mut first = String::new();
@@ -54,12 +54,12 @@ impl World {
         Server { child, addr }
     }
 
-    fn run(&self, line: &[&str]) -> Output {
+    pub(super) fn run(&self, line: &[&str]) -> Output {
         self.command(line).output().expect("the binary runs")
     }
 
     /// Returns what a command that does what it is asked to writes.
-    fn ok(&self, line: &[&str]) -> String {
+    pub(super) fn ok(&self, line: &[&str]) -> String {
         let output = self.run(line);
         assert!(output.status.success(), "{line:?}: {output:?}");
         String::from_utf8(output.stdout).expect("text")
@@ -70,7 +70,7 @@ impl World {
     }
 
     /// Returns the one line that a command writes that cannot.
-    fn error(&self, line: &[&str]) -> String {
+    pub(super) fn error(&self, line: &[&str]) -> String {
         let output = self.run(line);
         assert_eq!(output.status.code(), Some(1), "{line:?}: {output:?}");
         let text = String::from_utf8(output.stderr).expect("text");
@@ -86,7 +86,7 @@ impl Drop for World {
 }
 
 impl Server {
-    fn ask(&self, request: &str, body: &Value) -> Value {
+    pub(super) fn ask(&self, request: &str, body: &Value) -> Value {
         let mut tcp = TcpStream::connect(&self.addr).expect("the server listens");
         let (addr, body) = (&self.addr, body.to_string());
         let head = format!("{request} HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\nSync-User: ann\r\n");
@@ -98,7 +98,7 @@ impl Server {
         serde_json::from_str(body).expect("the body is JSON")
     }
 
-    fn push(&self, device: &str, op: Value) -> Value {
+    pub(super) fn push(&self, device: &str, op: Value) -> Value {
         let answer = self.ask("POST /sync/v1/push", &json!({ "device_id": device, "ops": [op] }));
         answer["results"][0]["status"].clone()
     }
@@ -109,8 +109,17 @@ impl Server {
         answer["scopes"][0].clone()
     }
 
+    /// Returns the most memory that the server has had.
+    #[cfg(target_os = "linux")]
+    pub(super) fn peak_bytes(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a line says it");
+        let kib = peak.trim().trim_end_matches(" kB").parse::<u64>().expect("a number");
+        kib << 10
+    }
+
     /// Ends the server in order.
-    fn stop(mut self) {
+    pub(super) fn stop(mut self) {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").arg(id).status().expect("there is a kill").success());
         assert!(self.child.wait().expect("it ends").success());

@@ -29,6 +29,8 @@ pub use access::Access;
 pub use batch::{Batch, Frame};
 pub use close::CloseReason;
 pub use outbox::{Outbox, Written};
-pub use room::{Content, Effect, Guest, Input, LoadError, Loaded, ReadId, Room, RoomLimits, Stats};
+pub use room::{
+    AbsorbId, Absorbed, Content, Effect, Guest, Input, LoadError, Loaded, ReadId, Room, RoomLimits, Stats,
+};
 pub use session::{Action, Session, Slot};
 pub use wire::{Dialect, Request};

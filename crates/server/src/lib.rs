@@ -54,8 +54,8 @@ pub use self::{
     },
     config::Config,
     entities::{
-        Audit, AuditError, AuditReport, Audited, KeptError, OfflineError, OfflineLedger, PushHandler,
-        PushQuestion, RenewError, Renewed, renew_epoch, verify_audit,
+        Audit, AuditError, AuditReport, Audited, BulkError, Exported, KeptError, OfflineError, OfflineLedger,
+        PushHandler, PushQuestion, RenewError, Renewed, Wanted, renew_epoch, verify_audit,
     },
     limits::STACK_BYTES,
     loader::new_document_id,

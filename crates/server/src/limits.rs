@@ -42,7 +42,16 @@ pub(crate) const EVENTS_PAGE: usize = 100;
 /// nobody else meanwhile.
 pub(crate) const EXPORT_PAGE_BYTES: usize = 256 << 10;
 
-/// Records that an import hands to the ledger at once, by number and by the bytes of their lines.
+/// Bytes of a document in one line of an export. In base64 it is a third longer, and far below what a line may have.
+pub(crate) const EXPORT_PIECE_BYTES: usize = 1 << 20;
+
+/// Exports and imports that may be under way. Each holds a document in memory.
+pub(crate) const BULK_MAX: usize = 8;
+
+/// Documents that an import has rooms take in at the same time.
+pub(crate) const IMPORT_DOCUMENTS_MAX: usize = 16;
+
+/// Records that an import hands to the ledger at once, by number and by the bytes of their lines and documents.
 pub(crate) const IMPORT_BATCH_RECORDS: usize = 500;
 pub(crate) const IMPORT_BATCH_BYTES: usize = 1 << 20;
 
@@ -72,6 +81,13 @@ pub(crate) const HANDLER_PAUSE_MS: std::ops::RangeInclusive<u64> = 10_000..=300_
 
 /// Longest body of a request to `/sync/v1`, in bytes. It is held whole, and at most a few times over while it is read.
 pub(crate) const SYNC_BODY_BYTES_MAX: usize = 8 << 20;
+
+/// Bytes that are unpacked at once from a body that is packed with zstd.
+pub(crate) const UNPACKED_PIECE_BYTES: usize = 64 << 10;
+
+/// Window of a body that is packed with zstd, in bytes as a power of two. The decoder allocates as much as the body says that
+/// it needs; RFC 9659 has nobody send more than 8 MiB.
+pub(crate) const ZSTD_WINDOW_LOG_MAX: u32 = 23;
 
 /// Longest that a pull waits for a change, in milliseconds: less than proxies wait for an answer.
 pub(crate) const PULL_WAIT_MS_MAX: u64 = 50_000;

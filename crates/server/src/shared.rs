@@ -20,7 +20,7 @@ use crate::{
     entities::Handlers,
     epoch::Epoch,
     inbound::InboundBudget,
-    limits::{HANDSHAKES_MAX, LIVE_MAX},
+    limits::{BULK_MAX, HANDSHAKES_MAX, LIVE_MAX},
     lobby::Lobby,
     memory::MemoryBudget,
     metrics::{Metrics, Moment},
@@ -46,6 +46,8 @@ pub(crate) struct Shared {
     pub(crate) handlers: Arc<Handlers>,
     /// One permit for each live stream of entities that may still be opened.
     pub(crate) live: Arc<Semaphore>,
+    /// One permit for each export and import that may still be begun.
+    pub(crate) bulk: Arc<Semaphore>,
     connections_max: usize,
     /// One permit for each WebSocket that may still be opened.
     pub(crate) sockets: Arc<Semaphore>,
@@ -78,6 +80,7 @@ impl Shared {
             types: config.types.clone(),
             handlers: Arc::new(Handlers::new(config, clock)),
             live: Arc::new(Semaphore::new(LIVE_MAX)),
+            bulk: Arc::new(Semaphore::new(BULK_MAX)),
             connections_max,
             sockets: Arc::new(Semaphore::new(connections_max)),
             handshakes: Arc::new(Semaphore::new(HANDSHAKES_MAX)),

@@ -138,7 +138,9 @@ impl Server {
                 "reload"
             }
             Effect::Unload => "unload",
-            Effect::Carry(_) | Effect::Merged(..) | Effect::Read(..) => unreachable!("no ledger asks here"),
+            Effect::Carry(_) | Effect::Merged(..) | Effect::Absorbed(..) | Effect::Read(..) => {
+                unreachable!("no ledger asks here")
+            }
         };
         Some(word)
     }

@@ -149,8 +149,16 @@ impl Ledger {
         self.effects.push_back(Effect::Merge(Merge { merge, device, user, key: op.entity, update }));
     }
 
-    pub(super) fn is_document(&self, key: &EntityKey) -> bool {
-        self.types.get(&key.kind).is_some_and(|ty| ty.policy == Policy::Crdt)
+    /// Returns whether an entity is a document, by its type.
+    #[must_use]
+    pub fn is_document(&self, key: &EntityKey) -> bool {
+        self.has_documents(&key.kind)
+    }
+
+    /// Returns whether the entities of a type are documents.
+    #[must_use]
+    pub fn has_documents(&self, kind: &TypeName) -> bool {
+        self.types.get(kind).is_some_and(|ty| ty.policy == Policy::Crdt)
     }
 
     /// Changes the record of a document by an op of the server, which has no result: nobody waits for one.

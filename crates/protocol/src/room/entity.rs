@@ -16,6 +16,26 @@ use crate::ledger::{MergeId, MergeOutcome};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ReadId(pub u64);
 
+/// Names an update that a room is to absorb.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AbsorbId(pub u64);
+
+/// What became of an update that a room was to absorb.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Absorbed {
+    /// The document holds it, and did not hold all of it before.
+    New,
+    /// The document held all of it.
+    Known,
+    /// It is none, or does not fit the document. The document holds nothing of it.
+    Refused {
+        /// Which rule it breaks, in one word; `gap` if it rests on what the document does not hold.
+        reason: &'static str,
+    },
+    /// The document broke on it and is being read again, without it.
+    Broke,
+}
+
 /// What a document holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Content {
@@ -31,31 +51,61 @@ const NO_CONNECTION: ConnectionId = ConnectionId(0);
 impl Room {
     /// Takes in an update of the ledger's, all of it or nothing.
     pub(super) fn merge(&mut self, now: Now, merge: MergeId, author: Author, update: &Bytes) {
+        let outcome = match self.take_whole(now, Some(merge), author, update) {
+            // The commit that stores it tells of it.
+            Absorbed::New => return,
+            Absorbed::Known => {
+                self.commits.park(Effect::Merged(merge, MergeOutcome::Taken));
+                return self.release();
+            }
+            Absorbed::Refused { reason } => MergeOutcome::Refused { reason },
+            Absorbed::Broke => MergeOutcome::Unavailable,
+        };
+        self.effects.push_back(Effect::Merged(merge, outcome));
+        if outcome == MergeOutcome::Unavailable {
+            self.rebuild();
+        }
+    }
+
+    /// Takes in an update that is no op, all of it or nothing, and tells when it is durable.
+    pub(super) fn absorb(&mut self, now: Now, absorb: AbsorbId, author: Author, update: &Bytes) {
+        let absorbed = self.take_whole(now, None, author, update);
+        match absorbed {
+            Absorbed::New | Absorbed::Known => {
+                self.commits.park(Effect::Absorbed(absorb, absorbed));
+                self.release();
+            }
+            Absorbed::Refused { .. } => self.effects.push_back(Effect::Absorbed(absorb, absorbed)),
+            Absorbed::Broke => {
+                self.effects.push_back(Effect::Absorbed(absorb, absorbed));
+                self.rebuild();
+            }
+        }
+    }
+
+    fn take_whole(&mut self, now: Now, merge: Option<MergeId>, author: Author, update: &Bytes) -> Absorbed {
         if self.stored.bytes() + update.len() > 2 * DOCUMENT_BYTES_MAX {
-            return self.refuse_merge(merge, "too-large");
+            return self.refused("too-large");
         }
         match self.document.has_gap(update) {
             Ok(false) => {}
             // Part of an op is no op: its author can send what it rests on with it.
-            Ok(true) => return self.refuse_merge(merge, "gap"),
-            Err(error) => return self.refuse_merge(merge, error.reason()),
+            Ok(true) => return self.refused("gap"),
+            Err(error) => return self.refused(error.reason()),
         }
         match self.document.apply(update) {
             Ok(applied) => {
                 self.stats.cut += applied.known;
                 let Some(update) = applied.update else {
                     self.stats.duplicates += 1;
-                    self.commits.park(Effect::Merged(merge, MergeOutcome::Taken));
-                    return self.release();
+                    return Absorbed::Known;
                 };
                 let entry = LogEntry { author, connection: NO_CONNECTION, at: now.wall, update };
-                self.commits.gather(Integrated { entry, before: applied.before, merge: Some(merge) });
+                self.commits.gather(Integrated { entry, before: applied.before, merge });
+                Absorbed::New
             }
-            Err(ApplyError::Broken) => {
-                self.effects.push_back(Effect::Merged(merge, MergeOutcome::Unavailable));
-                self.rebuild();
-            }
-            Err(error) => self.refuse_merge(merge, error.reason()),
+            Err(ApplyError::Broken) => Absorbed::Broke,
+            Err(error) => self.refused(error.reason()),
         }
     }
 
@@ -75,8 +125,8 @@ impl Room {
         self.release();
     }
 
-    fn refuse_merge(&mut self, merge: MergeId, reason: &'static str) {
+    fn refused(&mut self, reason: &'static str) -> Absorbed {
         self.stats.refused += 1;
-        self.effects.push_back(Effect::Merged(merge, MergeOutcome::Refused { reason }));
+        Absorbed::Refused { reason }
     }
 }

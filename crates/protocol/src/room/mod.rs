@@ -22,7 +22,7 @@ use syncline_core::{
     log::{Author, LogRecord, Snapshot},
 };
 
-pub use entity::{Content, ReadId};
+pub use entity::{AbsorbId, Absorbed, Content, ReadId};
 pub use machine::Room;
 
 use crate::{
@@ -128,6 +128,15 @@ pub enum Input {
         /// The update.
         update: Bytes,
     },
+    /// Someone who is not connected has an update for the document that is no op: it was exported.
+    Absorb {
+        /// What they call it.
+        absorb: AbsorbId,
+        /// Who has sent it.
+        author: Author,
+        /// The update.
+        update: Bytes,
+    },
     /// Someone who is not connected wants to know what the document holds.
     Read {
         /// What they call that.
@@ -159,6 +168,8 @@ pub enum Effect {
     Carry(Vec<MergeId>),
     /// Tell the ledger how a merge has ended that is in no commit to come.
     Merged(MergeId, MergeOutcome),
+    /// Tell whoever had it absorbed what became of it.
+    Absorbed(AbsorbId, Absorbed),
     /// Tell whoever asked what the document holds; nothing if it broke.
     Read(ReadId, Option<Content>),
     /// Put this into the outbox of everyone who joined: [`crate::Outbox::publish`].

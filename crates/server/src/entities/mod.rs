@@ -4,9 +4,11 @@
 //! * `task`: one task, which commits what the machine gathers, one batch after another;
 //! * `documents`: what it has to do with the rooms of those entities that are documents;
 //! * `handlers`: who judges ops before they take effect;
+//! * `bulk`: what exports and imports have in common;
 //! * `kept`, `open`: the ledger as the store has it;
 //! * [`OfflineLedger`]: the same in a data folder that no server has open, for commands; `history`: its audit.
 
+mod bulk;
 mod documents;
 mod handle;
 mod handlers;
@@ -17,16 +19,17 @@ mod offline;
 mod open;
 mod task;
 
+pub use self::{
+    bulk::Wanted,
+    handlers::{PushHandler, PushQuestion},
+    history::{Audit, AuditError, AuditReport, Audited, verify_audit},
+    kept::KeptError,
+    offline::{BulkError, Exported, OfflineError, OfflineLedger, RenewError, Renewed, renew_epoch},
+};
 pub(crate) use self::{
     documents::room_key,
     handle::{Answered, LedgerDown, LedgerHandle, Moved, Stored, Touch},
     handlers::Handlers,
     http::routes,
     open::{OpenError, open},
-};
-pub use self::{
-    handlers::{PushHandler, PushQuestion},
-    history::{Audit, AuditError, AuditReport, Audited, verify_audit},
-    kept::KeptError,
-    offline::{OfflineError, OfflineLedger, RenewError, Renewed, renew_epoch},
 };

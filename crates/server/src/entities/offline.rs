@@ -1,13 +1,20 @@
 //! A ledger in a data folder that no server has open: what commands look at, and change.
 
+mod bulk;
+
+use std::collections::BTreeMap;
+
 use syncline_core::{
     entity::Epoch,
     limits::RETRY_AFTER_MS,
     time::{Now, WallMs},
 };
-use syncline_protocol::ledger::{Answer, Effect, Input, Ledger, Merge, MergeOutcome, RequestId, Verdict};
+use syncline_protocol::ledger::{
+    Answer, Effect, Input, Ledger, Merge, MergeOutcome, RequestId, Ticket, Verdict,
+};
 use syncline_store::{Batch, CommitError, RecordTooLong, Store, records::ledger::LedgerShelf};
 
+pub use self::bulk::{BulkError, Exported};
 use super::kept::{EPOCH, Kept, KeptError, batch_of, random};
 use crate::{clock::Clock, shared::ONLY_TENANT};
 
@@ -19,6 +26,8 @@ pub struct OfflineLedger<'s> {
     store: &'s mut dyn Store,
     machine: Ledger,
     shelf: LedgerShelf,
+    /// What rooms store with the next commit.
+    rooms: BTreeMap<Ticket, Batch>,
     clock: Clock,
 }
 
@@ -52,7 +61,7 @@ impl<'s> OfflineLedger<'s> {
         let kept = Kept::read(store, ONLY_TENANT)?;
         let epoch = kept.epoch().unwrap_or(Epoch(1));
         let (machine, shelf) = kept.load(Vec::new(), epoch)?;
-        Ok(Self { store, machine, shelf, clock: Clock::start() })
+        Ok(Self { store, machine, shelf, rooms: BTreeMap::new(), clock: Clock::start() })
     }
 
     /// Has the ledger take in a request, and returns the answer once all that it rests on is stored.
@@ -83,8 +92,13 @@ impl<'s> OfflineLedger<'s> {
         self.machine.handle(now, input);
         while let Some(effect) = self.machine.poll_effect() {
             match effect {
-                Effect::Commit { commit, batch, .. } => {
-                    self.store.commit(batch_of(&mut self.shelf, &batch)?)?;
+                Effect::Commit { commit, batch, rooms } => {
+                    let mut stored = batch_of(&mut self.shelf, &batch)?;
+                    rooms
+                        .iter()
+                        .filter_map(|ticket| self.rooms.remove(ticket))
+                        .for_each(|of| stored.append(of));
+                    self.store.commit(stored)?;
                     self.machine.handle(now, Input::Committed(commit));
                 }
                 Effect::Answer { answer, .. } => answered = Some(answer),

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, pin::Pin};
 
 use syncline_core::id::RoomName;
 use syncline_protocol::{
-    CloseReason, Content, ReadId,
+    AbsorbId, Absorbed, CloseReason, Content, ReadId,
     ledger::{MergeId, MergeOutcome},
 };
 use syncline_store::Batch;
@@ -22,6 +22,8 @@ pub(super) struct Owed {
     merges: BTreeMap<MergeId, oneshot::Sender<MergeOutcome>>,
     reads: BTreeMap<ReadId, oneshot::Sender<Content>>,
     last_read: u64,
+    absorbs: BTreeMap<AbsorbId, oneshot::Sender<Absorbed>>,
+    last_absorb: u64,
     /// The merges that the next commit stores.
     carried: Vec<MergeId>,
 }
@@ -58,6 +60,13 @@ impl Owed {
         read
     }
 
+    pub(super) fn absorb(&mut self, done: oneshot::Sender<Absorbed>) -> AbsorbId {
+        self.last_absorb += 1;
+        let absorb = AbsorbId(self.last_absorb);
+        self.absorbs.insert(absorb, done);
+        absorb
+    }
+
     pub(super) fn carry(&mut self, merges: Vec<MergeId>) {
         self.carried = merges;
     }
@@ -66,6 +75,12 @@ impl Owed {
         if let Some(done) = self.merges.remove(&merge) {
             // Whoever waits may be gone, here and below.
             let _ = done.send(outcome);
+        }
+    }
+
+    pub(super) fn absorbed(&mut self, absorb: AbsorbId, absorbed: Absorbed) {
+        if let Some(done) = self.absorbs.remove(&absorb) {
+            let _ = done.send(absorbed);
         }
     }
 

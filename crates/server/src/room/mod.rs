@@ -12,7 +12,7 @@ use syncline_core::{
     log::Author,
 };
 use syncline_protocol::{
-    Access, CloseReason, Content, Guest, Request,
+    Absorbed, Access, CloseReason, Content, Guest, Request,
     ledger::{MergeId, MergeOutcome},
 };
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
@@ -55,6 +55,13 @@ pub(crate) enum ToRoom {
         update: Bytes,
         /// Told what becomes of it, unless the room's next commit tells the ledger. Dropped if the room ends.
         done: oneshot::Sender<MergeOutcome>,
+    },
+    /// Someone who is not connected has an update for the document that is no op.
+    Absorb {
+        author: Author,
+        update: Bytes,
+        /// Told what became of it, once that is durable. Dropped if the room ends.
+        done: oneshot::Sender<Absorbed>,
     },
     /// Someone who is not connected wants to know what the document holds, with the state vector of what they have.
     Read { have: Option<Bytes>, done: oneshot::Sender<Content> },

@@ -255,6 +255,10 @@ impl RoomTask {
                 self.owed.merge(merge, done);
                 self.input(Input::Merge { merge, author, update });
             }
+            ToRoom::Absorb { author, update, done } => {
+                let absorb = self.owed.absorb(done);
+                self.input(Input::Absorb { absorb, author, update });
+            }
             ToRoom::Read { have, done } => {
                 let read = self.owed.read(done);
                 self.input(Input::Read { read, have });
@@ -290,6 +294,7 @@ impl RoomTask {
                 },
                 Effect::Carry(merges) => self.owed.carry(merges),
                 Effect::Merged(merge, outcome) => self.owed.merged(merge, outcome),
+                Effect::Absorbed(absorb, absorbed) => self.owed.absorbed(absorb, absorbed),
                 Effect::Read(read, content) => self.owed.tell(read, content),
                 Effect::Publish(batch) => {
                     for outbox in self.subscribers.values() {

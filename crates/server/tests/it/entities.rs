@@ -1,8 +1,10 @@
 //! `/sync/v1` over HTTP, by a plain client.
 
 mod bulk;
+mod bulk_documents;
 mod deadlines;
 mod events;
+mod packed;
 mod ws;
 
 use std::net::SocketAddr;

@@ -4,6 +4,7 @@ mod audit;
 mod conflicts;
 mod devices;
 mod doc;
+mod entities;
 mod epoch;
 mod folder;
 mod keys;
@@ -27,7 +28,8 @@ use syncline::core::time::WallMs;
 
 use self::{
     audit::AuditCommand, conflicts::ConflictsCommand, devices::DevicesCommand, doc::DocCommand,
-    epoch::EpochCommand, keys::KeysCommand, settings::DataArgs, token::TokenCommand, types::TypesArgs,
+    entities::EntitiesCommand, epoch::EpochCommand, keys::KeysCommand, settings::DataArgs,
+    token::TokenCommand, types::TypesArgs,
 };
 
 /// What a command comes to. Errors are printed with their causes, and make the exit code 1.
@@ -56,6 +58,9 @@ enum Task {
     /// Lists, shows, exports and imports documents of a data folder that no server has open.
     #[command(subcommand, arg_required_else_help = true, after_help = doc::EXAMPLES)]
     Doc(DocCommand),
+    /// Exports and imports the entities of a data folder that no server has open.
+    #[command(subcommand, arg_required_else_help = true, after_help = entities::EXAMPLES)]
+    Entities(EntitiesCommand),
     /// Lists, shows and settles conflicts of entities in a data folder that no server has open.
     #[command(subcommand, arg_required_else_help = true, after_help = conflicts::EXAMPLES)]
     Conflicts(ConflictsCommand),
@@ -91,6 +96,7 @@ impl Command {
         match self.task {
             Task::Serve(args) => serve::run(*args),
             Task::Doc(command) => command.run(),
+            Task::Entities(command) => command.run(),
             Task::Conflicts(command) => command.run(),
             Task::Devices(command) => command.run(),
             Task::Types(args) => args.run(),

@@ -5,13 +5,27 @@ use syncline_core::log::Author;
 use super::*;
 use crate::{
     ledger::{MergeId, MergeOutcome},
-    room::{Content, ReadId},
+    room::{AbsorbId, Absorbed, Content, ReadId},
 };
 
 impl World {
     fn merge(&mut self, merge: u64, update: &Bytes) {
         let author = Author { user: None, device: Some("phone".into()) };
         self.input(Input::Merge { merge: MergeId(merge), author, update: update.clone() });
+    }
+
+    fn absorb(&mut self, absorb: u64, update: &Bytes) {
+        let author = Author { user: Some("ann".into()), device: None };
+        self.input(Input::Absorb { absorb: AbsorbId(absorb), author, update: update.clone() });
+    }
+
+    fn absorbed(&mut self) -> Vec<(u64, Absorbed)> {
+        let seen = std::mem::take(&mut self.seen).into_iter();
+        let absorbed = seen.filter_map(|effect| match effect {
+            Effect::Absorbed(absorb, absorbed) => Some((absorb.0, absorbed)),
+            _ => None,
+        });
+        absorbed.collect()
     }
 
     fn ask(&mut self, read: u64, have: Option<Bytes>) {
@@ -74,6 +88,34 @@ fn an_update_with_a_gap_leaves_nothing_behind() {
     assert_eq!(told[2..], [Effect::Carry(vec![MergeId(1)])]);
     world.commit();
     assert_eq!(text_of(&updates(world.read(BOB))), "a");
+}
+
+/// What was exported is taken whole or not at all, its author is told when it is durable, and nothing of it twice.
+#[test]
+fn what_is_absorbed_is_told_when_it_is_durable() {
+    let mut world = World::with(&[BOB]);
+    let doc = client();
+    let (first, second) = (typed(&doc, "a"), typed(&doc, "b"));
+    world.absorb(1, &second);
+    world.absorb(2, &Bytes::from_static(b"what"));
+    world.absorb(3, &first);
+    world.absorb(4, &first);
+    world.flush();
+    let told = world.absorbed();
+    assert_eq!(told[0], (1, Absorbed::Refused { reason: "gap" }));
+    assert!(matches!(told[1..], [(2, Absorbed::Refused { .. })]), "nothing else is durable: {told:?}");
+    world.absorb(5, &second);
+    world.flush();
+    assert_eq!(world.absorbed(), []);
+    world.commit();
+    assert_eq!(world.absorbed(), [(3, Absorbed::New), (4, Absorbed::Known)]);
+    world.flush();
+    world.commit();
+    assert_eq!(world.absorbed(), [(5, Absorbed::New)]);
+    assert_eq!(world.stored.iter().map(|record| record.entries.len()).collect::<Vec<_>>(), [1, 1]);
+    assert_eq!(text_of(&updates(world.read(BOB))), "ab");
+    world.absorb(6, &first);
+    assert_eq!(world.absorbed(), [(6, Absorbed::Known)], "all of it is durable");
 }
 
 #[test]

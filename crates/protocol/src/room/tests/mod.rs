@@ -116,7 +116,7 @@ impl World {
                 Effect::Resume(to, batch) => self.outbox(*to).resume(batch.clone()),
                 Effect::Close(to, reason) => self.outbox(*to).close(*reason),
                 Effect::Compact(_) | Effect::Reload | Effect::Unload => {}
-                Effect::Carry(_) | Effect::Merged(..) | Effect::Read(..) => {}
+                Effect::Carry(_) | Effect::Merged(..) | Effect::Absorbed(..) | Effect::Read(..) => {}
             }
             self.seen.push(effect);
         }

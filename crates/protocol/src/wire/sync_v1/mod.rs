@@ -47,7 +47,7 @@ pub use code::{Code, Retry};
 pub use conflict::{conflict_body, conflicts_body, fields_text, resolved_body, unresolved_body, wish_text};
 pub use device::{DeviceRequest, ScopeRequest};
 pub use events::event_body;
-pub use export::{Export, ImportTally, Manifest};
+pub use export::{Attached, Export, ImportTally, Manifest};
 pub use fault::{FaultReason, OpFault};
 pub use handler::{HandlerQuestion, VerdictError, handler_signature, read_verdict};
 pub use import::{ImportError, ImportLine, ImportReader};

@@ -17,7 +17,10 @@ use syncline_protocol::{
     ledger::{Answer, Input, Ledger, RequestId},
     wire::sync_v1::{Code, Problem},
 };
-use tokio::{sync::OwnedSemaphorePermit, time::Instant};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::Instant,
+};
 
 use super::refusal::Refusal;
 use crate::{
@@ -98,14 +101,23 @@ impl Asked {
 
     /// Takes the place of a stream among those that may be open.
     pub(super) fn live_place(&self) -> Result<OwnedSemaphorePermit, Refusal> {
-        let place = Arc::clone(&self.shared.live).try_acquire_owned();
-        let full = Problem { retry_after_ms: Some(1_000), ..Problem::new(Code::RateLimited) };
-        place.map_err(|_| full.into())
+        place(&self.shared.live)
+    }
+
+    /// Takes the place of an export or an import among those that may be under way.
+    pub(super) fn bulk_place(&self) -> Result<OwnedSemaphorePermit, Refusal> {
+        place(&self.shared.bulk)
     }
 
     pub(super) fn now(&self) -> WallMs {
         self.clock.now().wall
     }
+}
+
+fn place(places: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Refusal> {
+    let place = Arc::clone(places).try_acquire_owned();
+    let full = Problem { retry_after_ms: Some(1_000), ..Problem::new(Code::RateLimited) };
+    place.map_err(|_| full.into())
 }
 
 /// Reads a whole body.

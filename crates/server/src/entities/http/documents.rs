@@ -1,12 +1,12 @@
-//! What documents hold, for those who pull them.
+//! What documents hold, for those who pull, export and import them.
 
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
-use syncline_core::entity::EntityKey;
+use syncline_core::{entity::EntityKey, log::Author};
 use syncline_protocol::{
-    Content,
+    Absorbed, Content,
     ledger::{Answer, PullChange},
     wire::sync_v1::PullScope,
 };
@@ -74,14 +74,37 @@ pub(super) async fn read(
 
 /// Reads a document from its room, which is opened if need be: so a document that breaks its reader is found out where all
 /// documents are.
-async fn content(asked: &Asked, key: &EntityKey, have: Option<Bytes>) -> Result<Option<Content>, Refusal> {
+pub(super) async fn content(
+    asked: &Asked,
+    key: &EntityKey,
+    have: Option<Bytes>,
+) -> Result<Option<Content>, LedgerDown> {
     let epoch = asked.shared.epoch().ok_or(LedgerDown)?;
     let (done, content) = oneshot::channel();
     let told = Registry::tell(&epoch, &room_key(key), ToRoom::Read { have, done }).await;
     told.map_err(|_closed| LedgerDown)?;
     let content = content.await.ok();
     if content.is_none() && asked.shared.epoch().is_none() {
-        return Err(LedgerDown.into());
+        return Err(LedgerDown);
     }
     Ok(content)
+}
+
+/// Has the room of a document take in an update, and returns what became of it once that is durable. There is no saying if the
+/// document cannot be opened.
+pub(super) async fn absorb(
+    asked: &Asked,
+    key: &EntityKey,
+    author: Author,
+    update: Bytes,
+) -> Result<Option<Absorbed>, LedgerDown> {
+    let epoch = asked.shared.epoch().ok_or(LedgerDown)?;
+    let (done, absorbed) = oneshot::channel();
+    let told = Registry::tell(&epoch, &room_key(key), ToRoom::Absorb { author, update, done }).await;
+    told.map_err(|_closed| LedgerDown)?;
+    let absorbed = absorbed.await.ok().filter(|absorbed| *absorbed != Absorbed::Broke);
+    if absorbed.is_none() && asked.shared.epoch().is_none() {
+        return Err(LedgerDown);
+    }
+    Ok(absorbed)
 }

@@ -1,4 +1,4 @@
-//! `GET /sync/v1/export`: all records of some types, as lines of JSON.
+//! `GET /sync/v1/export`: all records of some types, as lines of JSON, with the documents that they are.
 
 use std::io;
 
@@ -10,123 +10,163 @@ use axum::{
 };
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
-use syncline_core::access::{Action, Resource};
-use syncline_core::entity::{EntityId, EntityKey, TypeName};
+use syncline_core::{
+    access::{Action, Resource},
+    entity::{EntityKey, TypeName},
+    id::RoomName,
+};
 use syncline_protocol::{
-    ledger::Ledger,
-    wire::sync_v1::{Code, Export, Manifest, Problem},
+    ledger::{Ledger, entity_of},
+    wire::sync_v1::{Attached, Code, Export, Problem},
 };
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::{ask::Asked, refusal::Refusal, types::shown};
-use crate::limits::EXPORT_PAGE_BYTES;
+use super::{ask::Asked, documents, refusal::Refusal};
+use crate::{
+    entities::bulk::Wanted,
+    limits::{EXPORT_PAGE_BYTES, EXPORT_PIECE_BYTES},
+};
 
 /// What is sent as the type of the lines.
 pub(super) const LINES: &str = "application/x-ndjson";
 
 pub(super) async fn export(asked: Asked, RawQuery(query): RawQuery) -> Result<Response, Refusal> {
     asked.may(Action::Admin, Resource::Server)?;
-    let wanted = Wanted::parse(query.as_deref().unwrap_or_default())?;
-    let place = asked.live_place()?;
-    let (lines, first) = asked.look(move |ledger| wanted.begin(ledger)).await??;
-    let sender = Sender { asked, lines: Some(lines), first: Some(first), _place: place };
+    let wanted = wanted(query.as_deref().unwrap_or_default())?;
+    let place = asked.bulk_place()?;
+    let next = asked.look(move |ledger| begin(&wanted, ledger)).await??;
+    let sender = Sender { asked, next, _place: place };
     let pages = stream::unfold(sender, async |mut sender| Some((sender.next().await?, sender)));
     let kind = [(header::CONTENT_TYPE, HeaderValue::from_static(LINES))];
     // Whoever packs the pages asks once more behind the last one.
     Ok((kind, Body::from_stream(pages.fuse())).into_response())
 }
 
-/// What is to be exported.
-struct Wanted {
-    /// All, if none is named.
-    types: Vec<TypeName>,
-    after: Option<EntityKey>,
-}
-
 /// The lines that are still to be written.
 struct Lines {
     export: Export,
     keys: std::vec::IntoIter<EntityKey>,
+    /// The next document, and what it holds if it can be read.
+    read: Option<(EntityKey, Option<Bytes>)>,
+}
+
+/// What is to be sent next.
+enum Next {
+    /// The first line.
+    First(Lines, String),
+    /// Records.
+    Page(Lines),
+    /// The record of a document, which is read first: whoever holds up the ledger waits for no room.
+    Document(Lines, EntityKey),
+    /// What a document holds.
+    Pieces(Lines, Bytes),
+    /// Nothing: the last line is written, or one could not be.
+    End,
 }
 
 /// Sends lines page by page.
 struct Sender {
     asked: Asked,
-    /// None once the last line is written, or one could not be.
-    lines: Option<Lines>,
-    first: Option<String>,
+    next: Next,
     _place: OwnedSemaphorePermit,
 }
 
-impl Wanted {
-    fn parse(query: &str) -> Result<Self, Refusal> {
-        let odd = |what: &str| Problem::new(Code::MalformedRequest).because(what);
-        let mut wanted = Self { types: Vec::new(), after: None };
-        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            match name.as_ref() {
-                "type" => {
-                    let kind = TypeName::new(&value).map_err(|_| odd("a type has the name of none"))?;
-                    wanted.types.push(kind);
-                }
-                "after" => {
-                    let key = key_of(&value).ok_or_else(|| odd("`after` is a type and an id: TYPE/ID"))?;
-                    wanted.after = Some(key);
-                }
-                _ => {}
+fn wanted(query: &str) -> Result<Wanted, Refusal> {
+    let mut wanted = Wanted::default();
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        match name.as_ref() {
+            "type" => {
+                wanted.types.push(TypeName::new(&value).map_err(|_| {
+                    Problem::new(Code::MalformedRequest).because("a type has the name of none")
+                })?)
             }
+            "after" => wanted.after = Some(after(&value)?),
+            _ => {}
         }
-        Ok(wanted)
     }
+    Ok(wanted)
+}
 
-    /// Notes what there is, and writes the first line.
-    fn begin(self, ledger: &Ledger) -> Result<(Lines, String), Refusal> {
-        if self.types.iter().any(|kind| ledger.entity_type(kind).is_none()) {
-            return Err(Problem::new(Code::UnknownType).into());
-        }
-        let is_wanted = |kind: &TypeName| self.types.is_empty() || self.types.contains(kind);
-        let types: Vec<_> = ledger.types().filter(|ty| is_wanted(&ty.name)).map(shown).collect();
-        let keys = ledger.entities(self.after.as_ref()).filter(|key| is_wanted(&key.kind));
-        let keys: Vec<EntityKey> = keys.cloned().collect();
-        let (mut export, mut first) = (Export::default(), String::new());
-        let (epoch, as_of, records) = (ledger.epoch(), ledger.head(), keys.len() as u64);
-        export.begin(Manifest { epoch, as_of, types: &types, records }, &mut first);
-        Ok((Lines { export, keys: keys.into_iter() }, first))
-    }
+/// Notes what there is, and writes the first line.
+fn begin(wanted: &Wanted, ledger: &Ledger) -> Result<Next, Refusal> {
+    let mut first = String::new();
+    let begun = wanted.begin(ledger, &mut first);
+    let (export, keys) = begun.map_err(|_unknown| Problem::new(Code::UnknownType))?;
+    Ok(Next::First(Lines { export, keys: keys.into_iter(), read: None }, first))
 }
 
 impl Lines {
-    /// Writes the next lines; whoever was forgotten meanwhile has none. Returns nothing but the text behind the last one.
-    fn page(mut self, ledger: &Ledger) -> (Option<Self>, String) {
+    /// Writes the next lines; whoever was forgotten meanwhile has none.
+    fn page(mut self, ledger: &Ledger) -> (Next, String) {
         let mut text = String::new();
         while text.len() < EXPORT_PAGE_BYTES {
-            let Some(key) = self.keys.next() else {
-                self.export.end(&mut text);
-                return (None, text);
+            let (key, read) = match self.read.take() {
+                Some((key, content)) => (key, Some(content)),
+                None => match self.keys.next() {
+                    Some(key) => (key, None),
+                    None => {
+                        self.export.end(&mut text);
+                        return (Next::End, text);
+                    }
+                },
             };
-            if let Some(record) = ledger.record(&key) {
-                self.export.record(&key, record, ledger.actors(), &mut text);
+            let Some(record) = ledger.record(&key) else { continue };
+            let is_document = !record.deleted && ledger.is_document(&key);
+            let attached = match &read {
+                None if is_document => return (Next::Document(self, key), text),
+                Some(Some(update)) if is_document => Attached::Document { bytes: update.len() as u64 },
+                Some(None) if is_document => Attached::Unreadable,
+                // It may have been deleted while it was read.
+                None | Some(_) => Attached::Nothing,
+            };
+            self.export.record(&key, record, ledger.actors(), attached, &mut text);
+            if let (Some(Some(update)), true) = (read, is_document) {
+                return (Next::Pieces(self, update), text);
             }
         }
-        (Some(self), text)
+        (Next::Page(self), text)
     }
 }
 
 impl Sender {
     /// Returns the next bytes. Behind an error there are no more, and the last line is missing.
     async fn next(&mut self) -> Option<io::Result<Bytes>> {
-        if let Some(first) = self.first.take() {
-            return Some(Ok(first.into()));
+        loop {
+            let (next, text) = match std::mem::replace(&mut self.next, Next::End) {
+                Next::First(lines, first) => (Next::Page(lines), first),
+                Next::Page(lines) => match self.asked.ledger.look(move |ledger| lines.page(ledger)).await {
+                    Ok(page) => page,
+                    Err(down) => return Some(Err(io::Error::other(down))),
+                },
+                Next::Document(mut lines, key) => match documents::content(&self.asked, &key, None).await {
+                    Ok(content) => {
+                        lines.read = Some((key, content.map(|content| content.update)));
+                        (Next::Page(lines), String::new())
+                    }
+                    Err(down) => return Some(Err(io::Error::other(down))),
+                },
+                Next::Pieces(mut lines, mut update) => {
+                    let piece = update.split_to(update.len().min(EXPORT_PIECE_BYTES));
+                    let mut text = String::new();
+                    lines.export.piece(&piece, &mut text);
+                    let is_whole = update.is_empty();
+                    (if is_whole { Next::Page(lines) } else { Next::Pieces(lines, update) }, text)
+                }
+                Next::End => return None,
+            };
+            self.next = next;
+            if !text.is_empty() {
+                return Some(Ok(text.into()));
+            }
         }
-        let lines = self.lines.take()?;
-        let page = self.asked.ledger.look(move |ledger| lines.page(ledger)).await;
-        Some(page.map_err(io::Error::other).map(|(lines, text)| {
-            self.lines = lines;
-            text.into()
-        }))
     }
 }
 
-fn key_of(text: &str) -> Option<EntityKey> {
-    let (kind, id) = text.split_once('/')?;
-    Some(EntityKey { kind: TypeName::new(kind).ok()?, id: EntityId::new(id).ok()? })
+/// Reads the entity behind which an export or an import goes on.
+pub(super) fn after(text: &str) -> Result<EntityKey, Refusal> {
+    // It is named as its room would be.
+    let key = RoomName::new(text).ok().and_then(|name| entity_of(&name));
+    key.ok_or_else(|| {
+        Problem::new(Code::MalformedRequest).because("`after` is a type and an id: TYPE/ID").into()
+    })
 }

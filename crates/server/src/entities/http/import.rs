@@ -1,54 +1,142 @@
-//! `POST /sync/v1/import`: records that were exported, here or elsewhere.
+//! `POST /sync/v1/import`: records that were exported, here or elsewhere, with the documents that they are.
+
+use std::convert::Infallible;
 
 use axum::{
-    body::{Body, BodyDataStream},
-    http::StatusCode,
-    response::Response,
+    Extension,
+    body::Body,
+    extract::RawQuery,
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
 };
-use futures_util::StreamExt;
-use syncline_core::access::{Action, Resource};
-use syncline_core::entity::{EntityKey, TypeForm, TypeName};
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use syncline_core::{
+    access::{Action, Resource},
+    entity::{TypeForm, TypeName},
+    log::Author,
+};
 use syncline_protocol::{
-    ledger::{Answer, Import, Imported, Input},
-    wire::sync_v1::{Code, ImportError, ImportLine, ImportReader, ImportTally, Problem},
+    ledger::{Answer, Input},
+    wire::sync_v1::{Code, ImportError, ImportTally, Problem},
 };
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
     ask::Asked,
+    documents::absorb,
+    export::{LINES, after},
+    lines::Lines,
     refusal::Refusal,
-    reply::{json, unexpected},
+    reply::{PieceByPiece, json, unexpected},
     types,
 };
-use crate::limits::{IMPORT_BATCH_BYTES, IMPORT_BATCH_RECORDS, IMPORT_REFUSED_MAX, SYNC_BODY_BYTES_MAX};
+use crate::{
+    entities::bulk::{IMPORT, Intake, Step},
+    limits::IMPORT_DOCUMENTS_MAX,
+};
 
-pub(super) async fn import(asked: Asked, body: Body) -> Result<Response, Refusal> {
+pub(super) async fn import(
+    asked: Asked,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+    body: Body,
+) -> Result<Response, Refusal> {
     asked.may(Action::Admin, Resource::Server)?;
-    let (mut reader, mut tally) = (ImportReader::default(), ImportTally::default());
-    let mut lines = Lines { body: body.into_data_stream(), bytes: Vec::new(), searched: 0 };
-    let (mut batch, mut bytes) = (Vec::new(), 0);
-    while let Some(line) = lines.next().await? {
-        match reader.read(&line).map_err(malformed)? {
-            ImportLine::Types(types) => declare(&asked, types).await?,
-            ImportLine::Record(record) => {
-                bytes += line.len();
-                batch.push(record);
-                if batch.len() >= IMPORT_BATCH_RECORDS || bytes >= IMPORT_BATCH_BYTES {
-                    take(&asked, std::mem::take(&mut batch), &mut tally).await?;
-                    bytes = 0;
-                }
-            }
-            ImportLine::End => take(&asked, std::mem::take(&mut batch), &mut tally).await?,
+    let query = query.unwrap_or_default();
+    let after = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "after");
+    let after = after.map(|(_, value)| self::after(&value)).transpose()?;
+    let _place = asked.bulk_place()?;
+    let mut importer = Importer { asked, lines: Lines::of(body), intake: Intake::behind(after), _place };
+    // What is no import, or not whole in its first lines, has the status of its problem.
+    let mut told = importer.go_on().await?;
+    if headers.get(header::ACCEPT).is_some_and(|kind| kind == LINES) {
+        return Ok(tell(importer, told));
+    }
+    loop {
+        match told {
+            Some(tally) => return Ok(json(StatusCode::OK, tally.body())),
+            None => told = importer.go_on().await?,
         }
     }
-    reader.finish().map_err(malformed)?;
-    let ImportTally { imported, unchanged, .. } = tally;
-    // The audit knows the ops, but not who had them made.
-    tracing::info!(user = %asked.user, imported, unchanged, refused = !tally.refused.is_empty(), "an export was imported");
-    Ok(json(StatusCode::OK, tally.body()))
 }
 
-fn malformed(error: ImportError) -> Refusal {
-    Problem::new(Code::MalformedRequest).because(error).into()
+/// Tells how far an import is after each batch, and at the end what became of it, or why it ended.
+fn tell(importer: Importer, told: Option<ImportTally>) -> Response {
+    let first = Some((importer, Some(Ok(told))));
+    let lines = stream::unfold(first, async |state| {
+        let (mut importer, told) = state?;
+        let told = match told {
+            Some(told) => told,
+            None => importer.go_on().await,
+        };
+        let (line, state) = match told {
+            Ok(None) => (importer.intake.progress(), Some((importer, None))),
+            Ok(Some(tally)) => (tally.body() + "\n", None),
+            Err(refusal) => (refusal.body() + "\n", None),
+        };
+        Some((Ok::<_, Infallible>(Bytes::from(line)), state))
+    });
+    let kind = [(header::CONTENT_TYPE, HeaderValue::from_static(LINES))];
+    (kind, Extension(PieceByPiece), Body::from_stream(lines)).into_response()
+}
+
+/// Takes in the lines of an export, batch by batch.
+struct Importer {
+    asked: Asked,
+    lines: Lines,
+    intake: Intake,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Importer {
+    /// Takes in the next batch. Returns what became of all if there is no other.
+    async fn go_on(&mut self) -> Result<Option<ImportTally>, Refusal> {
+        while let Some(line) = self.lines.next().await? {
+            let ledger = &self.asked.ledger;
+            let step = self.intake.line(&line, |kind| ledger.has_documents(kind));
+            match step.map_err(|error| refused(&error))? {
+                Step::More => {}
+                Step::Declare(types) => declare(&self.asked, types).await?,
+                Step::Take => {
+                    self.take().await?;
+                    return Ok(None);
+                }
+            }
+        }
+        let tally = self.intake.finish().map_err(|error| refused(&error))?;
+        let ImportTally { imported, unchanged, merged, .. } = tally;
+        let (user, refused) = (&self.asked.user, !tally.refused.is_empty());
+        // The audit knows the ops, but not who had them made.
+        tracing::info!(%user, imported, unchanged, merged, refused, "an export was imported");
+        Ok(Some(tally))
+    }
+
+    /// Has the ledger create what is not there, and then rooms take in what the documents lack.
+    async fn take(&mut self) -> Result<(), Refusal> {
+        let (records, sort) = self.intake.batch();
+        let answered = self.asked.ledger(|_, request| Input::Import { request, records }).await?;
+        let Answer::Imported(imported) = answered.answer else { return Err(unexpected()) };
+        let asked = &self.asked;
+        let absorbed = sort(&mut self.intake, imported).into_iter().map(|brought| async move {
+            let author = Author { user: Some(asked.user.as_str().into()), device: Some(IMPORT.into()) };
+            let absorbed = absorb(asked, &brought.key, author, brought.update.clone()).await;
+            (brought, absorbed)
+        });
+        let absorbed: Vec<_> = stream::iter(absorbed).buffered(IMPORT_DOCUMENTS_MAX).collect().await;
+        for (brought, absorbed) in absorbed {
+            self.intake.absorbed(brought, absorbed?);
+        }
+        Ok(())
+    }
+}
+
+fn refused(error: &ImportError) -> Refusal {
+    let code = match error {
+        ImportError::TooLong { .. } => Code::PayloadTooLarge,
+        _ => Code::MalformedRequest,
+    };
+    Problem::new(code).because(error).into()
 }
 
 /// Declares the types that are not known. Those that are stay as they are.
@@ -62,6 +150,11 @@ async fn declare(asked: &Asked, forms: Vec<(TypeName, String)>) -> Result<(), Re
             Problem::new(Code::MalformedRequest).because(format!("type `{name}`: {error}"))
         })?;
         let ty = Box::new(form.named(name).map_err(|error| types::refused(&error.into()))?);
+        asked
+            .shared
+            .handlers
+            .check(&ty)
+            .map_err(|error| Problem::new(Code::ValidationFailed).because(error))?;
         match asked.ledger(|_, request| Input::DefineType { request, ty }).await?.answer {
             Answer::TypeDefined { .. } => {}
             Answer::TypeRefused(error) => return Err(types::refused(&error).into()),
@@ -69,59 +162,4 @@ async fn declare(asked: &Asked, forms: Vec<(TypeName, String)>) -> Result<(), Re
         }
     }
     Ok(())
-}
-
-async fn take(asked: &Asked, records: Vec<Import>, tally: &mut ImportTally) -> Result<(), Refusal> {
-    let keys: Vec<EntityKey> = records.iter().map(|record| record.key.clone()).collect();
-    let answered = asked.ledger(|_, request| Input::Import { request, records }).await?;
-    let Answer::Imported(imported) = answered.answer else { return Err(unexpected()) };
-    for (key, imported) in keys.into_iter().zip(imported) {
-        match imported {
-            Imported::Created => tally.imported += 1,
-            Imported::Unchanged => tally.unchanged += 1,
-            Imported::Refused(refusal) if tally.refused.len() < IMPORT_REFUSED_MAX => {
-                tally.refused.push((key, refusal));
-            }
-            Imported::Refused(_) => tally.refused_beyond += 1,
-        }
-    }
-    Ok(())
-}
-
-/// The lines of a body, of which no more than one is held.
-struct Lines {
-    body: BodyDataStream,
-    /// What was received and is still to be read.
-    bytes: Vec<u8>,
-    /// How many of these bytes hold no end of a line.
-    searched: usize,
-}
-
-impl Lines {
-    /// Returns the next line without its end; the last one may have none.
-    async fn next(&mut self) -> Result<Option<Vec<u8>>, Refusal> {
-        loop {
-            if let Some(at) = self.bytes[self.searched..].iter().position(|byte| *byte == b'\n') {
-                let rest = self.bytes.split_off(self.searched + at + 1);
-                let mut line = std::mem::replace(&mut self.bytes, rest);
-                self.searched = 0;
-                line.pop();
-                return Ok(Some(line));
-            }
-            self.searched = self.bytes.len();
-            if self.searched > SYNC_BODY_BYTES_MAX {
-                let problem = Problem::new(Code::PayloadTooLarge).because("a line is too long");
-                return Err(Problem { max: Some(SYNC_BODY_BYTES_MAX as u64), ..problem }.into());
-            }
-            match self.body.next().await {
-                Some(Ok(bytes)) => self.bytes.extend(bytes),
-                Some(Err(error)) => return Err(Problem::new(Code::MalformedRequest).because(error).into()),
-                None if self.bytes.is_empty() => return Ok(None),
-                None => {
-                    self.searched = 0;
-                    return Ok(Some(std::mem::take(&mut self.bytes)));
-                }
-            }
-        }
-    }
 }

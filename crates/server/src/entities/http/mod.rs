@@ -15,6 +15,7 @@ mod edge;
 mod events;
 mod export;
 mod import;
+mod lines;
 mod live;
 mod news;
 mod openapi;
@@ -29,16 +30,24 @@ mod scopes;
 mod status;
 mod table;
 mod types;
+mod unpack;
 mod ws;
 
 use std::{collections::BTreeSet, sync::Arc};
 
 use axum::{
     Router,
-    middleware::from_fn_with_state,
+    http::{Extensions, HeaderMap, StatusCode, Version},
+    middleware::{from_fn, from_fn_with_state},
     routing::{MethodRouter, get, options},
 };
-use tower_http::{compression::CompressionLayer, decompression::RequestDecompressionLayer};
+use tower_http::{
+    compression::{
+        CompressionLayer,
+        predicate::{DefaultPredicate, Predicate},
+    },
+    decompression::RequestDecompressionLayer,
+};
 
 use self::{openapi::BASE, table::OPERATIONS};
 use crate::shared::Shared;
@@ -46,7 +55,7 @@ use crate::shared::Shared;
 /// Returns everything below `/sync/v1`.
 pub(crate) fn routes(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
     let description = openapi::describe(OPERATIONS).to_string();
-    let describe = get(async move || reply::json(axum::http::StatusCode::OK, description.clone()));
+    let describe = get(async move || reply::json(StatusCode::OK, description.clone()));
     let mut router = Router::new().route(&format!("{BASE}/openapi.json"), describe);
     let paths: BTreeSet<&str> = OPERATIONS.iter().map(|operation| operation.path).collect();
     for path in paths {
@@ -58,6 +67,11 @@ pub(crate) fn routes(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
     }
     router
         .layer(RequestDecompressionLayer::new())
-        .layer(CompressionLayer::new())
+        .layer(from_fn(unpack::unpack))
+        .layer(CompressionLayer::new().compress_when(DefaultPredicate::new().and(may_be_packed)))
         .route_layer(from_fn_with_state(Arc::clone(shared), edge::dress))
+}
+
+fn may_be_packed(_: StatusCode, _: Version, _: &HeaderMap, extensions: &Extensions) -> bool {
+    extensions.get::<reply::PieceByPiece>().is_none()
 }

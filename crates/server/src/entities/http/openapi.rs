@@ -87,7 +87,12 @@ fn responses(operation: &Operation) -> Value {
                 "content": { "text/event-stream": { "schema": { "type": "string" } } },
             }),
         };
-        responses.insert(status.to_string(), described);
+        // One answer may come in two forms.
+        let told = responses.entry(status.to_string()).or_insert_with(|| described.clone());
+        if let (Some(forms), Some(form)) = (told["content"].as_object_mut(), described["content"].as_object())
+        {
+            forms.extend(form.clone());
+        }
     }
     let mut refusals: BTreeMap<u16, Vec<&str>> = BTreeMap::new();
     for code in operation.all_codes() {

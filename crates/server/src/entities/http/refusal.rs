@@ -14,6 +14,10 @@ use crate::entities::LedgerDown;
 pub(super) struct Refusal(Box<Problem>);
 
 impl Refusal {
+    pub(super) fn body(&self) -> String {
+        self.0.body(None)
+    }
+
     pub(super) fn code(&self) -> Code {
         self.0.code
     }

@@ -14,6 +14,11 @@ use super::refusal::Refusal;
 #[derive(Clone, Copy)]
 pub(super) struct Waited(pub(super) Duration);
 
+/// That each piece of an answer is to be heard when it is sent: an extension of the answer. Whoever packs answers holds pieces
+/// back.
+#[derive(Clone, Copy)]
+pub(super) struct PieceByPiece;
+
 /// Returns an answer in JSON.
 pub(super) fn json(status: StatusCode, body: String) -> Response {
     (status, [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response()

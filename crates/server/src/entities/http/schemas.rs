@@ -396,14 +396,19 @@ fn bulk() -> Named {
     vec![
         (
             "ExportLine",
-            json!({ "type": "object", "description": "The first line has `format`, the last one `sha256`, each other a record." }),
+            json!({ "type": "object", "description": "The first line has `format`, the last one `sha256`, each other a record, or with `update` the next bytes of the document that the record before it is." }),
+        ),
+        (
+            "ImportLine",
+            json!({ "type": "object", "description": "With `lines` how far the import has come, through which record; the last line is `Imported` or a `Problem`." }),
         ),
         (
             "Imported",
             object(
-                &["imported", "unchanged", "refused", "refused_beyond"],
+                &["imported", "unchanged", "merged", "refused", "refused_beyond"],
                 json!({
                     "imported": { "type": "integer" }, "unchanged": { "type": "integer" },
+                    "merged": { "type": "integer" },
                     "refused": list(object(&["type", "id", "problem"], refused)), "refused_beyond": { "type": "integer" },
                 }),
             ),

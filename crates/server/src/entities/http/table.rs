@@ -173,7 +173,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         method: Method::GET,
         path: "/export",
         id: "export",
-        summary: "Returns all records, one a line, between a line that says what comes and one that proves it.",
+        summary: "Returns all records, one a line, with the documents that they are, between a line that says what comes and one that proves it.",
         query: &[
             Parameter { name: "type", required: false, repeats: true, summary: "Only those of this type." },
             Parameter {
@@ -192,11 +192,16 @@ pub(super) const OPERATIONS: &[Operation] = &[
         method: Method::POST,
         path: "/import",
         id: "import",
-        summary: "Creates the records of an export that are not there.",
-        query: &[],
+        summary: "Creates the records of an export that are not there, and adds to documents what they lack.",
+        query: &[Parameter {
+            name: "after",
+            required: false,
+            repeats: false,
+            summary: "Passes over what is up to this one, named TYPE/ID.",
+        }],
         body: Some(EXPORT_LINE),
-        answers: &[(200, Content::Json("Imported"))],
-        codes: &[Code::ValidationFailed, Code::TypeIncompatible],
+        answers: &[(200, Content::Json("Imported")), (200, Content::Lines("ImportLine"))],
+        codes: &[Code::ValidationFailed, Code::TypeIncompatible, Code::RateLimited],
         serve: || post(import::import),
     },
     Operation {

@@ -20,6 +20,7 @@ use super::{
     refusal::Refusal,
     reply::{json, unexpected},
 };
+use crate::entities::bulk::shown;
 
 /// `GET /sync/v1/types`: those that may be read.
 pub(super) async fn list(asked: Asked) -> Result<Response, Refusal> {
@@ -73,12 +74,6 @@ pub(super) async fn define(
         Answer::TypeRefused(error) => Err(refused(&error).into()),
         _ => Err(unexpected()),
     }
-}
-
-/// Returns the name of a type, and its form without what is secret.
-pub(super) fn shown(ty: &EntityType) -> (String, String) {
-    let form = serde_json::to_string(&TypeForm::from(ty.without_secret()));
-    (ty.name.to_string(), form.expect("a form is JSON"))
 }
 
 /// Keeps the secret of a handler that is declared again as it was shown: at the same place, and without a secret.

@@ -1,15 +1,21 @@
 //! All records out of one server, and into another.
 
+use std::net::SocketAddr;
+
 use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    net::TcpStream,
+};
 
 use super::{Caller, serve, set};
 use crate::support::{disk::Disk, raw, start, within};
 
-fn lines(text: &str) -> Vec<Value> {
+pub(super) fn lines(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
 }
 
-async fn import(caller: &Caller, text: &str) -> (u16, Value) {
+pub(super) async fn import(caller: &Caller, text: &str) -> (u16, Value) {
     import_bytes(caller, "", text.as_bytes()).await
 }
 
@@ -56,8 +62,8 @@ async fn what_is_exported_can_be_imported() {
         let cut = &text[..text.trim_end().rfind('\n').expect("many lines")];
         let (status, answer) = import(&eve, cut).await;
         assert_eq!((status, &answer["code"]), (400, &json!("malformed-request")), "{answer}");
-        let whole = json!({ "imported": 5, "unchanged": 1, "refused": [], "refused_beyond": 0 });
-        let again = json!({ "imported": 0, "unchanged": 6, "refused": [], "refused_beyond": 0 });
+        let whole = json!({ "imported": 5, "unchanged": 1, "merged": 0, "refused": [], "refused_beyond": 0 });
+        let again = json!({ "imported": 0, "unchanged": 6, "merged": 0, "refused": [], "refused_beyond": 0 });
         assert_eq!(import(&eve, &text).await, (200, whole), "the one that was cut has left nothing");
         assert_eq!(import_bytes(&eve, "Content-Encoding: gzip\r\n", &packed).await, (200, again.clone()));
         assert_eq!(import(&eve, &text).await, (200, again));
@@ -70,6 +76,85 @@ async fn what_is_exported_can_be_imported() {
         let (_, copy) = raw::fetch(empty.addr(), "/sync/v1/export?type=stock", "").await;
         let copy = lines(std::str::from_utf8(&copy).expect("text"));
         assert_eq!((&copy[1]["data"], &copy[1]["dot"]), (&told[6]["data"], &json!(["srv:import", "5"])));
+        empty.shutdown().await;
+    })
+    .await;
+}
+
+/// An import that tells how far it has come.
+struct Told(BufReader<TcpStream>);
+
+impl Told {
+    /// Sends the beginning of a body of `length` bytes.
+    async fn begin(addr: SocketAddr, path: &str, length: usize, first: &[u8]) -> Self {
+        let mut tcp = TcpStream::connect(addr).await.expect("the server listens");
+        let accept = "Accept: application/x-ndjson\r\nAccept-Encoding: gzip, zstd\r\n";
+        let head =
+            format!("POST {path} HTTP/1.1\r\nHost: {addr}\r\n{accept}Content-Length: {length}\r\n\r\n");
+        tcp.write_all(&[head.as_bytes(), first].concat()).await.expect("the server reads");
+        Self(BufReader::new(tcp))
+    }
+
+    async fn send(&mut self, bytes: &[u8]) {
+        self.0.get_mut().write_all(bytes).await.expect("the server reads");
+    }
+
+    /// Returns the next line of JSON; around it are the head and the lengths of chunks.
+    async fn line(&mut self) -> Value {
+        let mut line = String::new();
+        while !line.starts_with('{') {
+            line.clear();
+            assert!(self.0.read_line(&mut line).await.expect("text") > 0, "the answer ended");
+        }
+        serde_json::from_str(&line).expect("JSON")
+    }
+}
+
+/// Progress is told while the body is still sent. What was told is done: who goes on behind it doubles nothing.
+#[tokio::test]
+async fn an_import_tells_how_far_it_is_and_can_go_on_there() {
+    within(async {
+        let (disk, other) = (Disk::new(), Disk::new());
+        let server = serve(&disk).await;
+        let ann = Caller::of(&server, "ann");
+        ann.bind("phone").await;
+        for from in [0, 600] {
+            let create = |id| set("note", &format!("n{id:04}"), "create", json!({ "v": id }));
+            ann.push("phone", from + 1, &(from..from + 600).map(create).collect::<Vec<_>>()).await;
+        }
+        let (_, export) = raw::fetch(server.addr(), "/sync/v1/export?type=note", "").await;
+        server.shutdown().await;
+        let text = std::str::from_utf8(&export).expect("text");
+        let (first, rest) = export.split_at(text.find("n0600").expect("that it is there"));
+
+        let empty = start(&other).await;
+        let mut told = Told::begin(empty.addr(), "/sync/v1/import", export.len(), first).await;
+        let want = json!({ "lines": 501, "through": "note/n0499", "imported": 500, "unchanged": 0, "merged": 0, "refused": 0 });
+        assert_eq!(told.line().await, want);
+        // The connection ends, and with it the import.
+        drop(told);
+
+        let mut told =
+            Told::begin(empty.addr(), "/sync/v1/import?after=note/n0499", export.len(), first).await;
+        told.send(rest).await;
+        assert_eq!(told.line().await["through"], "note/n0999");
+        assert_eq!(told.line().await["through"], "note/n1199");
+        let last = json!({ "imported": 700, "unchanged": 0, "merged": 0, "refused": [], "refused_beyond": 0 });
+        assert_eq!(told.line().await, last);
+
+        // What is wrong behind the first batch is told in the last line.
+        let mut told = Told::begin(empty.addr(), "/sync/v1/import", export.len() + 3, &export).await;
+        told.send(b"{}\n").await;
+        assert_eq!(told.line().await["unchanged"], 500);
+        assert_eq!(told.line().await["unchanged"], 1_000);
+        assert_eq!(told.line().await["unchanged"], 1_200);
+        assert_eq!(told.line().await["code"], "malformed-request");
+        let eve = Caller::of(&empty, "eve");
+        let handler = json!({ "policy": "lww", "handler": { "url": "https://judge.example" } });
+        let odd = json!({ "format": 1, "epoch": "1", "as_of": "0", "types": { "odd": handler }, "records": 0 });
+        assert_eq!(eve.refused("POST /sync/v1/import", odd).await, (422, "validation-failed".into()));
+        let odd = eve.refused("POST /sync/v1/import?after=note", json!({})).await;
+        assert_eq!(odd, (400, "malformed-request".into()));
         empty.shutdown().await;
     })
     .await;
