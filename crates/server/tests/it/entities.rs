@@ -3,6 +3,7 @@
 mod bulk;
 mod deadlines;
 mod events;
+mod schemas;
 mod ws;
 
 use std::net::SocketAddr;
@@ -25,7 +26,12 @@ impl Caller {
     }
 
     pub(crate) async fn ask(&self, request: &str, body: Value) -> (u16, Value) {
-        let headers = format!("Sync-User: {}\r\n", self.user);
+        self.ask_with("", request, body).await
+    }
+
+    /// Asks with more headers, each of which ends its line.
+    pub(crate) async fn ask_with(&self, more: &str, request: &str, body: Value) -> (u16, Value) {
+        let headers = format!("Sync-User: {}\r\n{more}", self.user);
         let answer = raw::send(self.addr, request, &headers, &body.to_string()).await;
         let body = serde_json::from_str(&answer.body).unwrap_or_else(|_| panic!("{answer:?} is no JSON"));
         (answer.status, body)

@@ -78,6 +78,9 @@ impl<'a> View<'a> {
             (Some(Problem::Waits), _) => return Step::Deferred(waits(DeferralCode::DependencyFailed)),
             (Some(Problem::Refused(code)), _) => (Decision::refused(code), None),
             (None, None) => (Decision::refused(RefusalCode::UnknownType), None),
+            (None, Some(ty)) if !ty.schema_range().contains(sent.schema_v) => {
+                (Decision::refused(RefusalCode::SchemaUnsupported(ty.schema_range())), None)
+            }
             (None, Some(ty)) => {
                 let judged = self.judge(arrival.now, ty, &prepared.rewritten.op.entity, &prepared.op);
                 let (decision, detail) = judged;

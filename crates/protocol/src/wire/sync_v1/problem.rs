@@ -1,14 +1,14 @@
 //! Refusals as RFC 9457 writes them: `application/problem+json`.
 
 use syncline_core::entity::conflict::ConflictError;
-use syncline_core::entity::{Decimal, Fault, FieldFault, Refusal, RefusalCode};
+use syncline_core::entity::{Decimal, Fault, FieldFault, Refusal, RefusalCode, SchemaRange};
 
 use super::code::{Code, Retry};
 use super::fault::OpFault;
 use super::json::push_step;
 use super::read::RequestError;
 use super::write::{Object, document};
-use crate::ledger::{Deferral, DeferralCode, DeviceRefusal, NumbersError, Refused};
+use crate::ledger::{Deferral, DeferralCode, DeviceRefusal, NumbersError, Refused, SchemaRefusal};
 
 /// Why a request, or an op, is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,6 +82,12 @@ impl Problem {
             bound: None,
         });
         Self { errors: errors.collect(), ..Self::new(Code::ValidationFailed) }
+    }
+
+    /// Returns the problem of who uses a version of a schema that is not among these.
+    fn of_schema(range: SchemaRange) -> Self {
+        let (min, max) = (range.min.map(u64::from), range.max.map(u64::from));
+        Self { min, max, ..Self::new(Code::SchemaUnsupported) }
     }
 
     /// Returns the HTTP status.
@@ -179,6 +185,12 @@ impl From<&Refused> for Problem {
     }
 }
 
+impl From<&SchemaRefusal> for Problem {
+    fn from(refusal: &SchemaRefusal) -> Self {
+        Self::of_schema(refusal.range).because(refusal)
+    }
+}
+
 impl From<&NumbersError> for Problem {
     fn from(error: &NumbersError) -> Self {
         let problem = match *error {
@@ -225,6 +237,7 @@ impl From<&Refusal> for Problem {
             RefusalCode::DependencyFailed => Code::DependencyFailed,
             RefusalCode::ContextUnknown => Code::ContextUnknown,
             RefusalCode::UnknownType => Code::UnknownType,
+            RefusalCode::SchemaUnsupported(range) => return Self::of_schema(range),
         };
         let problem = Self { errors: refusal.faults.iter().map(Wrong::from).collect(), ..Self::new(code) };
         // What is refused is refused for ever: what it depends on has failed, and is not merely late.

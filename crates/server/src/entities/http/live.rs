@@ -211,9 +211,10 @@ impl Wanted {
             let cursor = word.as_deref().map(|word| cursors::open(word, &name, &asked.ledger)).transpose()?;
             opened.push((name, word, cursor));
         }
+        let schema = asked.schema()?;
         let look = asked.look(move |ledger| {
             let followed = opened.into_iter().map(|(name, word, cursor)| {
-                let scope = scopes::filled(ledger, &name, &BTreeMap::new())?;
+                let scope = scopes::readable(ledger, &name, &BTreeMap::new(), schema)?;
                 // Whoever is only to be told that there is something new begins at the end.
                 let cursor = cursor.or_else(|| Some(ledger.last_cursor(&scope)));
                 Ok(Followed { pull: PullScope { scope, cursor, count_max: LIVE_PAGE }, word })

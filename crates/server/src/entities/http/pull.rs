@@ -30,6 +30,8 @@ use crate::{
 pub(super) async fn pull(asked: Asked, body: Body) -> Result<Response, Refusal> {
     let pull = Pull::parse(&whole(body).await?)?;
     if !pull.acked.is_empty() {
+        // What is wrong with the request is found before anything is written.
+        wanted(&asked, &pull).await?;
         let acked = wire::Ack {
             device: pull.device.clone(),
             cursors: pull.acked.clone(),
@@ -73,9 +75,11 @@ pub(super) async fn wanted(asked: &Asked, pull: &Pull) -> Result<Vec<ledger::Pul
         let cursor = scope.cursor.as_deref().map(open).transpose()?;
         wanted.push((scope.scope.clone(), scope.params.clone(), cursor, scope.limit));
     }
+    let schema = asked.schema()?;
     let look = asked.look(move |ledger| {
         let filled = wanted.into_iter().map(|(name, params, cursor, count_max)| {
-            Ok(ledger::PullScope { scope: scopes::filled(ledger, &name, &params)?, cursor, count_max })
+            let scope = scopes::readable(ledger, &name, &params, schema)?;
+            Ok(ledger::PullScope { scope, cursor, count_max })
         });
         filled.collect()
     });

@@ -98,6 +98,7 @@ fn names() -> Named {
                     "type": { "type": "string" }, "title": { "type": "string" }, "status": { "type": "integer" },
                     "detail": { "type": "string" }, "code": { "enum": openapi::codes() }, "retry": { "type": "string" },
                     "retry_after_ms": { "type": "integer" }, "expected_n": reference("U64"), "errors": { "type": "array" },
+                    "min": { "type": "integer" }, "max": { "type": "integer" },
                 }),
             ),
         ),

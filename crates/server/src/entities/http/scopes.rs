@@ -21,6 +21,21 @@ use super::{
 };
 use crate::access::EntityRights;
 
+/// Returns what a scope holds for who asks with these parameters, if its types take the version of the schema that the client
+/// uses.
+pub(super) fn readable(
+    ledger: &Ledger,
+    name: &TypeName,
+    params: &BTreeMap<String, String>,
+    schema: Option<u32>,
+) -> Result<Scope, Refusal> {
+    let scope = filled(ledger, name, params)?;
+    let kinds = scope.sections.iter().map(|section| &section.kind);
+    let checked = schema.map_or(Ok(()), |version| ledger.check_schema(version, kinds));
+    checked.map_err(|refusal| Problem::from(&refusal))?;
+    Ok(scope)
+}
+
 /// Returns what a scope holds for who asks with these parameters.
 pub(super) fn filled(
     ledger: &Ledger,
