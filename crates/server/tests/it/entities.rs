@@ -3,6 +3,7 @@
 mod bulk;
 mod deadlines;
 mod events;
+mod live;
 mod schemas;
 mod ws;
 

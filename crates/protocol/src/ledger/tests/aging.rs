@@ -50,7 +50,7 @@ impl World {
     }
 
     fn pull(&mut self, device: usize, cursor: Option<Cursor>) -> PulledScope {
-        let scopes = vec![PullScope { scope: everything(), cursor, count_max: PULL_MAX }];
+        let scopes = vec![PullScope { scope: everything(), cursor, without_own: false, count_max: PULL_MAX }];
         let pull = Input::Pull { request: RequestId(0), actor: name(device), user: user(), scopes };
         match self.server.ask(pull) {
             Some(Answer::Pulled(mut pulled)) => pulled.scopes.remove(0),

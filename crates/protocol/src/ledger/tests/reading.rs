@@ -280,7 +280,7 @@ impl World {
         let from = self.readers[reader].cursor;
         let want = self.want(reader);
         let request = self.request(Asked::Pull { reader, from, want, at_ms: self.now_ms });
-        let scopes = vec![PullScope { scope: scope(reader), cursor: from, count_max }];
+        let scopes = vec![PullScope { scope: scope(reader), cursor: from, count_max, without_own: false }];
         self.handle(Input::Pull { request, actor: name(reader), user: user(), scopes })
     }
 

@@ -79,7 +79,7 @@ pub(super) async fn wanted(asked: &Asked, pull: &Pull) -> Result<Vec<ledger::Pul
     let look = asked.look(move |ledger| {
         let filled = wanted.into_iter().map(|(name, params, cursor, count_max)| {
             let scope = scopes::readable(ledger, &name, &params, schema)?;
-            Ok(ledger::PullScope { scope, cursor, count_max })
+            Ok(ledger::PullScope { scope, cursor, count_max, without_own: false })
         });
         filled.collect()
     });

@@ -94,7 +94,8 @@ async fn without_numbers(asked: Asked, short: Short) -> Result<Response, Refusal
         let told = (*results.get(&n?)?).clone().with_faults(&named.faults);
         Some(ToldMutation { name: named.name.as_deref(), temp_id: named.temp_id.as_deref(), told })
     });
-    let scopes = vec![PullScope { scope: everything, cursor, count_max: PULL_RECORDS_MAX }];
+    let scopes =
+        vec![PullScope { scope: everything, cursor, count_max: PULL_RECORDS_MAX, without_own: false }];
     let (actor, user) = (device, asked.user.clone());
     let mut changed = asked.ledger(|_, request| Input::Pull { request, actor, user, scopes }).await?;
     let contents = documents::read(&asked, &[], &mut changed).await?;
