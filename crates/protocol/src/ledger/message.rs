@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use syncline_core::clock::{Dot, HybridTime, VectorClock};
 use syncline_core::entity::conflict::{Conflict, ConflictKind};
 use syncline_core::entity::{
-    Action, ActorName, Claim, ClaimedTime, ClientClock, EntityId, EntityKey, EntityType, FieldName,
+    Action, ActorName, Claim, ClaimedTime, ClientClock, EntityId, EntityKey, EntityType, Epoch, FieldName,
     FieldRule, Outcome, Record, RecordVersion, RefusalCode, Sequence, Stamp, Trace, TypeName, UserName,
     Value, Values,
 };
@@ -28,9 +28,15 @@ pub struct RequestId(pub u64);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LedgerCommit(pub u64);
 
-/// A conflict of a shard, counted from 1.
+/// A conflict of a shard. Those of a later life of the log come later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct ConflictId(pub u64);
+pub struct ConflictId {
+    /// The life of the log in which it arose. A log that has lost its last conflicts with its data counts anew in another life:
+    /// clients may know them.
+    pub epoch: Epoch,
+    /// Its number there, counted from 1.
+    pub n: u64,
+}
 
 /// What happens to a ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]
