@@ -477,6 +477,8 @@ pub struct Collision {
 /// What a result says of a record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordState {
+    /// The life of the log that it was last changed in.
+    pub epoch: Epoch,
     /// How often it has changed.
     pub ver: RecordVersion,
     /// The ops that changed it.

@@ -123,5 +123,6 @@ impl Ledger {
 }
 
 fn state(record: &Record) -> RecordState {
-    RecordState { ver: record.ver, vv: record.vv.clone(), dot: record.dot, hlc: record.hlc, seq: record.seq }
+    let Record { epoch, ver, seq, dot, hlc, .. } = *record;
+    RecordState { epoch, ver, vv: record.vv.clone(), dot, hlc, seq }
 }

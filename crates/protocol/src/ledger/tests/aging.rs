@@ -93,11 +93,11 @@ fn a_result_is_known_for_a_week_and_its_hash_for_two_months() {
     assert_eq!(again(&mut world), Ok(false));
     let other = PushOp { numbered: Numbered { hash: ContentHash([9; 8]), ..op.numbered }, ..op.clone() };
     let refused = world.push(vec![other]);
-    assert_eq!(refused, Answer::Refused(NumbersError::Reused { n: 1 }.into()));
+    assert_eq!(refused, Answer::Refused(NumbersError::Reused { n: 1, last: 1 }.into()));
     world.pass(MAX_OFFLINE_MS - RESULTS_WHOLE_MS - DAY_MS - 1);
     assert_eq!(again(&mut world), Ok(false));
     world.pass(DAY_MS + 1);
-    assert_eq!(again(&mut world), Err(NumbersError::Forgotten { n: 1 }.into()));
+    assert_eq!(again(&mut world), Err(NumbersError::Forgotten { n: 1, last: 1 }.into()));
     assert_eq!(world.server.disk.count(|write| matches!(write, Write::Aged(..) | Write::Result(..))), 0);
 }
 

@@ -29,6 +29,8 @@ pub struct Problem {
     pub expected_n: Option<u64>,
     /// Of a number that was used before: it, and whether its op held something else (`content`) or is `forgotten`.
     pub reused: Option<(u64, &'static str)>,
+    /// The greatest number below which all of the device's ops have results.
+    pub last_n: Option<u64>,
     /// The least that is taken, of a version.
     pub min: Option<u64>,
     /// The most that is taken, of a version, of ops, of bytes.
@@ -61,6 +63,7 @@ impl Problem {
             cursor: None,
             expected_n: None,
             reused: None,
+            last_n: None,
             min: None,
             max: None,
         }
@@ -88,6 +91,10 @@ impl Problem {
     fn of_schema(range: SchemaRange) -> Self {
         let (min, max) = (range.min.map(u64::from), range.max.map(u64::from));
         Self { min, max, ..Self::new(Code::SchemaUnsupported) }
+    }
+
+    fn of_reuse(n: u64, reason: &'static str, last: u64) -> Self {
+        Self { reused: Some((n, reason)), last_n: Some(last), ..Self::new(Code::SequenceReuse) }
     }
 
     /// Returns the HTTP status.
@@ -127,6 +134,7 @@ impl Problem {
             o.u64("n", n);
             o.text("reason", reason);
         }
+        self.last_n.iter().for_each(|n| o.u64("last_n", *n));
         self.min.iter().for_each(|min| o.count("min", *min));
         self.max.iter().for_each(|max| o.count("max", *max));
     }
@@ -198,12 +206,8 @@ impl From<&NumbersError> for Problem {
             NumbersError::Gap { expected, .. } => {
                 Self { expected_n: Some(expected), ..Self::new(Code::SequenceGap) }
             }
-            NumbersError::Reused { n } => {
-                Self { reused: Some((n, "content")), ..Self::new(Code::SequenceReuse) }
-            }
-            NumbersError::Forgotten { n } => {
-                Self { reused: Some((n, "forgotten")), ..Self::new(Code::SequenceReuse) }
-            }
+            NumbersError::Reused { n, last } => Self::of_reuse(n, "content", last),
+            NumbersError::Forgotten { n, last } => Self::of_reuse(n, "forgotten", last),
             NumbersError::BacklogFull { .. } => Self::new(Code::BacklogFull),
         };
         problem.because(error)
@@ -292,8 +296,11 @@ mod tests {
         );
         let refusal = Refusal::from(RefusalCode::DependencyFailed);
         assert_eq!(Problem::from(&refusal).retry, Retry::Never);
-        let reused = Problem::from(&NumbersError::Reused { n: 4 }).body(None);
-        assert!(reused.ends_with("\"retry\":\"rotate\",\"n\":\"4\",\"reason\":\"content\"}"), "{reused}");
+        let reused = Problem::from(&NumbersError::Reused { n: 4, last: 5 }).body(None);
+        assert!(
+            reused.ends_with("\"retry\":\"rotate\",\"n\":\"4\",\"reason\":\"content\",\"last_n\":\"5\"}"),
+            "{reused}"
+        );
     }
 
     #[test]

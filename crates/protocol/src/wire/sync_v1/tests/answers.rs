@@ -47,7 +47,7 @@ fn stamp() -> Stamp {
 fn state() -> RecordState {
     let vv: VectorClock = [(ReplicaId(0), 7), (ReplicaId(1), 40)].into_iter().collect();
     let Stamp { hlc, dot } = stamp();
-    RecordState { ver: RecordVersion(8), vv, dot, hlc, seq: Sequence(90_011) }
+    RecordState { epoch: Epoch(7), ver: RecordVersion(8), vv, dot, hlc, seq: Sequence(90_011) }
 }
 
 pub(super) fn record() -> Record {
@@ -56,8 +56,8 @@ pub(super) fn record() -> Record {
     let mut fields: BTreeMap<FieldName, Slot> =
         values().into_iter().map(|(name, value)| (name, slot(Some(value)))).collect();
     fields.insert(field("gone"), slot(None));
-    let RecordState { ver, vv, dot, hlc, seq } = state;
-    Record { epoch: Epoch(7), ver, seq, vv, dot, hlc, deleted: false, fields, schema_v: 3 }
+    let RecordState { epoch, ver, vv, dot, hlc, seq } = state;
+    Record { epoch, ver, seq, vv, dot, hlc, deleted: false, fields, schema_v: 3 }
 }
 
 fn conflict() -> Conflict {
@@ -111,7 +111,7 @@ fn results_say_what_the_contract_shows() {
         assert_eq!(body, want);
     };
     let named = Told { entity: Some(&key), record: Some(&state), ..bare(Status::Applied) };
-    let head = format!(r#""type":"work_order","id":"wo_1","ver":"8",{STATE},"seq":"90011""#);
+    let head = format!(r#""type":"work_order","id":"wo_1","epoch":"7","ver":"8",{STATE},"seq":"90011""#);
     check(named.clone(), &format!(r#"{{"n":"42","status":"applied",{head}}}"#));
     let again = Status::Duplicate(Some(Box::new(named)));
     check(
