@@ -52,7 +52,7 @@ fn state() -> RecordState {
 
 pub(super) fn record() -> Record {
     let state = state();
-    let slot = |value| Slot { value, stamp: stamp(), ver: state.ver };
+    let slot = |value| Slot { value, stamp: stamp(), ver: state.ver, others: VectorClock::new() };
     let mut fields: BTreeMap<FieldName, Slot> =
         values().into_iter().map(|(name, value)| (name, slot(Some(value)))).collect();
     fields.insert(field("gone"), slot(None));
