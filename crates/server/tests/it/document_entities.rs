@@ -190,7 +190,11 @@ async fn nobody_edits_what_was_deleted() {
         assert_eq!(editor.hear_close().await, (4410, "deleted".into()));
         let closed = Client::connect(server.addr(), "note/n1").await.hear_close().await;
         assert_eq!(closed, (4410, "deleted".into()));
-        assert_eq!(ann.push("phone", 3, &[crdt("n1", &letter(2, 'b'))]).await, ["superseded"]);
+        let lost = crdt("n1", &letter(2, 'b'));
+        assert_eq!(ann.push("phone", 3, &[lost.clone()]).await, ["superseded"]);
+        let kept = &ann.ok("GET /sync/v1/conflicts?state=auto", json!({})).await["conflicts"][0];
+        assert_eq!((&kept["entity_id"], &kept["kind"]), (&json!("n1"), &json!("update_delete")));
+        assert_eq!(kept["candidates"][0]["update"], lost["update"], "whoever wants the text has it");
         server.shutdown().await;
     })
     .await;
