@@ -70,6 +70,9 @@ pub struct PulledScope {
     pub checksum: Option<Checksum>,
     /// How many records are in the scope.
     pub total: u64,
+    /// In a full pass, how many of them the device has read; it may be less than before where records have changed meanwhile,
+    /// which are read again.
+    pub done: Option<u64>,
 }
 
 /// What became of a record.
@@ -91,6 +94,9 @@ impl PulledScope {
         let Some(PullChange::Document(_, record)) = self.changes.get(at) else { return };
         let pos = Sequence(record.seq.0.saturating_sub(1));
         self.cursor = Cursor { pos: pos.max(self.from.pos), ..self.from };
+        let is_live = |change: &&PullChange| matches!(change, PullChange::Put(..) | PullChange::Document(..));
+        let unread = self.changes[at..].iter().filter(is_live).count() as u64;
+        self.done = self.done.map(|done| done.saturating_sub(unread));
         self.changes.truncate(at);
         self.has_more = true;
         self.checksum = None;
@@ -159,6 +165,7 @@ impl Ledger {
             has_more: !is_last,
             checksum: (is_last && scope.is_disjoint()).then_some(checksum),
             total: checksum.count,
+            done: from.full_pass.map(|_| self.log.live_up_to(&scope.sections, cursor.pos)),
         }
     }
 

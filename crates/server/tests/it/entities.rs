@@ -100,6 +100,7 @@ async fn what_one_device_sends_another_reads() {
             (Some(true), Some(2))
         );
         assert_eq!(page["changes"][0]["data"], json!({ "price": 24.5, "text": "hello" }));
+        assert_eq!(page["progress"], json!({ "done": 2, "total": 3 }));
         let second = bob.pull("till", "note", &page["cursor"]).await;
         let page = &second["scopes"][0];
         assert_eq!((page["up_to_date"].as_bool(), &page["changes"][0]["id"]), (Some(true), &json!("c")));

@@ -375,6 +375,9 @@ impl World {
             prop_assert!(began.is_none_or(|began| record.seq > began), "a pass does not tell what was gone");
         }
         prop_assert!(!scope.has_more || scope.cursor.full_pass == began);
+        prop_assert_eq!(scope.done.is_some(), began.is_some(), "a full pass tells how far it is");
+        prop_assert!(scope.done.is_none_or(|done| done <= scope.total));
+        prop_assert!(scope.done.is_none_or(|done| done == scope.total || scope.has_more));
         if scope.reset.is_some() || from.is_none() {
             reader.rows.values_mut().for_each(|row| row.is_marked = true);
         }

@@ -152,7 +152,7 @@ fn page<'a>(
         cursor,
         has_more: scope.has_more,
         checksum: scope.checksum.map(|checksum| (checksum.count, checksum.sum)),
-        progress: None,
+        progress: scope.done.map(|done| (done, scope.total)),
     }
 }
 

@@ -233,7 +233,7 @@ fn records() -> Named {
                 json!({
                     "scope": reference("TypeName"), "reset": { "type": ["object", "null"] }, "changes": list(reference("Change")),
                     "cursor": { "type": "string" }, "has_more": { "type": "boolean" }, "up_to_date": { "type": "boolean" },
-                    "checksum": { "type": "object" }, "progress": { "type": "object" },
+                    "checksum": { "type": "object" }, "progress": object(&["done", "total"], json!({ "done": { "type": "integer" }, "total": { "type": "integer" } })),
                 }),
             ),
         ),
