@@ -52,6 +52,8 @@ pub struct EntityType {
     pub client_create: bool,
     /// How long a tombstone is kept at least, in milliseconds; the server's default if none.
     pub tombstone_ttl_ms: Option<u64>,
+    /// How long people have for a conflict that needs them, in milliseconds from when it arises; as long as they like if none.
+    pub deadline_ms: Option<u64>,
     /// The fields that hold ids of other entities.
     pub refs: Vec<Reference>,
     /// The buckets that a record lies in, besides that of its type.
@@ -83,6 +85,7 @@ impl EntityType {
             consistent: false,
             client_create: false,
             tombstone_ttl_ms: None,
+            deadline_ms: None,
             refs: Vec::new(),
             buckets: Vec::new(),
             handler: None,

@@ -107,8 +107,9 @@ impl Ledger {
             return Some(Collision { id, kind, fields });
         }
         let id = self.next_conflict();
-        let policy = self.types.get(&key.kind).map(|ty: &EntityType| ty.policy)?;
-        self.keep_conflict(id, Conflict::new(draft, key.clone(), policy, now));
+        let ty: &EntityType = self.types.get(&key.kind)?;
+        let conflict = Conflict::new(draft, key.clone(), ty.policy, now).due_within(ty.deadline_ms);
+        self.keep_conflict(id, conflict);
         Some(Collision { id, kind, fields })
     }
 }

@@ -200,6 +200,30 @@ fn deadlines_are_kept() {
     }
 }
 
+/// A conflict of a type with a deadline has it from the start, also behind a crash, and whoever gets the conflict has no longer.
+#[test]
+fn a_type_may_give_its_conflicts_a_deadline() {
+    let ask = EntityType {
+        fallback: Some(Fallback::Client),
+        deadline_ms: Some(60_000),
+        ..a_type("ask", Policy::Manual)
+    };
+    let mut bench = Bench::new(vec![ask], Settings::default());
+    bench.push("d1", &[create(1, "ask/a", &[("v", 1.into())])]);
+    assert_eq!(bench.words("d2", &[update(1, "ask/a", &[("v", 2.into())])]), ["conflict"]);
+    let due = WallMs(bench.now_ms + 60_000);
+    assert_eq!(bench.ledger.next_deadline(), Some(due));
+    assert_eq!(bench.words("d2", &[update(2, "ask/a", &[("v", 3.into())])]), ["conflict"]);
+    wish(&mut bench, ConflictWish::Assign { assignee: "bob".into(), deadline: None });
+    assert_eq!(bench.ledger.next_deadline(), Some(due), "no op and nobody moves it by the way");
+    bench.crash();
+    bench.now_ms = due.0 - 8;
+    bench.handle(Input::Tick);
+    assert_eq!((state(&bench), value(&bench)), (ConflictState::Assigned, Some(1.into())));
+    bench.handle(Input::Tick);
+    assert_eq!((state(&bench), value(&bench)), (ConflictState::Expired, Some(2.into())));
+}
+
 /// A fallback that the record does not take leaves the record alone; it does not wait for ever.
 #[test]
 fn a_fallback_that_does_not_fit_is_passed_over() {
