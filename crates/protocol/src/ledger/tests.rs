@@ -27,6 +27,7 @@ mod handlers;
 mod importing;
 mod live;
 mod named;
+mod orders;
 mod pushes;
 mod reading;
 mod refilling;
