@@ -14,7 +14,7 @@ use syncline_core::time::WallMs;
 
 use super::ContentHash;
 use super::machine::Ledger;
-use super::message::{Answer, Collision, ConflictId, OpResult, Write};
+use super::message::{Answer, Collision, OpResult, Write};
 use super::push::Decided;
 
 /// The bits of the numbers that each millisecond has.
@@ -22,6 +22,16 @@ const OWN_BITS: u32 = 20;
 
 /// How many milliseconds have numbers of their own: there are some until the year 2248.
 const OWN_EPOCHS_MAX: u64 = u64::MAX >> (OWN_BITS + 1);
+
+/// A conflict of a shard. Those of a later life of the log come later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ConflictId {
+    /// The life of the log in which it arose. A log that has lost its last conflicts with its data counts anew in another life:
+    /// clients may know them.
+    pub epoch: Epoch,
+    /// Its number there, counted from 1.
+    pub n: u64,
+}
 
 /// What someone wants of a conflict.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -11,6 +11,7 @@ use syncline_core::entity::{
     Value, Values,
 };
 
+pub use super::conflicts::ConflictId;
 use super::conflicts::{ConflictRefusal, ConflictWish};
 use super::documents::{Merge, MergeId, MergeOutcome, Ticket, Touched};
 use super::scopes::{ScopeDefinition, ScopeError};
@@ -27,16 +28,6 @@ pub struct RequestId(pub u64);
 /// A commit, counted from 1 without gaps since the ledger was loaded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LedgerCommit(pub u64);
-
-/// A conflict of a shard. Those of a later life of the log come later.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct ConflictId {
-    /// The life of the log in which it arose. A log that has lost its last conflicts with its data counts anew in another life:
-    /// clients may know them.
-    pub epoch: Epoch,
-    /// Its number there, counted from 1.
-    pub n: u64,
-}
 
 /// What happens to a ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -191,7 +191,7 @@ async fn nobody_edits_what_was_deleted() {
         let closed = Client::connect(server.addr(), "note/n1").await.hear_close().await;
         assert_eq!(closed, (4410, "deleted".into()));
         let lost = crdt("n1", &letter(2, 'b'));
-        assert_eq!(ann.push("phone", 3, &[lost.clone()]).await, ["superseded"]);
+        assert_eq!(ann.push("phone", 3, std::slice::from_ref(&lost)).await, ["superseded"]);
         let kept = &ann.ok("GET /sync/v1/conflicts?state=auto", json!({})).await["conflicts"][0];
         assert_eq!((&kept["entity_id"], &kept["kind"]), (&json!("n1"), &json!("update_delete")));
         assert_eq!(kept["candidates"][0]["update"], lost["update"], "whoever wants the text has it");
