@@ -155,6 +155,10 @@ pub const TYPE_NAME_BYTES_MAX: usize = 64;
 /// Longest name of a field, in bytes. Each record holds the names of its fields.
 pub const FIELD_NAME_BYTES_MAX: usize = 128;
 
+/// Faults that are told of one op, and other records that a conflict or a refusal names. Finding each takes time, and who mends
+/// them mends one after another.
+pub const FAULTS_TOLD_MAX: usize = 16;
+
 /// Candidates that one conflict keeps; more are counted. A person chooses among them.
 pub const CONFLICT_CANDIDATES_MAX: usize = 32;
 

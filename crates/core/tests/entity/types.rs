@@ -160,7 +160,8 @@ fn what_breaks_the_schema_is_refused_whole() {
         let decision = world.push(&op(stamp(ANN, 2, 30), &[(ANN, 1), (super::support::BOB, 1)], action));
         let Outcome::Rejected(refusal) = decision.outcome else { panic!("{:?}", decision.outcome) };
         assert_eq!(refusal.code, RefusalCode::ValidationFailed);
-        let faults: Vec<_> = refusal.faults.iter().map(|found| (found.field.as_str(), found.fault)).collect();
+        let faults: Vec<_> =
+            refusal.faults.iter().map(|found| (found.field.as_str(), found.fault.clone())).collect();
         assert_eq!(faults, [(name, fault)]);
         assert_eq!(world.record, Some(record()));
     }

@@ -7,7 +7,7 @@ use syncline_core::clock::Dot;
 use syncline_core::entity::conflict::{Conflict, ConflictError, Request, Resolved};
 use syncline_core::entity::{
     Action, Change, ClaimedTime, Context, EntityKey, Epoch, Life, Op, Outcome, Record, Refusal, RefusalCode,
-    Scene, ServerClock, Stamp, Trace, TraceEffect, decide,
+    ServerClock, Stamp, Trace, TraceEffect,
 };
 use syncline_core::limits::CONFLICT_COMMENTS_MAX;
 use syncline_core::time::WallMs;
@@ -219,7 +219,7 @@ impl Ledger {
         let stamp = Stamp { hlc, dot: Dot::new(actor, n) };
         let context = Context { vv: record.vv.clone(), beyond: false };
         let op = Op { stamp, context, action, was: Default::default() };
-        let decision = decide(&Scene { ty, actors: &self.actors, ruling: None }, Some(record), &op);
+        let decision = self.decide_alone(ty, key, &op);
         if let Outcome::Rejected(refusal) = decision.outcome {
             return Err(refusal);
         }

@@ -38,6 +38,7 @@ mod status;
 pub mod stored;
 #[cfg(test)]
 mod tests;
+mod ties;
 mod types;
 mod write;
 

@@ -26,6 +26,7 @@ mod documents;
 mod handlers;
 mod importing;
 mod named;
+mod promises;
 mod pushes;
 mod reading;
 mod refilling;

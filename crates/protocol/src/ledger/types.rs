@@ -84,6 +84,7 @@ impl Ledger {
         self.gathered.push(Write::Type(Box::new(ty.clone())));
         self.types.insert(kind.clone(), ty);
         self.refill(&kind);
+        self.tie(&kind);
         Ok(())
     }
 }

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use super::{Candidate, Choice, ConflictKind, Draft, Method, Request, Resolution, Resolved};
 use crate::entity::{Action, Actors, EntityKey, Fallback, Policy, Record};
-use crate::limits::CONFLICT_CANDIDATES_MAX;
+use crate::limits::{CONFLICT_CANDIDATES_MAX, FAULTS_TOLD_MAX};
 use crate::time::WallMs;
 
 /// Where a conflict stands.
@@ -120,6 +120,7 @@ impl Conflict {
             self.draft.base.entry(name).or_insert(value);
         }
         self.draft.candidates.extend(draft.candidates);
+        self.draft.others.extend(draft.others);
         self.shorten();
         Ok(())
     }
@@ -343,5 +344,8 @@ impl Conflict {
         let beyond = self.draft.candidates.len().saturating_sub(CONFLICT_CANDIDATES_MAX);
         self.candidates_beyond = self.candidates_beyond.saturating_add(beyond as u64);
         self.draft.candidates.truncate(CONFLICT_CANDIDATES_MAX);
+        while self.draft.others.len() > FAULTS_TOLD_MAX {
+            self.draft.others.pop_last();
+        }
     }
 }

@@ -94,6 +94,10 @@ pub(super) fn write(o: &mut Object<'_>, id: ConflictId, conflict: &Conflict, act
     o.object("server", |o| fields(o, &draft.standing));
     o.objects("candidates", conflict.candidates(), |o, it| candidate(o, it, actors));
     o.count("candidates_beyond", conflict.candidates_beyond());
+    o.objects("others", &draft.others, |o, other| {
+        o.text("type", other.kind.as_str());
+        o.text("id", other.id.as_str());
+    });
     match conflict.assignee() {
         Some(assignee) => o.text("assignee", assignee),
         None => o.null("assignee"),

@@ -45,6 +45,9 @@ pub(super) fn write(
     if conflict.candidates_beyond() > 0 {
         line("not kept", format!("{} more candidates", conflict.candidates_beyond()));
     }
+    for other in &conflict.draft().others {
+        line("because of", other.to_string());
+    }
     conflict.assignee().into_iter().for_each(|assignee| line("assignee", assignee.to_owned()));
     conflict.deadline().into_iter().for_each(|deadline| line("deadline", time_text(deadline)));
     if let Some(resolution) = conflict.resolution() {

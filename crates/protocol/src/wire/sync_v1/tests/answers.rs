@@ -70,6 +70,7 @@ fn conflict() -> Conflict {
         base: [(field("qty"), None)].into(),
         standing: [(field("qty"), Some(Value::from(97)))].into(),
         candidates: vec![Candidate { origin: Origin::Op, stamp: stamp(), wish }],
+        others: Default::default(),
     };
     Conflict::new(draft, key(), Policy::Manual, WallMs(1000))
 }
@@ -243,7 +244,7 @@ fn conflicts_are_shown_whole() {
     let candidate = r#"{"source":"op","device":"d2","dot":["d2","7"],"hlc":"000000000194c100","values":{"qty":1},"unset":["a"]}"#;
     let shown = |rev: u8, state: &str, resolution: &str| {
         format!(
-            r#"{{"conflict_id":"cnf_3","rev":{rev},"state":"{state}","type":"work_order","entity_id":"wo_1","kind":"concurrent_update","policy":"manual","detected_at":"1970-01-01T00:00:01.000Z","fields":["qty"],"base":{{"qty":null}},"server":{{"qty":97}},"candidates":[{candidate}],"candidates_beyond":0,"assignee":null,"deadline":null,"resolution":{resolution}}}"#
+            r#"{{"conflict_id":"cnf_3","rev":{rev},"state":"{state}","type":"work_order","entity_id":"wo_1","kind":"concurrent_update","policy":"manual","detected_at":"1970-01-01T00:00:01.000Z","fields":["qty"],"base":{{"qty":null}},"server":{{"qty":97}},"candidates":[{candidate}],"candidates_beyond":0,"others":[],"assignee":null,"deadline":null,"resolution":{resolution}}}"#
         )
     };
     let open = shown(1, "open", "null");
