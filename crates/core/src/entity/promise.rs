@@ -1,7 +1,7 @@
 //! What types promise across records.
 //!
-//! A decision is about one record. What it would do may break what the type promises of others: that no deletion leaves a
-//! reference behind. Then it is decided once more, by [`Promises::keep`]:
+//! A decision is about one record. What it would do may break what the type promises of several: that no deletion leaves a
+//! reference behind, that no two hold the same. Then it is decided once more, by [`Promises::keep`]:
 //!
 //! * a deletion of what is referred to is refused, and kept in a conflict;
 //! * values that would break a promise are held back: the rest of the op is done, and people decide about these;
@@ -27,6 +27,10 @@ pub trait Others {
 
     /// Returns records that live and refer to the entity by a field that restricts its deletion, at most `count_max`.
     fn referrers(&self, key: &EntityKey, count_max: usize) -> Vec<(EntityKey, FieldName)>;
+
+    /// Returns a record that lives, of the type of the entity and not that of the entity, which holds these values in these
+    /// fields of a `unique` of the type.
+    fn holder(&self, key: &EntityKey, fields: &[FieldName], values: &[Value]) -> Option<EntityKey>;
 }
 
 /// What the type of a record promises, and what else there is.
@@ -117,7 +121,27 @@ impl Promises<'_> {
     fn breaches(&self, change: &Change) -> Vec<Breach> {
         let restricting =
             self.scene.ty.refs.iter().filter(|reference| reference.on_delete == OnDelete::Restrict);
-        restricting.filter_map(|reference| self.dangling(reference, change)).collect()
+        let dangling = restricting.filter_map(|reference| self.dangling(reference, change));
+        let taken = self.scene.ty.unique.iter().filter_map(|fields| self.taken(fields, change));
+        dangling.chain(taken).collect()
+    }
+
+    /// Values that another record holds. What is absent or `null` collides with nothing.
+    fn taken(&self, fields: &[FieldName], change: &Change) -> Option<Breach> {
+        let written: Vec<FieldName> =
+            fields.iter().filter(|name| change.fields.contains_key(*name)).cloned().collect();
+        let first = written.first()?;
+        let stays = |name: &FieldName| self.standing(name).filter(|_| change.life == Life::Lives);
+        let value = |name: &FieldName| match change.fields.get(name) {
+            Some((value, _)) => value.as_ref(),
+            None => stays(name),
+        };
+        let present = |name: &FieldName| value(name).filter(|value| **value != Value::Null).cloned();
+        let values: Vec<Value> = fields.iter().map(present).collect::<Option<_>>()?;
+        let is_held = fields.iter().all(|name| value(name) == stays(name));
+        let by = self.others.holder(self.key, fields, &values).filter(|_| !is_held)?;
+        let fault = FieldFault { field: first.clone(), fault: Fault::Taken { by: by.clone() } };
+        Some(Breach { kind: ConflictKind::Unique, fields: written, fault, other: by })
     }
 
     /// A reference to what was deleted, which the record does not hold already.

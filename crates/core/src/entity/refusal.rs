@@ -111,6 +111,11 @@ pub enum Fault {
     ItemId,
     /// It is set and unset at once.
     Twice,
+    /// Another record holds what no two may hold.
+    Taken {
+        /// That record.
+        by: EntityKey,
+    },
     /// It refers to an entity that was deleted.
     Deleted {
         /// That entity.

@@ -27,7 +27,7 @@ const JSON: &str = r#"{
         "territory": {"type": "text"}, "product": {}
     },
     "refs": [{"field": "product", "type": "product", "on_delete": "restrict"}],
-    "buckets": ["territory:{territory}"],
+    "buckets": ["territory:{territory}"], "unique": [["product", "territory"]],
     "handler": {"url": "https://erp.example/push", "timeout_ms": 2000, "secret": "s3cret"}
 }"#;
 
@@ -41,6 +41,7 @@ consistent = true
 client_create = true
 tombstone_ttl = 129600000
 buckets = ["territory:{territory}"]
+unique = [["product", "territory"]]
 schema_v = 3
 min_schema = 2
 max_schema = 4
@@ -96,6 +97,7 @@ fn full() -> EntityType {
             on_delete: OnDelete::Restrict,
         }],
         buckets: vec![BucketTemplate::parse("territory:{territory}").expect("a template")],
+        unique: vec![vec![field("product"), field("territory")]],
         handler: Some(Handler {
             url: "https://erp.example/push".to_owned(),
             timeout_ms: Some(2_000),

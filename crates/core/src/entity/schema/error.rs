@@ -32,6 +32,15 @@ pub enum TypeError {
         /// The field.
         field: FieldName,
     },
+    /// A list of `unique` names no field, too many, one twice, one that is not declared in a closed type, or one whose values are
+    /// combined.
+    #[error(
+        "list {at} of `unique` does not name one to eight fields, each once, whose values somebody has written"
+    )]
+    Unique {
+        /// Its place, from 0.
+        at: usize,
+    },
     /// The address of the handler is none.
     #[error("a handler has a url with `http` or `https` and no user in it")]
     HandlerUrl,

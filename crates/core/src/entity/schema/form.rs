@@ -39,6 +39,8 @@ pub struct TypeForm {
     tombstone_ttl: Option<Duration>,
     #[serde(default, skip_serializing_if = "is_default")]
     buckets: Vec<BucketTemplate>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    unique: Vec<Vec<FieldName>>,
     #[serde(default = "first", skip_serializing_if = "is_first")]
     schema_v: u32,
     #[serde(default, skip_serializing_if = "is_default")]
@@ -76,6 +78,7 @@ impl TypeForm {
             client_create: self.client_create,
             tombstone_ttl_ms: self.tombstone_ttl.map(|ttl| ttl.ms),
             refs: self.refs,
+            unique: self.unique,
             buckets: self.buckets,
             handler: self.handler,
             schema_v: self.schema_v,
@@ -100,6 +103,7 @@ impl From<EntityType> for TypeForm {
             client_create: ty.client_create,
             tombstone_ttl: ty.tombstone_ttl_ms.map(|ms| Duration { ms }),
             buckets: ty.buckets,
+            unique: ty.unique,
             schema_v: ty.schema_v,
             min_schema: ty.min_schema,
             max_schema: ty.max_schema,

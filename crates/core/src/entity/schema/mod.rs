@@ -21,7 +21,9 @@ pub use settings::{DeleteUpdate, Fallback, Handler, OnDelete, Reference, Rule, S
 
 use super::bucket::{Bucket, BucketTemplate};
 use super::{FieldName, TypeName, Value, Values};
-use crate::limits::{BUCKETS_PER_TYPE_MAX, HANDLER_MS_MAX, RULES_PER_TYPE_MAX};
+use crate::limits::{
+    BUCKETS_PER_TYPE_MAX, HANDLER_MS_MAX, RULES_PER_TYPE_MAX, UNIQUE_FIELDS_MAX, UNIQUE_PER_TYPE_MAX,
+};
 
 /// A type of entities.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +54,8 @@ pub struct EntityType {
     pub tombstone_ttl_ms: Option<u64>,
     /// The fields that hold ids of other entities.
     pub refs: Vec<Reference>,
+    /// Fields whose values, taken together, no two records share that live.
+    pub unique: Vec<Vec<FieldName>>,
     /// The buckets that a record lies in, besides that of its type.
     pub buckets: Vec<BucketTemplate>,
     /// Who is asked about ops.
@@ -82,6 +86,7 @@ impl EntityType {
             client_create: false,
             tombstone_ttl_ms: None,
             refs: Vec::new(),
+            unique: Vec::new(),
             buckets: Vec::new(),
             handler: None,
             schema_v: 1,
@@ -114,7 +119,9 @@ impl EntityType {
         }
         at_most("rules", self.rules.len(), RULES_PER_TYPE_MAX)?;
         at_most("buckets", self.buckets.len(), BUCKETS_PER_TYPE_MAX)?;
+        at_most("unique", self.unique.len(), UNIQUE_PER_TYPE_MAX)?;
         self.check_refs()?;
+        self.check_unique()?;
         self.check_handler()?;
         let is_low = self.min_schema.is_some_and(|min| self.schema_v < min);
         let is_high = self.max_schema.is_some_and(|max| self.schema_v > max);
@@ -222,6 +229,35 @@ impl EntityType {
             }
         }
         Ok(())
+    }
+
+    fn check_unique(&self) -> Result<(), TypeError> {
+        for (at, fields) in self.unique.iter().enumerate() {
+            let distinct: BTreeSet<&FieldName> = fields.iter().collect();
+            let is_known = |name: &FieldName| !self.closed || self.field(name).is_some();
+            // What nobody has written can neither wait nor be taken by anyone.
+            let is_written = |name: &FieldName| !self.may_combine(name);
+            let is_sound = !fields.is_empty()
+                && fields.len() <= UNIQUE_FIELDS_MAX
+                && distinct.len() == fields.len()
+                && fields.iter().all(|name| is_known(name) && is_written(name));
+            if !is_sound {
+                return Err(TypeError::Unique { at });
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a field may get values that no author has written.
+    fn may_combine(&self, name: &FieldName) -> bool {
+        match self.rule(name, Some(&Value::Number(Default::default()))) {
+            FieldRule::Additive
+            | FieldRule::Min
+            | FieldRule::Max
+            | FieldRule::SetUnion
+            | FieldRule::ListById => true,
+            FieldRule::Lww | FieldRule::Server | FieldRule::Client | FieldRule::Manual => false,
+        }
     }
 
     fn check_handler(&self) -> Result<(), TypeError> {

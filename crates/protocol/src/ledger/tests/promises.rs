@@ -186,3 +186,139 @@ fn a_promise_may_be_made_later() {
     define(&mut bench, OnDelete::Keep);
     assert_eq!(bench.words("d1", &[delete(5, "product/p")]), ["applied"]);
 }
+
+/// Users: an address is one user's within an organisation, and a login is one user's everywhere.
+fn users() -> Bench {
+    let unique = vec![vec![named("login")], vec![named("org"), named("mail")]];
+    let types = [("user", Policy::Lww), ("log", Policy::AppendOnly), ("asked", Policy::Manual)];
+    let types = types.map(|(name, policy)| EntityType { unique: unique.clone(), ..a_type(name, policy) });
+    Bench::new(types.into(), Settings::default())
+}
+
+fn login(name: &str) -> Vec<(&str, Value)> {
+    vec![("v", 1.into()), ("login", name.into())]
+}
+
+/// Two devices took one login while offline: both users are there, the first that came has the login, and the other waits.
+#[test]
+fn what_only_one_may_have_the_first_has() {
+    let mut bench = users();
+    bench.push("d1", &[create(1, "user/a", &login("ann"))]);
+    bench.crash();
+    let statuses = bench.push("d2", &[create(1, "user/b", &login("ann"))]);
+    assert_eq!(word(&statuses[0]), "conflict");
+    assert_eq!(bench.data(&entity("user/b")), Some(values(&[("v", 1.into())])));
+    let kept = conflict(&bench, &statuses[0]);
+    assert_eq!((kept.kind(), kept.state()), (ConflictKind::Unique, ConflictState::Open));
+    assert_eq!(kept.draft().others, [entity("user/a")].into());
+    let Answer::ConflictRefused(ConflictRefusal::Record(refusal)) =
+        resolve(&mut bench, ConflictId(1), Choice::Client)
+    else {
+        panic!("another has it")
+    };
+    assert_eq!(refusal.faults[0].fault, Fault::Taken { by: entity("user/a") });
+    bench.push("d1", &[after(1, update(2, "user/a", &[("login", "anna".into())]))]);
+    assert!(matches!(resolve(&mut bench, ConflictId(1), Choice::Client), Answer::Conflict { .. }));
+    assert_eq!(bench.data(&entity("user/b")), Some(values(&login("ann"))));
+}
+
+/// What was given up, by a write, an `unset` or a deletion, is free; a restoration does not take it back.
+#[test]
+fn what_is_given_up_is_free() {
+    for gives_up in [
+        update(2, "user/a", &[("login", "x".into())]),
+        op(2, "user/a", Action::Update { set: Default::default(), unset: [named("login")].into() }),
+        delete(2, "user/a"),
+    ] {
+        let mut bench = users();
+        bench.push("d1", &[create(1, "user/a", &login("ann")), after(1, gives_up)]);
+        assert_eq!(bench.words("d1", &[create(3, "user/b", &login("ann"))]), ["applied"]);
+        let again = op(4, "user/a", Action::Restore(values(&login("ann"))));
+        assert_eq!(bench.words("d1", &[after(2, again)]), ["conflict"]);
+        let data = bench.data(&entity("user/a")).expect("it is back");
+        assert_ne!(data.get(&named("login")), Some(&"ann".into()));
+    }
+}
+
+#[test]
+fn only_whole_combinations_collide() {
+    let mut bench = users();
+    let mail = |org: Value, mail: Value| vec![("org", org), ("mail", mail)];
+    bench.push("d1", &[create(1, "user/a", &mail(1.into(), "m".into()))]);
+    let creations = [
+        create(2, "user/b", &mail(2.into(), "m".into())),
+        create(3, "user/c", &mail(Value::Null, "m".into())),
+        create(4, "user/d", &mail(Value::Null, "m".into())),
+        create(5, "user/e", &[("mail", "m".into())]),
+        after(2, update(6, "user/b", &[("org", 1.into()), ("v", 7.into())])),
+        create(7, "asked/a", &mail(1.into(), "m".into())),
+        after(1, update(8, "user/a", &mail(1.into(), "m".into()))),
+    ];
+    let words = ["applied", "applied", "applied", "applied", "conflict", "applied", "applied"];
+    assert_eq!(bench.words("d1", &creations), words);
+    let b = values(&[("org", 2.into()), ("mail", "m".into()), ("v", 7.into())]);
+    assert_eq!(bench.data(&entity("user/b")), Some(b), "what collides stays, the rest is written");
+}
+
+#[test]
+fn what_cannot_wait_for_its_value_is_refused() {
+    let mut bench = users();
+    bench.push("d1", &[create(1, "log/a", &login("ann")), create(2, "user/a", &login("ann"))]);
+    let statuses = bench.push("d2", &[create(1, "log/b", &login("ann"))]);
+    assert_eq!(fault(&statuses[0]), Fault::Taken { by: entity("log/a") });
+    let ops =
+        [create(2, "user/b", &login("bob")), create(3, "user/c", &login("bob"))].map(|op| in_tx("t", op));
+    assert_eq!(bench.words("d2", &ops), ["tx-aborted", "validation-failed"]);
+    let swap = [op(3, "user/a", Action::Delete), create(4, "user/d", &login("ann"))];
+    assert_eq!(bench.words("d1", &swap.map(|op| in_tx("u", op))), ["applied", "applied"]);
+    let request = bench.request();
+    let import = |id: &str, name: &str| Import {
+        key: entity(id),
+        data: Some(values(&login(name))),
+        hlc: Default::default(),
+        schema_v: 1,
+    };
+    let records = vec![import("user/e", "ann"), import("user/f", "eve"), import("user/g", "eve")];
+    bench.handle(Input::Import { request, records });
+    let Answer::Imported(imported) = &bench.answers[&request] else { panic!("another answer") };
+    let refused = |it: &Imported| matches!(it, Imported::Refused(_));
+    assert_eq!(imported.iter().map(refused).collect::<Vec<_>>(), [true, false, true]);
+}
+
+/// Whoever makes the promise of records that break it is told which do, and nothing changes.
+#[test]
+fn a_promise_that_does_not_hold_is_refused() {
+    let mut bench = Bench::new(Vec::new(), Settings::default());
+    let define = |bench: &mut Bench, unique: &[&str]| {
+        let unique = unique.iter().map(|name| vec![named(name)]).collect();
+        let request = bench.request();
+        let ty = Box::new(EntityType { unique, ..a_type("user", Policy::Lww) });
+        bench.handle(Input::DefineType { request, ty });
+        bench.answers[&request].clone()
+    };
+    define(&mut bench, &[]);
+    bench.push("d1", &[create(1, "user/a", &login("ann")), create(2, "user/b", &login("ann"))]);
+    let Answer::TypeRefused(refusal) = define(&mut bench, &["mail", "login"]) else { panic!("two have it") };
+    assert_eq!(refusal.to_string(), "`a`, `b` hold the same in `login`");
+    assert_eq!(bench.words("d1", &[delete(3, "user/b"), create(4, "user/c", &login("ann"))]), ["applied"; 2]);
+    bench.push("d1", &[delete(5, "user/c")]);
+    assert_eq!(define(&mut bench, &["login"]), Answer::TypeDefined { is_new: false });
+    assert_eq!(bench.words("d1", &[create(6, "user/d", &login("ann"))]), ["conflict"]);
+    bench.crash();
+    assert_eq!(bench.words("d1", &[create(7, "user/e", &login("ann"))]), ["conflict"]);
+    assert_eq!(define(&mut bench, &[]), Answer::TypeDefined { is_new: false });
+    assert_eq!(bench.words("d1", &[create(8, "user/f", &login("ann"))]), ["applied"]);
+}
+
+/// What waits joins what is open of the entity already.
+#[test]
+fn an_entity_has_one_open_conflict() {
+    let mut bench = users();
+    bench.push("d1", &[create(1, "asked/a", &login("ann")), create(2, "asked/b", &[("v", 2.into())])]);
+    assert_eq!(bench.words("d2", &[update(1, "asked/b", &[("v", 3.into())])]), ["conflict"]);
+    let statuses = bench.push("d1", &[after(2, update(3, "asked/b", &[("login", "ann".into())]))]);
+    let collision = result(&statuses[0]).conflict.clone().expect("another has it");
+    assert_eq!((collision.id, collision.kind), (ConflictId(1), ConflictKind::Unique));
+    let kept = bench.ledger.conflict(ConflictId(1)).expect("it is open");
+    assert_eq!((kept.kind(), kept.candidates().len()), (ConflictKind::ConcurrentUpdate, 2));
+}

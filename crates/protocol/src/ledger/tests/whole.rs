@@ -102,7 +102,9 @@ fn load(store: &Store) -> Ledger {
     let types = KINDS.iter().zip(policies).map(|(name, policy)| {
         let target = TypeName::new("text").expect("a name");
         let on_delete = if *name == "wins" { OnDelete::Keep } else { OnDelete::Restrict };
-        EntityType { refs: vec![Reference { field: refers(), target, on_delete }], ..a_type(name, policy) }
+        let refs = vec![Reference { field: refers(), target, on_delete }];
+        let unique = if *name == "sum" { Vec::new() } else { vec![vec![field()]] };
+        EntityType { refs, unique, ..a_type(name, policy) }
     });
     let stored = store.kept.values().cloned();
     let handled = [TypeName::new("judged").expect("a name")].into();
@@ -384,9 +386,15 @@ impl Whole {
         Ok(())
     }
 
-    /// No record that lives refers to one that was deleted by a field that restricts that, and what could not be written for
-    /// it is kept.
-    fn check_references(&self) -> Result<(), TestCaseError> {
+    /// No record that lives refers to one that was deleted by a field that restricts that, no two hold what only one may, and
+    /// what could not be written for it is kept.
+    fn check_promises(&self) -> Result<(), TestCaseError> {
+        let mut holders = BTreeMap::new();
+        for (key, record) in self.ledger.records().filter(|(key, _)| key.kind.as_str() != "sum") {
+            let Some(value) = record.value(&field()) else { continue };
+            let before = holders.insert((&key.kind, value), &key.id);
+            prop_assert!(before.is_none(), "{} and {:?} hold {:?}", key, before, value);
+        }
         let restricts = |key: &EntityKey| key.kind.as_str() != "wins";
         for (key, record) in self.ledger.records().filter(|(key, _)| restricts(key)) {
             let Some(Value::Text(id)) = record.value(&refers()) else { continue };
@@ -396,12 +404,17 @@ impl Whole {
         for result in self.authors.iter().flat_map(|author| author.told.values()) {
             let Some(collision) = &result.conflict else { continue };
             let conflict = self.ledger.conflict(collision.id).expect("it is kept");
-            let is_waiting = collision.kind == ConflictKind::Reference && result.outcome == Outcome::Conflict;
+            let waiting = match (collision.kind, &result.outcome) {
+                (ConflictKind::Reference, Outcome::Conflict) => refers(),
+                (ConflictKind::Unique, Outcome::Conflict) => field(),
+                _ => continue,
+            };
             let is_kept = |it: &Candidate| {
                 it.stamp.dot.counter == result.n
-                    && it.wish.values().is_some_and(|values| values.contains_key(&refers()))
+                    && it.wish.values().is_some_and(|values| values.contains_key(&waiting))
             };
-            prop_assert!(!is_waiting || conflict.candidates().iter().any(is_kept), "{:?}", result);
+            let is_counted = conflict.candidates_beyond() > 0;
+            prop_assert!(is_counted || conflict.candidates().iter().any(is_kept), "{:?}", result);
         }
         Ok(())
     }
@@ -443,7 +456,7 @@ proptest! {
         world.quiesce()?;
         world.check_transactions()?;
         world.check_sums()?;
-        world.check_references()?;
+        world.check_promises()?;
         // It is the same when it is loaded again: all is a duplicate then, and nothing is written.
         let again = load(&world.store);
         prop_assert!(again.conflicts().eq(world.ledger.conflicts()));
@@ -452,6 +465,7 @@ proptest! {
         let changes: u64 = world.ledger.records.values().map(|record| record.ver.0).sum();
         prop_assert_eq!(head, Sequence(changes));
         prop_assert_eq!(&again.records, &world.ledger.records);
+        prop_assert_eq!(&again.ties, &world.ledger.ties);
         world.step(&Step::Crash)?;
         world.quiesce()?;
         prop_assert_eq!(world.ledger.log.head(), head);

@@ -247,6 +247,10 @@ impl From<&FieldFault> for Wrong {
             Fault::NotAdditive => ("delta", "misplaced", None),
             Fault::ItemId => ("set", "item-id", None),
             Fault::Twice => ("unset", "twice", None),
+            Fault::Taken { by } => {
+                detail = Some(format!("`{by}` holds it"));
+                ("set", "unique", None)
+            }
             Fault::Deleted { key } => {
                 detail = Some(format!("`{key}` was deleted"));
                 ("set", "reference", None)

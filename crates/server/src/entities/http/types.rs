@@ -90,7 +90,9 @@ fn with_known_secret<'a>(
 
 pub(super) fn refused(error: &TypeRefusal) -> Problem {
     let code = match error {
-        TypeRefusal::Type(TypeError::Incompatible { .. }) => Code::TypeIncompatible,
+        TypeRefusal::Type(TypeError::Incompatible { .. }) | TypeRefusal::Collides { .. } => {
+            Code::TypeIncompatible
+        }
         _ => Code::ValidationFailed,
     };
     Problem::new(code).because(error)
