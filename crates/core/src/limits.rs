@@ -165,6 +165,9 @@ pub const UNIQUE_FIELDS_MAX: usize = 8;
 /// them mends one after another.
 pub const FAULTS_TOLD_MAX: usize = 16;
 
+/// Devices whose writes meet in one field of a conflict for it to be of many sources: two are what any conflict has.
+pub const SOURCES_MIN: usize = 3;
+
 /// Candidates that one conflict keeps; more are counted. A person chooses among them.
 pub const CONFLICT_CANDIDATES_MAX: usize = 32;
 

@@ -58,7 +58,7 @@ impl Draft {
         record: &Record,
     ) -> Self {
         let wish = if lost.is_empty() { wish_of(&op.action) } else { wish_for(lost) };
-        let fields = fields_of(&wish);
+        let fields = wish.fields();
         let standing = fields.iter().map(|name| (name.clone(), record.value(name).cloned())).collect();
         let candidates = [Candidate { origin: Origin::Op, stamp: op.stamp, wish }].into();
         Self {
@@ -219,15 +219,6 @@ fn without(wish: Action, fields: &BTreeSet<FieldName>) -> Action {
             Action::Update { set, unset }
         }
         other => other,
-    }
-}
-
-fn fields_of(action: &Action) -> BTreeSet<FieldName> {
-    match action {
-        Action::Create(set) | Action::Restore(set) => set.keys().cloned().collect(),
-        Action::Update { set, unset } => set.keys().chain(unset).cloned().collect(),
-        Action::Delta(amounts) => amounts.keys().cloned().collect(),
-        Action::Delete | Action::Document(_) | Action::Noop => BTreeSet::new(),
     }
 }
 

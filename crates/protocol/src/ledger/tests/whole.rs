@@ -131,6 +131,9 @@ impl Store {
                         before.is_none_or(|before| *before == **conflict),
                         "a closed one has changed"
                     );
+                    let writers: BTreeSet<_> =
+                        conflict.candidates().iter().map(|it| it.stamp.dot.replica).collect();
+                    prop_assert!(conflict.kind() != ConflictKind::MultiSource || writers.len() > 1);
                     if !conflict.is_open() {
                         self.closed.insert(*id, (**conflict).clone());
                     }
