@@ -52,6 +52,10 @@ fn settings_go_together() {
         handler: Some(Handler { url: url.to_owned(), timeout_ms, secret: None }),
         ..plain()
     };
+    let suggested = |url: &str| EntityType {
+        suggest: Some(Handler { url: url.to_owned(), timeout_ms: None, secret: None }),
+        ..plain()
+    };
     let by_rules = |count| EntityType { rules: rules(count), ..entity_type(Policy::Rules) };
     let closed = EntityType { closed: true, ..with_field(plain(), "n", Some(FieldKind::Number), None) };
     let referring = |ty: EntityType, names: &[&str]| {
@@ -81,6 +85,8 @@ fn settings_go_together() {
         (handled("http://x y", None), Err(TypeError::HandlerUrl)),
         (handled("file://x", None), Err(TypeError::HandlerUrl)),
         (handled("http://x", Some(0)), Err(TypeError::HandlerTimeout { got: 0, max: 30_000 })),
+        (suggested("http://x"), Ok(())),
+        (suggested("x"), Err(TypeError::HandlerUrl)),
         (handled("http://x", Some(30_001)), Err(TypeError::HandlerTimeout { got: 30_001, max: 30_000 })),
         (referring(plain(), &["a", "b"]), Ok(())),
         (referring(plain(), &["a", "a"]), no_ref("a")),

@@ -43,7 +43,7 @@ mod types;
 mod write;
 
 pub use ack::{Ack, Acked, AckedScope, Backlog};
-pub use conflicts::{Comment, ConflictRefusal, ConflictWish};
+pub use conflicts::{Comment, ConflictRefusal, ConflictWish, Proposal};
 pub use cursor::{Cursor, Reset, Resync};
 pub use device::{Binding, DeviceAbout, DeviceRefusal};
 pub use documents::{Merge, MergeId, MergeOutcome, Ticket, Touched, entity_of, room_of};

@@ -20,7 +20,7 @@ mod task;
 pub(crate) use self::{
     documents::room_key,
     handle::{Answered, LedgerDown, LedgerHandle, Moved, Stored, Touch},
-    handlers::Handlers,
+    handlers::{Handlers, SuggestError},
     http::routes,
     open::{OpenError, open},
 };

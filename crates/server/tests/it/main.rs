@@ -15,6 +15,7 @@ mod offline;
 mod rooms;
 mod shutdown;
 mod store_failure;
+mod suggestions;
 mod support;
 mod upgrade;
 mod violations;

@@ -11,7 +11,7 @@ use std::{
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
 use syncline::{
-    core::entity::{EntityType, TypeError, TypeForm, TypeName},
+    core::entity::{EntityType, Handler, TypeError, TypeForm, TypeName},
     protocol::Access,
     server::{Caller, Config, EntityRights, Grant, Origin, OriginError, StaticTokens},
 };
@@ -96,6 +96,8 @@ struct File {
     log_format: Option<LogFormat>,
     #[serde(default)]
     token: Vec<TokenGrant>,
+    /// Who is asked what to make of conflicts of types that name nobody themselves.
+    suggest: Option<Handler>,
     /// Types of entities, by their names.
     #[serde(default)]
     types: BTreeMap<TypeName, TypeForm>,
@@ -184,6 +186,12 @@ pub(crate) enum SettingsError {
         /// What is wrong with it.
         source: TypeError,
     },
+    /// The file says wrongly who is asked about conflicts.
+    #[error("nobody can be asked about conflicts so")]
+    Suggest {
+        /// What is wrong with it.
+        source: TypeError,
+    },
     /// The file holds an origin that is none.
     #[error("{origin:?} is not an origin")]
     Origin {
@@ -239,6 +247,10 @@ impl ServeArgs {
             server.authorizer = Some(Arc::new(tokens(file.token)?));
         }
         server.types = types(file.types)?;
+        if let Some(suggest) = file.suggest {
+            suggest.check().map_err(|source| SettingsError::Suggest { source })?;
+            server.suggest = Some(suggest);
+        }
         let insecure = self.insecure_listen_anywhere.or(file.insecure_listen_anywhere);
         server.insecure_listen_anywhere = insecure.unwrap_or_default();
         Ok(Settings {
@@ -337,6 +349,11 @@ mod tests {
         assert!(ServeArgs::default().over(good).unwrap().server.authorizer.is_some());
         let wrong = file("[types.note]\npolicy = 'lww'\nclosed = true").unwrap();
         assert!(matches!(ServeArgs::default().over(wrong), Err(SettingsError::Type { .. })));
+        let suggest = file("[suggest]\nurl = 'http://merge.example/'\nsecret = 'sesame'").unwrap();
+        assert!(!format!("{suggest:?}").contains("sesame"), "secrets stay out of logs");
+        assert!(ServeArgs::default().over(suggest).unwrap().server.suggest.is_some());
+        let wrong = file("suggest = { url = 'merge.example' }").unwrap();
+        assert!(matches!(ServeArgs::default().over(wrong), Err(SettingsError::Suggest { .. })));
         let wrong = file("allow-origin = ['*']").unwrap();
         assert!(matches!(ServeArgs::default().over(wrong), Err(SettingsError::Origin { .. })));
     }

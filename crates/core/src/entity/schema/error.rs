@@ -41,11 +41,11 @@ pub enum TypeError {
         /// Its place, from 0.
         at: usize,
     },
-    /// The address of the handler is none.
-    #[error("a handler has a url with `http` or `https` and no user in it")]
+    /// The address of who is asked is none.
+    #[error("who is asked has a url with `http` or `https` and no user in it")]
     HandlerUrl,
-    /// The handler is given no time, or too much.
-    #[error("a handler has 1 to {max} ms (got {got} ms)")]
+    /// Who is asked is given no time, or too much.
+    #[error("who is asked has 1 to {max} ms (got {got} ms)")]
     HandlerTimeout {
         /// The time, in milliseconds.
         got: u64,

@@ -51,6 +51,8 @@ pub struct TypeForm {
     #[serde(default, skip_serializing_if = "is_default")]
     handler: Option<Handler>,
     #[serde(default, skip_serializing_if = "is_default")]
+    suggest: Option<Handler>,
+    #[serde(default, skip_serializing_if = "is_default")]
     fields: Option<BTreeMap<FieldName, Field>>,
     #[serde(default, skip_serializing_if = "is_default")]
     refs: Vec<Reference>,
@@ -81,6 +83,7 @@ impl TypeForm {
             unique: self.unique,
             buckets: self.buckets,
             handler: self.handler,
+            suggest: self.suggest,
             schema_v: self.schema_v,
             min_schema: self.min_schema,
             max_schema: self.max_schema,
@@ -108,6 +111,7 @@ impl From<EntityType> for TypeForm {
             min_schema: ty.min_schema,
             max_schema: ty.max_schema,
             handler: ty.handler,
+            suggest: ty.suggest,
             fields: ty.fields,
             refs: ty.refs,
             rules: ty.rules,

@@ -21,9 +21,7 @@ pub use settings::{DeleteUpdate, Fallback, Handler, OnDelete, Reference, Rule, S
 
 use super::bucket::{Bucket, BucketTemplate};
 use super::{FieldName, TypeName, Value, Values};
-use crate::limits::{
-    BUCKETS_PER_TYPE_MAX, HANDLER_MS_MAX, RULES_PER_TYPE_MAX, UNIQUE_FIELDS_MAX, UNIQUE_PER_TYPE_MAX,
-};
+use crate::limits::{BUCKETS_PER_TYPE_MAX, RULES_PER_TYPE_MAX, UNIQUE_FIELDS_MAX, UNIQUE_PER_TYPE_MAX};
 
 /// A type of entities.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +58,8 @@ pub struct EntityType {
     pub buckets: Vec<BucketTemplate>,
     /// Who is asked about ops.
     pub handler: Option<Handler>,
+    /// Who is asked what to make of a conflict, instead of whom the server asks.
+    pub suggest: Option<Handler>,
     /// The version of the schema.
     pub schema_v: u32,
     /// The least version that clients may write with.
@@ -89,6 +89,7 @@ impl EntityType {
             unique: Vec::new(),
             buckets: Vec::new(),
             handler: None,
+            suggest: None,
             schema_v: 1,
             min_schema: None,
             max_schema: None,
@@ -122,7 +123,7 @@ impl EntityType {
         at_most("unique", self.unique.len(), UNIQUE_PER_TYPE_MAX)?;
         self.check_refs()?;
         self.check_unique()?;
-        self.check_handler()?;
+        self.handler.iter().chain(&self.suggest).try_for_each(Handler::check)?;
         let is_low = self.min_schema.is_some_and(|min| self.schema_v < min);
         let is_high = self.max_schema.is_some_and(|max| self.schema_v > max);
         if is_low || is_high { Err(TypeError::SchemaRange) } else { Ok(()) }
@@ -211,11 +212,11 @@ impl EntityType {
         narrower.chain([Bucket::whole(&self.name)]).collect()
     }
 
-    /// Returns the type as others may see it: without the secret of its handler.
+    /// Returns the type as others may see it: without secrets.
     #[must_use]
     pub fn without_secret(&self) -> Self {
-        let handler = self.handler.clone().map(|handler| Handler { secret: None, ..handler });
-        Self { handler, ..self.clone() }
+        let shown = |handler: &Option<Handler>| handler.clone().map(|it| Handler { secret: None, ..it });
+        Self { handler: shown(&self.handler), suggest: shown(&self.suggest), ..self.clone() }
     }
 
     fn check_refs(&self) -> Result<(), TypeError> {
@@ -257,19 +258,6 @@ impl EntityType {
             | FieldRule::SetUnion
             | FieldRule::ListById => true,
             FieldRule::Lww | FieldRule::Server | FieldRule::Client | FieldRule::Manual => false,
-        }
-    }
-
-    fn check_handler(&self) -> Result<(), TypeError> {
-        let Some(handler) = &self.handler else { return Ok(()) };
-        if !handler.has_address() {
-            return Err(TypeError::HandlerUrl);
-        }
-        match handler.timeout_ms {
-            Some(got) if got == 0 || got > HANDLER_MS_MAX => {
-                Err(TypeError::HandlerTimeout { got, max: HANDLER_MS_MAX })
-            }
-            Some(_) | None => Ok(()),
         }
     }
 }

@@ -190,6 +190,28 @@ fn a_fallback_that_does_not_fit_is_passed_over() {
     assert_eq!(error(wish(&mut bench, ConflictWish::Escalate)), ConflictError::Closed);
 }
 
+/// What is proposed is kept beside the conflict, which it does not change; what the type does not take is not.
+#[test]
+fn a_proposal_is_an_option_and_nothing_more() {
+    let mut bench = bench(None);
+    let suggest = |value: i64| {
+        let proposal = Proposal { set: values(&[("v", value.into())]), ..Proposal::default() };
+        ConflictWish::Suggest { by: "ann".into(), proposal }
+    };
+    let before = bench.ledger.conflict(FIRST).cloned();
+    let ConflictRefusal::Record(refusal) = refused(wish(&mut bench, suggest(11))) else { panic!("a bound") };
+    assert_eq!(refusal.code, RefusalCode::ValidationFailed);
+    assert!(matches!(wish(&mut bench, suggest(10)), Answer::Conflict { .. }));
+    assert_eq!((bench.ledger.conflict(FIRST), value(&bench)), (before.as_ref(), Some(1.into())));
+    bench.crash();
+    let said: Vec<_> =
+        bench.ledger.comments(FIRST).iter().map(|it| (&it.by[..], it.proposal.clone())).collect();
+    let kept = Proposal { set: values(&[("v", 10.into())]), ..Proposal::default() };
+    assert_eq!(said, [("ann", Some(kept))]);
+    resolve(&mut bench, &ask(Choice::Server));
+    assert_eq!(error(wish(&mut bench, suggest(10))), ConflictError::Closed);
+}
+
 /// One product is priced by four sources at once: with the third the conflict is one of many sources, and none of their prices
 /// is lost. The till has the price of the ERP.
 #[test]

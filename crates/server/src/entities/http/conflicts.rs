@@ -10,8 +10,11 @@ use axum::{
 };
 use serde::Deserialize;
 use syncline_core::entity::conflict::Conflict;
-use syncline_protocol::wire::sync_v1::{
-    Code, Problem, conflict_body, conflict_id, conflict_name, conflict_state_text, conflicts_body,
+use syncline_protocol::{
+    ledger::{ConflictId, Ledger},
+    wire::sync_v1::{
+        Code, Problem, conflict_body, conflict_id, conflict_name, conflict_state_text, conflicts_body,
+    },
 };
 
 use super::{ask::Asked, refusal::Refusal, reply::json};
@@ -55,9 +58,14 @@ pub(super) async fn read(
     let Path(name) = name?;
     let unknown = || Problem::new(Code::UnknownConflict);
     let id = conflict_id(&name).ok_or_else(unknown)?;
-    let body = asked
-        .look(move |ledger| ledger.conflict(id).map(|conflict| conflict_body(id, conflict, ledger.actors())));
+    let body = asked.look(move |ledger| body_of(ledger, id));
     Ok(json(StatusCode::OK, body.await?.ok_or_else(unknown)?))
+}
+
+/// Returns a conflict with what was said about it.
+pub(super) fn body_of(ledger: &Ledger, id: ConflictId) -> Option<String> {
+    let conflict = ledger.conflict(id)?;
+    Some(conflict_body(id, conflict, ledger.comments(id), ledger.actors()))
 }
 
 impl Wanted {

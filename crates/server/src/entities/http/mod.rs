@@ -27,6 +27,7 @@ mod resolve;
 mod schemas;
 mod scopes;
 mod status;
+mod suggest;
 mod table;
 mod types;
 mod ws;

@@ -79,13 +79,13 @@ async fn read<T: DeserializeOwned>(body: Body) -> Result<T, Refusal> {
     read.map_err(|error| Problem::new(Code::MalformedRequest).because(error).into())
 }
 
-fn named(asked: &Asked, name: Result<Path<String>, PathRejection>) -> Result<ConflictId, Refusal> {
+pub(super) fn named(asked: &Asked, name: Result<Path<String>, PathRejection>) -> Result<ConflictId, Refusal> {
     asked.may(EntityRights::Write)?;
     let Path(name) = name?;
     conflict_id(&name).ok_or_else(|| Problem::new(Code::UnknownConflict).into())
 }
 
-async fn wish(asked: &Asked, id: ConflictId, wish: ConflictWish) -> Result<Response, Refusal> {
+pub(super) async fn wish(asked: &Asked, id: ConflictId, wish: ConflictWish) -> Result<Response, Refusal> {
     let answered = asked.ledger(move |_, request| Input::Conflict { request, conflict: id, wish }).await?;
     match &answered.answer {
         Answer::Conflict { conflict, result } => {

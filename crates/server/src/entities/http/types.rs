@@ -6,7 +6,7 @@ use axum::{
     http::StatusCode,
     response::Response,
 };
-use syncline_core::entity::{EntityType, TypeError, TypeForm, TypeName};
+use syncline_core::entity::{EntityType, Handler, TypeError, TypeForm, TypeName};
 use syncline_protocol::{
     ledger::{Answer, Input, TypeRefusal},
     wire::sync_v1::{Code, Problem, type_body, types_body},
@@ -73,17 +73,22 @@ pub(super) fn shown(ty: &EntityType) -> (String, String) {
     (ty.name.to_string(), form.expect("a form is JSON"))
 }
 
-/// Keeps the secret of a handler that is declared again as it was shown: at the same place, and without a secret.
+/// Keeps secrets where what is asked is declared again as it was shown: at the same place, and without a secret.
 fn with_known_secret<'a>(
     mut ty: EntityType,
     known: impl FnOnce(&TypeName) -> Option<&'a EntityType>,
 ) -> EntityType {
-    let before = known(&ty.name).and_then(|known| known.handler.as_ref());
-    if let (Some(handler), Some(before)) = (&mut ty.handler, before)
-        && handler.secret.is_none()
-        && handler.url == before.url
-    {
-        handler.secret.clone_from(&before.secret);
+    let keep = |declared: &mut Option<Handler>, before: &Option<Handler>| {
+        if let (Some(declared), Some(before)) = (declared, before)
+            && declared.secret.is_none()
+            && declared.url == before.url
+        {
+            declared.secret.clone_from(&before.secret);
+        }
+    };
+    if let Some(known) = known(&ty.name) {
+        keep(&mut ty.handler, &known.handler);
+        keep(&mut ty.suggest, &known.suggest);
     }
     ty
 }

@@ -11,10 +11,9 @@ use syncline_core::entity::{
 };
 use syncline_core::time::WallMs;
 
-use super::super::json::Json;
 use super::super::*;
 use crate::ledger::audit::{AuditEntry, AuditEvent, AuditIndex, AuditPayload, Audited};
-use crate::ledger::{self, ConflictId, ContentHash, Health, OpResult, RecordState, Reset};
+use crate::ledger::{self, Comment, ConflictId, ContentHash, Health, OpResult, Proposal, RecordState, Reset};
 
 /// "d2" came first, so that numbers and names have different orders.
 pub(super) fn actors() -> Actors {
@@ -270,7 +269,16 @@ fn conflicts_are_shown_whole() {
     let resolution = r#"{"method":"person","at":"1970-01-01T00:00:02.000Z","id":"r","choice":"candidate:0","rationale":"so","by":"ann","approval":true,"values":{"qty":1},"unset":["a"]}"#;
     let body = resolved_body(ConflictId(3), &conflict, None, &actors);
     assert_eq!(body, format!(r#"{{"conflict":{},"result":null}}"#, shown(2, "resolved", resolution)));
-    assert!(Json::parse(conflict_body(ConflictId(3), &conflict, &actors).as_bytes()).is_ok());
+    let set = [(field("qty"), Value::from(7))].into();
+    let proposal = Some(Proposal { set, description: "a mean".into(), impact: "none".into() });
+    let comment = Comment { by: "ann".into(), text: "hm".into(), at: WallMs(0), proposal: None };
+    let said = [comment.clone(), Comment { proposal, ..comment }];
+    let body = conflict_body(ConflictId(3), &conflict, &said, &actors);
+    let options = r#""options":[{"values":{"qty":7},"description":"a mean","impact":"none","by":"ann","at":"1970-01-01T00:00:00.000Z"}]"#;
+    let comments = r#""comments":[{"by":"ann","text":"hm","at":"1970-01-01T00:00:00.000Z"}]"#;
+    let head = shown(2, "resolved", resolution);
+    let head = head.strip_suffix('}').expect("an object");
+    assert_eq!(body, format!(r#"{{"conflict":{head},{options},{comments}}}}}"#));
 }
 
 #[test]
@@ -387,6 +395,8 @@ fn events_say_what_the_contract_shows() {
         assert_eq!((event.name(), event.data(&actors).as_str()), (name, want));
     }
     let event = LiveEvent::Conflict(ConflictId(1), &conflict);
-    let body = conflict_body(ConflictId(1), &conflict, &actors);
-    assert_eq!(format!(r#"{{"conflict":{}}}"#, event.data(&actors)), body);
+    let body = conflict_body(ConflictId(1), &conflict, &[], &actors);
+    let data = event.data(&actors);
+    let data = data.strip_suffix('}').expect("an object");
+    assert_eq!(format!(r#"{{"conflict":{data},"options":[],"comments":[]}}}}"#), body);
 }
