@@ -12,6 +12,7 @@ mod hocuspocus;
 mod http;
 mod loading;
 mod offline;
+mod promises;
 mod rooms;
 mod shutdown;
 mod store_failure;
