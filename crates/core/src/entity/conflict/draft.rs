@@ -148,6 +148,17 @@ impl Draft {
         self
     }
 
+    /// Returns this conflict about all that an op wants, of which nothing was written; so nothing of the record is lost by it.
+    pub(crate) fn of_whole(mut self, op: &Op, record: Option<&Record>) -> Self {
+        let wish = wish_of(&op.action);
+        self.fields = wish.fields();
+        self.base = base_of(op, &self.fields);
+        let standing = |name: &FieldName| record.and_then(|record| record.value(name)).cloned();
+        self.standing = self.fields.iter().map(|name| (name.clone(), standing(name))).collect();
+        self.candidates = [Candidate { origin: Origin::Op, stamp: op.stamp, wish }].into();
+        self
+    }
+
     /// Has people decide about these values of the op, and no others.
     pub(crate) fn narrow(&mut self, opened: BTreeMap<FieldName, Option<Value>>) {
         self.fields = opened.keys().cloned().collect();

@@ -122,6 +122,13 @@ impl<'a> View<'a> {
         self.finish(sent, self.prepare(arrival, sent), decision, None)
     }
 
+    /// Returns an op at which a transaction stops: it was decided, and writes nothing.
+    pub(super) fn unwritten(&self, arrival: Arrival, sent: &PushOp, decision: Decision) -> Decided {
+        let prepared = self.prepare(arrival, sent);
+        let decision = decision.unwritten(&prepared.op, self.record(&prepared.rewritten.op.entity));
+        self.finish(sent, prepared, decision, None)
+    }
+
     pub(super) fn record(&self, key: &EntityKey) -> Option<&Record> {
         self.records.get(key).or_else(|| self.ledger.record(key))
     }
