@@ -155,6 +155,19 @@ pub const TYPE_NAME_BYTES_MAX: usize = 64;
 /// Longest name of a field, in bytes. Each record holds the names of its fields.
 pub const FIELD_NAME_BYTES_MAX: usize = 128;
 
+/// Promises of a type that no two records hold the same. Each has an index of all of its records.
+pub const UNIQUE_PER_TYPE_MAX: usize = 16;
+
+/// Fields whose values one such promise takes together.
+pub const UNIQUE_FIELDS_MAX: usize = 8;
+
+/// Faults that are told of one op, and other records that a conflict or a refusal names. Finding each takes time, and who mends
+/// them mends one after another.
+pub const FAULTS_TOLD_MAX: usize = 16;
+
+/// Devices whose writes meet in one field of a conflict for it to be of many sources: two are what any conflict has.
+pub const SOURCES_MIN: usize = 3;
+
 /// Candidates that one conflict keeps; more are counted. A person chooses among them.
 pub const CONFLICT_CANDIDATES_MAX: usize = 32;
 

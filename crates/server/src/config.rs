@@ -7,7 +7,7 @@ use std::{
 };
 
 use syncline_core::{
-    entity::{EntityType, TypeName},
+    entity::{EntityType, Handler, TypeName},
     limits::CONNECTIONS_MAX,
 };
 
@@ -31,6 +31,8 @@ pub struct Config {
     pub types: Vec<EntityType>,
     /// Who judges the ops of types before they take effect, instead of what the types say, by the names of the types.
     pub handlers: BTreeMap<TypeName, Arc<dyn PushHandler>>,
+    /// Who is asked what to make of conflicts of types that name nobody themselves.
+    pub suggest: Option<Handler>,
     /// Memory that documents may hold before rooms without anyone in them are unloaded at once, in bytes.
     pub memory_bytes: usize,
     /// Open WebSockets.
@@ -48,6 +50,7 @@ impl Default for Config {
             authenticator: None,
             types: Vec::new(),
             handlers: BTreeMap::new(),
+            suggest: None,
             memory_bytes: memory::default_budget_bytes(),
             connections_max: CONNECTIONS_MAX,
         }

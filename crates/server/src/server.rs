@@ -61,6 +61,12 @@ pub enum StartError {
         /// What is wrong with it.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// Who is asked about conflicts cannot be asked.
+    #[error("nobody can be asked about conflicts so")]
+    Suggest {
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The store's thread did not start.
     #[error("cannot start the store's thread")]
     Thread {
@@ -97,6 +103,8 @@ impl Server {
             checked
                 .map_err(|error| StartError::Handler { name: ty.name.clone(), source: Box::new(error) })?;
         }
+        let checked = shared.handlers.check_server();
+        checked.map_err(|error| StartError::Suggest { source: Box::new(error) })?;
         let observer = shared.metrics.commit_observer();
         let committer = Committer::start(store, observer).map_err(|source| StartError::Thread { source })?;
         let epoch = keeper::open_first(&shared, &committer.handle()).await.map_err(store_error)?;

@@ -7,6 +7,7 @@
 //! * [`ServerClock::effective`]: when an op counts as made;
 //! * `Ruleset`, with the feature `rules`: what the business rules of a type say of an op;
 //! * [`decide`]: what becomes of an op, by its policy and the rules of its fields;
+//! * [`Promises::keep`]: what becomes of that where it would break what a type promises across records;
 //! * [`bucket`]: the parts in which scopes are read, and which of them a record lies in;
 //! * [`conflict`]: what is kept of what lost, and what people settle;
 //! * [`queue`]: which ops a client may merge before it sends them, and which wait for which.
@@ -24,6 +25,7 @@ mod id;
 mod mutation;
 mod number;
 mod policy;
+mod promise;
 pub mod queue;
 mod record;
 mod refusal;
@@ -44,6 +46,7 @@ pub use id::{
 pub use mutation::{Action, Op};
 pub use number::{Decimal, DecimalError};
 pub use policy::{Decision, Outcome, Ruling, Scene, decide};
+pub use promise::{Others, Promises, referred};
 pub use record::{Change, Life, Record, Slot};
 pub use refusal::{Fault, FieldFault, Refusal, RefusalCode};
 pub use relation::{Claim, Context, Relation, Trace, TraceEffect, relate};

@@ -90,6 +90,17 @@ impl Action {
         Err(Refusal { code: RefusalCode::ValidationFailed, faults })
     }
 
+    /// Returns the fields that it names.
+    #[must_use]
+    pub fn fields(&self) -> BTreeSet<FieldName> {
+        match self {
+            Self::Create(set) | Self::Restore(set) => set.keys().cloned().collect(),
+            Self::Update { set, unset } => set.keys().chain(unset).cloned().collect(),
+            Self::Delta(amounts) => amounts.keys().cloned().collect(),
+            Self::Delete | Self::Document(_) | Self::Noop => BTreeSet::new(),
+        }
+    }
+
     /// Returns what it sets.
     #[must_use]
     pub const fn values(&self) -> Option<&Values> {

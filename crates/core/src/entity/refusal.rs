@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::{Decimal, FieldKind, FieldName, SchemaRange};
+use super::{Decimal, EntityKey, FieldKind, FieldName, SchemaRange};
 
 /// The reason in one word, as clients know it. Codes are added and never change their meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -82,7 +82,7 @@ pub struct FieldFault {
 }
 
 /// What may be wrong with a field.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Fault {
     /// It would be less than its least value.
@@ -114,4 +114,19 @@ pub enum Fault {
     ItemId,
     /// It is set and unset at once.
     Twice,
+    /// Another record holds what no two may hold.
+    Taken {
+        /// That record.
+        by: EntityKey,
+    },
+    /// It refers to an entity that was deleted.
+    Deleted {
+        /// That entity.
+        key: EntityKey,
+    },
+    /// By this field another record refers to the entity that is to be deleted.
+    Referred {
+        /// That record.
+        by: EntityKey,
+    },
 }

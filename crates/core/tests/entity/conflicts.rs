@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use syncline_core::entity::conflict::{
-    Choice, Conflict, ConflictError, ConflictState, Level, Method, Request, Resolved,
+    Choice, Conflict, ConflictError, ConflictKind, ConflictState, Level, Method, Request, Resolved,
 };
 use syncline_core::entity::{
     Action, EntityId, EntityKey, Fallback, Policy, Record, RecordVersion, TypeName, Value,
@@ -125,9 +125,38 @@ fn one_conflict_takes_all_that_lose_until_there_are_too_many() {
     let (mut conflict, _) = open();
     for _ in 0..40 {
         let draft = open().0.draft().clone();
-        conflict.join(draft).expect("it is open");
+        conflict.join(draft, None).expect("it is open");
     }
     assert_eq!((conflict.candidates().len(), conflict.candidates_beyond()), (32, 9));
+}
+
+/// Two devices disagree in any conflict; with the third it is one of many sources, if all three write one field.
+#[test]
+fn a_third_source_makes_it_one_of_many() {
+    let actors = usual_actors();
+    let at = |actor, n| stamp(actor, n, 15);
+    let price = |price: i64| set(&[("qty", price.into())]);
+    let other = set(&[("name", "b".into())]);
+    let many = ConflictKind::MultiSource;
+    for (name, actor, action, want) in [
+        ("a device of the two again", ANN, price(97), ConflictKind::ConcurrentUpdate),
+        ("the one that wrote what stands", BOB, price(97), ConflictKind::ConcurrentUpdate),
+        ("a third, elsewhere", CID, other, ConflictKind::ConcurrentUpdate),
+        ("a third", CID, price(97), many),
+        (
+            "a third that takes it away",
+            CID,
+            Action::Update { set: Default::default(), unset: [field("qty")].into() },
+            many,
+        ),
+    ] {
+        let (mut conflict, record) = open();
+        let ty = entity_type(Policy::Manual);
+        let mut world = World::new(&ty, &actors, Some(record.clone()));
+        let decision = world.push(&op(at(actor, 3), &[], action));
+        conflict.join(decision.conflict.expect("it waits, too"), Some(&record)).expect("it is open");
+        assert_eq!(conflict.kind(), want, "{name}");
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -163,7 +192,7 @@ proptest! {
             let now = WallMs(1_000 + 100 * at as u64);
             let level = Level { assignee: "lead".into(), within_ms: 50 };
             match step {
-                Step::Join => drop(conflict.join(open().0.draft().clone())),
+                Step::Join => drop(conflict.join(open().0.draft().clone(), None)),
                 Step::Assign => drop(conflict.assign("eve".into(), Some(now))),
                 Step::Escalate => drop(conflict.escalate(&level, now)),
                 Step::Deadline => drop(conflict.pass_deadline(now, &[], Some(Fallback::Client), (&actors, &record))),

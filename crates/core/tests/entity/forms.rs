@@ -27,7 +27,7 @@ const JSON: &str = r#"{
         "territory": {"type": "text"}, "product": {}
     },
     "refs": [{"field": "product", "type": "product", "on_delete": "restrict"}],
-    "buckets": ["territory:{territory}"],
+    "buckets": ["territory:{territory}"], "unique": [["product", "territory"]],
     "handler": {"url": "https://erp.example/push", "timeout_ms": 2000, "secret": "s3cret"}
 }"#;
 
@@ -42,6 +42,7 @@ client_create = true
 tombstone_ttl = 129600000
 deadline = 7200000
 buckets = ["territory:{territory}"]
+unique = [["product", "territory"]]
 schema_v = 3
 min_schema = 2
 max_schema = 4
@@ -98,6 +99,7 @@ fn full() -> EntityType {
             on_delete: OnDelete::Restrict,
         }],
         buckets: vec![BucketTemplate::parse("territory:{territory}").expect("a template")],
+        unique: vec![vec![field("product"), field("territory")]],
         handler: Some(Handler {
             url: "https://erp.example/push".to_owned(),
             timeout_ms: Some(2_000),

@@ -3,11 +3,50 @@
 use proptest::prelude::*;
 use syncline_core::entity::conflict::Origin;
 use syncline_core::entity::{
-    Action, Decision, EntityType, FieldName, Op, Outcome, Policy, Record, Relation, Ruling, Value, relate,
+    Action, Decision, EntityId, EntityKey, EntityType, Fault, FieldName, OnDelete, Op, Others, Outcome,
+    Policy, Record, Reference, Relation, Ruling, Value, relate,
 };
 
 use super::histories::{History, Step, Writes, steps};
-use super::support::{POLICIES, World, entity_type, values};
+use super::support::{POLICIES, World, entity_type, field, values};
+
+/// Others that hold and refer to whatever is inconvenient: some values are taken, some references dangle, and sometimes somebody
+/// refers to the record.
+struct Hostile(u8);
+
+impl Hostile {
+    fn is_so(&self, about: impl std::fmt::Debug) -> bool {
+        let sum = format!("{about:?}").bytes().fold(self.0, u8::wrapping_add);
+        sum.is_multiple_of(3)
+    }
+
+    fn someone(key: &EntityKey) -> EntityKey {
+        EntityKey { id: EntityId::new("other").expect("an id"), ..key.clone() }
+    }
+}
+
+impl Others for Hostile {
+    fn is_deleted(&self, key: &EntityKey) -> bool {
+        self.is_so(key)
+    }
+
+    fn referrers(&self, key: &EntityKey, _: usize) -> Vec<(EntityKey, FieldName)> {
+        if self.is_so(key) { vec![(Self::someone(key), field("ref"))] } else { Vec::new() }
+    }
+
+    fn holder(&self, key: &EntityKey, _: &[FieldName], values: &[Value]) -> Option<EntityKey> {
+        self.is_so(values).then(|| Self::someone(key))
+    }
+}
+
+/// The type with promises, where it may make them.
+fn promising(ty: EntityType) -> EntityType {
+    let on_delete = OnDelete::Restrict;
+    let refs = vec![Reference { field: field("name"), target: ty.name.clone(), on_delete }];
+    let unique = vec![vec![field("qty"), field("name")], vec![field("name")]];
+    let promising = EntityType { refs, unique, ..ty.clone() };
+    if promising.check().is_ok() { promising } else { ty }
+}
 
 /// Runs a history under each policy and hands each decision to `check`: the record before it, and the world after it.
 fn each_decision(
@@ -20,8 +59,12 @@ fn each_decision(
             let mut ty = entity_type(policy);
             ty.whole = writes == Writes::Whole && policy == Policy::Lww;
             ty.client_create = true;
+            let ty = promising(ty);
             let history = History::new(steps, writes, [1, 2, 0]);
-            let mut world = World::new(&ty, &history.actors, None);
+            let hostile = Hostile(rulings.iter().copied().fold(0, u8::wrapping_add));
+            // The others may be kind, too: then policies alone decide.
+            let others = Some(&hostile as &dyn Others).filter(|_| rulings[0].is_multiple_of(2));
+            let mut world = World { others, ..World::new(&ty, &history.actors, None) };
             for (op, ruling) in history.ops.iter().zip(rulings) {
                 world.ruling = match ruling % 6 {
                     0 => Some(Ruling::Veto),
@@ -45,6 +88,13 @@ fn is_kept(decision: &Decision, origin: Origin, name: &FieldName, value: &Value)
     candidates
         .filter(|candidate| candidate.origin == origin)
         .any(|candidate| candidate.wish.values().and_then(|values| values.get(name)) == Some(value))
+}
+
+/// Whether an op was refused because of other records.
+fn is_for_others(decision: &Decision) -> bool {
+    let Outcome::Rejected(refusal) = &decision.outcome else { return false };
+    let is_so = |fault: &Fault| matches!(fault, Fault::Taken { .. } | Fault::Deleted { .. });
+    refusal.faults.iter().any(|found| is_so(&found.fault))
 }
 
 proptest! {
@@ -116,7 +166,7 @@ proptest! {
         each_decision(&steps, &rulings, |ty, before, op, decision, world| {
             if ty.policy == Policy::AppendOnly {
                 let is_first = before.is_none() && matches!(op.action, Action::Create(_));
-                prop_assert_eq!(decision.change.is_some(), is_first);
+                prop_assert_eq!(decision.change.is_some(), is_first && !is_for_others(decision));
                 prop_assert!(before.is_none() || world.record.as_ref() == before);
             }
             Ok(())

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use syncline_core::clock::{Dot, HybridTime, ReplicaId, VectorClock};
 use syncline_core::entity::conflict::Origin;
 use syncline_core::entity::{
-    Action, ActorName, Actors, Change, Context, Decision, EntityType, FieldName, Life, Op, Outcome, Policy,
-    Record, Ruling, Scene, Stamp, TypeName, Value, Values, decide,
+    Action, ActorName, Actors, Change, Context, Decision, EntityId, EntityKey, EntityType, FieldName, Life,
+    Op, Others, Outcome, Policy, Promises, Record, Ruling, Scene, Stamp, TypeName, Value, Values, decide,
 };
 use syncline_core::time::WallMs;
 
@@ -107,16 +107,22 @@ pub(crate) struct World<'a> {
     pub(crate) actors: &'a Actors,
     pub(crate) ruling: Option<Ruling>,
     pub(crate) record: Option<Record>,
+    /// Other records, if what the type promises of them counts.
+    pub(crate) others: Option<&'a dyn Others>,
 }
 
 impl<'a> World<'a> {
     pub(crate) fn new(ty: &'a EntityType, actors: &'a Actors, record: Option<Record>) -> Self {
-        Self { ty, actors, ruling: None, record }
+        Self { ty, actors, ruling: None, record, others: None }
     }
 
     pub(crate) fn decide(&self, op: &Op) -> Decision {
         let scene = Scene { ty: self.ty, actors: self.actors, ruling: self.ruling.as_ref() };
-        decide(&scene, self.record.as_ref(), op)
+        let record = self.record.as_ref();
+        let decision = decide(&scene, record, op);
+        let Some(others) = self.others else { return decision };
+        let key = EntityKey { kind: self.ty.name.clone(), id: EntityId::new("inv_9").expect("an id") };
+        Promises { scene: &scene, others, key: &key, record, may_wait: true }.keep(op, decision)
     }
 
     pub(crate) fn push(&mut self, op: &Op) -> Decision {

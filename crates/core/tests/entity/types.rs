@@ -52,6 +52,10 @@ fn settings_go_together() {
         handler: Some(Handler { url: url.to_owned(), timeout_ms, secret: None }),
         ..plain()
     };
+    let suggested = |url: &str| EntityType {
+        suggest: Some(Handler { url: url.to_owned(), timeout_ms: None, secret: None }),
+        ..plain()
+    };
     let by_rules = |count| EntityType { rules: rules(count), ..entity_type(Policy::Rules) };
     let closed = EntityType { closed: true, ..with_field(plain(), "n", Some(FieldKind::Number), None) };
     let referring = |ty: EntityType, names: &[&str]| {
@@ -59,6 +63,13 @@ fn settings_go_together() {
         EntityType { refs, ..ty }
     };
     let no_ref = |name| Err(TypeError::Reference { field: field(name) });
+    let unique = |ty: EntityType, lists: &[&[&str]]| {
+        let unique = lists.iter().map(|names| names.iter().map(|name| field(name)).collect()).collect();
+        EntityType { unique, ..ty }
+    };
+    let not_unique = |at| Err(TypeError::Unique { at });
+    let nine = ["a", "b", "c", "d", "e", "f", "g", "h", "i"];
+    let tags = with_field(entity_type(Policy::FieldMerge), "a", None, Some(FieldRule::SetUnion));
     let versions = |min_schema, max_schema| EntityType { schema_v: 3, min_schema, max_schema, ..plain() };
     let too_many = |what, got, max| Err(TypeError::TooMany { what, got, max });
     for (ty, want) in [
@@ -74,9 +85,21 @@ fn settings_go_together() {
         (handled("http://x y", None), Err(TypeError::HandlerUrl)),
         (handled("file://x", None), Err(TypeError::HandlerUrl)),
         (handled("http://x", Some(0)), Err(TypeError::HandlerTimeout { got: 0, max: 30_000 })),
+        (suggested("http://x"), Ok(())),
+        (suggested("x"), Err(TypeError::HandlerUrl)),
         (handled("http://x", Some(30_001)), Err(TypeError::HandlerTimeout { got: 30_001, max: 30_000 })),
         (referring(plain(), &["a", "b"]), Ok(())),
         (referring(plain(), &["a", "a"]), no_ref("a")),
+        (unique(plain(), &[&["a"], &["a", "b"]]), Ok(())),
+        (unique(plain(), &[&["a"], &["b", "b"]]), not_unique(1)),
+        (unique(plain(), &[&[]]), not_unique(0)),
+        (unique(plain(), &[&nine[..8]]), Ok(())),
+        (unique(plain(), &[&nine]), not_unique(0)),
+        (unique(plain(), &[&["a"][..]; 17]), too_many("unique", 17, 16)),
+        (unique(closed.clone(), &[&["n"]]), Ok(())),
+        (unique(closed.clone(), &[&["a"]]), not_unique(0)),
+        (unique(tags, &[&["a"]]), not_unique(0)),
+        (unique(entity_type(Policy::Additive), &[&["a"]]), not_unique(0)),
         (referring(closed.clone(), &["a"]), no_ref("a")),
         (referring(closed, &["n"]), no_ref("n")),
         (versions(Some(3), Some(3)), Ok(())),
@@ -160,7 +183,8 @@ fn what_breaks_the_schema_is_refused_whole() {
         let decision = world.push(&op(stamp(ANN, 2, 30), &[(ANN, 1), (super::support::BOB, 1)], action));
         let Outcome::Rejected(refusal) = decision.outcome else { panic!("{:?}", decision.outcome) };
         assert_eq!(refusal.code, RefusalCode::ValidationFailed);
-        let faults: Vec<_> = refusal.faults.iter().map(|found| (found.field.as_str(), found.fault)).collect();
+        let faults: Vec<_> =
+            refusal.faults.iter().map(|found| (found.field.as_str(), found.fault.clone())).collect();
         assert_eq!(faults, [(name, fault)]);
         assert_eq!(world.record, Some(record()));
     }

@@ -7,7 +7,7 @@ use syncline_core::clock::{Dot, ReplicaId};
 use syncline_core::entity::conflict::{Conflict, ConflictError, Request, Resolved};
 use syncline_core::entity::{
     Action, Change, ClaimedTime, Context, EntityKey, Epoch, Life, Op, Outcome, Record, Refusal, RefusalCode,
-    Scene, ServerClock, Stamp, Trace, TraceEffect, decide,
+    ServerClock, Stamp, Trace, TraceEffect, Values,
 };
 use syncline_core::limits::CONFLICT_COMMENTS_MAX;
 use syncline_core::time::WallMs;
@@ -54,6 +54,24 @@ pub enum ConflictWish {
         /// What.
         text: String,
     },
+    /// To keep what was proposed, for a person to accept or not.
+    Suggest {
+        /// Who has asked for it.
+        by: String,
+        /// What is proposed.
+        proposal: Proposal,
+    },
+}
+
+/// What someone who was asked proposes to make of the record of a conflict.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proposal {
+    /// The values that the record is to get.
+    pub set: Values,
+    /// What that means.
+    pub description: String,
+    /// What follows from it.
+    pub impact: String,
 }
 
 /// What someone has said about a conflict. It is no part of it: a closed conflict may be talked about.
@@ -65,6 +83,9 @@ pub struct Comment {
     pub text: String,
     /// When.
     pub at: WallMs,
+    /// What was proposed; then there is no text, and who has said it has asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proposal: Option<Proposal>,
 }
 
 /// Why a conflict is not changed. Who asks is at fault.
@@ -111,11 +132,21 @@ impl Ledger {
                 None => Err(ConflictError::Closed),
             },
             ConflictWish::Comment { by, text } => {
-                return match self.comment(id, Comment { by, text, at: now }) {
-                    Ok(()) => Answer::Conflict { conflict: Box::new(conflict), result: None },
-                    Err(refusal) => Answer::ConflictRefused(refusal),
+                return self.say(id, conflict, Comment { by, text, at: now, proposal: None });
+            }
+            ConflictWish::Suggest { by, proposal } if conflict.is_open() => {
+                let action = Action::Update { set: proposal.set.clone(), unset: Default::default() };
+                let ty = self.types.get(&conflict.entity().kind);
+                let checked = ty.map_or(Err(RefusalCode::UnknownType.into()), |ty| action.check(ty));
+                return match checked {
+                    Ok(()) => {
+                        let text = String::new();
+                        self.say(id, conflict, Comment { by, text, at: now, proposal: Some(proposal) })
+                    }
+                    Err(refusal) => Answer::ConflictRefused(ConflictRefusal::Record(refusal)),
                 };
             }
+            ConflictWish::Suggest { .. } => Err(ConflictError::Closed),
         };
         if let Err(error) = changed {
             return Answer::ConflictRefused(ConflictRefusal::State(error, Box::new(conflict)));
@@ -205,14 +236,15 @@ impl Ledger {
         self.conflicts.insert(id, conflict);
     }
 
-    fn comment(&mut self, id: ConflictId, comment: Comment) -> Result<(), ConflictRefusal> {
+    /// Keeps what is said about a conflict, which stays as it is.
+    fn say(&mut self, id: ConflictId, conflict: Conflict, comment: Comment) -> Answer {
         let comments = self.comments.entry(id).or_default();
         if comments.len() >= CONFLICT_COMMENTS_MAX {
-            return Err(ConflictRefusal::CommentsFull);
+            return Answer::ConflictRefused(ConflictRefusal::CommentsFull);
         }
         self.gathered.push(Write::Comment(id, comments.len() as u64, Box::new(comment.clone())));
         comments.push(comment);
-        Ok(())
+        Answer::Conflict { conflict: Box::new(conflict), result: None }
     }
 
     /// Decides an op of the server, who has seen the record as it is.
@@ -233,7 +265,7 @@ impl Ledger {
         let stamp = Stamp { hlc, dot: Dot::new(actor, n) };
         let context = Context { vv: record.vv.clone(), beyond: false };
         let op = Op { stamp, context, action, was: Default::default() };
-        let decision = decide(&Scene { ty, actors: &self.actors, ruling: None }, Some(record), &op);
+        let decision = self.decide_alone(ty, key, &op);
         if let Outcome::Rejected(refusal) = decision.outcome {
             return Err(refusal);
         }

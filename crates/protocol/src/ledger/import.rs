@@ -2,8 +2,8 @@
 
 use syncline_core::clock::{Dot, HybridTime};
 use syncline_core::entity::{
-    Action, ActorName, ClaimedTime, Context, EntityKey, Op, Outcome, Refusal, RefusalCode, Scene,
-    ServerClock, Stamp, Trace, TraceEffect, Values, decide,
+    Action, ActorName, ClaimedTime, Context, EntityKey, Op, Outcome, Refusal, RefusalCode, ServerClock,
+    Stamp, Trace, TraceEffect, Values,
 };
 use syncline_core::time::WallMs;
 
@@ -75,7 +75,7 @@ impl Ledger {
         let context = Context::default();
         let op =
             Op { stamp: Stamp { hlc, dot }, context, action: Action::Create(data), was: Default::default() };
-        let decision = decide(&Scene { ty, actors: &self.actors, ruling: None }, None, &op);
+        let decision = self.decide_alone(ty, &key, &op);
         if let Outcome::Rejected(refusal) = decision.outcome {
             return Err(refusal);
         }

@@ -63,6 +63,7 @@ impl Ledger {
         }
         let kinds: Vec<_> = ledger.types.keys().cloned().collect();
         kinds.iter().for_each(|kind| ledger.refill(kind));
+        kinds.iter().for_each(|kind| ledger.tie(kind));
         Ok(ledger)
     }
 

@@ -22,6 +22,7 @@ use super::message::{Answer, ConflictId, Effect, Input, LedgerCommit, Refused, R
 use super::push::{Asks, Push, Pushing};
 use super::scope::{Section, buckets_of};
 use super::scopes::ScopeDefinition;
+use super::ties::Ties;
 use super::{Log, Settings};
 
 /// The entities of one tenant shard: one writer, one log without gaps.
@@ -41,6 +42,7 @@ pub struct Ledger {
     pub(super) actors: Actors,
     pub(super) devices: BTreeMap<ReplicaId, Device>,
     pub(super) records: BTreeMap<EntityKey, Arc<Record>>,
+    pub(super) ties: Ties,
     pub(super) log: Log,
     /// Where the log ended, on some days.
     pub(super) days: BTreeMap<WallMs, Sequence>,
@@ -105,6 +107,7 @@ impl Ledger {
             actors: Actors::new(),
             devices: BTreeMap::new(),
             records: BTreeMap::new(),
+            ties: Ties::default(),
             log: Log::new(),
             days: BTreeMap::new(),
             conflicts: BTreeMap::new(),
@@ -244,7 +247,8 @@ impl Ledger {
         let is_deleted = record.deleted;
         let record = Arc::new(record);
         self.gathered.push(Write::Record(key.clone(), Arc::clone(&record)));
-        self.records.insert(key.clone(), record);
+        let before = self.records.insert(key.clone(), Arc::clone(&record));
+        self.ties.replace(key, before.as_deref(), Some(&record));
         if is_deleted && self.is_document(key) {
             self.park_effect(Effect::Deleted { key: key.clone() });
         }

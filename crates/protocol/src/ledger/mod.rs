@@ -39,11 +39,12 @@ mod status;
 pub mod stored;
 #[cfg(test)]
 mod tests;
+mod ties;
 mod types;
 mod write;
 
 pub use ack::{Ack, Acked, AckedScope, Backlog};
-pub use conflicts::{Comment, ConflictRefusal, ConflictWish};
+pub use conflicts::{Comment, ConflictRefusal, ConflictWish, Proposal};
 pub use cursor::{Cursor, Reset, Resync};
 pub use device::{Binding, DeviceAbout, DeviceRefusal};
 pub use documents::{Merge, MergeId, MergeOutcome, Ticket, Touched, entity_of, room_of};

@@ -29,6 +29,7 @@ mod importing;
 mod live;
 mod named;
 mod orders;
+mod promises;
 mod pushes;
 mod reading;
 mod refilling;

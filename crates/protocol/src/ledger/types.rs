@@ -1,6 +1,10 @@
 //! Types of entities while the ledger runs.
 
-use syncline_core::entity::{EntityType, RulesError, Ruleset, SchemaRange, TypeError, TypeName};
+use std::fmt;
+
+use syncline_core::entity::{
+    EntityId, EntityType, FieldName, RulesError, Ruleset, SchemaRange, TypeError, TypeName,
+};
 
 use super::load::LedgerLoadError;
 use super::machine::Ledger;
@@ -16,6 +20,14 @@ pub enum TypeRefusal {
     /// One of its rules cannot be compiled.
     #[error(transparent)]
     Rules(#[from] RulesError),
+    /// Records that live hold the same already, which no two may hold.
+    #[error("{} hold the same in {}", listed(ids), listed(fields))]
+    Collides {
+        /// The fields that they agree in.
+        fields: Vec<FieldName>,
+        /// The records, or some of them.
+        ids: Vec<EntityId>,
+    },
 }
 
 /// Why a request of a client is refused whole: a type that it is about takes other versions of its schema.
@@ -70,7 +82,7 @@ impl Ledger {
         if known != Some(&ty)
             && let Err(error) = self.set_type(ty)
         {
-            return Answer::TypeRefused(error.into());
+            return Answer::TypeRefused(error);
         }
         Answer::TypeDefined { is_new }
     }
@@ -86,7 +98,7 @@ impl Ledger {
             None => given.check(),
         };
         match (checked, self.types.get(&given.name)) {
-            (Ok(()), _) => self.set_type(given).or_else(|error| refuse(name, error.into())),
+            (Ok(()), _) => self.set_type(given).or_else(|error| refuse(name, error)),
             (Err(TypeError::Incompatible { .. }), Some(stored)) if given.check_change(stored).is_ok() => {
                 Ok(())
             }
@@ -107,12 +119,20 @@ impl Ledger {
         Ok(())
     }
 
-    fn set_type(&mut self, ty: EntityType) -> Result<(), RulesError> {
+    fn set_type(&mut self, ty: EntityType) -> Result<(), TypeRefusal> {
+        if let Some((fields, ids)) = self.colliding(&ty) {
+            return Err(TypeRefusal::Collides { fields, ids });
+        }
         self.compile(&ty)?;
         let kind = ty.name.clone();
         self.gathered.push(Write::Type(Box::new(ty.clone())));
         self.types.insert(kind.clone(), ty);
         self.refill(&kind);
+        self.tie(&kind);
         Ok(())
     }
+}
+
+fn listed<T: fmt::Display>(names: &[T]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }

@@ -29,7 +29,7 @@ pub use self::{
 pub(crate) use self::{
     documents::room_key,
     handle::{Answered, LedgerDown, LedgerHandle, Moved, Stored, Touch},
-    handlers::Handlers,
+    handlers::{Handlers, SuggestError},
     http::routes,
     open::{OpenError, open},
 };

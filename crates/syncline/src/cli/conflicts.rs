@@ -80,10 +80,11 @@ impl ConflictsCommand {
                 let mut store = folder::open_existing(&data)?;
                 let entities = OfflineLedger::open(&mut store)?;
                 let (id, conflict) = find(&entities, &id)?;
+                let (said, actors) = (entities.ledger().comments(id), entities.ledger().actors());
                 let mut out = io::stdout().lock();
                 match json {
-                    true => writeln!(out, "{}", conflict_body(id, conflict, entities.ledger().actors()))?,
-                    false => show::write(&mut out, id, conflict, entities.ledger().actors())?,
+                    true => writeln!(out, "{}", conflict_body(id, conflict, said, actors))?,
+                    false => show::write(&mut out, (id, conflict), said, actors)?,
                 }
                 Ok(ExitCode::SUCCESS)
             }

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use syncline::{
     core::{
         access::{Grant, Identity},
-        entity::{EntityType, NameError, TypeError, TypeForm, TypeName, UserName, Value},
+        entity::{EntityType, Handler, NameError, TypeError, TypeForm, TypeName, UserName, Value},
     },
     server::{
         Authenticator, Config, JwtSettings, JwtVerifier, KeyError, OneOf, Origin, OriginError, StaticToken,
@@ -110,6 +110,8 @@ struct File {
     #[serde(default)]
     token: Vec<TokenGrant>,
     auth: Option<Auth>,
+    /// Who is asked what to make of conflicts of types that name nobody themselves.
+    suggest: Option<Handler>,
     /// Types of entities, by their names.
     #[serde(default)]
     types: BTreeMap<TypeName, TypeForm>,
@@ -229,6 +231,12 @@ pub(crate) enum SettingsError {
         /// What is wrong with it.
         source: TypeError,
     },
+    /// The file says wrongly who is asked about conflicts.
+    #[error("nobody can be asked about conflicts so")]
+    Suggest {
+        /// What is wrong with it.
+        source: TypeError,
+    },
     /// The file holds an origin that is none.
     #[error("{origin:?} is not an origin")]
     Origin {
@@ -287,6 +295,10 @@ impl ServeArgs {
             _ => return Err(SettingsError::HalfTls),
         };
         server.types = types(file.types)?;
+        if let Some(suggest) = file.suggest {
+            suggest.check().map_err(|source| SettingsError::Suggest { source })?;
+            server.suggest = Some(suggest);
+        }
         let insecure = self.insecure_listen_anywhere.or(file.insecure_listen_anywhere);
         server.insecure_listen_anywhere = insecure.unwrap_or_default();
         Ok(Settings {
@@ -407,6 +419,11 @@ mod tests {
         assert!(matches!(ServeArgs::default().over(keys), Err(SettingsError::Read { .. })));
         let wrong = file("[types.note]\npolicy = 'lww'\nclosed = true").unwrap();
         assert!(matches!(ServeArgs::default().over(wrong), Err(SettingsError::Type { .. })));
+        let suggest = file("[suggest]\nurl = 'http://merge.example/'\nsecret = 'sesame'").unwrap();
+        assert!(!format!("{suggest:?}").contains("sesame"), "secrets stay out of logs");
+        assert!(ServeArgs::default().over(suggest).unwrap().server.suggest.is_some());
+        let wrong = file("suggest = { url = 'merge.example' }").unwrap();
+        assert!(matches!(ServeArgs::default().over(wrong), Err(SettingsError::Suggest { .. })));
         let wrong = file("allow-origin = ['*']").unwrap();
         assert!(matches!(ServeArgs::default().over(wrong), Err(SettingsError::Origin { .. })));
     }

@@ -4,7 +4,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 use super::ConflictKind;
-use crate::entity::{Action, FieldName, Op, Record, Slot, Stamp, Value};
+use crate::entity::{Action, EntityKey, FieldName, Op, Record, Slot, Stamp, Value};
 
 /// Where a losing value comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -44,6 +44,9 @@ pub struct Draft {
     pub standing: BTreeMap<FieldName, Option<Value>>,
     /// What lost, or waits for a decision. The first is the op's where people must decide.
     pub candidates: Vec<Candidate>,
+    /// Other entities because of which there is a conflict.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub others: BTreeSet<EntityKey>,
 }
 
 impl Draft {
@@ -55,10 +58,18 @@ impl Draft {
         record: &Record,
     ) -> Self {
         let wish = if lost.is_empty() { wish_of(&op.action) } else { wish_for(lost) };
-        let fields = fields_of(&wish);
+        let fields = wish.fields();
         let standing = fields.iter().map(|name| (name.clone(), record.value(name).cloned())).collect();
         let candidates = [Candidate { origin: Origin::Op, stamp: op.stamp, wish }].into();
-        Self { kind, open: false, base: base_of(op, &fields), fields, standing, candidates }
+        Self {
+            kind,
+            open: false,
+            base: base_of(op, &fields),
+            fields,
+            standing,
+            candidates,
+            others: BTreeSet::new(),
+        }
     }
 
     /// Returns a conflict about what an op wants and about these fields of the record.
@@ -81,9 +92,71 @@ impl Draft {
         let fields: BTreeSet<FieldName> = lost.keys().map(|&name| name.clone()).collect();
         let standing = lost.iter().map(|(&name, slot)| (name.clone(), slot.value.clone())).collect();
         let base = base_of(op, &fields);
-        let mut draft = Self { kind, open: false, fields, base, standing, candidates: Vec::new() };
+        let (candidates, others) = Default::default();
+        let mut draft = Self { kind, open: false, fields, base, standing, candidates, others };
         draft.keep(op, BTreeMap::new(), lost);
         draft
+    }
+
+    /// Returns a conflict about values of an op that were not written; `standing` is what the record holds instead.
+    pub(crate) fn held_back(
+        kind: ConflictKind,
+        op: &Op,
+        held: BTreeMap<FieldName, Option<Value>>,
+        standing: BTreeMap<FieldName, Option<Value>>,
+    ) -> Self {
+        let fields: BTreeSet<FieldName> = held.keys().cloned().collect();
+        let candidates = [Candidate { origin: Origin::Op, stamp: op.stamp, wish: wish_for(held) }].into();
+        Self {
+            kind,
+            open: true,
+            base: base_of(op, &fields),
+            fields,
+            standing,
+            candidates,
+            others: BTreeSet::new(),
+        }
+    }
+
+    /// Returns this conflict about values that were held back, and what else the op has lost or made others lose.
+    pub(crate) fn and(mut self, also: Self) -> Self {
+        let mut candidates = also.candidates;
+        // What waits of an op is one wish, whatever it waits for.
+        if let (
+            true,
+            Some(Action::Update { set, unset }),
+            Some(Action::Update { set: more, unset: others }),
+        ) = (
+            also.open,
+            self.candidates.first_mut().map(|own| &mut own.wish),
+            candidates.first().map(|first| &first.wish),
+        ) {
+            set.extend(more.clone());
+            unset.extend(others.clone());
+            candidates.remove(0);
+        }
+        for mut candidate in candidates {
+            if candidate.origin == Origin::Record {
+                candidate.wish = without(candidate.wish, &self.fields);
+            }
+            self.candidates.extend((candidate.wish != wish_for(BTreeMap::new())).then_some(candidate));
+        }
+        self.fields.extend(also.fields);
+        // Of a field that both name, what was held back counts.
+        self.base = also.base.into_iter().chain(self.base).collect();
+        self.standing = also.standing.into_iter().chain(self.standing).collect();
+        self
+    }
+
+    /// Returns this conflict about all that an op wants, of which nothing was written; so nothing of the record is lost by it.
+    pub(crate) fn of_whole(mut self, op: &Op, record: Option<&Record>) -> Self {
+        let wish = wish_of(&op.action);
+        self.fields = wish.fields();
+        self.base = base_of(op, &self.fields);
+        let standing = |name: &FieldName| record.and_then(|record| record.value(name)).cloned();
+        self.standing = self.fields.iter().map(|name| (name.clone(), standing(name))).collect();
+        self.candidates = [Candidate { origin: Origin::Op, stamp: op.stamp, wish }].into();
+        self
     }
 
     /// Has people decide about these values of the op, and no others.
@@ -148,12 +221,15 @@ fn wish_for(values: BTreeMap<FieldName, Option<Value>>) -> Action {
     Action::Update { set, unset }
 }
 
-fn fields_of(action: &Action) -> BTreeSet<FieldName> {
-    match action {
-        Action::Create(set) | Action::Restore(set) => set.keys().cloned().collect(),
-        Action::Update { set, unset } => set.keys().chain(unset).cloned().collect(),
-        Action::Delta(amounts) => amounts.keys().cloned().collect(),
-        Action::Delete | Action::Document(_) | Action::Noop => BTreeSet::new(),
+/// A write without some of its fields: those that were not lost after all.
+fn without(wish: Action, fields: &BTreeSet<FieldName>) -> Action {
+    match wish {
+        Action::Update { mut set, mut unset } => {
+            set.retain(|name, _| !fields.contains(name));
+            unset.retain(|name| !fields.contains(name));
+            Action::Update { set, unset }
+        }
+        other => other,
     }
 }
 

@@ -1,11 +1,12 @@
 //! The life of a conflict.
 
+use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::{Candidate, Choice, ConflictKind, Draft, Method, Request, Resolution, Resolved};
 use crate::entity::{Action, Actors, EntityKey, Fallback, Policy, Record};
-use crate::limits::CONFLICT_CANDIDATES_MAX;
+use crate::limits::{CONFLICT_CANDIDATES_MAX, FAULTS_TOLD_MAX, SOURCES_MIN};
 use crate::time::WallMs;
 
 /// Where a conflict stands.
@@ -113,11 +114,13 @@ impl Conflict {
         Self { deadline: within.map(|ms| WallMs(self.detected_at.0.saturating_add(ms))), ..self }
     }
 
-    /// Takes in what another op wants of the same entity: there is at most one open conflict for each.
+    /// Takes in what another op wants of the same entity: there is at most one open conflict for each. Where writes of three
+    /// devices meet in a field, that of the record as it is now included, its kind becomes [`ConflictKind::MultiSource`], if it
+    /// was about updates or creations.
     ///
     /// # Errors
     /// [`ConflictError::Closed`].
-    pub fn join(&mut self, draft: Draft) -> Result<(), ConflictError> {
+    pub fn join(&mut self, draft: Draft, record: Option<&Record>) -> Result<(), ConflictError> {
         self.change()?;
         self.draft.fields.extend(draft.fields);
         for (name, value) in draft.standing {
@@ -127,6 +130,10 @@ impl Conflict {
             self.draft.base.entry(name).or_insert(value);
         }
         self.draft.candidates.extend(draft.candidates);
+        self.draft.others.extend(draft.others);
+        if self.kind().is_of_writes() && self.has_many_sources(record) {
+            self.draft.kind = ConflictKind::MultiSource;
+        }
         self.shorten();
         Ok(())
     }
@@ -346,9 +353,21 @@ impl Conflict {
         Ok(Some(chosen.wish.clone()))
     }
 
+    fn has_many_sources(&self, record: Option<&Record>) -> bool {
+        self.draft.fields.iter().any(|name| {
+            let standing = record.and_then(|record| record.fields.get(name)).map(|slot| slot.stamp);
+            let wanted = self.draft.candidates.iter().filter(|it| it.wish.fields().contains(name));
+            let writes = standing.into_iter().chain(wanted.map(|it| it.stamp));
+            writes.map(|stamp| stamp.dot.replica).collect::<BTreeSet<_>>().len() >= SOURCES_MIN
+        })
+    }
+
     fn shorten(&mut self) {
         let beyond = self.draft.candidates.len().saturating_sub(CONFLICT_CANDIDATES_MAX);
         self.candidates_beyond = self.candidates_beyond.saturating_add(beyond as u64);
         self.draft.candidates.truncate(CONFLICT_CANDIDATES_MAX);
+        while self.draft.others.len() > FAULTS_TOLD_MAX {
+            self.draft.others.pop_last();
+        }
     }
 }

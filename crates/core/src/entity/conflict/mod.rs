@@ -37,11 +37,22 @@ pub enum ConflictKind {
     Reference,
     /// A check has failed.
     Validation,
-    /// Several sources have a say in one value.
+    /// Three devices or more have a say in one value.
     MultiSource,
 }
 
 impl ConflictKind {
+    /// Returns whether values of one entity collided, and nothing else.
+    #[must_use]
+    pub const fn is_of_writes(self) -> bool {
+        match self {
+            Self::ConcurrentUpdate | Self::CreateCreate | Self::MultiSource => true,
+            Self::UpdateDelete | Self::DeleteUpdate | Self::Unique | Self::Reference | Self::Validation => {
+                false
+            }
+        }
+    }
+
     /// Returns the kind as it is written.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -73,6 +73,17 @@ impl Decision {
         Self { change: Some(change), ..Self::unchanged(outcome) }
     }
 
+    /// Returns what is left of a decision where nothing is written, because of others that the op stands or falls with: where
+    /// something of it waits or was lost, all that its author wanted does.
+    #[must_use]
+    pub fn unwritten(mut self, op: &Op, record: Option<&Record>) -> Self {
+        self.combined.clear();
+        if self.change.take().is_some() {
+            self.conflict = self.conflict.take().map(|draft| draft.of_whole(op, record));
+        }
+        self
+    }
+
     /// Returns the decision to refuse an op.
     #[must_use]
     pub fn refused(refusal: impl Into<Refusal>) -> Self {

@@ -32,11 +32,20 @@ pub enum TypeError {
         /// The field.
         field: FieldName,
     },
-    /// The address of the handler is none.
-    #[error("a handler has a url with `http` or `https` and no user in it")]
+    /// A list of `unique` names no field, too many, one twice, one that is not declared in a closed type, or one whose values are
+    /// combined.
+    #[error(
+        "list {at} of `unique` does not name one to eight fields, each once, whose values somebody has written"
+    )]
+    Unique {
+        /// Its place, from 0.
+        at: usize,
+    },
+    /// The address of who is asked is none.
+    #[error("who is asked has a url with `http` or `https` and no user in it")]
     HandlerUrl,
-    /// The handler is given no time, or too much.
-    #[error("a handler has 1 to {max} ms (got {got} ms)")]
+    /// Who is asked is given no time, or too much.
+    #[error("who is asked has 1 to {max} ms (got {got} ms)")]
     HandlerTimeout {
         /// The time, in milliseconds.
         got: u64,

@@ -41,6 +41,8 @@ pub struct TypeForm {
     deadline: Option<Duration>,
     #[serde(default, skip_serializing_if = "is_default")]
     buckets: Vec<BucketTemplate>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    unique: Vec<Vec<FieldName>>,
     #[serde(default = "first", skip_serializing_if = "is_first")]
     schema_v: u32,
     #[serde(default, skip_serializing_if = "is_default")]
@@ -50,6 +52,8 @@ pub struct TypeForm {
     // What is a table in TOML stands behind what is none.
     #[serde(default, skip_serializing_if = "is_default")]
     handler: Option<Handler>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    suggest: Option<Handler>,
     #[serde(default, skip_serializing_if = "is_default")]
     fields: Option<BTreeMap<FieldName, Field>>,
     #[serde(default, skip_serializing_if = "is_default")]
@@ -79,8 +83,10 @@ impl TypeForm {
             tombstone_ttl_ms: self.tombstone_ttl.map(|ttl| ttl.ms),
             deadline_ms: self.deadline.map(|deadline| deadline.ms),
             refs: self.refs,
+            unique: self.unique,
             buckets: self.buckets,
             handler: self.handler,
+            suggest: self.suggest,
             schema_v: self.schema_v,
             min_schema: self.min_schema,
             max_schema: self.max_schema,
@@ -104,10 +110,12 @@ impl From<EntityType> for TypeForm {
             tombstone_ttl: ty.tombstone_ttl_ms.map(|ms| Duration { ms }),
             deadline: ty.deadline_ms.map(|ms| Duration { ms }),
             buckets: ty.buckets,
+            unique: ty.unique,
             schema_v: ty.schema_v,
             min_schema: ty.min_schema,
             max_schema: ty.max_schema,
             handler: ty.handler,
+            suggest: ty.suggest,
             fields: ty.fields,
             refs: ty.refs,
             rules: ty.rules,

@@ -23,7 +23,7 @@ pub use settings::{
 
 use super::bucket::{Bucket, BucketTemplate};
 use super::{FieldName, TypeName, Value, Values};
-use crate::limits::{BUCKETS_PER_TYPE_MAX, HANDLER_MS_MAX, RULES_PER_TYPE_MAX};
+use crate::limits::{BUCKETS_PER_TYPE_MAX, RULES_PER_TYPE_MAX, UNIQUE_FIELDS_MAX, UNIQUE_PER_TYPE_MAX};
 
 /// A type of entities.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,10 +56,14 @@ pub struct EntityType {
     pub deadline_ms: Option<u64>,
     /// The fields that hold ids of other entities.
     pub refs: Vec<Reference>,
+    /// Fields whose values, taken together, no two records share that live.
+    pub unique: Vec<Vec<FieldName>>,
     /// The buckets that a record lies in, besides that of its type.
     pub buckets: Vec<BucketTemplate>,
     /// Who is asked about ops.
     pub handler: Option<Handler>,
+    /// Who is asked what to make of a conflict, instead of whom the server asks.
+    pub suggest: Option<Handler>,
     /// The version of the schema.
     pub schema_v: u32,
     /// The least version that clients may write with.
@@ -87,8 +91,10 @@ impl EntityType {
             tombstone_ttl_ms: None,
             deadline_ms: None,
             refs: Vec::new(),
+            unique: Vec::new(),
             buckets: Vec::new(),
             handler: None,
+            suggest: None,
             schema_v: 1,
             min_schema: None,
             max_schema: None,
@@ -119,8 +125,10 @@ impl EntityType {
         }
         at_most("rules", self.rules.len(), RULES_PER_TYPE_MAX)?;
         at_most("buckets", self.buckets.len(), BUCKETS_PER_TYPE_MAX)?;
+        at_most("unique", self.unique.len(), UNIQUE_PER_TYPE_MAX)?;
         self.check_refs()?;
-        self.check_handler()?;
+        self.check_unique()?;
+        self.handler.iter().chain(&self.suggest).try_for_each(Handler::check)?;
         if self.schema_range().contains(self.schema_v) { Ok(()) } else { Err(TypeError::SchemaRange) }
     }
 
@@ -213,11 +221,11 @@ impl EntityType {
         narrower.chain([Bucket::whole(&self.name)]).collect()
     }
 
-    /// Returns the type as others may see it: without the secret of its handler.
+    /// Returns the type as others may see it: without secrets.
     #[must_use]
     pub fn without_secret(&self) -> Self {
-        let handler = self.handler.clone().map(|handler| Handler { secret: None, ..handler });
-        Self { handler, ..self.clone() }
+        let shown = |handler: &Option<Handler>| handler.clone().map(|it| Handler { secret: None, ..it });
+        Self { handler: shown(&self.handler), suggest: shown(&self.suggest), ..self.clone() }
     }
 
     fn check_refs(&self) -> Result<(), TypeError> {
@@ -233,16 +241,32 @@ impl EntityType {
         Ok(())
     }
 
-    fn check_handler(&self) -> Result<(), TypeError> {
-        let Some(handler) = &self.handler else { return Ok(()) };
-        if !handler.has_address() {
-            return Err(TypeError::HandlerUrl);
-        }
-        match handler.timeout_ms {
-            Some(got) if got == 0 || got > HANDLER_MS_MAX => {
-                Err(TypeError::HandlerTimeout { got, max: HANDLER_MS_MAX })
+    fn check_unique(&self) -> Result<(), TypeError> {
+        for (at, fields) in self.unique.iter().enumerate() {
+            let distinct: BTreeSet<&FieldName> = fields.iter().collect();
+            let is_known = |name: &FieldName| !self.closed || self.field(name).is_some();
+            // What nobody has written can neither wait nor be taken by anyone.
+            let is_written = |name: &FieldName| !self.may_combine(name);
+            let is_sound = !fields.is_empty()
+                && fields.len() <= UNIQUE_FIELDS_MAX
+                && distinct.len() == fields.len()
+                && fields.iter().all(|name| is_known(name) && is_written(name));
+            if !is_sound {
+                return Err(TypeError::Unique { at });
             }
-            Some(_) | None => Ok(()),
+        }
+        Ok(())
+    }
+
+    /// Whether a field may get values that no author has written.
+    fn may_combine(&self, name: &FieldName) -> bool {
+        match self.rule(name, Some(&Value::Number(Default::default()))) {
+            FieldRule::Additive
+            | FieldRule::Min
+            | FieldRule::Max
+            | FieldRule::SetUnion
+            | FieldRule::ListById => true,
+            FieldRule::Lww | FieldRule::Server | FieldRule::Client | FieldRule::Manual => false,
         }
     }
 }

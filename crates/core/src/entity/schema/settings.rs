@@ -4,9 +4,11 @@ use alloc::collections::BTreeMap;
 use alloc::string::String;
 use core::fmt;
 
+use super::TypeError;
 #[cfg(feature = "serde")]
 use super::form::{RuleForm, is_default};
 use crate::entity::{FieldName, TypeName};
+use crate::limits::HANDLER_MS_MAX;
 
 /// What becomes of a deletion whose author had not seen a change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -82,7 +84,7 @@ pub enum OnDelete {
     Restrict,
 }
 
-/// Who is asked over HTTP whether an op may take effect.
+/// Who is asked over HTTP whether an op may take effect, or what to make of a conflict.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
@@ -124,8 +126,24 @@ impl fmt::Debug for Secret {
 }
 
 impl Handler {
+    /// Checks the address and the time.
+    ///
+    /// # Errors
+    /// [`TypeError::HandlerUrl`] and [`TypeError::HandlerTimeout`].
+    pub fn check(&self) -> Result<(), TypeError> {
+        if !self.has_address() {
+            return Err(TypeError::HandlerUrl);
+        }
+        match self.timeout_ms {
+            Some(got) if got == 0 || got > HANDLER_MS_MAX => {
+                Err(TypeError::HandlerTimeout { got, max: HANDLER_MS_MAX })
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
     /// Returns whether the address has a host, and nothing before it but the scheme.
-    pub(super) fn has_address(&self) -> bool {
+    fn has_address(&self) -> bool {
         let rest = self.url.strip_prefix("https://").or_else(|| self.url.strip_prefix("http://"));
         let host = rest.map(|rest| rest.split(['/', '?', '#']).next().unwrap_or_default());
         let is_plain = self.url.chars().all(|c| !c.is_control() && !c.is_whitespace());

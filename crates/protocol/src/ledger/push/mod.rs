@@ -254,10 +254,8 @@ impl Ledger {
             let view = View::new(self, actor);
             let decided = match &failed {
                 Some((failed_at, failed)) if at == *failed_at => {
-                    let mut decision = failed.decision.clone();
-                    decision.change = None;
-                    decision.combined.clear();
-                    Decided { detail: failed.detail.clone(), ..view.with_decision(arrival, op, decision) }
+                    let decided = view.unwritten(arrival, op, failed.decision.clone());
+                    Decided { detail: failed.detail.clone(), ..decided }
                 }
                 Some(_) => view.with_decision(arrival, op, Decision::refused(RefusalCode::TxAborted)),
                 None => view.with_decision(arrival, op, Decision::refused(RefusalCode::ValidationFailed)),

@@ -102,7 +102,10 @@ impl Ledger {
             && let Some(&id) = self.open.get(key)
         {
             let mut conflict = self.conflicts[&id].clone();
-            conflict.join(draft).expect("it is open");
+            conflict.join(draft, self.record(key)).expect("it is open");
+            // What joins is one of many, if it is about the same.
+            let kind =
+                if kind.is_of_writes() && conflict.kind().is_of_writes() { conflict.kind() } else { kind };
             self.keep_conflict(id, conflict);
             return Some(Collision { id, kind, fields });
         }

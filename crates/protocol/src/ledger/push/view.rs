@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use syncline_core::clock::{Dot, HybridTime, ReplicaId};
 use syncline_core::entity::queue::{Fate, Standing};
 use syncline_core::entity::{
-    Action, ClaimedTime, Context, Decision, EntityKey, EntityType, Hearing, Op, Outcome, Policy, Record,
-    RefusalCode, Rule, Ruling, Scene, ServerClock, Stamp, Trace, TraceEffect, Verdict, decide,
+    Action, ClaimedTime, Context, Decision, EntityKey, EntityType, Hearing, Op, Outcome, Policy, Promises,
+    Record, RefusalCode, Rule, Ruling, Scene, ServerClock, Stamp, Trace, TraceEffect, Verdict, decide,
 };
 use syncline_core::limits::RETRY_AFTER_MS;
 use syncline_core::time::WallMs;
@@ -18,6 +18,7 @@ use crate::ledger::device::Device;
 use crate::ledger::documents::MergeOutcome;
 use crate::ledger::machine::Ledger;
 use crate::ledger::message::{Deferral, DeferralCode, PushOp, PushSeen};
+use crate::ledger::ties::Surroundings;
 
 /// When a push came.
 #[derive(Clone, Copy, Debug)]
@@ -82,7 +83,7 @@ impl<'a> View<'a> {
                 (Decision::refused(RefusalCode::SchemaUnsupported(ty.schema_range())), None)
             }
             (None, Some(ty)) => {
-                let judged = self.judge(arrival.now, ty, &prepared.rewritten.op.entity, &prepared.op);
+                let judged = self.judge(arrival.now, ty, &prepared.rewritten.op, &prepared.op);
                 let (decision, detail) = judged;
                 if decision.change.as_ref().is_some_and(|change| change.document) {
                     match self.merge(&prepared.rewritten.op, decision) {
@@ -124,6 +125,13 @@ impl<'a> View<'a> {
         self.finish(sent, self.prepare(arrival, sent), decision, None)
     }
 
+    /// Returns an op at which a transaction stops: it was decided, and writes nothing.
+    pub(super) fn unwritten(&self, arrival: Arrival, sent: &PushOp, decision: Decision) -> Decided {
+        let prepared = self.prepare(arrival, sent);
+        let decision = decision.unwritten(&prepared.op, self.record(&prepared.rewritten.op.entity));
+        self.finish(sent, prepared, decision, None)
+    }
+
     pub(super) fn record(&self, key: &EntityKey) -> Option<&Record> {
         self.records.get(key).or_else(|| self.ledger.record(key))
     }
@@ -133,7 +141,8 @@ impl<'a> View<'a> {
     }
 
     /// Decides an op by its type; of one that a rule has vetoed, with the reason.
-    fn judge(&self, now: WallMs, ty: &EntityType, key: &EntityKey, op: &Op) -> (Decision, Option<String>) {
+    fn judge(&self, now: WallMs, ty: &EntityType, pushed: &PushOp, op: &Op) -> (Decision, Option<String>) {
+        let key = &pushed.entity;
         let (record, actors) = (self.record(key), &self.ledger.actors);
         let ruleset = self.ledger.rulesets.get(&ty.name).filter(|_| ty.policy == Policy::Rules);
         let judged = ruleset.and_then(|ruleset| ruleset.judge(&Hearing { ty, actors, record, op, now }));
@@ -142,7 +151,12 @@ impl<'a> View<'a> {
             (Some(Ruling::Veto), Some(Rule { verdict: Verdict::Veto(reason), .. })) => Some(reason.clone()),
             _ => None,
         };
-        (decide(&Scene { ty, actors, ruling }, record, op), reason)
+        let scene = Scene { ty, actors, ruling };
+        let others = Surroundings { ledger: self.ledger, changed: &self.records };
+        // What is done together with others is done whole.
+        let may_wait = pushed.tx.is_none();
+        let promises = Promises { scene: &scene, others: &others, key, record, may_wait };
+        (promises.keep(op, decide(&scene, record, op)), reason)
     }
 
     /// Returns what a handler makes of a decision, or what must happen before that is known.
@@ -178,7 +192,7 @@ impl<'a> View<'a> {
                     return Ok((decision, None));
                 }
                 op.action = action;
-                let (mut decision, detail) = self.judge(now, ty, &pushed.entity, op);
+                let (mut decision, detail) = self.judge(now, ty, pushed, op);
                 if decision.outcome == Outcome::Applied {
                     decision.outcome = Outcome::Merged;
                 }

@@ -1,13 +1,13 @@
 //! Conflicts are settled by people, by deadlines, and by what is stored with that.
 
-use syncline_core::entity::conflict::{Choice, ConflictError, ConflictState, Level, Method, Request};
+use syncline_core::entity::conflict::{
+    Choice, ConflictError, ConflictKind, ConflictState, Level, Method, Request,
+};
 use syncline_core::entity::{Bounds, Fallback, Field, RecordVersion};
 
 use super::support::*;
 use super::*;
 use crate::wire::sync_v1::conflict_name;
-
-const FIRST: ConflictId = ConflictId { epoch: Epoch(1), n: 1 };
 
 fn bench(fallback: Option<Fallback>) -> Bench {
     let bounds = Bounds { min: None, max: Some(10.into()) };
@@ -244,6 +244,58 @@ fn a_fallback_that_does_not_fit_is_passed_over() {
     assert_eq!(state(&bench), ConflictState::Expired);
     assert_eq!(value(&bench), Some(1.into()));
     assert_eq!(error(wish(&mut bench, ConflictWish::Escalate)), ConflictError::Closed);
+}
+
+/// What is proposed is kept beside the conflict, which it does not change; what the type does not take is not.
+#[test]
+fn a_proposal_is_an_option_and_nothing_more() {
+    let mut bench = bench(None);
+    let suggest = |value: i64| {
+        let proposal = Proposal { set: values(&[("v", value.into())]), ..Proposal::default() };
+        ConflictWish::Suggest { by: "ann".into(), proposal }
+    };
+    let before = bench.ledger.conflict(FIRST).cloned();
+    let ConflictRefusal::Record(refusal) = refused(wish(&mut bench, suggest(11))) else { panic!("a bound") };
+    assert_eq!(refusal.code, RefusalCode::ValidationFailed);
+    assert!(matches!(wish(&mut bench, suggest(10)), Answer::Conflict { .. }));
+    assert_eq!((bench.ledger.conflict(FIRST), value(&bench)), (before.as_ref(), Some(1.into())));
+    bench.crash();
+    let said: Vec<_> =
+        bench.ledger.comments(FIRST).iter().map(|it| (&it.by[..], it.proposal.clone())).collect();
+    let kept = Proposal { set: values(&[("v", 10.into())]), ..Proposal::default() };
+    assert_eq!(said, [("ann", Some(kept))]);
+    resolve(&mut bench, &ask(Choice::Server));
+    assert_eq!(error(wish(&mut bench, suggest(10))), ConflictError::Closed);
+}
+
+/// One product is priced by four sources at once: with the third the conflict is one of many sources, and none of their prices
+/// is lost. The till has the price of the ERP.
+#[test]
+fn one_product_is_priced_by_four_sources() {
+    let mut bench = Bench::new(vec![a_type("product", Policy::Manual)], Settings::default());
+    let price = |n, cents: i64| update(n, "product/p", &[("price", cents.into())]);
+    bench.push("erp", &[create(1, "product/p", &[("price", 2_500.into())])]);
+    let mut kinds = Vec::new();
+    for (source, cents) in [("shop", 2_250), ("mobile", 2_400), ("till", 2_500), ("shop-2", 2_300)] {
+        let statuses = bench.push(source, &[price(1, cents)]);
+        kinds.push(result(&statuses[0]).conflict.as_ref().map(|it| (it.id, it.kind)));
+    }
+    let many = Some((FIRST, ConflictKind::MultiSource));
+    assert_eq!(kinds, [Some((FIRST, ConflictKind::ConcurrentUpdate)), many, None, many]);
+    bench.crash();
+    let conflict = bench.ledger.conflict(FIRST).expect("it is open");
+    let price = FieldName::new("price").expect("a name");
+    let wanted = conflict.candidates().iter().filter_map(|it| it.wish.values()?.get(&price).cloned());
+    assert_eq!(wanted.collect::<Vec<_>>(), [2_250.into(), 2_400.into(), 2_300.into()]);
+    assert_eq!(conflict.draft().standing[&price], Some(2_500.into()));
+    assert!(matches!(
+        resolve(&mut bench, &Request { conflict_rev: 3, ..ask(Choice::Candidate(1)) }),
+        Answer::Conflict { .. }
+    ));
+    assert_eq!(
+        bench.data(&entity("product/p")).and_then(|data| data.get(&price).cloned()),
+        Some(2_400.into())
+    );
 }
 
 #[test]

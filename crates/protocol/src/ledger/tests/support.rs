@@ -7,6 +7,9 @@ use syncline_core::entity::Values;
 
 use super::*;
 
+/// The conflict that arises first.
+pub(super) const FIRST: ConflictId = ConflictId { epoch: Epoch(1), n: 1 };
+
 /// A ledger on a disk that never fails.
 pub(super) struct Bench {
     pub(super) ledger: Ledger,

@@ -82,6 +82,10 @@ fn one_that_is_in_conflict_writes_nothing() {
     assert_eq!(bench.words("d2", &ops), ["conflict", "tx-aborted"]);
     let before = values(&[("m", 1.into()), ("v", 1.into())]);
     assert_eq!(bench.data(&entity("mixed/a")), Some(before));
+    let conflict = bench.ledger.conflict(FIRST).expect("it waits");
+    let Action::Update { set, .. } = &conflict.candidates()[0].wish else { panic!("{conflict:?}") };
+    assert_eq!(*set, values(&[("m", 2.into()), ("w", 2.into())]), "what it would have written is kept, too");
+    assert_eq!((conflict.candidates().len(), conflict.draft().fields.len()), (1, 2));
     assert_eq!(bench.words("d2", &[write(3)]), ["conflict"]);
     assert_eq!(bench.data(&entity("mixed/a")).map(|data| data.len()), Some(3));
 }

@@ -8,8 +8,8 @@
 use std::collections::BTreeSet;
 
 use syncline_core::access::Grants;
-use syncline_core::entity::conflict::{Choice, Conflict, Request};
-use syncline_core::entity::{RecordVersion, Reference};
+use syncline_core::entity::conflict::{Candidate, Choice, Conflict, ConflictKind, Request};
+use syncline_core::entity::{OnDelete, RecordVersion, Reference};
 
 use super::support::*;
 use super::*;
@@ -94,16 +94,18 @@ struct Whole {
     now_ms: u64,
 }
 
+fn refers() -> FieldName {
+    FieldName::new("ref").expect("a name")
+}
+
 fn load(store: &Store) -> Ledger {
     let policies = [Policy::Additive, Policy::Lww, Policy::Manual, Policy::ServerWins, Policy::Lww];
     let types = KINDS.iter().zip(policies).map(|(name, policy)| {
         let target = TypeName::new("text").expect("a name");
-        let refs = vec![Reference {
-            field: FieldName::new("ref").expect("a name"),
-            target,
-            on_delete: Default::default(),
-        }];
-        EntityType { refs, ..a_type(name, policy) }
+        let on_delete = if *name == "wins" { OnDelete::Keep } else { OnDelete::Restrict };
+        let refs = vec![Reference { field: refers(), target, on_delete }];
+        let unique = if *name == "sum" { Vec::new() } else { vec![vec![field()]] };
+        EntityType { refs, unique, ..a_type(name, policy) }
     });
     let stored = store.kept.values().cloned();
     let handled = [TypeName::new("judged").expect("a name")].into();
@@ -121,7 +123,7 @@ impl Store {
                     if record.deleted {
                         self.deleted.insert(key.clone());
                     }
-                    let refers = record.value(&FieldName::new("ref").expect("a name"));
+                    let refers = record.value(&refers());
                     prop_assert!(!matches!(refers, Some(Value::Text(id)) if id.starts_with("tmp_")));
                 }
                 Write::Conflict(id, conflict) => {
@@ -130,6 +132,9 @@ impl Store {
                         before.is_none_or(|before| *before == **conflict),
                         "a closed one has changed"
                     );
+                    let writers: BTreeSet<_> =
+                        conflict.candidates().iter().map(|it| it.stamp.dot.replica).collect();
+                    prop_assert!(conflict.kind() != ConflictKind::MultiSource || writers.len() > 1);
                     if !conflict.is_open() {
                         self.closed.insert(*id, (**conflict).clone());
                     }
@@ -247,6 +252,8 @@ impl Whole {
                 let id = referred.map_or("", |op| op.entity.id.as_str());
                 create(n, &key, &[("v", value), ("ref", id.into())])
             }
+            7 => create(n, &key, &[("v", value), ("ref", "0".into())]),
+            8 if kind != "sum" => update(n, &key, &[("v", value), ("ref", "1".into())]),
             _ => create(n, &key, &[("v", value)]),
         };
         if kind == "sum" && matches!(op.action, Action::Update { .. }) {
@@ -384,6 +391,39 @@ impl Whole {
         Ok(())
     }
 
+    /// No record that lives refers to one that was deleted by a field that restricts that, no two hold what only one may, and
+    /// what could not be written for it is kept.
+    fn check_promises(&self) -> Result<(), TestCaseError> {
+        let mut holders = BTreeMap::new();
+        for (key, record) in self.ledger.records().filter(|(key, _)| key.kind.as_str() != "sum") {
+            let Some(value) = record.value(&field()) else { continue };
+            let before = holders.insert((&key.kind, value), &key.id);
+            prop_assert!(before.is_none(), "{} and {:?} hold {:?}", key, before, value);
+        }
+        let restricts = |key: &EntityKey| key.kind.as_str() != "wins";
+        for (key, record) in self.ledger.records().filter(|(key, _)| restricts(key)) {
+            let Some(Value::Text(id)) = record.value(&refers()) else { continue };
+            let referred = self.ledger.record(&entity(&format!("text/{id}")));
+            prop_assert!(referred.is_none_or(|referred| !referred.deleted), "{} refers to {}", key, id);
+        }
+        for result in self.authors.iter().flat_map(|author| author.told.values()) {
+            let Some(collision) = &result.conflict else { continue };
+            let conflict = self.ledger.conflict(collision.id).expect("it is kept");
+            let waiting = match (collision.kind, &result.outcome) {
+                (ConflictKind::Reference, Outcome::Conflict) => refers(),
+                (ConflictKind::Unique, Outcome::Conflict) => field(),
+                _ => continue,
+            };
+            let is_kept = |it: &Candidate| {
+                it.stamp.dot.counter == result.n
+                    && it.wish.values().is_some_and(|values| values.contains_key(&waiting))
+            };
+            let is_counted = conflict.candidates_beyond() > 0;
+            prop_assert!(is_counted || conflict.candidates().iter().any(is_kept), "{:?}", result);
+        }
+        Ok(())
+    }
+
     /// Each number counts once. What was deleted counts no more.
     fn check_sums(&self) -> Result<(), TestCaseError> {
         let mut sums: BTreeMap<EntityKey, Decimal> = BTreeMap::new();
@@ -394,7 +434,8 @@ impl Whole {
                     Action::Delta(amounts) => amounts[&field()],
                     action => number(action.values().and_then(|values| values.get(&field()))),
                 };
-                if matches!(result.outcome, Outcome::Applied | Outcome::Merged) {
+                // Where only the reference waits for people the number counts.
+                if matches!(result.outcome, Outcome::Applied | Outcome::Merged | Outcome::Conflict) {
                     let sum = sums.entry(result.entity.clone()).or_default();
                     *sum = sum.checked_add(amount).expect("they are small");
                 }
@@ -420,6 +461,7 @@ proptest! {
         world.quiesce()?;
         world.check_transactions()?;
         world.check_sums()?;
+        world.check_promises()?;
         // It is the same when it is loaded again: all is a duplicate then, and nothing is written.
         let again = load(&world.store);
         prop_assert!(again.conflicts().eq(world.ledger.conflicts()));
@@ -428,6 +470,7 @@ proptest! {
         let changes: u64 = world.ledger.records.values().map(|record| record.ver.0).sum();
         prop_assert_eq!(head, Sequence(changes));
         prop_assert_eq!(&again.records, &world.ledger.records);
+        prop_assert_eq!(&again.ties, &world.ledger.ties);
         world.step(&Step::Crash)?;
         world.quiesce()?;
         prop_assert_eq!(world.ledger.log.head(), head);

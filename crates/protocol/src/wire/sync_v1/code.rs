@@ -58,7 +58,7 @@ codes! {
     UnknownDevice, "unknown-device", 404, Never, "There is no such device";
     ConflictAlreadyResolved, "conflict-already-resolved", 409, Never, "The conflict is closed";
     ConflictStale, "conflict-stale", 409, Now, "The conflict has changed";
-    TypeIncompatible, "type-incompatible", 409, Never, "The change alters what records mean";
+    TypeIncompatible, "type-incompatible", 409, Never, "The type does not allow that";
     StorageFull, "storage-full", 507, After, "There is no room left";
     ReadOnly, "read-only", 503, After, "Nothing is written at present";
     Internal, "internal", 500, After, "The server is at fault";

@@ -4,18 +4,36 @@ use std::collections::BTreeMap;
 
 use syncline_core::entity::conflict::{Candidate, Choice, Conflict, Request, Resolution};
 use syncline_core::entity::{Action, Actors, FieldName, Value};
+use syncline_core::time::WallMs;
 
 use super::problem::Problem;
 use super::resolve::conflict_name;
 use super::result::{Told, dot, name};
 use super::words;
 use super::write::{Object, document, string, value};
-use crate::ledger::ConflictId;
+use crate::ledger::{Comment, ConflictId, Proposal};
 
-/// Returns the body of the answer about one conflict.
+/// Returns the body of the answer about one conflict, with what was said about it.
 #[must_use]
-pub fn conflict_body(id: ConflictId, conflict: &Conflict, actors: &Actors) -> String {
-    document(|o| o.object("conflict", |o| write(o, id, conflict, actors)))
+pub fn conflict_body(id: ConflictId, conflict: &Conflict, said: &[Comment], actors: &Actors) -> String {
+    document(|o| {
+        o.object("conflict", |o| {
+            write(o, id, conflict, actors);
+            o.objects("options", said.iter().filter_map(option), |o, (by, at, proposal)| {
+                o.values("values", &proposal.set);
+                o.text("description", &proposal.description);
+                o.text("impact", &proposal.impact);
+                o.text("by", by);
+                o.time("at", at);
+            });
+            let comments = said.iter().filter(|comment| comment.proposal.is_none());
+            o.objects("comments", comments, |o, comment| {
+                o.text("by", &comment.by);
+                o.text("text", &comment.text);
+                o.time("at", comment.at);
+            });
+        });
+    })
 }
 
 /// Returns the body of a list of conflicts. `cursor` is where to go on, if there are more.
@@ -94,6 +112,10 @@ pub(super) fn write(o: &mut Object<'_>, id: ConflictId, conflict: &Conflict, act
     o.object("server", |o| fields(o, &draft.standing));
     o.objects("candidates", conflict.candidates(), |o, it| candidate(o, it, actors));
     o.count("candidates_beyond", conflict.candidates_beyond());
+    o.objects("others", &draft.others, |o, other| {
+        o.text("type", other.kind.as_str());
+        o.text("id", other.id.as_str());
+    });
     match conflict.assignee() {
         Some(assignee) => o.text("assignee", assignee),
         None => o.null("assignee"),
@@ -106,6 +128,10 @@ pub(super) fn write(o: &mut Object<'_>, id: ConflictId, conflict: &Conflict, act
         Some(it) => o.object("resolution", |o| resolution(o, it)),
         None => o.null("resolution"),
     }
+}
+
+fn option(comment: &Comment) -> Option<(&str, WallMs, &Proposal)> {
+    Some((&comment.by, comment.at, comment.proposal.as_ref()?))
 }
 
 fn candidate(o: &mut Object<'_>, it: &Candidate, actors: &Actors) {

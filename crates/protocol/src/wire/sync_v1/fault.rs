@@ -1,12 +1,10 @@
 //! What is wrong with an op whose request is well formed.
 
 use syncline_core::entity::NameError;
+use syncline_core::limits::FAULTS_TOLD_MAX;
 
 use super::json::{Node, push_step};
 use super::read::{Read, text};
-
-/// Faults that are told of one op. Finding the place of each takes time, and its author mends one after another.
-const FAULTS_MAX: usize = 16;
 
 /// One fault. Who wrote the op has it back with its result.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,7 +62,7 @@ impl<'a> Faults<'a> {
     }
 
     pub(super) fn add(&mut self, at: Node<'a>, reason: impl Into<FaultReason>) {
-        if self.found.len() < FAULTS_MAX {
+        if self.found.len() < FAULTS_TOLD_MAX {
             let pointer = self.op.pointer(at);
             self.found.push(OpFault { pointer, reason: reason.into() });
         }

@@ -32,6 +32,7 @@ mod reconciled;
 mod resolve;
 mod result;
 mod status;
+mod suggest;
 #[cfg(test)]
 mod tests;
 mod time;
@@ -65,6 +66,7 @@ pub use status::{
     DeviceView, RecordStatus, ScopeStatus, StatusAnswer, devices_body, scope_body, scopes_body, type_body,
     types_body,
 };
+pub use suggest::{SuggestQuestion, read_proposal};
 pub use time::{format as time_text, parse as time_of};
 pub use token::{CursorError, CursorKey, CursorOwner};
 pub use words::{policy as policy_text, state as conflict_state_text};

@@ -252,9 +252,10 @@ impl From<&Refusal> for Problem {
 
 impl From<&FieldFault> for Wrong {
     fn from(it: &FieldFault) -> Self {
-        let (part, code, bound) = match it.fault {
-            Fault::Min { min } => ("set", "min", Some(min)),
-            Fault::Max { max } => ("set", "max", Some(max)),
+        let mut detail = None;
+        let (part, code, bound) = match &it.fault {
+            Fault::Min { min } => ("set", "min", Some(*min)),
+            Fault::Max { max } => ("set", "max", Some(*max)),
             Fault::Kind { .. } => ("set", "type", None),
             Fault::Undeclared => ("set", "undeclared", None),
             Fault::NotCounted => ("set", "number", None),
@@ -263,11 +264,24 @@ impl From<&FieldFault> for Wrong {
             Fault::NotAdditive => ("delta", "misplaced", None),
             Fault::ItemId => ("set", "item-id", None),
             Fault::Twice => ("unset", "twice", None),
+            Fault::Taken { by } => {
+                detail = Some(format!("`{by}` holds it"));
+                ("set", "unique", None)
+            }
+            Fault::Deleted { key } => {
+                detail = Some(format!("`{key}` was deleted"));
+                ("set", "reference", None)
+            }
+            Fault::Referred { by } => {
+                // The field is not one of the op, which names nothing but the entity.
+                let detail = Some(format!("`{by}` refers to it by `{}`", it.field));
+                return Self { pointer: "/id".to_owned(), code: "referred", detail, bound: None };
+            }
         };
         let mut pointer = String::new();
         push_step(&mut pointer, part);
         push_step(&mut pointer, it.field.as_str());
-        Self { pointer, code, detail: None, bound }
+        Self { pointer, code, detail, bound }
     }
 }
 

@@ -1,8 +1,9 @@
-//! How long and how often a handler is asked.
+//! How long and how often somebody is asked.
 
 use std::{
+    future::Future,
     panic::AssertUnwindSafe,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use futures_util::FutureExt;
@@ -10,88 +11,92 @@ use syncline_core::{
     entity::{Handler, TypeName},
     limits::RETRY_AFTER_MS,
 };
-use syncline_protocol::ledger::Verdict;
 use tokio::{
     sync::Semaphore,
     time::{Duration, timeout},
 };
 
-use super::{
-    breaker::{Attempt, Breaker},
-    question::{PushHandler, PushQuestion},
-};
+use super::breaker::{Attempt, Breaker};
 use crate::{
     clock::Clock,
     limits::{HANDLER_CALLS_MAX, HANDLER_MS},
 };
 
-/// Stands before a handler.
+/// Stands before who is asked.
 #[derive(Debug)]
 pub(super) struct Gate {
-    kind: TypeName,
-    /// What the type said when this was made.
-    named: Option<Handler>,
-    handler: Arc<dyn PushHandler>,
+    /// The type that asks; none if the server does for all.
+    kind: Option<TypeName>,
     limit: Duration,
     places: Semaphore,
     breaker: Mutex<Breaker>,
 }
 
+/// Nobody has answered, or was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct NoAnswer {
+    /// When it is worth another try, in milliseconds.
+    pub(super) retry_after_ms: u64,
+}
+
 impl Gate {
-    pub(super) fn new(kind: TypeName, named: Option<Handler>, handler: Arc<dyn PushHandler>) -> Self {
-        let timeout_ms = named.as_ref().and_then(|named| named.timeout_ms);
+    pub(super) fn new(kind: Option<TypeName>, named: Option<&Handler>) -> Self {
+        let timeout_ms = named.and_then(|named| named.timeout_ms);
         Self {
             kind,
-            named,
-            handler,
             limit: Duration::from_millis(timeout_ms.unwrap_or(HANDLER_MS)),
             places: Semaphore::new(HANDLER_CALLS_MAX),
             breaker: Mutex::default(),
         }
     }
 
-    pub(super) fn named(&self) -> Option<&Handler> {
-        self.named.as_ref()
-    }
-
-    /// Asks the handler. There is always a verdict.
-    pub(super) async fn judge(&self, clock: Clock, question: &PushQuestion) -> Verdict {
+    /// Asks, if that is worth while.
+    pub(super) async fn ask<T>(
+        &self,
+        clock: Clock,
+        asking: impl Future<Output = Result<T, NoAnswer>>,
+    ) -> Result<T, NoAnswer> {
         let Ok(Ok(_place)) = timeout(self.limit, self.places.acquire()).await else {
-            return Verdict::Unavailable { retry_after_ms: RETRY_AFTER_MS };
+            return Err(NoAnswer::default());
         };
-        let attempt = match self.breaker().admit(clock.monotonic()) {
-            Ok(attempt) => attempt,
-            Err(retry_after_ms) => return Verdict::Unavailable { retry_after_ms },
-        };
-        let judging = AssertUnwindSafe(self.handler.judge(question)).catch_unwind();
-        match timeout(self.limit, judging).await {
-            Ok(Ok(verdict @ (Verdict::Accept { .. } | Verdict::Refuse { .. }))) => {
+        let admitted = self.breaker().admit(clock.monotonic());
+        let attempt = admitted.map_err(|retry_after_ms| NoAnswer { retry_after_ms })?;
+        let kind = self.kind.as_ref().map(TypeName::as_str);
+        match timeout(self.limit, AssertUnwindSafe(asking).catch_unwind()).await {
+            Ok(Ok(Ok(answer))) => {
                 if self.breaker().succeeded() {
-                    tracing::info!(kind = %self.kind, "the handler answers again");
+                    tracing::info!(kind, "the handler answers again");
                 }
-                verdict
+                Ok(answer)
             }
-            Ok(Ok(Verdict::Unavailable { retry_after_ms })) => self.failed(clock, attempt, retry_after_ms),
+            Ok(Ok(Err(none))) => Err(self.failed(clock, attempt, none)),
             Ok(Err(_)) => {
-                tracing::error!(kind = %self.kind, "the handler panicked");
-                self.failed(clock, attempt, RETRY_AFTER_MS)
+                tracing::error!(kind, "the handler panicked");
+                Err(self.failed(clock, attempt, NoAnswer::default()))
             }
             Err(_) => {
-                tracing::debug!(kind = %self.kind, "the handler did not answer in time");
-                self.failed(clock, attempt, RETRY_AFTER_MS)
+                tracing::debug!(kind, "the handler did not answer in time");
+                Err(self.failed(clock, attempt, NoAnswer::default()))
             }
         }
     }
 
-    fn failed(&self, clock: Clock, attempt: Attempt, retry_after_ms: u64) -> Verdict {
+    fn failed(&self, clock: Clock, attempt: Attempt, NoAnswer { retry_after_ms }: NoAnswer) -> NoAnswer {
         let pause_ms = self.breaker().failed(attempt, clock.monotonic());
         if let Some(pause_ms) = pause_ms {
-            tracing::warn!(kind = %self.kind, pause_ms, "the handler fails, and is not asked for a while");
+            let kind = self.kind.as_ref().map(TypeName::as_str);
+            tracing::warn!(kind, pause_ms, "the handler fails, and is not asked for a while");
         }
-        Verdict::Unavailable { retry_after_ms: pause_ms.map_or(retry_after_ms, |ms| ms.max(retry_after_ms)) }
+        NoAnswer { retry_after_ms: pause_ms.map_or(retry_after_ms, |ms| ms.max(retry_after_ms)) }
     }
 
     fn breaker(&self) -> MutexGuard<'_, Breaker> {
         self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for NoAnswer {
+    fn default() -> Self {
+        Self { retry_after_ms: RETRY_AFTER_MS }
     }
 }

@@ -1,8 +1,9 @@
 //! Push handlers: who judges ops before they take effect.
 //!
 //! * [`PushHandler`]: one of them, in the program that embeds the server;
-//! * `web`: one that is asked over HTTP; `target`: where it may be;
-//! * `gate`: how long and how often a handler is asked; `breaker`: when it is left in peace.
+//! * `judge`: a handler and what stands before it; `suggester`: the same of who is asked about conflicts;
+//! * `web`: whoever is asked over HTTP; `target`: where that may be;
+//! * `gate`: how long and how often somebody is asked; `breaker`: when they are left in peace.
 //!
 //! Invariants:
 //! * each question gets one verdict, whatever a handler does: without an answer in time that is that it is not available;
@@ -10,7 +11,9 @@
 
 mod breaker;
 mod gate;
+mod judge;
 mod question;
+mod suggester;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -25,11 +28,16 @@ use syncline_core::{
     entity::{EntityType, Handler, TypeName},
     limits::RETRY_AFTER_MS,
 };
-use syncline_protocol::ledger::Verdict;
+use syncline_protocol::ledger::{Proposal, Verdict};
 
 pub use self::question::{PushHandler, PushQuestion};
-pub(crate) use self::target::HandlerError;
-use self::{gate::Gate, target::Target, web::WebHandler};
+use self::{
+    judge::Judge,
+    suggester::Suggester,
+    target::Target,
+    web::{Web, WebHandler},
+};
+pub(crate) use self::{suggester::SuggestError, target::HandlerError};
 use crate::{clock::Clock, config::Config};
 
 /// The handlers of all types.
@@ -39,23 +47,31 @@ pub(crate) struct Handlers {
     /// Those of the program, by type.
     own: BTreeMap<TypeName, Arc<dyn PushHandler>>,
     /// The addresses that the operator has declared.
-    declared: BTreeMap<TypeName, String>,
+    declared: BTreeSet<(TypeName, String)>,
+    /// Who is asked about conflicts of types that say nobody.
+    suggest: Option<Handler>,
     /// Whether nobody but this machine declares types.
     is_local: bool,
     /// By type.
-    gates: Mutex<BTreeMap<TypeName, Arc<Gate>>>,
+    judges: Mutex<BTreeMap<TypeName, Arc<Judge>>>,
+    /// By type; that of all others is under none.
+    suggesters: Mutex<BTreeMap<Option<TypeName>, Arc<Suggester>>>,
 }
 
 impl Handlers {
     pub(crate) fn new(config: &Config, clock: Clock) -> Self {
-        let declared =
-            config.types.iter().filter_map(|ty| Some((ty.name.clone(), ty.handler.as_ref()?.url.clone())));
+        let declared = config.types.iter().flat_map(|ty| {
+            let named = ty.handler.iter().chain(&ty.suggest);
+            named.map(|handler| (ty.name.clone(), handler.url.clone()))
+        });
         Self {
             clock,
             own: config.handlers.clone(),
             declared: declared.collect(),
             is_local: config.listen.ip().is_loopback(),
-            gates: Mutex::default(),
+            suggest: config.suggest.clone(),
+            judges: Mutex::default(),
+            suggesters: Mutex::default(),
         }
     }
 
@@ -64,14 +80,29 @@ impl Handlers {
         self.own.keys().cloned().collect()
     }
 
-    /// Checks that the handler of a type can be asked, before the type is declared.
+    /// Checks that whoever a type names can be asked, before the type is declared.
     pub(crate) fn check(&self, ty: &EntityType) -> Result<(), HandlerError> {
-        match &ty.handler {
-            Some(handler) if !self.own.contains_key(&ty.name) => {
-                self.target(&ty.name, handler)?.check_literal()
-            }
-            Some(_) | None => Ok(()),
-        }
+        let handler = ty.handler.iter().filter(|_| !self.own.contains_key(&ty.name));
+        handler.chain(&ty.suggest).try_for_each(|named| self.target(&ty.name, named)?.check_literal())
+    }
+
+    /// Checks that whoever the server names can be asked.
+    pub(crate) fn check_server(&self) -> Result<(), HandlerError> {
+        self.suggest.iter().try_for_each(|named| Target::parse(&named.url, true).map(drop))
+    }
+
+    /// Asks what to make of a conflict of a type, whose own setting is `named`.
+    pub(crate) async fn suggest(
+        &self,
+        kind: &TypeName,
+        named: Option<Handler>,
+        body: String,
+    ) -> Result<Option<Proposal>, SuggestError> {
+        let suggester = self.suggester(kind, named).map_err(|error| {
+            tracing::warn!(%kind, %error, "nobody can be asked about a conflict");
+            SuggestError::Nobody
+        })?;
+        suggester.ok_or(SuggestError::Nobody)?.suggest(self.clock, body).await
     }
 
     /// Asks the handler of a type, whose own setting is `named`.
@@ -81,8 +112,8 @@ impl Handlers {
         named: Option<Handler>,
         question: PushQuestion,
     ) -> Verdict {
-        match self.gate(&kind, named) {
-            Ok(gate) => gate.judge(self.clock, &question).await,
+        match self.judge_of(&kind, named) {
+            Ok(judge) => judge.judge(self.clock, &question).await,
             Err(error) => {
                 tracing::warn!(%kind, %error, "a handler cannot be asked");
                 Verdict::Unavailable { retry_after_ms: RETRY_AFTER_MS }
@@ -90,27 +121,51 @@ impl Handlers {
         }
     }
 
-    fn gate(&self, kind: &TypeName, named: Option<Handler>) -> Result<Arc<Gate>, HandlerError> {
-        let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(gate) = gates.get(kind).filter(|gate| gate.named() == named.as_ref()) {
-            return Ok(Arc::clone(gate));
+    fn judge_of(&self, kind: &TypeName, named: Option<Handler>) -> Result<Arc<Judge>, HandlerError> {
+        let mut judges = self.judges.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(judge) = judges.get(kind).filter(|judge| judge.named() == named.as_ref()) {
+            return Ok(Arc::clone(judge));
         }
         let handler: Arc<dyn PushHandler> = match (self.own.get(kind), &named) {
             (Some(own), _) => Arc::clone(own),
             (None, Some(handler)) => {
                 let target = self.target(kind, handler)?;
-                Arc::new(WebHandler::new(target, handler.secret.clone(), self.clock))
+                Arc::new(WebHandler(Web::new(target, handler.secret.clone(), self.clock)))
             }
             // The type was changed while the question waited.
             (None, None) => return Err(HandlerError::Gone),
         };
-        let gate = Arc::new(Gate::new(kind.clone(), named, handler));
-        gates.insert(kind.clone(), Arc::clone(&gate));
-        Ok(gate)
+        let judge = Arc::new(Judge::new(kind.clone(), named, handler));
+        judges.insert(kind.clone(), Arc::clone(&judge));
+        Ok(judge)
+    }
+
+    /// Returns whom to ask about conflicts of a type: whom it names, or else whom the server does.
+    fn suggester(
+        &self,
+        kind: &TypeName,
+        named: Option<Handler>,
+    ) -> Result<Option<Arc<Suggester>>, HandlerError> {
+        let (name, named, target) = match (named, &self.suggest) {
+            (Some(named), _) => {
+                let target = self.target(kind, &named)?;
+                (Some(kind.clone()), named, target)
+            }
+            (None, Some(named)) => (None, named.clone(), Target::parse(&named.url, true)?),
+            (None, None) => return Ok(None),
+        };
+        let mut suggesters = self.suggesters.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = suggesters.get(&name).filter(|known| *known.named() == named) {
+            return Ok(Some(Arc::clone(known)));
+        }
+        let web = Web::new(target, named.secret.clone(), self.clock);
+        let suggester = Arc::new(Suggester::new(name.clone(), named, web));
+        suggesters.insert(name, Arc::clone(&suggester));
+        Ok(Some(suggester))
     }
 
     fn target(&self, kind: &TypeName, handler: &Handler) -> Result<Target, HandlerError> {
-        let is_trusted = self.is_local || self.declared.get(kind) == Some(&handler.url);
+        let is_trusted = self.is_local || self.declared.contains(&(kind.clone(), handler.url.clone()));
         Target::parse(&handler.url, is_trusted)
     }
 }

@@ -1,4 +1,4 @@
-//! A handler that is asked over HTTP/1.1, with a connection for each question.
+//! Whoever is asked over HTTP/1.1, with a connection for each question.
 
 use std::{future::pending, io};
 
@@ -6,6 +6,7 @@ use axum::{
     body::{Body, to_bytes},
     http::{Request, StatusCode, header},
 };
+use bytes::Bytes;
 use futures_util::{FutureExt, future::BoxFuture};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -24,16 +25,21 @@ use crate::{clock::Clock, limits::HANDLER_ANSWER_BYTES_MAX};
 /// The header that a question is signed in.
 const SIGNATURE: &str = "sync-signature";
 
+/// A handler that is asked so.
 #[derive(Debug)]
-pub(super) struct WebHandler {
+pub(super) struct WebHandler(pub(super) Web);
+
+/// Where questions go.
+#[derive(Debug)]
+pub(super) struct Web {
     target: Target,
     secret: Option<Secret>,
     clock: Clock,
 }
 
-/// Why there is no verdict.
+/// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
-enum AskError {
+pub(super) enum AskError {
     #[error("it cannot be reached")]
     Connect(#[from] io::Error),
     #[error("the request or the answer broke off")]
@@ -43,16 +49,17 @@ enum AskError {
     #[error("its answer is too long, or broke off")]
     Body(axum::Error),
     #[error("its answer cannot be read")]
-    Verdict(#[from] VerdictError),
+    Answer(#[from] VerdictError),
 }
 
-impl WebHandler {
-    pub(super) fn new(target: Target, secret: Option<Secret>, clock: Clock) -> Self {
+impl Web {
+    pub(super) const fn new(target: Target, secret: Option<Secret>, clock: Clock) -> Self {
         Self { target, secret, clock }
     }
 
-    async fn ask(&self, question: &PushQuestion) -> Result<Verdict, AskError> {
-        let request = self.request(question.body());
+    /// Sends a question, and returns the answer.
+    pub(super) async fn exchange(&self, body: String) -> Result<Bytes, AskError> {
+        let request = self.request(body);
         let tcp = self.target.connect().await?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(tcp)).await?;
         let exchange = async {
@@ -61,7 +68,7 @@ impl WebHandler {
                 return Err(AskError::Status(answer.status()));
             }
             let body = to_bytes(Body::new(answer.into_body()), HANDLER_ANSWER_BYTES_MAX).await;
-            Ok(read_verdict(&body.map_err(AskError::Body)?)?)
+            body.map_err(AskError::Body)
         };
         let carry = async {
             // What breaks the connection off breaks the exchange off, too, which says so.
@@ -69,7 +76,7 @@ impl WebHandler {
             pending().await
         };
         tokio::select! {
-            verdict = exchange => verdict,
+            answer = exchange => answer,
             never = carry => never,
         }
     }
@@ -90,7 +97,9 @@ impl WebHandler {
 impl PushHandler for WebHandler {
     fn judge<'a>(&'a self, question: &'a PushQuestion) -> BoxFuture<'a, Verdict> {
         let judge = async {
-            self.ask(question).await.unwrap_or_else(|error| {
+            let answer = self.0.exchange(question.body()).await;
+            let verdict = answer.and_then(|answer| read_verdict(&answer).map_err(AskError::from));
+            verdict.unwrap_or_else(|error| {
                 tracing::debug!(error = &error as &dyn std::error::Error, "a handler gives no verdict");
                 Verdict::Unavailable { retry_after_ms: RETRY_AFTER_MS }
             })

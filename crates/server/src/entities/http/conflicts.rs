@@ -15,8 +15,11 @@ use syncline_core::{
     access::{Action, Identity, Resource},
     entity::conflict::Conflict,
 };
-use syncline_protocol::wire::sync_v1::{
-    Code, Problem, conflict_body, conflict_id, conflict_name, conflict_state_text, conflicts_body,
+use syncline_protocol::{
+    ledger::{ConflictId, Ledger},
+    wire::sync_v1::{
+        Code, Problem, conflict_body, conflict_id, conflict_name, conflict_state_text, conflicts_body,
+    },
 };
 
 use super::{ask::Asked, refusal::Refusal, reply::json};
@@ -66,13 +69,19 @@ pub(super) async fn read(
     let identity = Arc::clone(&asked.identity);
     let body = asked.look(move |ledger| {
         let found = ledger.conflict(id).filter(|conflict| may_read(&identity, conflict));
-        found.map(|conflict| conflict_body(id, conflict, ledger.actors()))
+        found.and_then(|_| body_of(ledger, id))
     });
     Ok(json(StatusCode::OK, body.await?.ok_or_else(unknown)?))
 }
 
 fn may_read(identity: &Identity, conflict: &Conflict) -> bool {
     identity.may(Action::Read, Resource::Conflicts(conflict.entity().kind.as_str()))
+}
+
+/// Returns a conflict with what was said about it.
+pub(super) fn body_of(ledger: &Ledger, id: ConflictId) -> Option<String> {
+    let conflict = ledger.conflict(id)?;
+    Some(conflict_body(id, conflict, ledger.comments(id), ledger.actors()))
 }
 
 impl Wanted {

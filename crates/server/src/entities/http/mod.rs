@@ -28,6 +28,7 @@ mod resolve;
 mod schemas;
 mod scopes;
 mod status;
+mod suggest;
 mod table;
 mod types;
 mod unpack;

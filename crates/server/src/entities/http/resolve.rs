@@ -81,12 +81,12 @@ async fn read<T: DeserializeOwned>(body: Body) -> Result<T, Refusal> {
     read.map_err(|error| Problem::new(Code::MalformedRequest).because(error).into())
 }
 
-fn named(name: Result<Path<String>, PathRejection>) -> Result<ConflictId, Refusal> {
+pub(super) fn named(name: Result<Path<String>, PathRejection>) -> Result<ConflictId, Refusal> {
     let Path(name) = name?;
     conflict_id(&name).ok_or_else(|| Problem::new(Code::UnknownConflict).into())
 }
 
-async fn wish(asked: &Asked, id: ConflictId, wish: ConflictWish) -> Result<Response, Refusal> {
+pub(super) async fn wish(asked: &Asked, id: ConflictId, wish: ConflictWish) -> Result<Response, Refusal> {
     may_settle(asked, id).await?;
     let answered = asked.ledger(move |_, request| Input::Conflict { request, conflict: id, wish }).await?;
     match &answered.answer {
@@ -106,7 +106,7 @@ async fn wish(asked: &Asked, id: ConflictId, wish: ConflictWish) -> Result<Respo
 }
 
 /// Checks that the caller may settle a conflict. One that they may not even read is not there for them.
-async fn may_settle(asked: &Asked, id: ConflictId) -> Result<(), Refusal> {
+pub(super) async fn may_settle(asked: &Asked, id: ConflictId) -> Result<(), Refusal> {
     let kind = asked.look(move |ledger| ledger.conflict(id).map(|conflict| conflict.entity().kind.clone()));
     let unknown = || Problem::new(Code::UnknownConflict);
     let kind = kind.await?.ok_or_else(unknown)?;

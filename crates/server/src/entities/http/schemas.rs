@@ -320,6 +320,7 @@ fn conflicts() -> Named {
                     "conflict_id": { "type": "string" }, "rev": { "type": "integer" },
                     "state": { "enum": ["auto", "open", "assigned", "escalated", "resolved", "expired"] },
                     "type": reference("TypeName"), "entity_id": reference("EntityId"), "kind": { "type": "string" },
+                    "others": { "type": "array" }, "options": { "type": "array" }, "comments": { "type": "array" },
                 }),
             ),
         ),

@@ -9,7 +9,8 @@ use syncline_protocol::wire::sync_v1::Code;
 use super::{
     ack, conflicts,
     description::{Content, EXPORT_LINE, Operation, Parameter},
-    devices, events, export, import, live, pull, push, reconcile, resolve, scopes, status, types, ws,
+    devices, events, export, import, live, pull, push, reconcile, resolve, scopes, status, suggest, types,
+    ws,
 };
 
 /// A device that may not sync, in each of the ways.
@@ -333,6 +334,23 @@ pub(super) const OPERATIONS: &[Operation] = &[
         answers: &[(200, Content::Json("Resolved"))],
         codes: &[Code::ValidationFailed, Code::UnknownConflict],
         serve: || post(resolve::comment),
+    },
+    Operation {
+        method: Method::POST,
+        path: "/conflicts/{conflict_id}/suggest",
+        id: "suggestForConflict",
+        summary: "Asks whoever is configured what to make of a conflict.",
+        query: &[],
+        body: None,
+        answers: &[(200, Content::Json("OneConflict"))],
+        codes: &[
+            Code::ValidationFailed,
+            Code::UnknownConflict,
+            Code::ConflictAlreadyResolved,
+            Code::TypeIncompatible,
+            Code::HandlerUnavailable,
+        ],
+        serve: || post(suggest::suggest),
     },
     Operation {
         method: Method::GET,

@@ -9,7 +9,7 @@ use axum::{
     response::Response,
 };
 use syncline_core::access::{Action, Resource};
-use syncline_core::entity::{EntityType, TypeError, TypeForm, TypeName};
+use syncline_core::entity::{EntityType, Handler, TypeError, TypeForm, TypeName};
 use syncline_protocol::{
     ledger::{Answer, Input, TypeRefusal},
     wire::sync_v1::{Code, Problem, type_body, types_body},
@@ -76,24 +76,31 @@ pub(super) async fn define(
     }
 }
 
-/// Keeps the secret of a handler that is declared again as it was shown: at the same place, and without a secret.
+/// Keeps secrets where what is asked is declared again as it was shown: at the same place, and without a secret.
 fn with_known_secret<'a>(
     mut ty: EntityType,
     known: impl FnOnce(&TypeName) -> Option<&'a EntityType>,
 ) -> EntityType {
-    let before = known(&ty.name).and_then(|known| known.handler.as_ref());
-    if let (Some(handler), Some(before)) = (&mut ty.handler, before)
-        && handler.secret.is_none()
-        && handler.url == before.url
-    {
-        handler.secret.clone_from(&before.secret);
+    let keep = |declared: &mut Option<Handler>, before: &Option<Handler>| {
+        if let (Some(declared), Some(before)) = (declared, before)
+            && declared.secret.is_none()
+            && declared.url == before.url
+        {
+            declared.secret.clone_from(&before.secret);
+        }
+    };
+    if let Some(known) = known(&ty.name) {
+        keep(&mut ty.handler, &known.handler);
+        keep(&mut ty.suggest, &known.suggest);
     }
     ty
 }
 
 pub(super) fn refused(error: &TypeRefusal) -> Problem {
     let code = match error {
-        TypeRefusal::Type(TypeError::Incompatible { .. }) => Code::TypeIncompatible,
+        TypeRefusal::Type(TypeError::Incompatible { .. }) | TypeRefusal::Collides { .. } => {
+            Code::TypeIncompatible
+        }
         _ => Code::ValidationFailed,
     };
     Problem::new(code).because(error)

@@ -11,10 +11,9 @@ use syncline_core::entity::{
 };
 use syncline_core::time::WallMs;
 
-use super::super::json::Json;
 use super::super::*;
 use crate::ledger::audit::{AuditEntry, AuditEvent, AuditIndex, AuditPayload, Audited};
-use crate::ledger::{self, ConflictId, ContentHash, Health, OpResult, RecordState, Reset};
+use crate::ledger::{self, Comment, ConflictId, ContentHash, Health, OpResult, Proposal, RecordState, Reset};
 
 /// "d2" came first, so that numbers and names have different orders.
 pub(super) fn actors() -> Actors {
@@ -70,6 +69,7 @@ fn conflict() -> Conflict {
         base: [(field("qty"), None)].into(),
         standing: [(field("qty"), Some(Value::from(97)))].into(),
         candidates: vec![Candidate { origin: Origin::Op, stamp: stamp(), wish }],
+        others: Default::default(),
     };
     Conflict::new(draft, key(), Policy::Manual, WallMs(1000))
 }
@@ -247,7 +247,7 @@ fn conflicts_are_shown_whole() {
     let candidate = r#"{"source":"op","device":"d2","dot":["d2","7"],"hlc":"000000000194c100","values":{"qty":1},"unset":["a"]}"#;
     let shown = |rev: u8, state: &str, resolution: &str| {
         format!(
-            r#"{{"conflict_id":"cnf_3","rev":{rev},"state":"{state}","type":"work_order","entity_id":"wo_1","kind":"concurrent_update","policy":"manual","detected_at":"1970-01-01T00:00:01.000Z","fields":["qty"],"base":{{"qty":null}},"server":{{"qty":97}},"candidates":[{candidate}],"candidates_beyond":0,"assignee":null,"deadline":null,"resolution":{resolution}}}"#
+            r#"{{"conflict_id":"cnf_3","rev":{rev},"state":"{state}","type":"work_order","entity_id":"wo_1","kind":"concurrent_update","policy":"manual","detected_at":"1970-01-01T00:00:01.000Z","fields":["qty"],"base":{{"qty":null}},"server":{{"qty":97}},"candidates":[{candidate}],"candidates_beyond":0,"others":[],"assignee":null,"deadline":null,"resolution":{resolution}}}"#
         )
     };
     let open = shown(1, "open", "null");
@@ -273,10 +273,16 @@ fn conflicts_are_shown_whole() {
     let resolution = r#"{"method":"person","at":"1970-01-01T00:00:02.000Z","id":"r","choice":"candidate:0","rationale":"so","by":"ann","approval":true,"values":{"qty":1},"unset":["a"]}"#;
     let body = resolved_body(ConflictId { epoch: Epoch(1), n: 3 }, &conflict, None, &actors);
     assert_eq!(body, format!(r#"{{"conflict":{},"result":null}}"#, shown(2, "resolved", resolution)));
-    assert!(
-        Json::parse(conflict_body(ConflictId { epoch: Epoch(1), n: 3 }, &conflict, &actors).as_bytes())
-            .is_ok()
-    );
+    let set = [(field("qty"), Value::from(7))].into();
+    let proposal = Some(Proposal { set, description: "a mean".into(), impact: "none".into() });
+    let comment = Comment { by: "ann".into(), text: "hm".into(), at: WallMs(0), proposal: None };
+    let said = [comment.clone(), Comment { proposal, ..comment }];
+    let body = conflict_body(ConflictId { epoch: Epoch(1), n: 3 }, &conflict, &said, &actors);
+    let options = r#""options":[{"values":{"qty":7},"description":"a mean","impact":"none","by":"ann","at":"1970-01-01T00:00:00.000Z"}]"#;
+    let comments = r#""comments":[{"by":"ann","text":"hm","at":"1970-01-01T00:00:00.000Z"}]"#;
+    let head = shown(2, "resolved", resolution);
+    let head = head.strip_suffix('}').expect("an object");
+    assert_eq!(body, format!(r#"{{"conflict":{head},{options},{comments}}}}}"#));
 }
 
 #[test]
@@ -393,6 +399,8 @@ fn events_say_what_the_contract_shows() {
         assert_eq!((event.name(), event.data(&actors).as_str()), (name, want));
     }
     let event = LiveEvent::Conflict(ConflictId { epoch: Epoch(1), n: 1 }, &conflict);
-    let body = conflict_body(ConflictId { epoch: Epoch(1), n: 1 }, &conflict, &actors);
-    assert_eq!(format!(r#"{{"conflict":{}}}"#, event.data(&actors)), body);
+    let body = conflict_body(ConflictId { epoch: Epoch(1), n: 1 }, &conflict, &[], &actors);
+    let data = event.data(&actors);
+    let data = data.strip_suffix('}').expect("an object");
+    assert_eq!(format!(r#"{{"conflict":{data},"options":[],"comments":[]}}}}"#), body);
 }
