@@ -14,8 +14,9 @@ const ALLOWED: [(&str, &[&str]); 6] = [
     ("store", &["bytes", "crc32fast", "sled", "syncline-core", "thiserror"]),
     ("sim", &["bytes", "clap", "syncline-core", "syncline-protocol", "syncline-store", "yrs"]),
     ("server", &[
-        "async-compression", "axum", "bytes", "form_urlencoded", "futures-util", "getrandom", "hyper", "hyper-util", "prometheus-client", "serde", "serde_json",
-        "syncline-core", "syncline-protocol", "syncline-store", "thiserror", "tokio", "tokio-tungstenite", "tokio-util", "tower-http", "tracing", "uuid",
+        "async-compression", "axum", "bytes", "data-encoding", "form_urlencoded", "futures-util", "getrandom", "hyper", "hyper-util", "jsonwebtoken", "prometheus-client",
+        "ring", "rustls", "serde", "serde_json", "signature", "syncline-core", "syncline-protocol", "syncline-store", "thiserror", "tokio", "tokio-rustls",
+        "tokio-tungstenite", "tokio-util", "tower-http", "tracing", "uuid",
     ]),
     ("syncline", &[
         "clap", "serde", "serde_json", "syncline-core", "syncline-protocol", "syncline-server", "syncline-store", "thiserror",

@@ -246,5 +246,9 @@ pub const HANDLER_ROUNDS_MAX: u32 = 3;
 /// When a deferred op is worth another try, in milliseconds, unless a handler says otherwise.
 pub const RETRY_AFTER_MS: u64 = 2_000;
 
+/// An update of a document that is kept in a conflict because the entity was deleted, in bytes. Conflicts are kept for ever, and
+/// in memory; this is a long text. The author of a longer one keeps it: the op is refused.
+pub const CONFLICT_UPDATE_BYTES_MAX: usize = 256 << 10;
+
 /// Comments about one conflict. People talk about it; whoever needs more has another place for that.
 pub const CONFLICT_COMMENTS_MAX: usize = 1_000;

@@ -11,7 +11,7 @@ use syncline_core::{
     limits::CONNECTIONS_MAX,
 };
 
-use crate::{access::Authenticator, entities::PushHandler, memory, origin::Origin};
+use crate::{access::Authenticator, entities::PushHandler, memory, origin::Origin, tls::TlsFiles};
 
 /// The settings of a server.
 #[derive(Clone, Debug)]
@@ -21,6 +21,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Whether to listen beyond this machine although nobody is asked who they are.
     pub insecure_listen_anywhere: bool,
+    /// The certificate to speak TLS with; without one the server speaks plain HTTP, as behind a proxy that speaks TLS.
+    pub tls: Option<TlsFiles>,
     /// Web pages that may connect besides the server's own and those of this machine.
     pub allow_origins: Vec<Origin>,
     /// Who finds out whose a token is; if nobody does, everyone may do everything.
@@ -41,6 +43,7 @@ impl Default for Config {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             insecure_listen_anywhere: false,
+            tls: None,
             allow_origins: Vec::new(),
             authenticator: None,
             types: Vec::new(),

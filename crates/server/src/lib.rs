@@ -2,7 +2,7 @@
 //!
 //! * [`Server`]: starts and stops everything; [`Config`] is what an operator may set.
 //! * `access`: who the bearer of a token is, and until when.
-//! * `listener`, `http`, `upgrade`: from a TCP connection to a WebSocket.
+//! * `listener`, `tls`, `http`, `upgrade`: from a TCP connection to a WebSocket.
 //! * `connection`: one task a WebSocket. `room`: one task a room, which owns a [`syncline_protocol::Room`].
 //! * `registry`: which rooms are open, and why joining, loading and unloading cannot race.
 //! * `entities`: one task a tenant, which owns a [`syncline_protocol::ledger::Ledger`]; push handlers.
@@ -43,11 +43,15 @@ mod room;
 mod server;
 mod shared;
 mod storage;
+mod tls;
 mod upgrade;
 mod work;
 
 pub use self::{
-    access::{Authenticator, StaticToken, StaticTokens, Unauthenticated},
+    access::{
+        Authenticator, JwtSettings, JwtVerifier, KeyError, MintError, NewToken, OneOf, SigningAlgorithm,
+        SigningKey, StaticToken, StaticTokens, Unauthenticated,
+    },
     config::Config,
     entities::{
         Audit, AuditError, AuditReport, Audited, BulkError, Exported, KeptError, OfflineError, OfflineLedger,
@@ -57,4 +61,5 @@ pub use self::{
     loader::new_document_id,
     origin::{Origin, OriginError},
     server::{Server, StartError},
+    tls::{TlsError, TlsFiles},
 };

@@ -106,6 +106,9 @@ pub(crate) const HTTP_CONNECTIONS_MAX: usize = 8_192;
 /// wait, so that a storm of reconnects does not load ten thousand documents at once.
 pub(crate) const HANDSHAKES_MAX: usize = 512;
 
+/// Time in which whoever connects must have agreed on keys, in milliseconds: as long as for the head of a request.
+pub(crate) const TLS_HANDSHAKE_MS_MAX: u64 = 5_000;
+
 /// Time for which an upgrade waits for its turn, in milliseconds, before it is told to come again.
 pub(crate) const HANDSHAKE_WAIT_MS_MAX: u64 = 5_000;
 

@@ -10,6 +10,7 @@ use hyper_util::{
 };
 use syncline_core::limits::HEADER_MS_MAX;
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
     time::{Duration, sleep, timeout},
@@ -19,13 +20,19 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     limits::{FAREWELL_MS_MAX, HTTP_CONNECTIONS_MAX},
     shared::Shared,
+    tls::Terminator,
 };
 
 /// Pause after the system could not accept, usually for lack of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Accepts connections until the server stops.
-pub(crate) async fn accept(listener: TcpListener, router: Router, shared: Arc<Shared>) {
+pub(crate) async fn accept(
+    listener: TcpListener,
+    tls: Option<Terminator>,
+    router: Router,
+    shared: Arc<Shared>,
+) {
     let places = Arc::new(Semaphore::new(HTTP_CONNECTIONS_MAX));
     let mut stopping = pin!(shared.stopping.cancelled());
     loop {
@@ -40,8 +47,8 @@ pub(crate) async fn accept(listener: TcpListener, router: Router, shared: Arc<Sh
         };
         match accepted {
             Ok((tcp, _peer)) => {
-                let serving = serve(tcp, router.clone(), shared.stopping.clone(), place);
-                shared.connections.spawn(serving);
+                let greeting = greet(tcp, tls.clone(), router.clone(), shared.stopping.clone(), place);
+                shared.connections.spawn(greeting);
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
@@ -51,15 +58,37 @@ pub(crate) async fn accept(listener: TcpListener, router: Router, shared: Arc<Sh
     }
 }
 
-/// Serves one connection until it is closed or upgraded.
-async fn serve(tcp: TcpStream, router: Router, stopping: CancellationToken, _place: OwnedSemaphorePermit) {
+/// Serves one connection, after whatever has to be agreed on before.
+async fn greet(
+    tcp: TcpStream,
+    tls: Option<Terminator>,
+    router: Router,
+    stopping: CancellationToken,
+    _place: OwnedSemaphorePermit,
+) {
     // An option that only costs latency if it cannot be set.
     let _ = tcp.set_nodelay(true);
+    let Some(tls) = tls else { return serve(tcp, router, stopping).await };
+    let accepted = tokio::select! {
+        accepted = tls.accept(tcp) => accepted,
+        () = stopping.cancelled() => return,
+    };
+    match accepted {
+        Ok(stream) => serve(stream, router, stopping).await,
+        Err(error) => tracing::debug!(%error, "a connection ended during TLS"),
+    }
+}
+
+/// Serves one connection until it is closed or upgraded.
+async fn serve<S>(stream: S, router: Router, stopping: CancellationToken)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let service = TowerToHyperService::new(router);
     let http = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(Duration::from_millis(HEADER_MS_MAX))
-        .serve_connection(TokioIo::new(tcp), service)
+        .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     let mut http = pin!(http);
     let result = tokio::select! {

@@ -12,6 +12,7 @@ use crate::{
     keeper::{self, BeginError},
     listener, lobby,
     shared::Shared,
+    tls::{Terminator, TlsError},
 };
 
 /// A server that is running.
@@ -23,6 +24,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Server {
     addr: SocketAddr,
+    tls: Option<Terminator>,
     stopping: tokio_util::sync::CancellationToken,
     running: JoinHandle<()>,
 }
@@ -48,6 +50,9 @@ pub enum StartError {
         /// What the system says.
         source: io::Error,
     },
+    /// There is no certificate to show.
+    #[error("cannot speak TLS")]
+    Tls(#[from] TlsError),
     /// The handler of a type cannot be asked.
     #[error("the type `{name}` cannot be declared so")]
     Handler {
@@ -81,6 +86,7 @@ impl Server {
         if !listen.ip().is_loopback() && !asks_token && !config.insecure_listen_anywhere {
             return Err(StartError::NotLoopback { listen });
         }
+        let tls = config.tls.clone().map(Terminator::load).transpose()?;
         let listener =
             TcpListener::bind(listen).await.map_err(|source| StartError::Listen { listen, source })?;
         let addr = listener.local_addr().map_err(|source| StartError::Listen { listen, source })?;
@@ -106,7 +112,7 @@ impl Server {
         let router = http::router(Arc::clone(&shared));
         let keeper = keeper::keep(Arc::clone(&shared), committer, epoch);
         shared.connections.spawn(lobby::run(Arc::clone(&shared)));
-        let accepting = listener::accept(listener, router, Arc::clone(&shared));
+        let accepting = listener::accept(listener, tls.clone(), router, Arc::clone(&shared));
         let stopping = shared.stopping.clone();
         let running = tokio::spawn(async move {
             tokio::join!(accepting, async {
@@ -115,13 +121,27 @@ impl Server {
                 shared.stopping.cancel();
             });
         });
-        Ok(Self { addr, stopping, running })
+        Ok(Self { addr, tls, stopping, running })
     }
 
     /// Returns where it listens.
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
         self.addr
+    }
+
+    /// Reads the certificate again, for connections to come. Without TLS it does nothing.
+    ///
+    /// # Errors
+    /// [`TlsError`]; the certificate stays that was shown before.
+    pub fn reload_certificate(&self) -> Result<(), TlsError> {
+        self.tls.as_ref().map_or(Ok(()), Terminator::reload)
+    }
+
+    /// Returns whether it speaks TLS.
+    #[must_use]
+    pub fn speaks_tls(&self) -> bool {
+        self.tls.is_some()
     }
 
     /// Waits until the server has ended by itself, because its store is lost. It may be called again.

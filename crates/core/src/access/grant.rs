@@ -65,6 +65,11 @@ impl Grants {
         [Grant { resource: ResourcePattern::EVERYTHING, action: Action::Admin }].into_iter().collect()
     }
 
+    /// Returns the grants.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Grant> {
+        self.0.iter()
+    }
+
     /// Returns the most that may be done with a resource.
     #[must_use]
     pub fn most(&self, resource: Resource<'_>) -> Option<Action> {

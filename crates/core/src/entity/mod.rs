@@ -53,7 +53,7 @@ pub use ruleset::{Hearing, Judgement, RuleFault, RulePart, RulesError, Ruleset};
 pub use schema::TypeForm;
 pub use schema::{
     Bounds, DeleteUpdate, EntityType, Fallback, Field, FieldKind, FieldRule, Handler, OnDelete, Policy,
-    Reference, Rule, Secret, Take, TypeError, Verdict,
+    Reference, Rule, SchemaRange, Secret, Take, TypeError, Verdict,
 };
 pub use time::{ClaimedTime, ClientClock, ServerClock};
 pub use value::{Value, Values};

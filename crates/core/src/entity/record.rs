@@ -15,6 +15,25 @@ pub struct Slot {
     pub stamp: Stamp,
     /// The version of the record that this write made.
     pub ver: RecordVersion,
+    /// Where the rule of the field has combined values: the other writes that are in it and that the author of this one had not
+    /// seen. Whoever has seen this write alone does not know what the field holds.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "VectorClock::is_empty"))]
+    pub others: VectorClock,
+}
+
+impl Slot {
+    /// Returns whether someone who has seen these ops knows what the field holds.
+    #[must_use]
+    pub fn is_seen(&self, seen: &VectorClock) -> bool {
+        seen.contains(self.stamp.dot) && self.others <= *seen
+    }
+
+    /// Returns the writes in the value that are not among these ops.
+    pub(crate) fn unseen(&self, seen: &VectorClock) -> VectorClock {
+        let mut all = self.others.clone();
+        all.raise(self.stamp.dot);
+        all.beyond(seen)
+    }
 }
 
 /// The state of an entity.
@@ -61,12 +80,12 @@ impl Record {
         Stamp { hlc: self.hlc, dot: self.dot }
     }
 
-    /// Returns the fields written by ops that `seen` lacks.
+    /// Returns the fields in which there are writes that `seen` lacks.
     pub(crate) fn unseen<'a>(
         &'a self,
         seen: &'a VectorClock,
     ) -> impl Iterator<Item = (&'a FieldName, &'a Slot)> {
-        self.fields.iter().filter(|(_, slot)| !seen.contains(slot.stamp.dot))
+        self.fields.iter().filter(|(_, slot)| !slot.is_seen(seen))
     }
 }
 
@@ -90,6 +109,8 @@ pub struct Change {
     pub life: Life,
     /// The fields written, with their new values and the times that these count from.
     pub fields: BTreeMap<FieldName, (Option<Value>, HybridTime)>,
+    /// Of those whose new value is combined with others: the writes in it that the author had not seen.
+    pub combined: BTreeMap<FieldName, VectorClock>,
     /// Whether the op's update goes into the document behind the record.
     pub document: bool,
 }
@@ -98,7 +119,7 @@ impl Change {
     /// Returns a change that writes no field yet.
     #[must_use]
     pub const fn new(stamp: Stamp, life: Life) -> Self {
-        Self { stamp, life, fields: BTreeMap::new(), document: false }
+        Self { stamp, life, fields: BTreeMap::new(), combined: BTreeMap::new(), document: false }
     }
 
     /// Returns the record after the change. Its place in the log and its schema are for the caller to set.
@@ -116,7 +137,8 @@ impl Change {
         for (name, (value, hlc)) in &self.fields {
             let stamp = Stamp { hlc: *hlc, ..self.stamp };
             after.hlc = after.hlc.max(*hlc);
-            after.fields.insert(name.clone(), Slot { value: value.clone(), stamp, ver: after.ver });
+            let others = self.combined.get(name).cloned().unwrap_or_default();
+            after.fields.insert(name.clone(), Slot { value: value.clone(), stamp, ver: after.ver, others });
         }
         after
     }

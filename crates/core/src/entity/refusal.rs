@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::{Decimal, FieldKind, FieldName};
+use super::{Decimal, FieldKind, FieldName, SchemaRange};
 
 /// The reason in one word, as clients know it. Codes are added and never change their meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,6 +30,8 @@ pub enum RefusalCode {
     ContextUnknown,
     /// There is no such type.
     UnknownType,
+    /// Its author used a version of the schema that the type does not take.
+    SchemaUnsupported(SchemaRange),
 }
 
 impl RefusalCode {
@@ -48,6 +50,7 @@ impl RefusalCode {
             Self::DependencyFailed => "dependency-failed",
             Self::ContextUnknown => "context-unknown",
             Self::UnknownType => "unknown-type",
+            Self::SchemaUnsupported(_) => "schema-unsupported",
         }
     }
 }

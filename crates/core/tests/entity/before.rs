@@ -1,6 +1,8 @@
 //! What holds before any policy is asked: no record, tombstones, second creations.
 
-use syncline_core::entity::{Action, Context, Policy};
+use syncline_core::entity::conflict::ConflictKind;
+use syncline_core::entity::{Action, Context, Outcome, Policy, RefusalCode};
+use syncline_core::limits::CONFLICT_UPDATE_BYTES_MAX;
 
 use super::support::{
     ANN, BOB, CID, POLICIES, SERVER, World, add, entity_type, op, record, set, shown, stamp, tombstone,
@@ -147,4 +149,23 @@ fn who_saw_more_than_there_is_did_not_see_what_is() {
     ahead.context = Context { beyond: true, ..ahead.context };
     let decision = world.push(&ahead);
     assert_eq!(shown(&world, &decision), "superseded 95 a auto:op");
+}
+
+/// What was written in a document that was deleted meanwhile is kept, up to a size; the author of more keeps it, being refused.
+#[test]
+fn an_update_that_lost_to_a_deletion_is_kept() {
+    let (ty, actors) = (entity_type(Policy::Crdt), usual_actors());
+    let push = |bytes: usize, seen: &[_]| {
+        let update = Action::Document(vec![7; bytes].into());
+        let decision =
+            World::new(&ty, &actors, Some(tombstone())).push(&op(stamp(CID, 1, 40), seen, update.clone()));
+        let kept =
+            decision.conflict.map(|draft| (draft.kind, draft.open, draft.candidates[0].wish == update));
+        (decision.outcome, kept)
+    };
+    let refused = || (Outcome::Rejected(RefusalCode::EntityDeleted.into()), None);
+    let kept = Some((ConflictKind::UpdateDelete, false, true));
+    assert_eq!(push(CONFLICT_UPDATE_BYTES_MAX, &[(ANN, 1)]), (Outcome::Superseded, kept));
+    assert_eq!(push(CONFLICT_UPDATE_BYTES_MAX + 1, &[(ANN, 1)]), refused());
+    assert_eq!(push(2, &[(ANN, 1), (BOB, 2)]), refused(), "its author knew");
 }

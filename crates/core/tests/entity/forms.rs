@@ -20,7 +20,7 @@ fn read(json: &str) -> Result<EntityType, String> {
 
 const JSON: &str = r#"{
     "policy": "field_merge", "closed": true, "fallback": "manual", "delete_update": "keep", "coalesce": false,
-    "consistent": true, "client_create": true, "tombstone_ttl": "36h", "schema_v": 3, "min_schema": 2, "max_schema": 4,
+    "consistent": true, "client_create": true, "tombstone_ttl": "36h", "deadline": "2h", "schema_v": 3, "min_schema": 2, "max_schema": 4,
     "fields": {
         "qty": {"type": "integer", "rule": "additive", "bounds": {"min": 0}},
         "price": {"type": "number", "bounds": {"min": 0.01, "max": "12345678901234567890.5"}, "sensitive": true},
@@ -40,6 +40,7 @@ coalesce = false
 consistent = true
 client_create = true
 tombstone_ttl = 129600000
+deadline = 7200000
 buckets = ["territory:{territory}"]
 schema_v = 3
 min_schema = 2
@@ -86,6 +87,7 @@ fn full() -> EntityType {
         consistent: true,
         client_create: true,
         tombstone_ttl_ms: Some(36 * 3_600_000),
+        deadline_ms: Some(2 * 3_600_000),
         schema_v: 3,
         min_schema: Some(2),
         max_schema: Some(4),

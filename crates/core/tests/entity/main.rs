@@ -4,6 +4,7 @@ mod before;
 mod buckets;
 #[cfg(all(feature = "serde", feature = "rules"))]
 mod business;
+mod chains;
 mod conflicts;
 mod examples;
 #[cfg(feature = "serde")]

@@ -3,7 +3,7 @@
 //! What they decide is an op of the server: the conflict, the record and the result of the op go in one batch.
 
 use serde::{Deserialize, Serialize};
-use syncline_core::clock::Dot;
+use syncline_core::clock::{Dot, ReplicaId};
 use syncline_core::entity::conflict::{Conflict, ConflictError, Request, Resolved};
 use syncline_core::entity::{
     Action, Change, ClaimedTime, Context, EntityKey, Epoch, Life, Op, Outcome, Record, Refusal, RefusalCode,
@@ -14,8 +14,24 @@ use syncline_core::time::WallMs;
 
 use super::ContentHash;
 use super::machine::Ledger;
-use super::message::{Answer, Collision, ConflictId, OpResult, Write};
+use super::message::{Answer, Collision, OpResult, Write};
 use super::push::Decided;
+
+/// The bits of the numbers that each millisecond has.
+const OWN_BITS: u32 = 20;
+
+/// How many milliseconds have numbers of their own: there are some until the year 2248.
+const OWN_EPOCHS_MAX: u64 = u64::MAX >> (OWN_BITS + 1);
+
+/// A conflict of a shard. Those of a later life of the log come later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ConflictId {
+    /// The life of the log in which it arose. A log that has lost its last conflicts with its data counts anew in another life:
+    /// clients may know them.
+    pub epoch: Epoch,
+    /// Its number there, counted from 1.
+    pub n: u64,
+}
 
 /// What someone wants of a conflict.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -208,9 +224,7 @@ impl Ledger {
         action: Action,
     ) -> Result<Decided, Refusal> {
         let actor = self.number(&self.settings.server.clone());
-        let numbers = &mut self.devices.entry(actor).or_default().numbers;
-        numbers.skip_to(before_own(self.epoch));
-        let n = numbers.high().saturating_add(1);
+        let n = self.next_own(actor);
         let key: &EntityKey = conflict.entity();
         let ty = self.types.get(&key.kind).ok_or(RefusalCode::UnknownType)?;
         let record = self.record(key).ok_or(RefusalCode::EntityUnknown)?;
@@ -237,6 +251,13 @@ impl Ledger {
         })
     }
 
+    /// Returns the next number of an actor that is a server, and leaves out those that an earlier life of the log may have given.
+    pub(super) fn next_own(&mut self, actor: ReplicaId) -> u64 {
+        let numbers = &mut self.devices.entry(actor).or_default().numbers;
+        numbers.skip_to(before_own(self.epoch));
+        numbers.high().saturating_add(1)
+    }
+
     /// The result of the op that has settled a conflict.
     fn result_of(&self, id: ConflictId) -> Option<&OpResult> {
         let device = self.devices.get(&self.actors.known(&self.settings.server)?)?;
@@ -245,14 +266,16 @@ impl Ledger {
     }
 }
 
-/// Returns the number behind which the ops of the server are numbered in a life of the log. What an earlier life has lost with its
+/// Returns the number behind which the ops of servers are numbered in a life of the log. What an earlier life has lost with its
 /// data may still be in what devices have seen, and another op of the same number would count as seen, too.
+///
+/// Lives are numbered by milliseconds: an earlier one has had a million numbers for each that it lasted.
 fn before_own(epoch: Epoch) -> u64 {
-    epoch.0.saturating_sub(1).min(u64::from(u32::MAX)) << 32
+    epoch.0.saturating_sub(1).min(OWN_EPOCHS_MAX) << OWN_BITS
 }
 
 /// A record of which nothing is kept.
 fn forgotten() -> Record {
-    let stamp = Stamp { hlc: Default::default(), dot: Dot::new(syncline_core::clock::ReplicaId(0), 0) };
+    let stamp = Stamp { hlc: Default::default(), dot: Dot::new(ReplicaId(0), 0) };
     Change::new(stamp, Life::Ends).applied_to(None)
 }

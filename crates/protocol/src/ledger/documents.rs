@@ -167,9 +167,8 @@ impl Ledger {
             return;
         }
         let actor = self.number(&self.settings.server.clone());
-        let numbers = &mut self.devices.entry(actor).or_default().numbers;
-        let n = numbers.high().saturating_add(1);
-        numbers.consume(n);
+        let n = self.next_own(actor);
+        self.devices.entry(actor).or_default().numbers.consume(n);
         self.renumbered.insert(actor);
         let before = self.records.get(key).map(Arc::as_ref);
         let seen = before.map(|record| record.hlc);

@@ -67,8 +67,8 @@ impl Ledger {
             (None, Some(data)) => data,
         };
         let actor = self.number(&ActorName::new(IMPORT).expect("it is short and plain"));
+        let n = self.next_own(actor);
         let ty = self.types.get(&key.kind).ok_or(RefusalCode::UnknownType)?;
-        let n = self.devices.entry(actor).or_default().numbers.high().saturating_add(1);
         let claimed = ClaimedTime { hlc: Some(hlc), ..ClaimedTime::default() };
         let hlc = ServerClock { now, hlc: self.hlc }.effective(claimed, 0);
         let dot = Dot::new(actor, n);

@@ -224,6 +224,11 @@ impl Log {
         self.shelves_of(sections).map(Shelf::checksum).fold(Checksum::default(), Checksum::plus)
     }
 
+    /// Returns how many live records stand in the buckets up to a place.
+    pub(super) fn live_up_to(&self, sections: &BTreeSet<Section>, pos: Sequence) -> u64 {
+        self.shelves_of(sections).map(|shelf| shelf.live_up_to(pos)).sum()
+    }
+
     /// Returns where a record is.
     #[must_use]
     pub fn place(&self, key: &EntityKey) -> Option<&Place> {
@@ -412,6 +417,10 @@ mod tests {
             let shares = written.iter().filter(|(_, (_, parts))| parts.is_some());
             let sum = shares.map(|(key, (seq, _))| Checksum::of(key, RecordVersion(seq.0))).fold(Checksum::default(), Checksum::plus);
             prop_assert_eq!(log.checksum(&[section(None)].into()), sum);
+            for pos in 0..=changes {
+                let up_to = written.values().filter(|(seq, parts)| parts.is_some() && seq.0 <= pos).count();
+                prop_assert_eq!(log.live_up_to(&[section(None)].into(), Sequence(pos)), up_to as u64);
+            }
             let mut again = Log::new();
             for (key, place) in &log.places {
                 let live = place.share.map(|_| RecordVersion(place.seq.0));

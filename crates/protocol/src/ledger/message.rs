@@ -7,10 +7,11 @@ use syncline_core::access::Grants;
 use syncline_core::clock::{Dot, HybridTime, VectorClock};
 use syncline_core::entity::conflict::{Conflict, ConflictKind};
 use syncline_core::entity::{
-    ActorName, ClientClock, EntityId, EntityKey, EntityType, FieldName, FieldRule, Outcome, Record,
+    ActorName, ClientClock, EntityId, EntityKey, EntityType, Epoch, FieldName, FieldRule, Outcome, Record,
     RecordVersion, RefusalCode, Sequence, Stamp, Trace, TypeName, UserName, Value, Values,
 };
 
+pub use super::conflicts::ConflictId;
 use super::conflicts::{ConflictRefusal, ConflictWish};
 use super::documents::{Merge, MergeId, MergeOutcome, Ticket, Touched};
 pub use super::op::{PushMutation, PushOp, PushSeen};
@@ -28,10 +29,6 @@ pub struct RequestId(pub u64);
 /// A commit, counted from 1 without gaps since the ledger was loaded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LedgerCommit(pub u64);
-
-/// A conflict of a shard, counted from 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct ConflictId(pub u64);
 
 /// What happens to a ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -431,6 +428,8 @@ pub struct Collision {
 /// What a result says of a record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordState {
+    /// The life of the log that it was last changed in.
+    pub epoch: Epoch,
     /// How often it has changed.
     pub ver: RecordVersion,
     /// The ops that changed it.

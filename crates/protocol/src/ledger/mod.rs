@@ -65,4 +65,4 @@ pub use scopes::{FollowError, ScopeDefinition, ScopeError};
 pub use settings::Settings;
 pub use shelf::{Checksum, Standing};
 pub use status::{DeviceStatus, Health, ScopeStatus};
-pub use types::TypeRefusal;
+pub use types::{SchemaRefusal, TypeRefusal};

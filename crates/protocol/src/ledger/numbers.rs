@@ -79,12 +79,16 @@ pub enum NumbersError {
     Reused {
         /// The number.
         n: u64,
+        /// The greatest number below which all ops have results.
+        last: u64,
     },
     /// What had the number is no longer known.
     #[error("op {n} is older than all that is known")]
     Forgotten {
         /// The number.
         n: u64,
+        /// The greatest number below which all ops have results.
+        last: u64,
     },
     /// Too many ops wait behind one that is deferred.
     #[error("more than {OPS_BEYOND_HOLE_MAX} ops come after {hole}, which is deferred")]
@@ -203,13 +207,17 @@ impl Numbers {
         if let Some(hole) = self.holes.get(&op.n) {
             // A device that gives up a deferred op sends its number with nothing in it.
             let is_its = op.hash == hole.hash || op.is_noop;
-            return if is_its { Ok(Turn::Again) } else { Err(NumbersError::Reused { n: op.n }) };
+            return if is_its { Ok(Turn::Again) } else { Err(self.reused(op.n)) };
         }
         match known(op.n) {
             Some(hash) if hash == op.hash => Ok(Turn::Duplicate),
-            Some(_) => Err(NumbersError::Reused { n: op.n }),
-            None => Err(NumbersError::Forgotten { n: op.n }),
+            Some(_) => Err(self.reused(op.n)),
+            None => Err(NumbersError::Forgotten { n: op.n, last: self.last() }),
         }
+    }
+
+    fn reused(&self, n: u64) -> NumbersError {
+        NumbersError::Reused { n, last: self.last() }
     }
 
     fn advance(&mut self, n: u64) {
@@ -323,10 +331,10 @@ mod tests {
         check(&[], Ok(Vec::new()));
         check(&[op(2, 1), op(3, 1), op(4, 1)], Ok(vec![Turn::Again, Turn::Duplicate, Turn::New]));
         check(&[op(2, 9)], Ok(vec![Turn::Again]));
-        check(&[op(2, 2)], Err(NumbersError::Reused { n: 2 }));
-        check(&[op(3, 2)], Err(NumbersError::Reused { n: 3 }));
-        check(&[op(3, 9)], Err(NumbersError::Reused { n: 3 }));
-        check(&[op(1, 1)], Err(NumbersError::Forgotten { n: 1 }));
+        check(&[op(2, 2)], Err(NumbersError::Reused { n: 2, last: 1 }));
+        check(&[op(3, 2)], Err(NumbersError::Reused { n: 3, last: 1 }));
+        check(&[op(3, 9)], Err(NumbersError::Reused { n: 3, last: 1 }));
+        check(&[op(1, 1)], Err(NumbersError::Forgotten { n: 1, last: 1 }));
         check(&[op(0, 1)], Err(NumbersError::Order { n: 0 }));
         check(&[op(4, 1), op(4, 1)], Err(NumbersError::Order { n: 4 }));
         check(&[op(5, 1)], Err(NumbersError::Gap { n: 5, expected: 4 }));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use syncline_core::clock::{HybridTime, ReplicaId};
-use syncline_core::entity::{ActorName, EntityKey, Epoch, Policy, Record, Sequence, TypeName};
+use syncline_core::entity::{ActorName, EntityKey, Epoch, Outcome, Policy, Record, Sequence, TypeName};
 use syncline_core::limits::{PULL_RECORDS_MAX, PULL_RESULTS_MAX};
 use syncline_core::time::WallMs;
 
@@ -23,6 +23,9 @@ pub struct PullScope {
     pub cursor: Option<Cursor>,
     /// How many changes at most; more than [`PULL_RECORDS_MAX`] are that many, none is one.
     pub count_max: usize,
+    /// Whether changes are left out that the device has made itself and knows to be as it meant. In a full pass none are: there
+    /// what is not told is dropped.
+    pub without_own: bool,
 }
 
 /// What has changed, all of it at one time.
@@ -55,6 +58,8 @@ pub struct PulledScope {
     pub reset: Option<Reset>,
     /// What has changed, by the places of the changes.
     pub changes: Vec<PullChange>,
+    /// How many changes of the device itself are left out.
+    pub own: usize,
     /// Where the page begins.
     pub from: Cursor,
     /// Where to go on.
@@ -65,6 +70,9 @@ pub struct PulledScope {
     pub checksum: Option<Checksum>,
     /// How many records are in the scope.
     pub total: u64,
+    /// In a full pass, how many of them the device has read; it may be less than before where records have changed meanwhile,
+    /// which are read again.
+    pub done: Option<u64>,
 }
 
 /// What became of a record.
@@ -86,6 +94,9 @@ impl PulledScope {
         let Some(PullChange::Document(_, record)) = self.changes.get(at) else { return };
         let pos = Sequence(record.seq.0.saturating_sub(1));
         self.cursor = Cursor { pos: pos.max(self.from.pos), ..self.from };
+        let is_live = |change: &&PullChange| matches!(change, PullChange::Put(..) | PullChange::Document(..));
+        let unread = self.changes[at..].iter().filter(is_live).count() as u64;
+        self.done = self.done.map(|done| done.saturating_sub(unread));
         self.changes.truncate(at);
         self.has_more = true;
         self.checksum = None;
@@ -139,15 +150,22 @@ impl Ledger {
         let checksum = self.log.checksum(&scope.sections);
         let cursor = Cursor { pos: page.pos, full_pass: from.full_pass.filter(|_| !is_over), ..from };
         let changes = page.entries.into_iter().map(|(_, key, standing)| self.change(key, standing));
+        let mut changes: Vec<PullChange> = changes.collect();
+        let count = changes.len();
+        if asked.without_own && from.full_pass.is_none() {
+            changes.retain(|change| !self.is_known_to(actor, change));
+        }
         PulledScope {
             name: scope.name.clone(),
             reset,
-            changes: changes.collect(),
+            own: count - changes.len(),
+            changes,
             from,
             cursor,
             has_more: !is_last,
             checksum: (is_last && scope.is_disjoint()).then_some(checksum),
             total: checksum.count,
+            done: from.full_pass.map(|_| self.log.live_up_to(&scope.sections, cursor.pos)),
         }
     }
 
@@ -160,6 +178,20 @@ impl Ledger {
             Standing::Live if is_document => PullChange::Document(key.clone(), record(&key)),
             Standing::Live => PullChange::Put(key.clone(), record(&key)),
         }
+    }
+
+    /// Returns whether a device has what a change tells: its own op was the last, which met what its author had seen and was
+    /// applied. An op that was late is `applied`, too, where all that it wrote has won; then others' values are in the record.
+    fn is_known_to(&self, actor: ReplicaId, change: &PullChange) -> bool {
+        let record = match change {
+            PullChange::Put(_, record) | PullChange::Delete(_, record) | PullChange::Document(_, record) => {
+                record
+            }
+            PullChange::Evict(_) => return false,
+        };
+        let own = self.devices.get(&actor).filter(|_| record.dot.replica == actor);
+        let kept = own.and_then(|device| device.kept.get(&record.dot.counter));
+        kept.is_some_and(|kept| kept.result.outcome == Outcome::Applied && kept.result.data.is_none())
     }
 
     /// Has a device begin a scope again when it pulls it next.

@@ -7,7 +7,7 @@
 //! | 3, device u64 | what it has acknowledged |
 //! | 4, type, 0, entity id, 0 | a record |
 //! | 5, device u64, n u64 | an op and its result, or what is left of them |
-//! | 6, conflict u64 | a conflict |
+//! | 6, epoch u64, number u64 | a conflict |
 //! | 7, device u64 | whose it is |
 //! | 8, type, 0, entity id, 0 | the buckets that a record is in besides that of its type, if any |
 //! | 9, type, 0, entity id, 0, bucket, 0 | where a record left a bucket |
@@ -18,7 +18,7 @@
 //! | 14, type, 0 | by which templates its records lie in buckets |
 //! | 15, type, 0 | a type of entities |
 //! | 16, device u64, type, 0, temporary id, 0 | the id that an entity has got |
-//! | 17, conflict u64, place u64 | a comment |
+//! | 17, epoch u64, number u64, place u64 | a comment on a conflict |
 //! | 18, scope, 0 | what a scope holds |
 //! | 19, device u64, hash of 16 bytes | the number of a mutation |
 //! | 128, index u64 | an entry of the audit |
@@ -36,7 +36,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use syncline_core::clock::{Dot, ReplicaId};
 use syncline_core::entity::bucket::Bucket;
-use syncline_core::entity::{EntityId, EntityKey, EntityType, RecordVersion, TypeForm, TypeName};
+use syncline_core::entity::{EntityId, EntityKey, EntityType, Epoch, RecordVersion, TypeForm, TypeName};
 use syncline_core::time::WallMs;
 
 use super::audit::AuditIndex;
@@ -131,7 +131,7 @@ impl Write {
             Self::Result(dot, kept) => stored(of_op(*dot), &OfOp::Kept(kept)),
             Self::Aged(dot, Some(hash)) => stored(of_op(*dot), &OfOp::<Kept>::Hash(*hash)),
             Self::Aged(dot, None) => gone(of_op(*dot)),
-            Self::Conflict(id, conflict) => stored(of_number(CONFLICT, id.0), conflict),
+            Self::Conflict(id, conflict) => stored(of_conflict(CONFLICT, *id), conflict),
             Self::Device(device, binding) => stored(of_actor(DEVICE, *device), binding),
             Self::Buckets(key, buckets) if buckets.is_empty() => gone(of_entity(BUCKETS, key)),
             Self::Buckets(key, buckets) => stored(of_entity(BUCKETS, key), buckets),
@@ -164,7 +164,7 @@ impl Write {
                 stored(with_text(name, key.id.as_str()), id)
             }
             Self::Comment(id, at, comment) => {
-                stored([of_number(COMMENT, id.0), at.to_be_bytes().into()].concat(), comment)
+                stored([of_conflict(COMMENT, *id), at.to_be_bytes().into()].concat(), comment)
             }
         }
     }
@@ -198,7 +198,7 @@ impl Write {
                     OfOp::Hash(hash) => Self::Aged(dot, Some(hash)),
                 }
             }
-            CONFLICT => Self::Conflict(index().map(ConflictId)?, read(name, bytes)?),
+            CONFLICT => Self::Conflict(conflict(rest).ok_or_else(unknown)?, read(name, bytes)?),
             DEVICE => Self::Device(actor()?, read(name, bytes)?),
             BUCKETS => Self::Buckets(entity(rest).ok_or_else(unknown)?, read(name, bytes)?),
             EVICTED => {
@@ -224,8 +224,9 @@ impl Write {
                 Self::Named(device, entity(key).ok_or_else(unknown)?, read(name, bytes)?)
             }
             COMMENT => {
-                let Dot { replica, counter } = dot(rest).ok_or_else(unknown)?;
-                Self::Comment(ConflictId(replica.0), counter, read(name, bytes)?)
+                let (id, at) = rest.split_at_checked(16).ok_or_else(unknown)?;
+                let (id, at) = conflict(id).zip(number(at)).ok_or_else(unknown)?;
+                Self::Comment(id, at, read(name, bytes)?)
             }
             FLOOR if rest.is_empty() => Self::Floor(read(name, bytes)?),
             HEADS if rest.is_empty() => Self::Heads(read(name, bytes)?),
@@ -277,6 +278,12 @@ fn of_op(dot: Dot) -> Vec<u8> {
     name
 }
 
+fn of_conflict(tag: u8, ConflictId { epoch, n }: ConflictId) -> Vec<u8> {
+    let mut name = of_number(tag, epoch.0);
+    name.extend(n.to_be_bytes());
+    name
+}
+
 fn of_number(tag: u8, number: u64) -> Vec<u8> {
     let mut name = vec![tag];
     name.extend(number.to_be_bytes());
@@ -301,6 +308,11 @@ fn number(rest: &[u8]) -> Option<u64> {
 fn dot(rest: &[u8]) -> Option<Dot> {
     let (device, n) = rest.split_at_checked(8)?;
     Some(Dot::new(ReplicaId(number(device)?), number(n)?))
+}
+
+fn conflict(rest: &[u8]) -> Option<ConflictId> {
+    let (epoch, n) = rest.split_at_checked(8)?;
+    Some(ConflictId { epoch: Epoch(number(epoch)?), n: number(n)? })
 }
 
 fn entity(rest: &[u8]) -> Option<EntityKey> {

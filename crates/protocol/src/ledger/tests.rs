@@ -26,7 +26,9 @@ mod disk;
 mod documents;
 mod handlers;
 mod importing;
+mod live;
 mod named;
+mod orders;
 mod pushes;
 mod reading;
 mod refilling;
@@ -228,7 +230,7 @@ impl World {
 
     fn pull(&mut self, device: usize, count_max: usize) -> Result<(), TestCaseError> {
         let (request, cursor) = (self.request(device), self.devices[device].cursor);
-        let scopes = vec![PullScope { scope: everything(), cursor, count_max }];
+        let scopes = vec![PullScope { scope: everything(), cursor, without_own: false, count_max }];
         self.handle(Input::Pull { request, actor: name(device), user: user(), scopes })
     }
 

@@ -1,6 +1,6 @@
 //! Types of entities while the ledger runs.
 
-use syncline_core::entity::{EntityType, RulesError, Ruleset, TypeError, TypeName};
+use syncline_core::entity::{EntityType, RulesError, Ruleset, SchemaRange, TypeError, TypeName};
 
 use super::load::LedgerLoadError;
 use super::machine::Ledger;
@@ -18,7 +18,36 @@ pub enum TypeRefusal {
     Rules(#[from] RulesError),
 }
 
+/// Why a request of a client is refused whole: a type that it is about takes other versions of its schema.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the type `{kind}` does not take version {version} of its schema")]
+pub struct SchemaRefusal {
+    /// The type; of several the first by name.
+    pub kind: TypeName,
+    /// What the client uses.
+    pub version: u32,
+    /// What the type takes.
+    pub range: SchemaRange,
+}
+
 impl Ledger {
+    /// Checks that types take a version of their schemas from clients. One that is not known takes each.
+    ///
+    /// # Errors
+    /// [`SchemaRefusal`] names one that does not.
+    pub fn check_schema<'a>(
+        &self,
+        version: u32,
+        kinds: impl IntoIterator<Item = &'a TypeName>,
+    ) -> Result<(), SchemaRefusal> {
+        let ranges = kinds.into_iter().filter_map(|kind| Some((kind, self.types.get(kind)?.schema_range())));
+        let refusing = ranges.filter(|(_, range)| !range.contains(version));
+        match refusing.min_by_key(|&(kind, _)| kind) {
+            Some((kind, range)) => Err(SchemaRefusal { kind: kind.clone(), version, range }),
+            None => Ok(()),
+        }
+    }
+
     /// Returns the types, by name.
     pub fn types(&self) -> impl Iterator<Item = &EntityType> {
         self.types.values()

@@ -2,6 +2,7 @@
 //!
 //! What they may do then is decided by [`syncline_core::access`], for each request and each document.
 
+mod jwt;
 mod lease;
 mod tokens;
 
@@ -17,7 +18,10 @@ use syncline_core::{
 use syncline_protocol::Access;
 
 pub(crate) use self::lease::Lease;
-pub use self::tokens::{StaticToken, StaticTokens};
+pub use self::{
+    jwt::{JwtSettings, JwtVerifier, KeyError, MintError, NewToken, SigningAlgorithm, SigningKey},
+    tokens::{StaticToken, StaticTokens},
+};
 
 /// Who is someone that nobody has to prove themselves to, and who says nothing.
 const LOCAL_USER: &str = "local";
@@ -30,6 +34,40 @@ pub trait Authenticator: fmt::Debug + Send + Sync {
         token: &'a str,
         now: WallMs,
     ) -> BoxFuture<'a, Result<Arc<Identity>, Unauthenticated>>;
+}
+
+/// Several ways to find out who someone is: the first that knows a token says whose it is.
+#[derive(Clone, Debug)]
+pub struct OneOf(Vec<Arc<dyn Authenticator>>);
+
+impl OneOf {
+    /// Takes the ways, in the order in which they are tried.
+    #[must_use]
+    pub fn new(ways: Vec<Arc<dyn Authenticator>>) -> Self {
+        Self(ways)
+    }
+}
+
+impl Authenticator for OneOf {
+    fn authenticate<'a>(
+        &'a self,
+        token: &'a str,
+        now: WallMs,
+    ) -> BoxFuture<'a, Result<Arc<Identity>, Unauthenticated>> {
+        Box::pin(async move {
+            let mut refused = Unauthenticated::Missing;
+            for way in &self.0 {
+                match way.authenticate(token, now).await {
+                    Err(Unauthenticated::Missing) => {}
+                    // Whoever cannot tell may yet be the one who knows.
+                    Err(Unauthenticated::Unknown) if refused != Unauthenticated::Missing => {}
+                    Err(error) => refused = error,
+                    known => return known,
+                }
+            }
+            Err(refused)
+        })
+    }
 }
 
 /// Why nobody knows who someone is. Whoever showed the credential is at fault, but for the last.

@@ -190,7 +190,11 @@ async fn nobody_edits_what_was_deleted() {
         assert_eq!(editor.hear_close().await, (4410, "deleted".into()));
         let closed = Client::connect(server.addr(), "note/n1").await.hear_close().await;
         assert_eq!(closed, (4410, "deleted".into()));
-        assert_eq!(ann.push("phone", 3, &[crdt("n1", &letter(2, 'b'))]).await, ["superseded"]);
+        let lost = crdt("n1", &letter(2, 'b'));
+        assert_eq!(ann.push("phone", 3, std::slice::from_ref(&lost)).await, ["superseded"]);
+        let kept = &ann.ok("GET /sync/v1/conflicts?state=auto", json!({})).await["conflicts"][0];
+        assert_eq!((&kept["entity_id"], &kept["kind"]), (&json!("n1"), &json!("update_delete")));
+        assert_eq!(kept["candidates"][0]["update"], lost["update"], "whoever wants the text has it");
         server.shutdown().await;
     })
     .await;
@@ -204,16 +208,17 @@ async fn a_live_stream_says_that_a_document_has_changed() {
         let server = serve(&disk).await;
         let ann = Caller::of(&server, "ann");
         ann.bind("phone").await;
+        ann.bind("till").await;
         let cursor = page(&ann, &Value::Null, &json!({})).await["cursor"].clone();
         let path =
             format!("/sync/v1/live?device_id=phone&scope=note&cursor={}", cursor.as_str().expect("a word"));
         let mut live = raw::Events::open(server.addr(), &path, "Sync-User: ann\r\n").await;
-        assert_eq!(ann.push("phone", 1, &[crdt("n1", &letter(1, 'a'))]).await, ["applied"]);
+        assert_eq!(ann.push("till", 1, &[crdt("n1", &letter(1, 'a'))]).await, ["applied"]);
         let (name, poke) = live.next().await.expect("that there is something");
         assert_eq!((name.as_str(), poke.as_str()), ("poke", r#"{"scope":"note","head":"1"}"#));
         let cursor = page(&ann, &cursor, &json!({})).await["cursor"].clone();
         let delete = json!({ "type": "note", "id": "n1", "op": "delete" });
-        assert_eq!(ann.push("phone", 2, &[delete]).await, ["applied"]);
+        assert_eq!(ann.push("till", 2, &[delete]).await, ["applied"]);
         let (name, delta) = live.next().await.expect("what comes");
         let delta: Value = serde_json::from_str(&delta).expect("JSON");
         assert_eq!(

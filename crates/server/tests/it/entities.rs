@@ -4,7 +4,9 @@ mod bulk;
 mod bulk_documents;
 mod deadlines;
 mod events;
+mod live;
 mod packed;
+mod schemas;
 mod ws;
 
 use std::net::SocketAddr;
@@ -32,7 +34,13 @@ impl Caller {
     }
 
     pub(crate) async fn ask(&self, request: &str, body: Value) -> (u16, Value) {
-        let answer = raw::send(self.addr, request, &self.headers, &body.to_string()).await;
+        self.ask_with("", request, body).await
+    }
+
+    /// Asks with more headers, each of which ends its line.
+    pub(crate) async fn ask_with(&self, more: &str, request: &str, body: Value) -> (u16, Value) {
+        let headers = format!("{}{more}", self.headers);
+        let answer = raw::send(self.addr, request, &headers, &body.to_string()).await;
         let body = serde_json::from_str(&answer.body).unwrap_or_else(|_| panic!("{answer:?} is no JSON"));
         (answer.status, body)
     }
@@ -99,6 +107,7 @@ async fn what_one_device_sends_another_reads() {
             (Some(true), Some(2))
         );
         assert_eq!(page["changes"][0]["data"], json!({ "price": 24.5, "text": "hello" }));
+        assert_eq!(page["progress"], json!({ "done": 2, "total": 3 }));
         let second = bob.pull("till", "note", &page["cursor"]).await;
         let page = &second["scopes"][0];
         assert_eq!((page["up_to_date"].as_bool(), &page["changes"][0]["id"]), (Some(true), &json!("c")));

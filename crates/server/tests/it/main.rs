@@ -17,5 +17,6 @@ mod rooms;
 mod shutdown;
 mod store_failure;
 mod support;
+mod tls;
 mod upgrade;
 mod violations;

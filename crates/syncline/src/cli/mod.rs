@@ -7,10 +7,12 @@ mod doc;
 mod entities;
 mod epoch;
 mod folder;
+mod keys;
 mod logging;
 mod serve;
 mod settings;
 mod table;
+mod token;
 mod types;
 
 use std::{
@@ -26,7 +28,8 @@ use syncline::core::time::WallMs;
 
 use self::{
     audit::AuditCommand, conflicts::ConflictsCommand, devices::DevicesCommand, doc::DocCommand,
-    entities::EntitiesCommand, epoch::EpochCommand, settings::DataArgs, types::TypesArgs,
+    entities::EntitiesCommand, epoch::EpochCommand, keys::KeysCommand, settings::DataArgs,
+    token::TokenCommand, types::TypesArgs,
 };
 
 /// What a command comes to. Errors are printed with their causes, and make the exit code 1.
@@ -73,6 +76,12 @@ enum Task {
     /// Has clients of entities begin again, after a data folder was restored from a backup.
     #[command(subcommand, arg_required_else_help = true, after_help = epoch::EXAMPLES)]
     Epoch(EpochCommand),
+    /// Makes keys that tokens are signed with.
+    #[command(subcommand, arg_required_else_help = true, after_help = keys::EXAMPLES)]
+    Keys(KeysCommand),
+    /// Makes signed tokens, and says what is in them.
+    #[command(subcommand, arg_required_else_help = true, after_help = token::EXAMPLES)]
+    Token(TokenCommand),
     /// Checks every record of a data folder that no server has open; exit code 1 if anything is damaged.
     #[command(after_help = "Example:\n  syncline verify --data-dir /var/lib/syncline")]
     Verify(DataArgs),
@@ -93,6 +102,8 @@ impl Command {
             Task::Types(args) => args.run(),
             Task::Audit(command) => command.run(),
             Task::Epoch(command) => command.run(),
+            Task::Keys(command) => command.run(),
+            Task::Token(command) => command.run(),
             Task::Verify(data) => folder::verify(&data),
             Task::Vacuum(data) => folder::vacuum(&data),
         }

@@ -1,6 +1,7 @@
 //! `syncline serve`.
 
 use std::{
+    error::Error,
     io::{self, Write},
     process::ExitCode,
 };
@@ -45,14 +46,22 @@ pub(crate) fn run(args: ServeArgs) -> Outcome {
 async fn serve(settings: Settings, store: SledStore) -> Outcome {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut reload = signal(SignalKind::hangup())?;
     let mut server = Server::start(settings.server, Box::new(store)).await?;
     // Scripts read the port from this line; that nobody reads it is no reason to stop.
-    let _ = writeln!(io::stdout(), "listening on http://{}", server.addr());
+    let scheme = if server.speaks_tls() { "https" } else { "http" };
+    let _ = writeln!(io::stdout(), "listening on {scheme}://{}", server.addr());
 
-    let code = tokio::select! {
-        _ = terminate.recv() => ExitCode::SUCCESS,
-        _ = interrupt.recv() => ExitCode::SUCCESS,
-        () = server.ended() => ExitCode::FAILURE,
+    let code = loop {
+        tokio::select! {
+            _ = terminate.recv() => break ExitCode::SUCCESS,
+            _ = interrupt.recv() => break ExitCode::SUCCESS,
+            () = server.ended() => break ExitCode::FAILURE,
+            _ = reload.recv() => match server.reload_certificate() {
+                Ok(()) => tracing::info!("the certificate was read again"),
+                Err(error) => tracing::error!(error = &error as &dyn Error, "the certificate stays as it was"),
+            },
+        }
     };
     tracing::info!("stopping");
     tokio::select! {

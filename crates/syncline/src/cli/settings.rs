@@ -15,7 +15,10 @@ use syncline::{
         access::{Grant, Identity},
         entity::{EntityType, NameError, TypeError, TypeForm, TypeName, UserName, Value},
     },
-    server::{Config, Origin, OriginError, StaticToken, StaticTokens},
+    server::{
+        Authenticator, Config, JwtSettings, JwtVerifier, KeyError, OneOf, Origin, OriginError, StaticToken,
+        StaticTokens, TlsFiles,
+    },
 };
 
 /// Where a server listens that was told nothing.
@@ -49,6 +52,12 @@ pub(crate) struct ServeArgs {
     listen: Option<SocketAddr>,
     #[command(flatten)]
     data: DataArgs,
+    /// Certificate to speak TLS with, and those it rests on, in PEM; read again on SIGHUP
+    #[arg(long, env = "SYNCLINE_TLS_CERT", value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// Private key of the certificate, in PEM
+    #[arg(long, env = "SYNCLINE_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
     /// Memory for documents, in MiB, above which unused ones are unloaded at once [default: half of the machine's]
     #[arg(long, env = "SYNCLINE_MEMORY_MB", value_name = "N")]
     memory_mb: Option<usize>,
@@ -90,6 +99,8 @@ pub(crate) enum LogFormat {
 struct File {
     listen: Option<SocketAddr>,
     data_dir: Option<PathBuf>,
+    tls_cert: Option<PathBuf>,
+    tls_key: Option<PathBuf>,
     memory_mb: Option<usize>,
     allow_origin: Option<Vec<String>>,
     connections_max: Option<usize>,
@@ -98,6 +109,7 @@ struct File {
     log_format: Option<LogFormat>,
     #[serde(default)]
     token: Vec<TokenGrant>,
+    auth: Option<Auth>,
     /// Types of entities, by their names.
     #[serde(default)]
     types: BTreeMap<TypeName, TypeForm>,
@@ -122,6 +134,19 @@ impl fmt::Debug for TokenGrant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TokenGrant").field("user", &self.user).finish_non_exhaustive()
     }
+}
+
+/// Whose signed tokens are good.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct Auth {
+    /// File with a JWK set.
+    keys: PathBuf,
+    issuer: Option<String>,
+    audience: Option<String>,
+    /// What each bearer may do besides what their token says.
+    #[serde(default)]
+    grants: Vec<Grant>,
 }
 
 /// What else is said about the bearer of a token.
@@ -181,6 +206,17 @@ pub(crate) enum SettingsError {
         user: String,
         /// What is wrong with it.
         source: NameError,
+    },
+    /// The file names a certificate without its key, or a key without its certificate.
+    #[error("`tls-cert` and `tls-key` are given together")]
+    HalfTls,
+    /// The keys of signed tokens are of no use.
+    #[error("{} holds no keys of tokens", path.display())]
+    Keys {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: KeyError,
     },
     /// The file holds a token twice.
     #[error("two tokens have the same secret: give one all grants")]
@@ -244,9 +280,12 @@ impl ServeArgs {
         if let Some(connections_max) = self.connections_max.or(file.connections_max) {
             server.connections_max = connections_max;
         }
-        if !file.token.is_empty() {
-            server.authenticator = Some(Arc::new(tokens(file.token)?));
-        }
+        server.authenticator = authenticator(file.token, file.auth)?;
+        server.tls = match (self.tls_cert.or(file.tls_cert), self.tls_key.or(file.tls_key)) {
+            (Some(certificates), Some(key)) => Some(TlsFiles { certificates, key }),
+            (None, None) => None,
+            _ => return Err(SettingsError::HalfTls),
+        };
         server.types = types(file.types)?;
         let insecure = self.insecure_listen_anywhere.or(file.insecure_listen_anywhere);
         server.insecure_listen_anywhere = insecure.unwrap_or_default();
@@ -259,7 +298,23 @@ impl ServeArgs {
     }
 }
 
-fn tokens(grants: Vec<TokenGrant>) -> Result<StaticTokens, SettingsError> {
+fn authenticator(
+    tokens: Vec<TokenGrant>,
+    auth: Option<Auth>,
+) -> Result<Option<Arc<dyn Authenticator>>, SettingsError> {
+    let mut ways: Vec<Arc<dyn Authenticator>> = Vec::new();
+    if !tokens.is_empty() {
+        ways.push(Arc::new(known_tokens(tokens)?));
+    }
+    if let Some(Auth { keys: path, issuer, audience, grants }) = auth {
+        let set = fs::read(&path).map_err(|source| SettingsError::Read { path: path.clone(), source })?;
+        let verifier = JwtVerifier::new(JwtSettings { issuer, audience, grants }, &set);
+        ways.push(Arc::new(verifier.map_err(|source| SettingsError::Keys { path, source })?));
+    }
+    Ok(if ways.is_empty() { None } else { Some(Arc::new(OneOf::new(ways))) })
+}
+
+fn known_tokens(grants: Vec<TokenGrant>) -> Result<StaticTokens, SettingsError> {
     if grants.iter().any(|grant| grant.secret.len() < TOKEN_BYTES_MIN) {
         return Err(SettingsError::ShortToken);
     }
@@ -346,6 +401,10 @@ mod tests {
         let good = file(&token("long enough", "ann")).unwrap();
         assert!(!format!("{good:?}").contains("long enough"), "secrets stay out of logs");
         assert!(ServeArgs::default().over(good).unwrap().server.authenticator.is_some());
+        let half = file("tls-cert = 'x.pem'").unwrap();
+        assert!(matches!(ServeArgs::default().over(half), Err(SettingsError::HalfTls)));
+        let keys = file("[auth]\nkeys = '/nowhere'\naudience = 'notes'\ngrants = ['doc:*=read']").unwrap();
+        assert!(matches!(ServeArgs::default().over(keys), Err(SettingsError::Read { .. })));
         let wrong = file("[types.note]\npolicy = 'lww'\nclosed = true").unwrap();
         assert!(matches!(ServeArgs::default().over(wrong), Err(SettingsError::Type { .. })));
         let wrong = file("allow-origin = ['*']").unwrap();

@@ -106,6 +106,13 @@ impl Conflict {
         conflict
     }
 
+    /// Returns the conflict with a deadline some milliseconds after it has arisen, if it waits for anyone.
+    #[must_use]
+    pub fn due_within(self, deadline_ms: Option<u64>) -> Self {
+        let within = deadline_ms.filter(|_| self.is_open());
+        Self { deadline: within.map(|ms| WallMs(self.detected_at.0.saturating_add(ms))), ..self }
+    }
+
     /// Takes in what another op wants of the same entity: there is at most one open conflict for each.
     ///
     /// # Errors
@@ -124,7 +131,7 @@ impl Conflict {
         Ok(())
     }
 
-    /// Gives the conflict to someone, until a deadline if there is one.
+    /// Gives the conflict to someone, until another deadline if one is given.
     ///
     /// # Errors
     /// [`ConflictError::Closed`].
@@ -132,7 +139,7 @@ impl Conflict {
         self.change()?;
         self.state = self.state.max(ConflictState::Assigned);
         self.assignee = Some(assignee);
-        self.deadline = deadline;
+        self.deadline = deadline.or(self.deadline);
         Ok(())
     }
 

@@ -116,7 +116,7 @@ impl<'a> Merge<'a> {
             Intent::Add(_) => ty.rule(name, Some(&Value::Number(Default::default()))),
             Intent::Set(_) => ty.rule(name, value),
         });
-        let seen = slot.is_none_or(|slot| case.op.context.vv.contains(slot.stamp.dot));
+        let seen = slot.is_none_or(|slot| slot.is_seen(&case.op.context.vv));
         // What is created had no value before.
         let none = None;
         let was = case.op.was.get(name).or(matches!(case.op.action, Action::Create(_)).then_some(&none));
@@ -157,6 +157,8 @@ impl<'a> Merge<'a> {
                 }
                 self.theirs_lost.extend(unseen.filter(|_| loses_theirs));
                 self.combined.insert(name.clone(), (rule, value.clone()));
+                let others = unseen.map(|(_, slot)| slot.unseen(&self.case.op.context.vv));
+                self.change.combined.extend(others.map(|others| (name.clone(), others)));
                 self.put(name, rule, Some(value));
             }
             Settled::Keep(value) => {

@@ -26,6 +26,7 @@ use super::conflict::{ConflictKind, Draft};
 use super::{
     Action, Change, DeleteUpdate, FieldRule, Life, Op, Policy, Record, RefusalCode, Relation, relate,
 };
+use crate::limits::CONFLICT_UPDATE_BYTES_MAX;
 
 /// Decides an op.
 ///
@@ -128,6 +129,9 @@ fn on_tombstone(case: &Case<'_>) -> Decision {
         }
         Action::Restore(_) => Decision::refused(RefusalCode::EntityDeleted),
         Action::Update { .. } | Action::Delta(_) | Action::Document(_) if saw_it => {
+            Decision::refused(RefusalCode::EntityDeleted)
+        }
+        Action::Document(update) if update.len() > CONFLICT_UPDATE_BYTES_MAX => {
             Decision::refused(RefusalCode::EntityDeleted)
         }
         Action::Update { .. } | Action::Delta(_) | Action::Document(_) => {

@@ -7,6 +7,7 @@ use alloc::collections::BTreeMap;
 
 use super::case::{Case, Decision, Outcome, Ruling};
 use super::{common, merge};
+use crate::clock::VectorClock;
 use crate::entity::conflict::Draft;
 use crate::entity::{Change, Fallback, FieldRule, Life, RefusalCode, Values};
 
@@ -37,11 +38,17 @@ fn later_wins(case: &Case<'_>) -> Decision {
 /// The record gets the values that the rule computed; what they replace on either side is kept.
 fn compute(case: &Case<'_>, values: &Values) -> Decision {
     let mut change = Change::new(case.op.stamp, Life::Lives);
+    let unseen = case.unseen().fold(VectorClock::new(), |mut unseen, (_, slot)| {
+        unseen.merge(&slot.unseen(&case.op.context.vv));
+        unseen
+    });
     for (name, value) in values {
         let replaced =
             case.record.fields.get(name).map(|slot| slot.stamp.hlc.next().unwrap_or(slot.stamp.hlc));
         let hlc = replaced.map_or(case.op.stamp.hlc, |replaced| replaced.max(case.op.stamp.hlc));
         change.fields.insert(name.clone(), (Some(value.clone()), hlc));
+        // It may have been computed from any field.
+        change.combined.insert(name.clone(), unseen.clone());
     }
     let ours = case.op.action.values().into_iter().flatten();
     let ours: BTreeMap<_, _> = ours

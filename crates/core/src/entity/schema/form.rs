@@ -38,6 +38,8 @@ pub struct TypeForm {
     #[serde(default, skip_serializing_if = "is_default")]
     tombstone_ttl: Option<Duration>,
     #[serde(default, skip_serializing_if = "is_default")]
+    deadline: Option<Duration>,
+    #[serde(default, skip_serializing_if = "is_default")]
     buckets: Vec<BucketTemplate>,
     #[serde(default = "first", skip_serializing_if = "is_first")]
     schema_v: u32,
@@ -75,6 +77,7 @@ impl TypeForm {
             consistent: self.consistent,
             client_create: self.client_create,
             tombstone_ttl_ms: self.tombstone_ttl.map(|ttl| ttl.ms),
+            deadline_ms: self.deadline.map(|deadline| deadline.ms),
             refs: self.refs,
             buckets: self.buckets,
             handler: self.handler,
@@ -99,6 +102,7 @@ impl From<EntityType> for TypeForm {
             consistent: ty.consistent,
             client_create: ty.client_create,
             tombstone_ttl: ty.tombstone_ttl_ms.map(|ms| Duration { ms }),
+            deadline: ty.deadline_ms.map(|ms| Duration { ms }),
             buckets: ty.buckets,
             schema_v: ty.schema_v,
             min_schema: ty.min_schema,

@@ -17,7 +17,9 @@ pub use field::{Bounds, Field, FieldKind, FieldRule};
 #[cfg(feature = "serde")]
 pub use form::TypeForm;
 pub use policy::Policy;
-pub use settings::{DeleteUpdate, Fallback, Handler, OnDelete, Reference, Rule, Secret, Take, Verdict};
+pub use settings::{
+    DeleteUpdate, Fallback, Handler, OnDelete, Reference, Rule, SchemaRange, Secret, Take, Verdict,
+};
 
 use super::bucket::{Bucket, BucketTemplate};
 use super::{FieldName, TypeName, Value, Values};
@@ -50,6 +52,8 @@ pub struct EntityType {
     pub client_create: bool,
     /// How long a tombstone is kept at least, in milliseconds; the server's default if none.
     pub tombstone_ttl_ms: Option<u64>,
+    /// How long people have for a conflict that needs them, in milliseconds from when it arises; as long as they like if none.
+    pub deadline_ms: Option<u64>,
     /// The fields that hold ids of other entities.
     pub refs: Vec<Reference>,
     /// The buckets that a record lies in, besides that of its type.
@@ -81,6 +85,7 @@ impl EntityType {
             consistent: false,
             client_create: false,
             tombstone_ttl_ms: None,
+            deadline_ms: None,
             refs: Vec::new(),
             buckets: Vec::new(),
             handler: None,
@@ -116,9 +121,7 @@ impl EntityType {
         at_most("buckets", self.buckets.len(), BUCKETS_PER_TYPE_MAX)?;
         self.check_refs()?;
         self.check_handler()?;
-        let is_low = self.min_schema.is_some_and(|min| self.schema_v < min);
-        let is_high = self.max_schema.is_some_and(|max| self.schema_v > max);
-        if is_low || is_high { Err(TypeError::SchemaRange) } else { Ok(()) }
+        if self.schema_range().contains(self.schema_v) { Ok(()) } else { Err(TypeError::SchemaRange) }
     }
 
     /// Checks that records written under this type mean the same under `next`: fields may be added to an open type, and
@@ -170,6 +173,12 @@ impl EntityType {
     #[must_use]
     pub fn field(&self, name: &FieldName) -> Option<&Field> {
         self.fields.as_ref()?.get(name)
+    }
+
+    /// Returns the versions of the schema that clients may write with.
+    #[must_use]
+    pub const fn schema_range(&self) -> SchemaRange {
+        SchemaRange { min: self.min_schema, max: self.max_schema }
     }
 
     /// Returns the rule for a field that is written with `value`.

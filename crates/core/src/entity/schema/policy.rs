@@ -32,3 +32,22 @@ pub enum Policy {
     /// The record is a document that merges by itself.
     Crdt,
 }
+
+impl Policy {
+    /// Returns whether what a record holds depends on the set of ops alone, and not on the order in which they come.
+    #[must_use]
+    pub const fn ignores_order(self) -> bool {
+        match self {
+            Self::Lww | Self::Additive | Self::Max | Self::Min => true,
+            Self::AppendOnly
+            | Self::FieldMerge
+            | Self::ServerAuthoritative
+            | Self::ServerWins
+            | Self::ClientWins
+            | Self::FirstWriteWins
+            | Self::Rules
+            | Self::Manual
+            | Self::Crdt => false,
+        }
+    }
+}

@@ -37,6 +37,24 @@ pub enum Fallback {
     Manual,
 }
 
+/// The versions of its schema that a type takes from clients, ends included; none is no bound.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct SchemaRange {
+    /// The least.
+    pub min: Option<u32>,
+    /// The greatest.
+    pub max: Option<u32>,
+}
+
+impl SchemaRange {
+    /// Returns whether a version is among them.
+    #[must_use]
+    pub fn contains(self, version: u32) -> bool {
+        self.min.is_none_or(|min| version >= min) && self.max.is_none_or(|max| version <= max)
+    }
+}
+
 /// A field that holds the id of another entity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]

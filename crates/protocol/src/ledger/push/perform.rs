@@ -106,13 +106,24 @@ impl Ledger {
             self.keep_conflict(id, conflict);
             return Some(Collision { id, kind, fields });
         }
-        let id = ConflictId(self.conflicts.last_key_value().map_or(1, |(last, _)| last.0 + 1));
-        let policy = self.types.get(&key.kind).map(|ty: &EntityType| ty.policy)?;
-        self.keep_conflict(id, Conflict::new(draft, key.clone(), policy, now));
+        let id = self.next_conflict();
+        let ty: &EntityType = self.types.get(&key.kind)?;
+        let conflict = Conflict::new(draft, key.clone(), ty.policy, now).due_within(ty.deadline_ms);
+        self.keep_conflict(id, conflict);
         Some(Collision { id, kind, fields })
     }
 }
 
+impl Ledger {
+    /// The id of a conflict that arises now.
+    fn next_conflict(&self) -> ConflictId {
+        let of_life = |n| ConflictId { epoch: self.epoch, n };
+        let known = self.conflicts.range(of_life(0)..=of_life(u64::MAX)).next_back();
+        of_life(known.map_or(0, |(last, _)| last.n).saturating_add(1))
+    }
+}
+
 fn state(record: &Record) -> RecordState {
-    RecordState { ver: record.ver, vv: record.vv.clone(), dot: record.dot, hlc: record.hlc, seq: record.seq }
+    let Record { epoch, ver, seq, dot, hlc, .. } = *record;
+    RecordState { epoch, ver, vv: record.vv.clone(), dot, hlc, seq }
 }

@@ -78,6 +78,9 @@ impl<'a> View<'a> {
             (Some(Problem::Waits), _) => return Step::Deferred(waits(DeferralCode::DependencyFailed)),
             (Some(Problem::Refused(code)), _) => (Decision::refused(code), None),
             (None, None) => (Decision::refused(RefusalCode::UnknownType), None),
+            (None, Some(ty)) if !ty.schema_range().contains(sent.schema_v) => {
+                (Decision::refused(RefusalCode::SchemaUnsupported(ty.schema_range())), None)
+            }
             (None, Some(ty)) => {
                 let judged = self.judge(arrival.now, ty, &prepared.rewritten.op.entity, &prepared.op);
                 let (decision, detail) = judged;
@@ -249,9 +252,13 @@ impl<'a> View<'a> {
         // An op that was refused has named nothing.
         let key = if is_refused { self.named(&sent.entity) } else { rewritten.op.entity };
         let creates = creates(&sent.action);
+        // SUBTLE: where the order of ops is to leave no trace, an author who created the same has not seen what is there. Had it
+        // come first, what is there would not have been there yet, and time would decide between it and the next op.
+        let ty = self.ledger.types.get(&key.kind);
+        let has_seen = creates && ty.is_some_and(|ty| !ty.policy.ignores_order());
         let effect = match self.record(&key) {
             _ if decision.change.is_some() => TraceEffect::Changed,
-            Some(record) if creates && decision.outcome == Outcome::Applied => {
+            Some(record) if has_seen && decision.outcome == Outcome::Applied => {
                 TraceEffect::Matched(record.vv.clone())
             }
             Some(_) | None => TraceEffect::Nothing,

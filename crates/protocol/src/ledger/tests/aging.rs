@@ -53,7 +53,7 @@ impl World {
     }
 
     fn pull(&mut self, device: usize, cursor: Option<Cursor>) -> PulledScope {
-        let scopes = vec![PullScope { scope: everything(), cursor, count_max: PULL_MAX }];
+        let scopes = vec![PullScope { scope: everything(), cursor, without_own: false, count_max: PULL_MAX }];
         let pull = Input::Pull { request: RequestId(0), actor: name(device), user: user(), scopes };
         match self.server.ask(pull) {
             Some(Answer::Pulled(mut pulled)) => pulled.scopes.remove(0),
@@ -96,11 +96,11 @@ fn a_result_is_known_for_a_week_and_its_hash_for_two_months() {
     assert_eq!(again(&mut world), Ok(false));
     let other = PushOp { numbered: Numbered { hash: ContentHash([9; 8]), ..op.numbered }, ..op.clone() };
     let refused = world.push(vec![other]);
-    assert_eq!(refused, Answer::Refused(NumbersError::Reused { n: 1 }.into()));
+    assert_eq!(refused, Answer::Refused(NumbersError::Reused { n: 1, last: 1 }.into()));
     world.pass(MAX_OFFLINE_MS - RESULTS_WHOLE_MS - DAY_MS - 1);
     assert_eq!(again(&mut world), Ok(false));
     world.pass(DAY_MS + 1);
-    assert_eq!(again(&mut world), Err(NumbersError::Forgotten { n: 1 }.into()));
+    assert_eq!(again(&mut world), Err(NumbersError::Forgotten { n: 1, last: 1 }.into()));
     assert_eq!(world.server.disk.count(|write| matches!(write, Write::Aged(..) | Write::Result(..))), 0);
 }
 

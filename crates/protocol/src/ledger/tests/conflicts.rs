@@ -5,8 +5,9 @@ use syncline_core::entity::{Bounds, Fallback, Field, RecordVersion};
 
 use super::support::*;
 use super::*;
+use crate::wire::sync_v1::conflict_name;
 
-const FIRST: ConflictId = ConflictId(1);
+const FIRST: ConflictId = ConflictId { epoch: Epoch(1), n: 1 };
 
 fn bench(fallback: Option<Fallback>) -> Bench {
     let bounds = Bounds { min: None, max: Some(10.into()) };
@@ -114,13 +115,42 @@ fn ops_of_the_server_have_other_numbers_in_another_life() {
         bench.ledger.record(&entity("ask/a")).expect("it was created").dot
     };
     let lost = settled(&mut bench);
-    bench.stored = backup;
-    bench.load(Epoch(2));
-    let instead = settled(&mut bench);
-    assert_eq!((lost.replica, lost.counter), (instead.replica, 1));
-    assert_eq!(instead.counter, (1 << 32) + 1);
-    bench.load(Epoch(2));
-    assert_eq!(bench.ledger.record(&entity("ask/a")).expect("it was stored").dot, instead);
+    // Lives are numbered by milliseconds; each of these begins with the backup.
+    let mut dots = vec![lost];
+    for epoch in [2, 1_763_760_000_000, 1_763_760_000_001] {
+        bench.stored = backup.clone();
+        bench.load(Epoch(epoch));
+        let instead = settled(&mut bench);
+        assert_eq!((lost.replica, lost.counter), (instead.replica, 1));
+        assert_eq!(instead.counter, ((epoch - 1) << 20) + 1);
+        assert!(!dots.contains(&instead));
+        dots.push(instead);
+        bench.load(Epoch(epoch));
+        assert_eq!(bench.ledger.record(&entity("ask/a")).expect("it was stored").dot, instead);
+    }
+}
+
+/// Clients may know conflicts that were lost with the data: nothing else is ever called so.
+#[test]
+fn conflicts_have_other_names_in_another_life() {
+    let mut bench = bench(None);
+    let (backup, mut names) = (bench.stored.clone(), Vec::new());
+    for epoch in [1, 2, 1_763_760_000_000] {
+        bench.stored = backup.clone();
+        bench.load(Epoch(epoch));
+        let one = |id: u64| format!("ask/{id}");
+        for n in [7, 8] {
+            bench.push("d1", &[create(n - 5, &one(n), &[("v", 1.into())])]);
+            assert_eq!(bench.words("d2", &[update(n - 5, &one(n), &[("v", 2.into())])]), ["conflict"]);
+        }
+        let known: Vec<_> = bench.ledger.conflicts().map(|(id, _)| conflict_name(id)).collect();
+        assert_eq!((known.len(), known[0].as_str()), (3, "cnf_1"), "the older one is known as before");
+        names.extend(known.into_iter().skip(1));
+        bench.load(Epoch(epoch));
+        assert_eq!(bench.ledger.conflicts().count(), 3, "they are stored apart");
+    }
+    let want = ["cnf_2", "cnf_3", "cnf_2_1", "cnf_2_2", "cnf_1763760000000_1", "cnf_1763760000000_2"];
+    assert_eq!(names, want);
 }
 
 #[test]
@@ -134,7 +164,7 @@ fn what_the_record_does_not_take_leaves_the_conflict_open() {
     let stale = Request { conflict_rev: 9, ..ask(Choice::Server) };
     assert_eq!(error(resolve(&mut bench, &stale)), ConflictError::Stale { seen: 9, rev: 1 });
     assert!(matches!(resolve(&mut bench, &ask(merged(10))), Answer::Conflict { .. }));
-    let unknown = bench.wish(ConflictId(2), ConflictWish::Escalate);
+    let unknown = bench.wish(ConflictId { epoch: Epoch(1), n: 2 }, ConflictWish::Escalate);
     assert_eq!(refused(unknown), ConflictRefusal::Unknown);
 }
 
@@ -161,6 +191,30 @@ fn deadlines_are_kept() {
         let (_, conflict) = bench.ledger.conflicts().next().expect("there is one");
         assert_eq!(conflict.resolution().map(|resolution| resolution.method), Some(Method::Deadline));
     }
+}
+
+/// A conflict of a type with a deadline has it from the start, also behind a crash, and whoever gets the conflict has no longer.
+#[test]
+fn a_type_may_give_its_conflicts_a_deadline() {
+    let ask = EntityType {
+        fallback: Some(Fallback::Client),
+        deadline_ms: Some(60_000),
+        ..a_type("ask", Policy::Manual)
+    };
+    let mut bench = Bench::new(vec![ask], Settings::default());
+    bench.push("d1", &[create(1, "ask/a", &[("v", 1.into())])]);
+    assert_eq!(bench.words("d2", &[update(1, "ask/a", &[("v", 2.into())])]), ["conflict"]);
+    let due = WallMs(bench.now_ms + 60_000);
+    assert_eq!(bench.ledger.next_deadline(), Some(due));
+    assert_eq!(bench.words("d2", &[update(2, "ask/a", &[("v", 3.into())])]), ["conflict"]);
+    wish(&mut bench, ConflictWish::Assign { assignee: "bob".into(), deadline: None });
+    assert_eq!(bench.ledger.next_deadline(), Some(due), "no op and nobody moves it by the way");
+    bench.crash();
+    bench.now_ms = due.0 - 8;
+    bench.handle(Input::Tick);
+    assert_eq!((state(&bench), value(&bench)), (ConflictState::Assigned, Some(1.into())));
+    bench.handle(Input::Tick);
+    assert_eq!((state(&bench), value(&bench)), (ConflictState::Expired, Some(2.into())));
 }
 
 /// A fallback that the record does not take leaves the record alone; it does not wait for ever.

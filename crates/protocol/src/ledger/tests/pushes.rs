@@ -127,3 +127,21 @@ fn a_long_push_is_committed_in_parts() {
     }
     assert!(commits > 1, "{commits}");
 }
+
+/// Goal: nobody takes the version of an earlier life for one of this: an op that is sent again after a restore has the record's own
+/// life in its result.
+#[test]
+fn a_result_names_the_life_of_its_record() {
+    let mut bench = bench();
+    let ops = [create(1, "text/a", &[("a", 1.into())]), create(2, "first/a", &[("v", 1.into())])];
+    bench.push("d1", &ops);
+    bench.load(Epoch(5));
+    let lives = |told: &[OpStatus]| -> Vec<_> {
+        told.iter().map(|told| result(told).record.as_ref().expect("it is there").epoch.0).collect()
+    };
+    let again = bench.push("d1", &[ops[0].clone(), create(3, "text/b", &[])]);
+    assert_eq!((word(&again[0]), word(&again[1])), ("duplicate", "applied"));
+    assert_eq!(lives(&again), [1, 5]);
+    let lost = bench.push("d2", &[update(1, "first/a", &[("v", 2.into())])]);
+    assert_eq!((word(&lost[0]), lives(&lost)), ("superseded", vec![1]));
+}

@@ -288,7 +288,7 @@ impl World {
         let from = self.readers[reader].cursor;
         let want = self.want(reader);
         let request = self.request(Asked::Pull { reader, from, want, at_ms: self.now_ms });
-        let scopes = vec![PullScope { scope: scope(reader), cursor: from, count_max }];
+        let scopes = vec![PullScope { scope: scope(reader), cursor: from, count_max, without_own: false }];
         self.handle(Input::Pull { request, actor: name(reader), user: user(), scopes })
     }
 
@@ -383,6 +383,9 @@ impl World {
             prop_assert!(began.is_none_or(|began| record.seq > began), "a pass does not tell what was gone");
         }
         prop_assert!(!scope.has_more || scope.cursor.full_pass == began);
+        prop_assert_eq!(scope.done.is_some(), began.is_some(), "a full pass tells how far it is");
+        prop_assert!(scope.done.is_none_or(|done| done <= scope.total));
+        prop_assert!(scope.done.is_none_or(|done| done == scope.total || scope.has_more));
         if scope.reset.is_some() || from.is_none() {
             reader.rows.values_mut().for_each(|row| row.is_marked = true);
         }

@@ -68,7 +68,7 @@ fn key(o: &mut Object<'_>, entity: &EntityKey) {
 #[cfg(test)]
 mod tests {
     use syncline_core::entity::conflict::{ConflictKind, ConflictState};
-    use syncline_core::entity::{ActorName, EntityId, RefusalCode, Sequence, TypeName, UserName};
+    use syncline_core::entity::{ActorName, EntityId, Epoch, RefusalCode, Sequence, TypeName, UserName};
     use syncline_core::time::WallMs;
 
     use super::*;
@@ -82,7 +82,7 @@ mod tests {
             kind: TypeName::new("stock").expect("a name"),
             id: EntityId::new("s").expect("an id"),
         };
-        let conflict = ConflictId(3);
+        let conflict = ConflictId { epoch: Epoch(1), n: 3 };
         let check = |caused: bool, what: Happened, rest: &str| {
             let event = DomainEvent { at: WallMs(1), cause: caused.then(|| (device(), 9)), what };
             let head = r#"{"event_id":"evt_7","tenant":"default","occurred_at":"1970-01-01T00:00:00.001Z""#;

@@ -1,14 +1,14 @@
 //! Refusals as RFC 9457 writes them: `application/problem+json`.
 
 use syncline_core::entity::conflict::ConflictError;
-use syncline_core::entity::{Decimal, Fault, FieldFault, Refusal, RefusalCode};
+use syncline_core::entity::{Decimal, Fault, FieldFault, Refusal, RefusalCode, SchemaRange};
 
 use super::code::{Code, Retry};
 use super::fault::OpFault;
 use super::json::push_step;
 use super::read::RequestError;
 use super::write::{Object, document};
-use crate::ledger::{Deferral, DeferralCode, DeviceRefusal, NumbersError, Refused};
+use crate::ledger::{Deferral, DeferralCode, DeviceRefusal, NumbersError, Refused, SchemaRefusal};
 
 /// Why a request, or an op, is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +29,8 @@ pub struct Problem {
     pub expected_n: Option<u64>,
     /// Of a number that was used before: it, and whether its op held something else (`content`) or is `forgotten`.
     pub reused: Option<(u64, &'static str)>,
+    /// The greatest number below which all of the device's ops have results.
+    pub last_n: Option<u64>,
     /// The least that is taken, of a version.
     pub min: Option<u64>,
     /// The most that is taken, of a version, of ops, of bytes.
@@ -61,6 +63,7 @@ impl Problem {
             cursor: None,
             expected_n: None,
             reused: None,
+            last_n: None,
             min: None,
             max: None,
         }
@@ -82,6 +85,16 @@ impl Problem {
             bound: None,
         });
         Self { errors: errors.collect(), ..Self::new(Code::ValidationFailed) }
+    }
+
+    /// Returns the problem of who uses a version of a schema that is not among these.
+    fn of_schema(range: SchemaRange) -> Self {
+        let (min, max) = (range.min.map(u64::from), range.max.map(u64::from));
+        Self { min, max, ..Self::new(Code::SchemaUnsupported) }
+    }
+
+    fn of_reuse(n: u64, reason: &'static str, last: u64) -> Self {
+        Self { reused: Some((n, reason)), last_n: Some(last), ..Self::new(Code::SequenceReuse) }
     }
 
     /// Returns the HTTP status.
@@ -121,6 +134,7 @@ impl Problem {
             o.u64("n", n);
             o.text("reason", reason);
         }
+        self.last_n.iter().for_each(|n| o.u64("last_n", *n));
         self.min.iter().for_each(|min| o.count("min", *min));
         self.max.iter().for_each(|max| o.count("max", *max));
     }
@@ -179,6 +193,12 @@ impl From<&Refused> for Problem {
     }
 }
 
+impl From<&SchemaRefusal> for Problem {
+    fn from(refusal: &SchemaRefusal) -> Self {
+        Self::of_schema(refusal.range).because(refusal)
+    }
+}
+
 impl From<&NumbersError> for Problem {
     fn from(error: &NumbersError) -> Self {
         let problem = match *error {
@@ -186,12 +206,8 @@ impl From<&NumbersError> for Problem {
             NumbersError::Gap { expected, .. } => {
                 Self { expected_n: Some(expected), ..Self::new(Code::SequenceGap) }
             }
-            NumbersError::Reused { n } => {
-                Self { reused: Some((n, "content")), ..Self::new(Code::SequenceReuse) }
-            }
-            NumbersError::Forgotten { n } => {
-                Self { reused: Some((n, "forgotten")), ..Self::new(Code::SequenceReuse) }
-            }
+            NumbersError::Reused { n, last } => Self::of_reuse(n, "content", last),
+            NumbersError::Forgotten { n, last } => Self::of_reuse(n, "forgotten", last),
             NumbersError::BacklogFull { .. } => Self::new(Code::BacklogFull),
         };
         problem.because(error)
@@ -225,6 +241,7 @@ impl From<&Refusal> for Problem {
             RefusalCode::DependencyFailed => Code::DependencyFailed,
             RefusalCode::ContextUnknown => Code::ContextUnknown,
             RefusalCode::UnknownType => Code::UnknownType,
+            RefusalCode::SchemaUnsupported(range) => return Self::of_schema(range),
         };
         let problem = Self { errors: refusal.faults.iter().map(Wrong::from).collect(), ..Self::new(code) };
         // What is refused is refused for ever: what it depends on has failed, and is not merely late.
@@ -279,8 +296,11 @@ mod tests {
         );
         let refusal = Refusal::from(RefusalCode::DependencyFailed);
         assert_eq!(Problem::from(&refusal).retry, Retry::Never);
-        let reused = Problem::from(&NumbersError::Reused { n: 4 }).body(None);
-        assert!(reused.ends_with("\"retry\":\"rotate\",\"n\":\"4\",\"reason\":\"content\"}"), "{reused}");
+        let reused = Problem::from(&NumbersError::Reused { n: 4, last: 5 }).body(None);
+        assert!(
+            reused.ends_with("\"retry\":\"rotate\",\"n\":\"4\",\"reason\":\"content\",\"last_n\":\"5\"}"),
+            "{reused}"
+        );
     }
 
     #[test]

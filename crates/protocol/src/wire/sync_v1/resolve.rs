@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use syncline_core::entity::conflict::{Choice, Request};
-use syncline_core::entity::{Action, RecordVersion};
+use syncline_core::entity::{Action, Epoch, RecordVersion};
 
 use super::fault::{Faults, OpFault};
 use super::json::{Json, Node};
@@ -12,6 +12,9 @@ use super::value::values;
 use crate::ledger::ConflictId;
 
 const PREFIX: &str = "cnf_";
+
+/// The life of a log in which it begins. Conflicts of others are named with theirs.
+const FIRST_EPOCH: Epoch = Epoch(1);
 
 /// The resolution of a conflict.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,14 +55,21 @@ impl Resolve {
 #[must_use]
 pub fn conflict_id(name: &str) -> Option<ConflictId> {
     let digits = name.strip_prefix(PREFIX)?;
-    let id = ConflictId(digits.parse().ok()?);
+    let id = match digits.split_once('_') {
+        Some((epoch, n)) => ConflictId { epoch: Epoch(epoch.parse().ok()?), n: n.parse().ok()? },
+        None => ConflictId { epoch: FIRST_EPOCH, n: digits.parse().ok()? },
+    };
+    // Each has one name.
     (conflict_name(id) == name).then_some(id)
 }
 
 /// Writes the name of a conflict.
 #[must_use]
 pub fn conflict_name(id: ConflictId) -> String {
-    format!("{PREFIX}{}", id.0)
+    match id {
+        ConflictId { epoch: FIRST_EPOCH, n } => format!("{PREFIX}{n}"),
+        ConflictId { epoch, n } => format!("{PREFIX}{epoch}_{n}"),
+    }
 }
 
 fn choice<'a>(body: Node<'a>, node: Node<'a>, faults: &mut Faults<'a>) -> Read<Choice> {

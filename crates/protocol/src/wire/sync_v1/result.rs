@@ -217,6 +217,7 @@ impl Status<'_> {
 }
 
 fn state(o: &mut Object<'_>, record: &RecordState, actors: &Actors) {
+    o.u64("epoch", record.epoch.0);
     o.u64("ver", record.ver.0);
     vector(o.key("vv"), &record.vv, actors);
     dot(o.key("dot"), record.dot, actors);

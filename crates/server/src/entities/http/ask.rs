@@ -1,16 +1,16 @@
 //! Who asks, and whom: what every request to `/sync/v1` has in common.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, collections::BTreeSet, sync::Arc};
 
 use axum::{
     body::{Body, to_bytes},
     extract::FromRequestParts,
-    http::{HeaderMap, header, request::Parts},
+    http::{HeaderMap, HeaderValue, header, request::Parts},
 };
 use bytes::Bytes;
 use syncline_core::{
     access::{Action, Identity, Resource},
-    entity::UserName,
+    entity::{TypeName, UserName},
     time::WallMs,
 };
 use syncline_protocol::{
@@ -40,6 +40,8 @@ pub(super) struct Asked {
     pub(super) user: UserName,
     pub(super) identity: Arc<Identity>,
     pub(super) ledger: LedgerHandle,
+    /// `Sync-Schema`, as it came.
+    schema: Option<HeaderValue>,
     clock: Clock,
     pub(super) shared: Arc<Shared>,
 }
@@ -59,7 +61,8 @@ impl FromRequestParts<Arc<Shared>> for Asked {
         let identity = identity.map_err(unauthenticated)?;
         let ledger = shared.epoch().and_then(|epoch| epoch.ledger().cloned()).ok_or(LedgerDown)?;
         let (user, clock) = (identity.user.clone(), shared.clock);
-        Ok(Self { user, identity, ledger, clock, shared: Arc::clone(shared) })
+        let schema = headers.get("sync-schema").cloned();
+        Ok(Self { user, identity, ledger, schema, clock, shared: Arc::clone(shared) })
     }
 }
 
@@ -97,6 +100,21 @@ impl Asked {
         look: impl FnOnce(&Ledger) -> T + Send + 'static,
     ) -> Result<T, Refusal> {
         Ok(self.ledger.look(look).await?)
+    }
+
+    /// Returns the version of the schema that the client uses, if it says so.
+    pub(super) fn schema(&self) -> Result<Option<u32>, Refusal> {
+        let Some(header) = &self.schema else { return Ok(None) };
+        let version = header.to_str().ok().and_then(|text| text.parse().ok());
+        let odd = || Problem::new(Code::MalformedRequest).because("`Sync-Schema` is a whole number");
+        version.map(Some).ok_or_else(|| odd().into())
+    }
+
+    /// Checks that these types take the version of the schema that the client uses, if it says so.
+    pub(super) async fn check_schema(&self, kinds: BTreeSet<TypeName>) -> Result<(), Refusal> {
+        let Some(version) = self.schema()? else { return Ok(()) };
+        let checked = self.look(move |ledger| ledger.check_schema(version, &kinds)).await?;
+        checked.map_err(|refusal| Problem::from(&refusal).into())
     }
 
     /// Takes the place of a stream among those that may be open.

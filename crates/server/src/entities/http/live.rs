@@ -170,14 +170,17 @@ impl Listener {
                     *word = cursors::seal(&page.cursor, &page.name, &self.asked.ledger);
                     Some(told(&LiveEvent::Poke { scope, head: pulled.as_of }, answered))
                 }
-                Some(word) => {
+                // The client's cursor moves past what it has written itself, too; where nothing has changed it stays, and the
+                // next delta begins there.
+                Some(word) if is_new || page.own > 0 => {
                     has_more |= page.has_more;
                     let cursor = cursors::seal(&page.cursor, &page.name, &self.asked.ledger);
                     let from = std::mem::replace(word, cursor.clone());
                     let changes: Vec<_> = page.changes.iter().map(|told| change(told, |_| None)).collect();
                     let delta = LiveEvent::Delta { scope, from: &from, changes: &changes, cursor: &cursor };
-                    is_new.then(|| told(&delta, answered))
+                    Some(told(&delta, answered))
                 }
+                Some(_) => None,
                 None => is_new.then(|| told(&LiveEvent::Poke { scope, head: pulled.as_of }, answered)),
             };
             self.waiting.extend(told);
@@ -219,14 +222,15 @@ impl Wanted {
             let cursor = word.as_deref().map(|word| cursors::open(word, &name, &asked.ledger)).transpose()?;
             opened.push((name, word, cursor));
         }
-        let identity = Arc::clone(&asked.identity);
+        let (identity, schema) = (Arc::clone(&asked.identity), asked.schema()?);
         let look = asked.look(move |ledger| {
             let followed = opened.into_iter().map(|(name, word, cursor)| {
                 let wanted = scopes::Wanted { name, params: BTreeMap::new(), cursor };
-                let scope = wanted.fill(ledger, &identity)?;
+                let scope = wanted.fill(ledger, &identity, schema)?;
                 // Whoever is only to be told that there is something new begins at the end.
                 let cursor = wanted.cursor.or_else(|| Some(ledger.last_cursor(&scope)));
-                Ok(Followed { pull: PullScope { scope, cursor, count_max: LIVE_PAGE }, word })
+                let pull = PullScope { scope, cursor, count_max: LIVE_PAGE, without_own: true };
+                Ok(Followed { pull, word })
             });
             followed.collect()
         });

@@ -66,7 +66,17 @@ fn parameters(operation: &Operation) -> Vec<Value> {
         let schema = if *repeats { json!({ "type": "array", "items": text }) } else { text };
         json!({ "name": name, "in": "query", "required": required, "description": summary, "schema": schema })
     });
-    in_path.chain(in_query).collect()
+    // Whoever may be refused for the schema may say which one it uses.
+    let in_header = operation.codes.contains(&Code::SchemaUnsupported).then(|| {
+        json!({
+            "name": "Sync-Schema",
+            "in": "header",
+            "required": false,
+            "description": "The version of the schema that the client uses.",
+            "schema": { "type": "integer", "minimum": 0, "maximum": u32::MAX },
+        })
+    });
+    in_path.chain(in_query).chain(in_header).collect()
 }
 
 fn responses(operation: &Operation) -> Value {

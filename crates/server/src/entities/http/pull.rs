@@ -30,6 +30,8 @@ use crate::{
 pub(super) async fn pull(asked: Asked, body: Body) -> Result<Response, Refusal> {
     let pull = Pull::parse(&whole(body).await?)?;
     if !pull.acked.is_empty() {
+        // What is wrong with the request is found before anything is written.
+        wanted(&asked, &pull).await?;
         let acked = wire::Ack {
             device: pull.device.clone(),
             cursors: pull.acked.clone(),
@@ -75,11 +77,11 @@ pub(super) async fn wanted(asked: &Asked, pull: &Pull) -> Result<Vec<ledger::Pul
         let (name, params) = (scope.scope.clone(), scope.params.clone());
         wanted.push((scopes::Wanted { name, params, cursor }, scope.limit));
     }
-    let identity = Arc::clone(&asked.identity);
+    let (identity, schema) = (Arc::clone(&asked.identity), asked.schema()?);
     let look = asked.look(move |ledger| {
         let filled = wanted.into_iter().map(|(wanted, count_max)| {
-            let scope = wanted.fill(ledger, &identity)?;
-            Ok(ledger::PullScope { scope, cursor: wanted.cursor, count_max })
+            let scope = wanted.fill(ledger, &identity, schema)?;
+            Ok(ledger::PullScope { scope, cursor: wanted.cursor, count_max, without_own: false })
         });
         filled.collect()
     });
@@ -152,7 +154,7 @@ fn page<'a>(
         cursor,
         has_more: scope.has_more,
         checksum: scope.checksum.map(|checksum| (checksum.count, checksum.sum)),
-        progress: None,
+        progress: scope.done.map(|done| (done, scope.total)),
     }
 }
 

@@ -1,12 +1,16 @@
 //! `POST /sync/v1/push`.
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::Arc,
+};
 
 use axum::{body::Body, http::StatusCode, response::Response};
 use syncline_core::{
     access::Identity,
     clock::VectorClock,
-    entity::{ActorName, Actors, Epoch},
+    entity::{ActorName, Actors, Epoch, TypeName},
 };
 use syncline_protocol::{
     ledger::{Answer, Input, Ledger, OpResult, OpStatus, RequestId},
@@ -23,12 +27,17 @@ use crate::entities::Answered;
 /// The type of the entity that an op is about that names none.
 const NOTHING: &str = "-";
 
+/// The version of the schema that a client uses which says nothing of it.
+pub(super) const SCHEMA_UNSAID: u32 = 1;
+
 pub(super) async fn push(asked: Asked, body: Body) -> Result<Response, Refusal> {
     let push = Push::parse(&whole(body).await?)?;
     let identity = Arc::clone(&asked.identity);
     let faults = push.faults();
     let device = push.device.clone();
-    let answered = asked.ledger(move |ledger, request| input(ledger, request, &identity, push)).await;
+    let schema = asked.schema()?;
+    asked.check_schema(kinds(&push)).await?;
+    let answered = asked.ledger(move |ledger, request| input(ledger, request, &identity, push, schema)).await;
     let answered = answered.inspect_err(|_| asked.shared.metrics.sync.reconciled(true))?;
     let pushed = pushed(&answered, asked.ledger.epoch(), &faults).ok_or_else(unexpected)?;
     note(&asked, &device, &pushed, &answered.actors);
@@ -65,10 +74,24 @@ impl fmt::Display for Named<'_> {
     }
 }
 
-/// Returns what a push is to the ledger.
-pub(super) fn input(ledger: &Ledger, request: RequestId, identity: &Identity, push: Push) -> Input {
+/// Returns the types that a push is about.
+pub(super) fn kinds(push: &Push) -> BTreeSet<TypeName> {
+    let entities = push.ops.iter().filter_map(|op| op.content.entity.as_ref());
+    entities.map(|entity| entity.kind.clone()).collect()
+}
+
+/// Returns what a push is to the ledger, from a client that uses a version of the schema, if it says so.
+pub(super) fn input(
+    ledger: &Ledger,
+    request: RequestId,
+    identity: &Identity,
+    push: Push,
+    schema: Option<u32>,
+) -> Input {
     let Push { device: actor, clock, ops } = push;
-    let ops = ops.into_iter().map(|op| op.into_pushed(|name| ledger.actors().known(name), 1)).collect();
+    let schema = schema.unwrap_or(SCHEMA_UNSAID);
+    let known = |name: &ActorName| ledger.actors().known(name);
+    let ops = ops.into_iter().map(|op| op.into_pushed(known, schema)).collect();
     let (user, grants) = (identity.user.clone(), identity.grants.clone());
     Input::Push { request, actor, user, grants, clock, ops }
 }

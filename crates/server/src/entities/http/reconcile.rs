@@ -21,7 +21,7 @@ use super::{
     ask::{Asked, whole},
     cursors, documents,
     pull::{Words, pulled, take, wanted},
-    push::{input, note, pushed},
+    push::{SCHEMA_UNSAID, input, kinds, note, pushed},
     refusal::Refusal,
     reply::{json, unexpected},
 };
@@ -37,9 +37,11 @@ pub(super) async fn reconcile(asked: Asked, body: Body) -> Result<Response, Refu
 async fn all(asked: Asked, ack: Ack, push: Push, pull: Pull) -> Result<Response, Refusal> {
     // Whatever may be wrong with a cursor is found before anything is written.
     let scopes = wanted(&asked, &pull).await?;
+    let schema = asked.schema()?;
+    asked.check_schema(kinds(&push)).await?;
     let acked = acknowledge(&asked, ack).await?;
     let (identity, device, faults) = (Arc::clone(&asked.identity), push.device.clone(), push.faults());
-    let answered = asked.ledger(move |ledger, request| input(ledger, request, &identity, push)).await;
+    let answered = asked.ledger(move |ledger, request| input(ledger, request, &identity, push, schema)).await;
     let answered = answered.inspect_err(|_| asked.shared.metrics.sync.reconciled(true))?;
     let mut changed = take(&asked, &pull, scopes).await?;
     let contents = documents::read(&asked, &pull.scopes, &mut changed).await?;
@@ -59,6 +61,8 @@ async fn without_numbers(asked: Asked, short: Short) -> Result<Response, Refusal
     let Short { device, last_ack, mutations } = short;
     let identity = Arc::clone(&asked.identity);
     let everything = asked.look(move |ledger| ledger.everything(&identity)).await?;
+    let schema = asked.schema()?;
+    asked.check_schema(everything.sections.iter().map(|section| section.kind.clone()).collect()).await?;
     let cursor = match last_ack {
         None | Some(LastAck::Place(0)) => None,
         Some(LastAck::Place(pos)) => {
@@ -75,8 +79,9 @@ async fn without_numbers(asked: Asked, short: Short) -> Result<Response, Refusal
     }
     let told: Vec<Named> = mutations.iter().map(Named::of).collect();
     let (actor, identity) = (device.clone(), Arc::clone(&asked.identity));
-    let answered =
-        asked.ledger(move |ledger, request| mutate(ledger, request, actor, &identity, mutations)).await;
+    let answered = asked
+        .ledger(move |ledger, request| mutate(ledger, request, (actor, &identity), mutations, schema))
+        .await;
     let answered = answered.inspect_err(|_| asked.shared.metrics.sync.reconciled(true))?;
     let pushed = pushed(&answered, asked.ledger.epoch(), &BTreeMap::new()).ok_or_else(unexpected)?;
     note(&asked, &device, &pushed, &answered.actors);
@@ -90,7 +95,8 @@ async fn without_numbers(asked: Asked, short: Short) -> Result<Response, Refusal
         let told = (*results.get(&n?)?).clone().with_faults(&named.faults);
         Some(ToldMutation { name: named.name.as_deref(), temp_id: named.temp_id.as_deref(), told })
     });
-    let scopes = vec![PullScope { scope: everything, cursor, count_max: PULL_RECORDS_MAX }];
+    let scopes =
+        vec![PullScope { scope: everything, cursor, count_max: PULL_RECORDS_MAX, without_own: false }];
     let (actor, user) = (device, asked.user.clone());
     let mut changed = asked.ledger(|_, request| Input::Pull { request, actor, user, scopes }).await?;
     let contents = documents::read(&asked, &[], &mut changed).await?;
@@ -136,15 +142,16 @@ fn known_by(mutation: &Mutation) -> String {
 fn mutate(
     ledger: &Ledger,
     request: RequestId,
-    actor: ActorName,
-    identity: &Identity,
+    (actor, identity): (ActorName, &Identity),
     mutations: Vec<Mutation>,
+    schema: Option<u32>,
 ) -> Input {
+    let schema = schema.unwrap_or(SCHEMA_UNSAID);
     let mutations = mutations.into_iter().map(|mutation| {
         let name = known_by(&mutation);
         let unreadable = !mutation.faults.is_empty();
         let numbered = Numbered { n: 0, hash: mutation.hash, is_noop: false };
-        let op = mutation.content.into_pushed(numbered, |name| ledger.actors().known(name), 1);
+        let op = mutation.content.into_pushed(numbered, |name| ledger.actors().known(name), schema);
         PushMutation { name, op: PushOp { unreadable, ..op } }
     });
     let (mutations, clock) = (mutations.collect(), ClientClock::default());

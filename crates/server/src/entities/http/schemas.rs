@@ -97,7 +97,9 @@ fn names() -> Named {
                 json!({
                     "type": { "type": "string" }, "title": { "type": "string" }, "status": { "type": "integer" },
                     "detail": { "type": "string" }, "code": { "enum": openapi::codes() }, "retry": { "type": "string" },
-                    "retry_after_ms": { "type": "integer" }, "expected_n": reference("U64"), "errors": { "type": "array" },
+                    "retry_after_ms": { "type": "integer" }, "expected_n": reference("U64"), "n": reference("U64"),
+                    "reason": { "type": "string" }, "last_n": reference("U64"), "errors": { "type": "array" },
+                    "min": { "type": "integer" }, "max": { "type": "integer" },
                 }),
             ),
         ),
@@ -231,7 +233,7 @@ fn records() -> Named {
                 json!({
                     "scope": reference("TypeName"), "reset": { "type": ["object", "null"] }, "changes": list(reference("Change")),
                     "cursor": { "type": "string" }, "has_more": { "type": "boolean" }, "up_to_date": { "type": "boolean" },
-                    "checksum": { "type": "object" }, "progress": { "type": "object" },
+                    "checksum": { "type": "object" }, "progress": object(&["done", "total"], json!({ "done": { "type": "integer" }, "total": { "type": "integer" } })),
                 }),
             ),
         ),
@@ -268,9 +270,9 @@ fn results() -> Named {
                 json!({
                     "n": reference("U64"),
                     "status": { "enum": ["applied", "merged", "conflict", "superseded", "rejected", "duplicate", "deferred"] },
-                    "type": reference("TypeName"), "id": reference("EntityId"), "ver": reference("U64"), "vv": reference("Vector"),
-                    "dot": reference("Dot"), "hlc": reference("Hlc"), "seq": reference("U64"), "data": reference("Values"),
-                    "conflict_id": { "type": "string" }, "problem": { "type": "object" }, "of": { "type": ["object", "null"] },
+                    "type": reference("TypeName"), "id": reference("EntityId"), "epoch": reference("U64"),
+                    "ver": reference("U64"), "vv": reference("Vector"), "dot": reference("Dot"), "hlc": reference("Hlc"),
+                    "seq": reference("U64"), "data": reference("Values"), "conflict_id": { "type": "string" }, "problem": { "type": "object" }, "of": { "type": ["object", "null"] },
                 }),
             ),
         ),

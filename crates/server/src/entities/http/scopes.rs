@@ -32,9 +32,23 @@ pub(super) struct Wanted {
 }
 
 impl Wanted {
+    /// Returns what the scope holds for who asks, if its types take the version of the schema that the client uses.
+    pub(super) fn fill(
+        &self,
+        ledger: &Ledger,
+        identity: &Identity,
+        schema: Option<u32>,
+    ) -> Result<Scope, Refusal> {
+        let scope = self.readable(ledger, identity)?;
+        let kinds = scope.sections.iter().map(|section| &section.kind);
+        let checked = schema.map_or(Ok(()), |version| ledger.check_schema(version, kinds));
+        checked.map_err(|refusal| Problem::from(&refusal))?;
+        Ok(scope)
+    }
+
     /// Returns what the scope holds for who asks. Whoever has read a scope that they may not read any more is told that there is
     /// nothing in it: so they forget what they have.
-    pub(super) fn fill(&self, ledger: &Ledger, identity: &Identity) -> Result<Scope, Refusal> {
+    fn readable(&self, ledger: &Ledger, identity: &Identity) -> Result<Scope, Refusal> {
         let params = self.params.iter().map(|(name, text)| (name.clone(), Value::from(text.as_str())));
         let error = match ledger.scope(&self.name, &params.collect(), identity) {
             Ok(scope) => return Ok(scope),

@@ -15,6 +15,17 @@ use super::{
 /// A device that may not sync, in each of the ways.
 const DEVICE: [Code; 3] = [Code::DeviceNotBound, Code::DeviceRevoked, Code::DeviceMismatch];
 
+/// What a stream of changes may be refused for.
+const LIVE: [Code; 7] = [
+    DEVICE[0],
+    DEVICE[1],
+    DEVICE[2],
+    Code::UnknownScope,
+    Code::CursorInvalid,
+    Code::SchemaUnsupported,
+    Code::RateLimited,
+];
+
 pub(super) const OPERATIONS: &[Operation] = &[
     Operation {
         method: Method::POST,
@@ -32,6 +43,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
             Code::SequenceReuse,
             Code::BacklogFull,
             Code::TooManyOps,
+            Code::SchemaUnsupported,
         ],
         serve: || post(push::push),
     },
@@ -50,6 +62,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
             Code::UnknownScope,
             Code::ForbiddenScope,
             Code::CursorInvalid,
+            Code::SchemaUnsupported,
         ],
         serve: || post(pull::pull),
     },
@@ -129,7 +142,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         ],
         body: None,
         answers: &[(200, Content::Events)],
-        codes: &[DEVICE[0], DEVICE[1], DEVICE[2], Code::UnknownScope, Code::CursorInvalid, Code::RateLimited],
+        codes: &LIVE,
         serve: || get(live::live),
     },
     Operation {
@@ -150,7 +163,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         ],
         body: None,
         answers: &[(101, Content::Socket)],
-        codes: &[DEVICE[0], DEVICE[1], DEVICE[2], Code::UnknownScope, Code::CursorInvalid, Code::RateLimited],
+        codes: &LIVE,
         serve: || get(ws::ws),
     },
     Operation {
@@ -265,6 +278,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
             Code::UnknownScope,
             Code::ForbiddenScope,
             Code::CursorInvalid,
+            Code::SchemaUnsupported,
         ],
         serve: || post(reconcile::reconcile),
     },

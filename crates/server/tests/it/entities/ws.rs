@@ -47,6 +47,7 @@ async fn a_socket_tells_what_is_new_until_its_device_is_revoked() {
         let ann = Caller::of(&server, "local");
         ann.bind("phone").await;
         ann.bind("till").await;
+        ann.bind("desk").await;
         let create = |id: &str| set("note", id, "create", json!({ "text": id }));
         ann.push("phone", 1, &[create("a")]).await;
         let cursor = ann.pull("till", "note", &Value::Null).await["scopes"][0]["cursor"].clone();
@@ -54,7 +55,7 @@ async fn a_socket_tells_what_is_new_until_its_device_is_revoked() {
         let word = cursor.as_str().expect("a word");
         let query = format!("device_id=till&scope=note&scope=stock&cursor={word}");
         let mut till = open(server.addr(), &query).await.expect("it is let in");
-        let mut phone = open(server.addr(), "device_id=phone&scope=stock").await.expect("it is let in");
+        let mut desk = open(server.addr(), "device_id=desk&scope=stock").await.expect("it is let in");
         let plain = raw::get(server.addr(), "/sync/v1/ws?device_id=phone&scope=stock", "").await;
         assert_eq!(plain.status, 426);
         let delta = next(&mut till).await.expect("what the client lacks");
@@ -68,8 +69,8 @@ async fn a_socket_tells_what_is_new_until_its_device_is_revoked() {
         assert_eq!(next(&mut till).await, Ok(poke.clone()));
         ann.ok("DELETE /sync/v1/devices/till", json!({})).await;
         assert_eq!(next(&mut till).await, Err(4403));
-        assert_eq!(next(&mut phone).await, Ok(poke));
-        let (closed, ()) = tokio::join!(next(&mut phone), server.shutdown());
+        assert_eq!(next(&mut desk).await, Ok(poke));
+        let (closed, ()) = tokio::join!(next(&mut desk), server.shutdown());
         assert_eq!(closed, Err(1012));
     })
     .await;

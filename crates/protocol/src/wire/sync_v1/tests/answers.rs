@@ -47,17 +47,17 @@ fn stamp() -> Stamp {
 fn state() -> RecordState {
     let vv: VectorClock = [(ReplicaId(0), 7), (ReplicaId(1), 40)].into_iter().collect();
     let Stamp { hlc, dot } = stamp();
-    RecordState { ver: RecordVersion(8), vv, dot, hlc, seq: Sequence(90_011) }
+    RecordState { epoch: Epoch(7), ver: RecordVersion(8), vv, dot, hlc, seq: Sequence(90_011) }
 }
 
 pub(super) fn record() -> Record {
     let state = state();
-    let slot = |value| Slot { value, stamp: stamp(), ver: state.ver };
+    let slot = |value| Slot { value, stamp: stamp(), ver: state.ver, others: VectorClock::new() };
     let mut fields: BTreeMap<FieldName, Slot> =
         values().into_iter().map(|(name, value)| (name, slot(Some(value)))).collect();
     fields.insert(field("gone"), slot(None));
-    let RecordState { ver, vv, dot, hlc, seq } = state;
-    Record { epoch: Epoch(7), ver, seq, vv, dot, hlc, deleted: false, fields, schema_v: 3 }
+    let RecordState { epoch, ver, vv, dot, hlc, seq } = state;
+    Record { epoch, ver, seq, vv, dot, hlc, deleted: false, fields, schema_v: 3 }
 }
 
 fn conflict() -> Conflict {
@@ -111,7 +111,7 @@ fn results_say_what_the_contract_shows() {
         assert_eq!(body, want);
     };
     let named = Told { entity: Some(&key), record: Some(&state), ..bare(Status::Applied) };
-    let head = format!(r#""type":"work_order","id":"wo_1","ver":"8",{STATE},"seq":"90011""#);
+    let head = format!(r#""type":"work_order","id":"wo_1","epoch":"7","ver":"8",{STATE},"seq":"90011""#);
     check(named.clone(), &format!(r#"{{"n":"42","status":"applied",{head}}}"#));
     let again = Status::Duplicate(Some(Box::new(named)));
     check(
@@ -128,7 +128,7 @@ fn results_say_what_the_contract_shows() {
         r#"{"n":"42","status":"superseded","by":{"dot":["d2","7"],"hlc":"000000000194c100"},"data":{"a":"x","qty":97}}"#,
     );
     let kind = ConflictKind::ConcurrentUpdate;
-    let collision = Some(Collision { id: ConflictId(1), kind, fields: &fields });
+    let collision = Some(Collision { id: ConflictId { epoch: Epoch(1), n: 1 }, kind, fields: &fields });
     check(
         Told { data: Some(&data), collision, ..bare(Status::Conflict) },
         r#"{"n":"42","status":"conflict","conflict_id":"cnf_1","kind":"concurrent_update","fields":["price"],"server":{"ver":"0","data":{"a":"x","qty":97}},"data":{"a":"x","qty":97}}"#,
@@ -166,7 +166,11 @@ fn results_are_told_as_the_ledger_has_them() {
         data: None,
         combined: combined.clone(),
         detail: Some("why".into()),
-        conflict: Some(ledger::Collision { id: ConflictId(1), kind, fields: fields.clone() }),
+        conflict: Some(ledger::Collision {
+            id: ConflictId { epoch: Epoch(1), n: 1 },
+            kind,
+            fields: fields.clone(),
+        }),
         superseded_by: Some(stamp()),
     };
     let rejected = result(Outcome::Rejected(RefusalCode::EntityDeleted.into()), false);
@@ -175,7 +179,7 @@ fn results_are_told_as_the_ledger_has_them() {
     assert_eq!((told.combined, told.by), (Some(&combined), Some(stamp())));
     let again = result(Outcome::Conflict, true);
     let Status::Duplicate(Some(of)) = Told::of(&again, None).status else { panic!("it had its result") };
-    assert_eq!(of.collision.map(|collision| collision.id), Some(ConflictId(1)));
+    assert_eq!(of.collision.map(|collision| collision.id), Some(ConflictId { epoch: Epoch(1), n: 1 }));
 }
 
 #[test]
@@ -247,10 +251,10 @@ fn conflicts_are_shown_whole() {
         )
     };
     let open = shown(1, "open", "null");
-    let list = conflicts_body([(ConflictId(3), &conflict)], Some("c"), &actors);
+    let list = conflicts_body([(ConflictId { epoch: Epoch(1), n: 3 }, &conflict)], Some("c"), &actors);
     assert_eq!(list, format!(r#"{{"conflicts":[{open}],"cursor":"c"}}"#));
     let problem = Problem::new(Code::ConflictStale);
-    let body = unresolved_body(&problem, (ConflictId(3), &conflict), &actors, None);
+    let body = unresolved_body(&problem, (ConflictId { epoch: Epoch(1), n: 3 }, &conflict), &actors, None);
     assert!(
         body.ends_with(&format!(r#""code":"conflict-stale","retry":"now","conflict":{open}}}"#)),
         "{body}"
@@ -267,9 +271,12 @@ fn conflicts_are_shown_whole() {
     };
     conflict.resolve(request, &record(), WallMs(2000)).expect("it is open");
     let resolution = r#"{"method":"person","at":"1970-01-01T00:00:02.000Z","id":"r","choice":"candidate:0","rationale":"so","by":"ann","approval":true,"values":{"qty":1},"unset":["a"]}"#;
-    let body = resolved_body(ConflictId(3), &conflict, None, &actors);
+    let body = resolved_body(ConflictId { epoch: Epoch(1), n: 3 }, &conflict, None, &actors);
     assert_eq!(body, format!(r#"{{"conflict":{},"result":null}}"#, shown(2, "resolved", resolution)));
-    assert!(Json::parse(conflict_body(ConflictId(3), &conflict, &actors).as_bytes()).is_ok());
+    assert!(
+        Json::parse(conflict_body(ConflictId { epoch: Epoch(1), n: 3 }, &conflict, &actors).as_bytes())
+            .is_ok()
+    );
 }
 
 #[test]
@@ -385,7 +392,7 @@ fn events_say_what_the_contract_shows() {
     ] {
         assert_eq!((event.name(), event.data(&actors).as_str()), (name, want));
     }
-    let event = LiveEvent::Conflict(ConflictId(1), &conflict);
-    let body = conflict_body(ConflictId(1), &conflict, &actors);
+    let event = LiveEvent::Conflict(ConflictId { epoch: Epoch(1), n: 1 }, &conflict);
+    let body = conflict_body(ConflictId { epoch: Epoch(1), n: 1 }, &conflict, &actors);
     assert_eq!(format!(r#"{{"conflict":{}}}"#, event.data(&actors)), body);
 }

@@ -2,7 +2,7 @@
 
 use syncline_core::clock::{HybridTime, ReplicaId};
 use syncline_core::entity::conflict::Choice;
-use syncline_core::entity::{Action, ActorName, Claim, Decimal, FieldName, RecordVersion, Value};
+use syncline_core::entity::{Action, ActorName, Claim, Decimal, Epoch, FieldName, RecordVersion, Value};
 use syncline_core::time::WallMs;
 
 use super::super::*;
@@ -114,7 +114,7 @@ fn resolutions_are_read() {
                 "choice":"{choice}","value":{{"a":1}},"rationale":"so","approve":true}}"#
         );
         let resolve = Resolve::parse(body.as_bytes(), "ann").expect(choice);
-        assert_eq!(resolve.conflict, Some(ConflictId(7)));
+        assert_eq!(resolve.conflict, Some(ConflictId { epoch: Epoch(1), n: 7 }));
         let request = resolve.request.expect(choice);
         assert_eq!(
             (request.by.as_str(), request.entity_ver, request.approval),
@@ -126,7 +126,11 @@ fn resolutions_are_read() {
     assert_eq!(read("candidate:31"), Choice::Candidate(31));
     let set = [(field("a"), 1.into())].into();
     assert_eq!(read("merged"), Choice::Merged(Action::Update { set, unset: Default::default() }));
-    for name in ["cnf_", "cnf_07", "cnf_+7", "7", "cnf_18446744073709551616"] {
+    let later = ConflictId { epoch: Epoch(9), n: 7 };
+    assert_eq!((conflict_id("cnf_9_7"), conflict_name(later).as_str()), (Some(later), "cnf_9_7"));
+    let odd = ["cnf_", "cnf_07", "cnf_+7", "7", "cnf_18446744073709551616"];
+    let odd_lives = ["cnf_1_7", "cnf_09_7", "cnf_9_07", "cnf_9_", "cnf__7", "cnf_9_7_1", "cnf_9.7"];
+    for name in odd.into_iter().chain(odd_lives) {
         assert_eq!(conflict_id(name), None, "{name}");
     }
 }
