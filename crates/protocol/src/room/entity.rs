@@ -84,7 +84,9 @@ impl Room {
     }
 
     fn take_whole(&mut self, now: Now, merge: Option<MergeId>, author: Author, update: &Bytes) -> Absorbed {
-        if self.stored.bytes() + update.len() > 2 * DOCUMENT_BYTES_MAX {
+        let is_long = self.stored.bytes() + update.len() > 2 * DOCUMENT_BYTES_MAX;
+        // What a long document holds already makes it no longer.
+        if is_long && !self.document.contains(update).unwrap_or(false) {
             return self.refused("too-large");
         }
         match self.document.has_gap(update) {

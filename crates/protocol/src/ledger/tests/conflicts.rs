@@ -21,9 +21,7 @@ fn bench(fallback: Option<Fallback>) -> Bench {
 }
 
 fn wish(bench: &mut Bench, wish: ConflictWish) -> Answer {
-    let request = bench.request();
-    bench.handle(Input::Conflict { request, conflict: FIRST, wish });
-    bench.answers[&request].clone()
+    bench.wish(FIRST, wish)
 }
 
 fn ask(choice: Choice) -> Request {
@@ -166,13 +164,8 @@ fn what_the_record_does_not_take_leaves_the_conflict_open() {
     let stale = Request { conflict_rev: 9, ..ask(Choice::Server) };
     assert_eq!(error(resolve(&mut bench, &stale)), ConflictError::Stale { seen: 9, rev: 1 });
     assert!(matches!(resolve(&mut bench, &ask(merged(10))), Answer::Conflict { .. }));
-    let request = bench.request();
-    bench.handle(Input::Conflict {
-        request,
-        conflict: ConflictId { epoch: Epoch(1), n: 2 },
-        wish: ConflictWish::Escalate,
-    });
-    assert_eq!(refused(bench.answers[&request].clone()), ConflictRefusal::Unknown);
+    let unknown = bench.wish(ConflictId { epoch: Epoch(1), n: 2 }, ConflictWish::Escalate);
+    assert_eq!(refused(unknown), ConflictRefusal::Unknown);
 }
 
 /// Whoever has it may let a deadline pass: then the next level has it, and behind the last the fallback decides.
@@ -234,9 +227,7 @@ fn a_fallback_that_does_not_fit_is_passed_over() {
         fields: Some([(field(), field_11)].into()),
         ..a_type("ask", Policy::Manual)
     };
-    let request = bench.request();
-    bench.handle(Input::DefineType { request, ty: Box::new(ty) });
-    assert_eq!(bench.answers[&request], Answer::TypeDefined { is_new: false });
+    assert_eq!(bench.define(&ty), Answer::TypeDefined { is_new: false });
     wish(&mut bench, ConflictWish::Escalate);
     assert_eq!(refused(wish(&mut bench, ConflictWish::Escalate)), ConflictRefusal::LastLevel);
     bench.now_ms = 9_000;

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 
-use super::support::{a_type, op, push_of, word};
+use super::support::{a_type, op, push_of, same_each_time, word};
 use super::*;
 
 type Number = u64;
@@ -295,9 +295,7 @@ impl World {
                 let is_stored = stored.is_some_and(|stored| stored.contains(&number_of(update)));
                 prop_assert_eq!(is_stored, is_done, "{:?}", result);
             }
-            let result = OpResult { is_duplicate: false, ..*result };
-            let before = told.entry(result.n).or_insert_with(|| result.clone());
-            prop_assert_eq!(&*before, &result);
+            same_each_time(told, *result)?;
         }
         Ok(())
     }

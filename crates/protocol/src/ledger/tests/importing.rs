@@ -7,15 +7,14 @@ use super::support::*;
 use super::*;
 
 fn import(bench: &mut Bench, records: &[(&str, Option<Values>)]) -> Vec<String> {
-    let request = bench.request();
     let records = records.iter().map(|(name, data)| Import {
         key: entity(name),
         data: data.clone(),
         hlc: HybridTime::from_bits(7),
         schema_v: 3,
     });
-    bench.handle(Input::Import { request, records: records.collect() });
-    let Answer::Imported(imported) = &bench.answers[&request] else { panic!("another answer") };
+    let answer = bench.ask(|request| Input::Import { request, records: records.collect() });
+    let Answer::Imported(imported) = answer else { panic!("{answer:?}") };
     let word = |it: &Imported| match it {
         Imported::Created => "created".to_owned(),
         Imported::Unchanged => "unchanged".to_owned(),

@@ -69,9 +69,8 @@ fn a_resolution_is_not_judged() {
         by: "ann".into(),
         approval: false,
     };
-    let request = bench.request();
-    bench.handle(Input::Conflict { request, conflict: id, wish: ConflictWish::Resolve(resolution) });
-    assert!(matches!(bench.answers[&request], Answer::Conflict { .. }), "{:?}", bench.answers[&request]);
+    let answer = bench.wish(id, ConflictWish::Resolve(resolution));
+    assert!(matches!(answer, Answer::Conflict { .. }), "{answer:?}");
     assert_eq!(bench.data(&entity("ruled/a")), Some(values(&[("v", 4.into())])));
 }
 
@@ -81,11 +80,9 @@ fn rules_that_are_none_are_refused_with_their_type() {
     let loaded = Ledger::load([broken.clone()], Epoch(1), []).err();
     assert!(matches!(loaded, Some(LedgerLoadError::Type { error: TypeRefusal::Rules(_), .. })), "{loaded:?}");
     let mut bench = Bench::new(vec![ruled(Vec::new())], Settings::default());
-    let request = bench.request();
-    bench.handle(Input::DefineType { request, ty: Box::new(broken) });
-    let answer = &bench.answers[&request];
+    let answer = bench.define(&broken);
     assert!(
-        matches!(answer, Answer::TypeRefused(TypeRefusal::Rules(error)) if error.rule == 1),
+        matches!(&answer, Answer::TypeRefused(TypeRefusal::Rules(error)) if error.rule == 1),
         "{answer:?}"
     );
     assert_eq!(bench.ledger.types().collect::<Vec<_>>(), [&ruled(Vec::new())]);

@@ -75,6 +75,21 @@ impl Bench {
         }
     }
 
+    /// Has the ledger take in a request that it answers at once, and returns the answer.
+    pub(super) fn ask(&mut self, input: impl FnOnce(RequestId) -> Input) -> Answer {
+        let request = self.request();
+        self.handle(input(request));
+        self.answers.remove(&request).expect("it is answered at once")
+    }
+
+    pub(super) fn define(&mut self, ty: &EntityType) -> Answer {
+        self.ask(|request| Input::DefineType { request, ty: Box::new(ty.clone()) })
+    }
+
+    pub(super) fn wish(&mut self, conflict: ConflictId, wish: ConflictWish) -> Answer {
+        self.ask(|request| Input::Conflict { request, conflict, wish })
+    }
+
     pub(super) fn request(&mut self) -> RequestId {
         self.requests += 1;
         RequestId(self.requests)
@@ -170,6 +185,17 @@ pub(super) fn word(status: &OpStatus) -> &'static str {
             Outcome::Rejected(refusal) => refusal.code.as_str(),
         },
     }
+}
+
+/// Notes what a device is told of an op, however often it asks, and checks that it is told the same each time.
+pub(super) fn same_each_time(
+    told: &mut BTreeMap<u64, OpResult>,
+    result: OpResult,
+) -> Result<OpResult, TestCaseError> {
+    let result = OpResult { is_duplicate: false, ..result };
+    let before = told.entry(result.n).or_insert_with(|| result.clone());
+    prop_assert_eq!(&*before, &result);
+    Ok(result)
 }
 
 pub(super) fn result(status: &OpStatus) -> &OpResult {

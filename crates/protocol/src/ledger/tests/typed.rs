@@ -5,12 +5,6 @@ use syncline_core::entity::{Field, FieldKind, TypeError};
 use super::support::*;
 use super::*;
 
-fn define(bench: &mut Bench, ty: &EntityType) -> Answer {
-    let request = bench.request();
-    bench.handle(Input::DefineType { request, ty: Box::new(ty.clone()) });
-    bench.answers[&request].clone()
-}
-
 fn with_field(name: &str) -> EntityType {
     let field = Field { kind: Some(FieldKind::Text), ..Field::default() };
     let fields = [(FieldName::new(name).expect("a name"), field)].into();
@@ -27,15 +21,15 @@ fn load(given: EntityType, stored: &EntityType) -> Result<EntityType, LedgerLoad
 fn a_type_is_there_at_once_and_stays() {
     let mut bench = Bench::new(Vec::new(), Settings::default());
     assert_eq!(bench.words("d1", &[create(1, "note/a", &[])]), ["unknown-type"]);
-    assert_eq!(define(&mut bench, &a_type("note", Policy::Lww)), Answer::TypeDefined { is_new: true });
-    assert_eq!(define(&mut bench, &with_field("a")), Answer::TypeDefined { is_new: false });
+    assert_eq!(bench.define(&a_type("note", Policy::Lww)), Answer::TypeDefined { is_new: true });
+    assert_eq!(bench.define(&with_field("a")), Answer::TypeDefined { is_new: false });
     assert_eq!(bench.words("d1", &[create(2, "note/a", &[("a", "x".into())])]), ["applied"]);
     let incompatible = Answer::TypeRefused(TypeError::Incompatible { what: "policy".into() }.into());
-    assert_eq!(define(&mut bench, &a_type("note", Policy::Max)), incompatible);
+    assert_eq!(bench.define(&a_type("note", Policy::Max)), incompatible);
     let wrong = EntityType { whole: true, ..a_type("other", Policy::Max) };
-    assert_eq!(define(&mut bench, &wrong), Answer::TypeRefused(TypeError::Whole.into()));
+    assert_eq!(bench.define(&wrong), Answer::TypeRefused(TypeError::Whole.into()));
     let before = bench.stored.len();
-    assert_eq!(define(&mut bench, &with_field("a")), Answer::TypeDefined { is_new: false });
+    assert_eq!(bench.define(&with_field("a")), Answer::TypeDefined { is_new: false });
     assert_eq!(bench.stored.len(), before, "nothing is stored that was so before");
     bench.crash();
     assert_eq!(bench.ledger.types().collect::<Vec<_>>(), [&with_field("a")]);

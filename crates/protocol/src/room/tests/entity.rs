@@ -1,5 +1,7 @@
 //! What the ledger and those who pull have of a room.
 
+use syncline_core::guard::write_var_uint;
+use syncline_core::limits::DOCUMENT_BYTES_MAX;
 use syncline_core::log::Author;
 
 use super::*;
@@ -116,6 +118,27 @@ fn what_is_absorbed_is_told_when_it_is_durable() {
     assert_eq!(text_of(&updates(world.read(BOB))), "ab");
     world.absorb(6, &first);
     assert_eq!(world.absorbed(), [(6, Absorbed::Known)], "all of it is durable");
+}
+
+/// A document may have twice the bytes that an update may have. It takes in no more, but knows what it holds.
+#[test]
+fn a_long_document_knows_what_it_holds() {
+    let mut world = World::with(&[]);
+    let long = |client| {
+        // It inserts one value of bytes into the root "t".
+        let mut update = vec![1, 1, client, 0, 3, 1, 1, b't'];
+        write_var_uint(&mut update, DOCUMENT_BYTES_MAX as u64);
+        update.resize(update.len() + DOCUMENT_BYTES_MAX, b'x');
+        update.push(0);
+        Bytes::from(update)
+    };
+    world.absorb(1, &long(7));
+    world.flush();
+    world.commit();
+    world.absorb(2, &long(7));
+    world.absorb(3, &long(8));
+    let too_large = Absorbed::Refused { reason: "too-large" };
+    assert_eq!(world.absorbed(), [(1, Absorbed::New), (2, Absorbed::Known), (3, too_large)]);
 }
 
 #[test]
