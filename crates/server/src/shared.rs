@@ -25,6 +25,7 @@ use crate::{
     memory::MemoryBudget,
     metrics::{Metrics, Moment},
     origin::Pages,
+    outgoing::Trust,
 };
 
 /// The tenant of everyone: credentials that name another are still to come.
@@ -62,7 +63,7 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(config: &Config) -> Self {
+    pub(crate) fn new(config: &Config, trust: Trust) -> Self {
         // Permits beyond what the semaphore can count are beyond what a machine can connect, too.
         let connections_max = config.connections_max.min(Semaphore::MAX_PERMITS);
         let clock = Clock::start();
@@ -78,7 +79,7 @@ impl Shared {
             gate: Gate::new(config.authenticator.clone()),
             lobby: Lobby::default(),
             types: config.types.clone(),
-            handlers: Arc::new(Handlers::new(config, clock)),
+            handlers: Arc::new(Handlers::new(config, trust, clock)),
             live: Arc::new(Semaphore::new(LIVE_MAX)),
             bulk: Arc::new(Semaphore::new(BULK_MAX)),
             connections_max,

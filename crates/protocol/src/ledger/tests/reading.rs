@@ -273,15 +273,8 @@ impl World {
         let seen = PushSeen::Record(claim.unwrap_or_default());
         let op = PushOp { seen, ..support::op(n, &entity.to_string(), action) };
         let (request, actor) = (self.request(Asked::Other), self.writer_name());
-        let clock = ClientClock::default();
-        self.handle(Input::Push {
-            request,
-            actor,
-            user: user(),
-            grants: Grants::everything(),
-            clock,
-            ops: vec![op],
-        })
+        let (grants, clock) = (Grants::everything(), ClientClock::default());
+        self.handle(Input::Push { request, actor, user: user(), grants, clock, ops: vec![op] })
     }
 
     fn pull(&mut self, reader: usize, count_max: usize) -> Result<(), TestCaseError> {
