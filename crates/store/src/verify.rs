@@ -28,7 +28,7 @@ pub struct Report {
     pub snapshots: u64,
     /// Commits in all logs.
     pub log_records: u64,
-    /// Things that ledgers keep.
+    /// Pages of ledgers.
     pub ledger_records: u64,
     /// Chunks that no head claims. They are harmless and go with the next compaction of their document.
     pub garbage_chunks: u64,

@@ -281,7 +281,7 @@ impl Ledger {
         self.heads.audit = self.heads.audit.extended(&event);
         let AuditHead { index, hash } = self.heads.audit;
         self.gathered.push(Write::Audit(index, Box::new(AuditEntry { event, hash })));
-        self.gathered.extend(payload.map(|payload| Write::AuditPayload(index, Some(Box::new(payload)))));
+        self.gathered.extend(payload.map(|payload| Write::AuditPayload(index, Box::new(payload))));
     }
 }
 

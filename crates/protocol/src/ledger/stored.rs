@@ -25,7 +25,9 @@
 //! | 129, index u64 | what lies beside it, and may be erased |
 //! | 130, index u64 | an event of the outbox |
 //!
-//! From 128 on it is history, which no ledger is [loaded](super::Ledger::load) from: it is read where someone asks for it.
+//! From 128 on it is history, which no ledger is [loaded](super::Ledger::load) from: it is written once, in the order of its
+//! numbers, and read where someone asks for it. A store keeps what is written together in one piece, and beside each entry of
+//! the audit what lies beside it.
 //!
 //! Integers are big-endian. No name is the beginning of another, and things come back in an order in which a ledger can be
 //! [loaded](super::Ledger::load). The bytes are MessagePack with the names of the fields, so that fields may be added, with a
@@ -36,7 +38,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use syncline_core::clock::{Dot, ReplicaId};
 use syncline_core::entity::bucket::Bucket;
-use syncline_core::entity::{EntityId, EntityKey, EntityType, RecordVersion, TypeForm, TypeName};
+use syncline_core::entity::{EntityId, EntityKey, EntityType, TypeForm, TypeName};
 use syncline_core::time::WallMs;
 
 use super::audit::AuditIndex;
@@ -74,6 +76,12 @@ pub const EVENT: u8 = 130;
 #[must_use]
 pub fn is_history(name: &[u8]) -> bool {
     name.first().is_some_and(|tag| *tag >= AUDIT)
+}
+
+/// Returns the name of an entry of the audit. Those that come later have greater names.
+#[must_use]
+pub fn audit_name(index: AuditIndex) -> Vec<u8> {
+    of_number(AUDIT, index.0)
 }
 
 /// Returns the name under which an event is stored. Those that come later have greater names.
@@ -148,9 +156,7 @@ impl Write {
             Self::Heads(heads) => stored(vec![HEADS], heads),
             Self::Filling(kind, filling) => stored(with_text(vec![FILLING], kind.as_str()), filling),
             Self::Audit(index, entry) => stored(of_number(AUDIT, index.0), entry),
-            Self::AuditPayload(index, payload) => {
-                stored_if(of_number(AUDIT_PAYLOAD, index.0), payload.as_ref())
-            }
+            Self::AuditPayload(index, payload) => stored(of_number(AUDIT_PAYLOAD, index.0), payload),
             Self::Event(index, event) => stored(event_name(*index), event),
             Self::Type(ty) => {
                 stored(with_text(vec![TYPE], ty.name.as_str()), &TypeForm::from(ty.as_ref().clone()))
@@ -167,14 +173,6 @@ impl Write {
                 stored([of_number(COMMENT, id.0), at.to_be_bytes().into()].concat(), comment)
             }
         }
-    }
-
-    /// Returns whether nothing was stored under its name before: a store need not look what it replaces.
-    #[must_use]
-    pub fn is_first(&self) -> bool {
-        let is_created = matches!(self, Self::Record(_, record) if record.ver == RecordVersion(1));
-        let is_history = matches!(self, Self::Audit(..) | Self::AuditPayload(_, Some(_)) | Self::Event(..));
-        is_created || is_history || matches!(self, Self::Result(..))
     }
 
     /// Returns the write that was stored.
@@ -231,7 +229,7 @@ impl Write {
             HEADS if rest.is_empty() => Self::Heads(read(name, bytes)?),
             FILLING => Self::Filling(type_name(rest).ok_or_else(unknown)?, read(name, bytes)?),
             AUDIT => Self::Audit(index().map(AuditIndex)?, read(name, bytes)?),
-            AUDIT_PAYLOAD => Self::AuditPayload(index().map(AuditIndex)?, Some(read(name, bytes)?)),
+            AUDIT_PAYLOAD => Self::AuditPayload(index().map(AuditIndex)?, read(name, bytes)?),
             EVENT => Self::Event(index().map(EventIndex)?, read(name, bytes)?),
             _ => return Err(unknown()),
         })

@@ -51,8 +51,8 @@ pub enum Write {
     Floor(Sequence),
     /// An entry of the audit. No ledger is loaded from it.
     Audit(AuditIndex, Box<AuditEntry>),
-    /// What lies beside an entry of the audit; none if it was erased. No ledger is loaded from it.
-    AuditPayload(AuditIndex, Option<Box<AuditPayload>>),
+    /// What lies beside an entry of the audit. No ledger is loaded from it.
+    AuditPayload(AuditIndex, Box<AuditPayload>),
     /// An event for others. No ledger is loaded from it.
     Event(EventIndex, Box<DomainEvent>),
     /// The ends of the audit and of the outbox.

@@ -1,8 +1,6 @@
 //! What a store keeps of a ledger, and beside it: read at once, and written a batch at a time. A server does so through the
 //! store's thread, a command on the store itself.
 
-use std::ops::ControlFlow;
-
 use bytes::Bytes;
 use syncline_core::{
     entity::{EntityType, Epoch},
@@ -10,12 +8,14 @@ use syncline_core::{
 };
 use syncline_protocol::ledger::{
     Ledger, LedgerLoadError, Write,
-    stored::{StoredError, is_history},
+    stored::{AUDIT, EVENT, Stored, StoredError, is_history},
 };
 use syncline_store::{
     Batch, RecordTooLong, Store,
-    records::ledger::{LedgerReadError, LedgerShelf},
+    records::ledger::{LedgerReadError, LedgerShelf, WornPage, put_history},
 };
+
+use crate::shared::ONLY_TENANT;
 
 /// What names of the server's own begin with, among those of the ledger.
 const OWN: u8 = 0;
@@ -53,20 +53,14 @@ impl Kept {
     /// Reads what is kept of the ledger of a tenant.
     pub(super) fn read(store: &dyn Store, tenant: TenantId) -> Result<Self, KeptError> {
         let mut read: Vec<(Vec<u8>, Bytes)> = Vec::new();
-        let shelf = LedgerShelf::load(store, tenant, |name, bytes| {
-            if is_history(name) {
-                return ControlFlow::Break(());
-            }
-            read.push((name.to_vec(), bytes));
-            ControlFlow::Continue(())
-        })?;
+        let shelf = LedgerShelf::load(store, tenant, |name, bytes| read.push((name.to_vec(), bytes)))?;
         let (own, things) = read.into_iter().partition(|(name, _)| name.first() == Some(&OWN));
         Ok(Self { shelf, own, things })
     }
 
     /// Puts something of the server's own, a few bytes.
     pub(super) fn put_own(&mut self, batch: &mut Batch, name: [u8; 2], bytes: &[u8]) {
-        self.shelf.put(batch, &name, bytes).expect("a few bytes fit into a value");
+        self.shelf.put(batch, [(&name[..], Some(bytes))], &[]).expect("a few bytes fit into a value");
     }
 
     /// Makes the ledger of it.
@@ -95,15 +89,24 @@ impl Kept {
     }
 }
 
-/// Returns the batch of the store that a commit of the ledger is.
-pub(super) fn batch_of(shelf: &mut LedgerShelf, writes: &[Write]) -> Result<Batch, RecordTooLong> {
+/// Returns the batch of the store that a commit of the ledger is: a page of things, with what counts of `worn` pages, and a page
+/// of each kind of history.
+pub(super) fn batch_of(
+    shelf: &mut LedgerShelf,
+    writes: &[Write],
+    worn: &[WornPage],
+) -> Result<Batch, RecordTooLong> {
+    let stored: Vec<Stored> = writes.iter().map(Write::to_stored).collect();
+    let (told, things): (Vec<_>, Vec<_>) = stored.iter().partition(|stored| is_history(&stored.name));
     let mut batch = Batch::new();
-    for write in writes {
-        let stored = write.to_stored();
-        match &stored.bytes {
-            Some(bytes) if write.is_first() => shelf.put_new(&mut batch, &stored.name, bytes)?,
-            Some(bytes) => shelf.put(&mut batch, &stored.name, bytes)?,
-            None => shelf.delete(&mut batch, &stored.name),
+    shelf.put(&mut batch, things.iter().map(|thing| (&thing.name[..], thing.bytes.as_deref())), worn)?;
+    // What lies beside an entry of the audit is in the page of the entry.
+    let (events, audit): (Vec<_>, Vec<_>) =
+        told.into_iter().partition(|told| told.name.first() == Some(&EVENT));
+    for (tag, things) in [(AUDIT, audit), (EVENT, events)] {
+        if let Some(last) = things.iter().rev().find(|thing| thing.name.first() == Some(&tag)) {
+            let things = things.iter().filter_map(|thing| Some((&thing.name[..], thing.bytes.as_deref()?)));
+            put_history(&mut batch, ONLY_TENANT, &last.name, things)?;
         }
     }
     Ok(batch)

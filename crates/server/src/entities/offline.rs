@@ -84,7 +84,7 @@ impl<'s> OfflineLedger<'s> {
         while let Some(effect) = self.machine.poll_effect() {
             match effect {
                 Effect::Commit { commit, batch, .. } => {
-                    self.store.commit(batch_of(&mut self.shelf, &batch)?)?;
+                    self.store.commit(batch_of(&mut self.shelf, &batch, &[])?)?;
                     self.machine.handle(now, Input::Committed(commit));
                 }
                 Effect::Answer { answer, .. } => answered = Some(answer),
