@@ -119,11 +119,11 @@ impl Ledger {
     }
 
     fn resolve(&mut self, now: WallMs, id: ConflictId, mut conflict: Conflict, request: Request) -> Answer {
-        let record = self.record(conflict.entity()).cloned().unwrap_or_else(forgotten);
+        let record = self.record(conflict.entity()).unwrap_or_else(forgotten);
         let action = match conflict.resolve(request, &record, now) {
             Ok(Resolved::Now(action)) => action,
             Ok(Resolved::Before) => {
-                let result = self.result_of(id).cloned().map(Box::new);
+                let result = self.result_of(id).map(Box::new);
                 return Answer::Conflict { conflict: Box::new(conflict), result };
             }
             Err(error) => {
@@ -140,7 +140,7 @@ impl Ledger {
 
     fn pass_deadline(&mut self, now: WallMs, id: ConflictId) {
         let before = self.conflicts[&id].clone();
-        let record = self.record(before.entity()).cloned().unwrap_or_else(forgotten);
+        let record = self.record(before.entity()).unwrap_or_else(forgotten);
         let fallback = self.types.get(&before.entity().kind).and_then(|ty| ty.fallback);
         let mut conflict = before.clone();
         let actors = (&self.actors, &record);
@@ -219,7 +219,7 @@ impl Ledger {
         let stamp = Stamp { hlc, dot: Dot::new(actor, n) };
         let context = Context { vv: record.vv.clone(), beyond: false };
         let op = Op { stamp, context, action, was: Default::default() };
-        let decision = decide(&Scene { ty, actors: &self.actors, ruling: None }, Some(record), &op);
+        let decision = decide(&Scene { ty, actors: &self.actors, ruling: None }, Some(&record), &op);
         if let Outcome::Rejected(refusal) = decision.outcome {
             return Err(refusal);
         }
@@ -238,9 +238,9 @@ impl Ledger {
     }
 
     /// The result of the op that has settled a conflict.
-    fn result_of(&self, id: ConflictId) -> Option<&OpResult> {
+    fn result_of(&self, id: ConflictId) -> Option<OpResult> {
         let device = self.devices.get(&self.actors.known(&self.settings.server)?)?;
-        let mut results = device.kept.values().rev().map(|kept| &kept.result);
+        let mut results = device.kept.values().rev().map(|kept| kept.read().result);
         results.find(|result| result.conflict.as_ref().is_some_and(|conflict| conflict.id == id))
     }
 }

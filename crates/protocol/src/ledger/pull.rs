@@ -7,12 +7,12 @@ use syncline_core::entity::{ActorName, EntityKey, Epoch, Policy, Record, Sequenc
 use syncline_core::limits::{PULL_RECORDS_MAX, PULL_RESULTS_MAX};
 use syncline_core::time::WallMs;
 
-use super::Ledger;
 use super::cursor::{Cursor, Reset};
 use super::device::Device;
 use super::message::{Answer, OpResult, Refused, Write};
 use super::scope::Scope;
 use super::shelf::{Checksum, Standing};
+use super::{Ledger, Packed};
 
 /// One scope of a pull.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,9 +71,9 @@ pub struct PulledScope {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PullChange {
     /// It is this now.
-    Put(EntityKey, Arc<Record>),
+    Put(EntityKey, Packed<Record>),
     /// It was deleted.
-    Delete(EntityKey, Arc<Record>),
+    Delete(EntityKey, Packed<Record>),
     /// It is this now, and the document behind it, which its key names, may have changed.
     Document(EntityKey, Arc<Record>),
     /// It is no longer in the scope.
@@ -117,7 +117,7 @@ impl Ledger {
             last_n: device.numbers.last(),
             high_n: device.numbers.high(),
             scopes,
-            results: device.unacknowledged().take(PULL_RESULTS_MAX).cloned().collect(),
+            results: device.unacknowledged().take(PULL_RESULTS_MAX).map(|kept| kept.read().result).collect(),
             conflicts_open: self.open.len() as u64,
         })))
     }
@@ -152,12 +152,12 @@ impl Ledger {
     }
 
     fn change(&self, key: EntityKey, standing: Standing) -> PullChange {
-        let record = |key: &EntityKey| Arc::clone(&self.records[key]);
+        let record = |key: &EntityKey| self.records[key].clone();
         let is_document = self.types.get(&key.kind).is_some_and(|ty| ty.policy == Policy::Crdt);
         match standing {
             Standing::Evicted => PullChange::Evict(key),
             Standing::Deleted => PullChange::Delete(key.clone(), record(&key)),
-            Standing::Live if is_document => PullChange::Document(key.clone(), record(&key)),
+            Standing::Live if is_document => PullChange::Document(key.clone(), Arc::new(record(&key).read())),
             Standing::Live => PullChange::Put(key.clone(), record(&key)),
         }
     }

@@ -69,9 +69,18 @@ impl Kept {
         types: Vec<EntityType>,
         epoch: Epoch,
     ) -> Result<(Ledger, LedgerShelf), KeptError> {
-        let writes = self.things.iter().map(|(name, bytes)| Write::from_stored(name, bytes));
-        let writes = writes.collect::<Result<Vec<_>, _>>()?;
-        Ok((Ledger::load(types, epoch, writes)?, self.shelf))
+        // One by one, as what was read takes up several times as much.
+        let mut odd = None;
+        let mut things = self.things.into_iter();
+        let writes = std::iter::from_fn(|| {
+            let (name, bytes) = things.next()?;
+            Write::from_stored(&name, &bytes).map_err(|error| odd = Some(error)).ok()
+        });
+        let loaded = Ledger::load(types, epoch, writes);
+        match odd {
+            Some(error) => Err(error.into()),
+            None => Ok((loaded?, self.shelf)),
+        }
     }
 
     /// Returns the key that cursors are signed with, if a server has made it.

@@ -423,7 +423,7 @@ proptest! {
         prop_assert!(again.conflicts().eq(world.ledger.conflicts()));
         let head = world.ledger.log.head();
         prop_assert_eq!(again.log.head(), head);
-        let changes: u64 = world.ledger.records.values().map(|record| record.ver.0).sum();
+        let changes: u64 = world.ledger.records().map(|(_, record)| record.ver.0).sum();
         prop_assert_eq!(head, Sequence(changes));
         prop_assert_eq!(&again.records, &world.ledger.records);
         world.step(&Step::Crash)?;

@@ -6,7 +6,7 @@ use syncline_core::time::WallMs;
 
 use super::result::{Told, dot, vector};
 use super::write::{Object, document, quoted_u64};
-use crate::ledger::Reset;
+use crate::ledger::{Packed, Reset};
 
 /// What became of a push.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,6 +87,8 @@ pub struct ScopePage<'a> {
 pub enum Change<'a> {
     /// The record is this now.
     Put(&'a EntityKey, &'a Record),
+    /// The record is this now, or was deleted. It is unpacked when it is written, so that many take up little.
+    Packed(&'a EntityKey, &'a Packed<Record>),
     /// It was deleted.
     Delete(&'a EntityKey, &'a Record),
     /// It is to be forgotten, though it was not deleted.
@@ -202,6 +204,12 @@ impl ScopePage<'_> {
 impl Change<'_> {
     pub(super) fn write(&self, o: &mut Object<'_>, actors: &Actors) {
         let (op, key) = match self {
+            Self::Packed(key, packed) => {
+                let record = packed.read();
+                let is_gone = record.deleted;
+                let change = if is_gone { Change::Delete(key, &record) } else { Change::Put(key, &record) };
+                return change.write(o, actors);
+            }
             Self::Put(key, _) => ("put", key),
             Self::Delete(key, _) => ("delete", key),
             Self::Evict(key, _) => ("evict", key),
@@ -221,6 +229,8 @@ impl Change<'_> {
                 });
             }
             Self::Delete(_, record) => head(o, record, actors),
+            // It is written as one of the others.
+            Self::Packed(..) => {}
             Self::Evict(_, EvictReason::Scope) => o.text("reason", "scope"),
             Self::Evict(_, EvictReason::Permission) => o.text("reason", "permission"),
             Self::Document { record, update, state_vector, .. } => {

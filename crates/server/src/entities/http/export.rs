@@ -103,7 +103,7 @@ impl Lines {
                 return (None, text);
             };
             if let Some(record) = ledger.record(&key) {
-                self.export.record(&key, record, ledger.actors(), &mut text);
+                self.export.record(&key, &record, ledger.actors(), &mut text);
             }
         }
         (Some(self), text)

@@ -108,37 +108,45 @@ impl LedgerShelf {
     /// `worn` pages goes with it, and they are deleted.
     ///
     /// # Errors
-    /// [`RecordTooLong`]; nothing is put then.
+    /// [`RecordTooLong`]; nothing is put then, and the shelf is of no use any more.
     pub fn put<'t>(
         &mut self,
         batch: &mut Batch,
         things: impl IntoIterator<Item = (&'t [u8], Option<&'t [u8]>)>,
         worn: &[WornPage],
     ) -> Result<(), RecordTooLong> {
-        let mut things: Vec<_> = things.into_iter().collect();
-        let mut seen = HashSet::with_capacity(things.len());
-        things.reverse();
-        // Of what never was there nothing need be said.
-        things.retain(|(name, bytes)| {
-            seen.insert(*name) && (bytes.is_some() || self.places.contains_key(*name))
-        });
-        things.reverse();
-        for WornPage { number, entries } in worn {
-            let counting =
-                entries.iter().filter(|entry| self.counts(*number, entry) && !seen.contains(&entry.name[..]));
-            things.extend(counting.map(|entry| (&entry.name[..], entry.bytes.as_deref())));
-        }
+        let things: Vec<_> = things.into_iter().collect();
         let number = self.next;
-        if !things.is_empty() {
-            let mut bytes = Vec::new();
-            let taken: Vec<u32> =
-                things.iter().map(|(name, thing)| page::push(&mut bytes, name, *thing)).collect();
-            let values = envelope::seal(|chunk| self.key(number, chunk), &bytes)?;
-            values.into_iter().for_each(|(key, value)| batch.put_new(key, value));
-            self.begin(number, bytes.len());
-            for ((name, thing), taken) in things.iter().zip(taken) {
+        let mut page =
+            Vec::with_capacity(things.iter().map(|(_, thing)| 64 + thing.map_or(0, <[u8]>::len)).sum());
+        self.begin(number, 0);
+        // Of what never was there nothing need be said.
+        let mut never = HashSet::new();
+        for (name, thing) in things.into_iter().rev() {
+            let before = self.places.get(name).map(|standing| standing.page);
+            if before.is_none() && thing.is_none() {
+                never.insert(name);
+            } else if before.is_none_or(|before| before < number) && !never.contains(name) {
+                let taken = page::push(&mut page, name, thing);
                 self.note(number, name, taken, thing.is_none());
             }
+        }
+        for WornPage { number: from, entries } in worn {
+            for entry in entries {
+                if self.counts(*from, entry) {
+                    let taken = page::push(&mut page, &entry.name, entry.bytes.as_deref());
+                    self.note(number, &entry.name, taken, entry.bytes.is_none());
+                }
+            }
+        }
+        if page.is_empty() {
+            self.pages.remove(&number);
+            self.next = number;
+        } else {
+            self.begin(number, page.len());
+            self.check(number);
+            let values = envelope::seal(|chunk| self.key(number, chunk), &page)?;
+            values.into_iter().for_each(|(key, value)| batch.put_new(key, value));
         }
         worn.iter().for_each(|page| self.remove(batch, page));
         Ok(())
@@ -159,7 +167,7 @@ impl LedgerShelf {
     fn begin(&mut self, number: u64, bytes: usize) {
         self.next = self.next.max(number.saturating_add(1));
         self.bytes += bytes as u64;
-        self.pages.insert(number, Wear { bytes: bytes as u64, live: 0 });
+        self.pages.entry(number).or_default().bytes = bytes as u64;
     }
 
     /// Notes that a thing is in a page, behind all where it was.
