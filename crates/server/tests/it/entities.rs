@@ -3,6 +3,7 @@
 mod bulk;
 mod deadlines;
 mod events;
+mod wear;
 mod ws;
 
 use std::net::SocketAddr;
