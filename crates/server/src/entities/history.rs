@@ -164,8 +164,8 @@ pub fn verify_audit(store: &dyn Store) -> Result<AuditReport, AuditError> {
 /// Returns the end that the ledger has noted beside its chain.
 fn stored_end(store: &dyn Store) -> Result<AuditHead, AuditError> {
     let mut heads = None;
-    let note = |name: &[u8], bytes: Bytes| {
-        if name == [HEADS] {
+    let note = |name: Bytes, bytes: Bytes| {
+        if name[..] == [HEADS] {
             heads = Some(bytes);
         }
     };

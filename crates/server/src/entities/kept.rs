@@ -30,8 +30,8 @@ pub(crate) type Secret = [u8; 32];
 /// What is kept, but for history.
 pub(super) struct Kept {
     shelf: LedgerShelf,
-    own: Vec<(Vec<u8>, Bytes)>,
-    things: Vec<(Vec<u8>, Bytes)>,
+    own: Vec<(Bytes, Bytes)>,
+    things: Vec<(Bytes, Bytes)>,
 }
 
 /// Why what is kept is no ledger.
@@ -52,9 +52,11 @@ pub enum KeptError {
 impl Kept {
     /// Reads what is kept of the ledger of a tenant.
     pub(super) fn read(store: &dyn Store, tenant: TenantId) -> Result<Self, KeptError> {
-        let mut read: Vec<(Vec<u8>, Bytes)> = Vec::new();
-        let shelf = LedgerShelf::load(store, tenant, |name, bytes| read.push((name.to_vec(), bytes)))?;
-        let (own, things) = read.into_iter().partition(|(name, _)| name.first() == Some(&OWN));
+        let (mut own, mut things) = (Vec::new(), Vec::new());
+        let shelf = LedgerShelf::load(store, tenant, |name, bytes| {
+            let kept = if name.first() == Some(&OWN) { &mut own } else { &mut things };
+            kept.push((name, bytes));
+        })?;
         Ok(Self { shelf, own, things })
     }
 
@@ -94,7 +96,7 @@ impl Kept {
     }
 
     fn own(&self, name: [u8; 2]) -> Option<&[u8]> {
-        self.own.iter().find(|(stored, _)| *stored == name).map(|(_, bytes)| &bytes[..])
+        self.own.iter().find(|(stored, _)| stored[..] == name).map(|(_, bytes)| &bytes[..])
     }
 }
 

@@ -5,8 +5,12 @@ use syncline_core::entity::{Actors, EntityId, EntityKey, Epoch, Record, Sequence
 use syncline_core::time::WallMs;
 
 use super::result::{Told, dot, vector};
-use super::write::{Object, document, quoted_u64};
+use super::write::{Object, document, long_document, quoted_u64};
 use crate::ledger::{Packed, Reset};
+
+/// What a result, and a change, takes up in an answer, if it is short.
+const RESULT_BYTES: usize = 200;
+const CHANGE_BYTES: usize = 384;
 
 /// What became of a push.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -128,7 +132,7 @@ impl Pushed<'_> {
     /// Returns the body of the answer.
     #[must_use]
     pub fn body(&self, actors: &Actors) -> String {
-        document(|o| self.write(o, actors))
+        long_document(RESULT_BYTES * self.results.len(), |o| self.write(o, actors))
     }
 
     pub(super) fn write(&self, o: &mut Object<'_>, actors: &Actors) {
@@ -146,7 +150,8 @@ impl Pulled<'_> {
     /// Returns the body of the answer.
     #[must_use]
     pub fn body(&self, actors: &Actors) -> String {
-        document(|o| self.write(o, actors))
+        let changes: usize = self.scopes.iter().map(|page| page.changes.len()).sum();
+        long_document(CHANGE_BYTES * changes, |o| self.write(o, actors))
     }
 
     pub(super) fn write(&self, o: &mut Object<'_>, actors: &Actors) {

@@ -19,7 +19,7 @@ use crate::ledger::ContentHash;
 const APART: [&str; 2] = ["meta", "from_n"];
 
 pub(super) fn content_hash(op: Node<'_>) -> ContentHash {
-    let mut text = String::new();
+    let mut text = String::with_capacity(op.raw().len());
     members(&mut text, op, &APART);
     let digest = Sha256::digest(text.as_bytes());
     let mut first = [0; 8];

@@ -17,7 +17,12 @@ pub(super) struct Object<'a> {
 
 /// Returns the text of an object.
 pub(super) fn document(fill: impl FnOnce(&mut Object<'_>)) -> String {
-    let mut out = String::new();
+    long_document(0, fill)
+}
+
+/// Returns the text of an object of about so many bytes: a long one is not moved while it grows.
+pub(super) fn long_document(bytes: usize, fill: impl FnOnce(&mut Object<'_>)) -> String {
+    let mut out = String::with_capacity(bytes);
     object(&mut out, fill);
     out
 }

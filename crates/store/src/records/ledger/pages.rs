@@ -77,7 +77,7 @@ impl LedgerShelf {
     pub fn load(
         store: &dyn Store,
         tenant: TenantId,
-        mut each: impl FnMut(&[u8], Bytes),
+        mut each: impl FnMut(Bytes, Bytes),
     ) -> Result<Self, LedgerReadError> {
         let (places, pages, worn) = Default::default();
         let mut shelf = Self { tenant, next: 1, places, pages, worn, bytes: 0, live: 0 };
@@ -97,10 +97,12 @@ impl LedgerShelf {
             shelf.note(number, &entry.name, page::taken(&entry), entry.bytes.is_none());
             let is_last = found.peek().is_none_or(|(_, next)| next.name != entry.name);
             match entry.bytes {
-                Some(bytes) if is_last => each(&entry.name, bytes),
+                Some(bytes) if is_last => each(entry.name, bytes),
                 Some(_) | None => {}
             }
         }
+        let worn = shelf.pages.iter().filter(|(_, page)| page.is_worn()).map(|(&number, _)| number);
+        shelf.worn = worn.collect();
         Ok(shelf)
     }
 
@@ -170,26 +172,23 @@ impl LedgerShelf {
         self.pages.entry(number).or_default().bytes = bytes as u64;
     }
 
-    /// Notes that a thing is in a page, behind all where it was.
+    /// Notes that a thing is in a page, behind all where it was. The caller looks afterwards whether that page is worn.
     fn note(&mut self, number: u64, name: &[u8], taken: u32, is_gone: bool) {
-        let standing = Standing { page: number, bytes: taken, copies: 1, is_gone };
+        let mut standing = Standing { page: number, bytes: taken, copies: 1, is_gone };
         match self.places.get_mut(name) {
-            Some(before) => {
-                let (page, bytes) = (before.page, before.bytes);
-                let counted = before.is_counted();
-                *before = Standing { copies: before.copies + 1, ..standing };
-                if counted {
-                    self.wear(page, bytes);
+            Some(place) => {
+                standing.copies += place.copies;
+                let before = std::mem::replace(place, standing);
+                if before.is_counted() {
+                    self.wear(before.page, before.bytes);
                 }
             }
             None => drop(self.places.insert(name.into(), standing)),
         }
-        if self.places.get(name).is_some_and(Standing::is_counted) {
-            let page = self.pages.entry(number).or_default();
-            page.live += u64::from(taken);
+        if standing.is_counted() {
+            self.pages.entry(number).or_default().live += u64::from(taken);
             self.live += u64::from(taken);
         }
-        self.check(number);
     }
 
     /// Something in a page counts no more.
@@ -202,7 +201,7 @@ impl LedgerShelf {
     }
 
     fn check(&mut self, number: u64) {
-        let is_worn = self.pages.get(&number).is_some_and(|page| page.live < page.bytes / 2);
+        let is_worn = self.pages.get(&number).is_some_and(Wear::is_worn);
         if is_worn {
             self.worn.insert(number)
         } else {
@@ -236,6 +235,12 @@ impl LedgerShelf {
         // What was put has no more chunks than can be.
         let chunks = envelope::chunk_count(bytes as usize).unwrap_or(u16::MAX);
         (0..=chunks).for_each(|chunk| batch.delete(self.key(*number, chunk)));
+    }
+}
+
+impl Wear {
+    const fn is_worn(&self) -> bool {
+        self.live < self.bytes / 2
     }
 }
 
