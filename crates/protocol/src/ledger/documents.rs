@@ -6,7 +6,6 @@
 //! of the record are one batch.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use syncline_core::clock::{Dot, ReplicaId};
@@ -103,9 +102,9 @@ impl Ledger {
     pub(super) fn touched(&mut self, now: WallMs, touched: Touched) {
         let Touched { ticket, key, merges, typed } = touched;
         let key = &key;
-        let before = self.records.get(key);
+        let before = self.record(key);
         let (ver, is_deleted) =
-            (before.map(|record| record.ver), before.is_some_and(|record| record.deleted));
+            (before.as_ref().map(|record| record.ver), before.is_some_and(|record| record.deleted));
         if is_deleted {
             self.park_effect(Effect::Refuse { ticket });
         } else {
@@ -121,7 +120,7 @@ impl Ledger {
             self.take_merged(now, *actor);
         }
         // Should no op have changed the record after all, those who pull must hear of the document all the same.
-        if !is_deleted && self.records.get(key).map(|record| record.ver) == ver {
+        if !is_deleted && self.record(key).map(|record| record.ver) == ver {
             self.touch(now, key);
         }
         self.seal_if_full();
@@ -170,14 +169,14 @@ impl Ledger {
         let n = self.next_own(actor);
         self.devices.entry(actor).or_default().numbers.consume(n);
         self.renumbered.insert(actor);
-        let before = self.records.get(key).map(Arc::as_ref);
-        let seen = before.map(|record| record.hlc);
+        let before = self.record(key);
+        let seen = before.as_ref().map(|record| record.hlc);
         let clock = ServerClock { now, hlc: self.hlc };
         let hlc = clock.effective(ClaimedTime { seen, ..ClaimedTime::default() }, 0);
         self.hlc = self.hlc.max(hlc);
         let life = if before.is_some() { Life::Lives } else { Life::Begins };
         let stamp = Stamp { hlc, dot: Dot::new(actor, n) };
-        let mut record = Change { document: true, ..Change::new(stamp, life) }.applied_to(before);
+        let mut record = Change { document: true, ..Change::new(stamp, life) }.applied_to(before.as_ref());
         record.schema_v = self.types[&key.kind].schema_v;
         self.put_record(key, record);
     }

@@ -54,8 +54,8 @@ impl Ledger {
         now: WallMs,
         Import { key, data, hlc, schema_v }: Import,
     ) -> Result<Imported, Refusal> {
-        let there = self.records.get(&key);
-        let data = match (there, data) {
+        let there = self.record(&key);
+        let data = match (&there, data) {
             (Some(there), Some(data)) if !there.deleted && there.data() == data => {
                 return Ok(Imported::Unchanged);
             }

@@ -8,6 +8,7 @@ mod live;
 mod packed;
 mod rules;
 mod schemas;
+mod wear;
 mod ws;
 
 use std::net::SocketAddr;
