@@ -19,7 +19,7 @@ const ALLOWED: [(&str, &[&str]); 6] = [
         "tokio-tungstenite", "tokio-util", "tower-http", "tracing", "uuid", "webpki-roots",
     ]),
     ("syncline", &[
-        "clap", "serde", "serde_json", "syncline-core", "syncline-protocol", "syncline-server", "syncline-store", "thiserror",
+        "clap", "mimalloc", "serde", "serde_json", "syncline-core", "syncline-protocol", "syncline-server", "syncline-store", "thiserror",
         "tokio", "toml", "tracing", "tracing-subscriber", "zstd",
     ]),
 ];

@@ -37,7 +37,7 @@ pub(super) fn encode(record: &Record) -> Vec<u8> {
         text(name.as_str(), out);
         let is_older = slot.stamp != record.stamp() || slot.ver != record.ver;
         let has_others = !slot.others.is_empty();
-        out.push(u8::from(is_older) * OLDER | u8::from(has_others) * OTHERS);
+        out.push((u8::from(is_older) * OLDER) | (u8::from(has_others) * OTHERS));
         if is_older {
             out.extend(slot.stamp.hlc.to_bits().to_be_bytes());
             slot.stamp.dot.encode(out);
