@@ -64,6 +64,15 @@ pub(crate) const LIVE_HEARTBEAT_MS: u64 = 20_000;
 /// Revocations that a live stream may be behind before it has to look for itself.
 pub(crate) const REVOCATIONS_MAX: usize = 64;
 
+/// Time for which a ticket is good, in milliseconds: a page asks for one and connects at once. URLs are logged for longer.
+pub(crate) const TICKET_MS: u64 = 30_000;
+
+/// Tickets of one user in [`TICKET_MS`], used or not: each tab that connects needs one, again after each break.
+pub(crate) const TICKETS_PER_USER_MAX: usize = 64;
+
+/// Tickets in [`TICKET_MS`], used or not: as many as may connect after a restart, and a few MiB.
+pub(crate) const TICKETS_MAX: usize = 16_384;
+
 /// Time that a handler has for an answer unless its type says otherwise, in milliseconds. A device waits meanwhile.
 pub(crate) const HANDLER_MS: u64 = 5_000;
 

@@ -2,8 +2,11 @@
 //!
 //! What they may do then is decided by [`syncline_core::access`], for each request and each document.
 
+mod credential;
+mod http;
 mod jwt;
 mod lease;
+mod tickets;
 mod tokens;
 
 use std::{fmt, sync::Arc};
@@ -17,7 +20,9 @@ use syncline_core::{
 };
 use syncline_protocol::Access;
 
-pub(crate) use self::lease::Lease;
+use self::credential::decoded;
+use self::tickets::{Tickets, TooManyTickets};
+pub(crate) use self::{credential::Credential, http::routes, lease::Lease};
 pub use self::{
     jwt::{JwtSettings, JwtVerifier, KeyError, MintError, NewToken, SigningAlgorithm, SigningKey},
     tokens::{StaticToken, StaticTokens},
@@ -90,16 +95,19 @@ pub enum Unauthenticated {
 
 /// Asks whoever was configured; lets everyone do everything if nobody was.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Gate(Option<Arc<dyn Authenticator>>);
+pub(crate) struct Gate {
+    authenticator: Option<Arc<dyn Authenticator>>,
+    tickets: Arc<Tickets>,
+}
 
 impl Gate {
     pub(crate) fn new(authenticator: Option<Arc<dyn Authenticator>>) -> Self {
-        Self(authenticator)
+        Self { authenticator, ..Self::default() }
     }
 
     /// Returns whether a token is asked for.
     pub(crate) fn asks_token(&self) -> bool {
-        self.0.is_some()
+        self.authenticator.is_some()
     }
 
     /// Returns who shows a token. Where none is asked for, people are who they say they are.
@@ -109,11 +117,52 @@ impl Gate {
         claimed: Option<&str>,
         now: WallMs,
     ) -> Result<Arc<Identity>, Unauthenticated> {
-        let Some(authenticator) = &self.0 else {
+        let Some(authenticator) = &self.authenticator else {
             let user = UserName::new(claimed.unwrap_or(LOCAL_USER)).map_err(|_| Unauthenticated::Unknown)?;
             return Ok(Arc::new(Identity::of(user, Grants::everything())));
         };
         let identity = authenticator.authenticate(token, now).await?;
+        Self::good(identity, now)
+    }
+
+    /// Returns who shows a credential. A ticket is used up by it.
+    pub(crate) async fn recognize(
+        &self,
+        credential: &Credential,
+        claimed: Option<&str>,
+        now: WallMs,
+    ) -> Result<Arc<Identity>, Unauthenticated> {
+        let (token, otherwise) = match credential {
+            Credential::Token(token) => (token, None),
+            Credential::Offered(token) => (token, decoded(token)),
+            Credential::InUrl(word) | Credential::Ticket(word) if self.asks_token() => {
+                match self.tickets.redeem(word, now) {
+                    Some(identity) => return Self::good(identity, now),
+                    None if matches!(credential, Credential::Ticket(_)) => {
+                        return Err(Unauthenticated::Unknown);
+                    }
+                    None => (word, None),
+                }
+            }
+            Credential::InUrl(word) | Credential::Ticket(word) => (word, None),
+        };
+        match (self.identify(token, claimed, now).await, otherwise) {
+            (Err(Unauthenticated::Unknown), Some(token)) => self.identify(&token, claimed, now).await,
+            (found, _) => found,
+        }
+    }
+
+    /// Issues a ticket that stands for `identity`. Returns its word, made of these random bytes, and when it ends.
+    fn issue_ticket(
+        &self,
+        identity: Arc<Identity>,
+        random: [u8; 32],
+        now: WallMs,
+    ) -> Result<(String, WallMs), TooManyTickets> {
+        self.tickets.issue(identity, random, now)
+    }
+
+    fn good(identity: Arc<Identity>, now: WallMs) -> Result<Arc<Identity>, Unauthenticated> {
         if identity.is_expired(now) { Err(Unauthenticated::Expired) } else { Ok(identity) }
     }
 }

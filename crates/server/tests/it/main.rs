@@ -19,6 +19,7 @@ mod shutdown;
 mod store_failure;
 mod suggestions;
 mod support;
+mod tickets;
 mod tls;
 mod upgrade;
 mod violations;

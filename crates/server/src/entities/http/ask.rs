@@ -1,11 +1,11 @@
 //! Who asks, and whom: what every request to `/sync/v1` has in common.
 
-use std::{borrow::Cow, collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc};
 
 use axum::{
     body::{Body, to_bytes},
     extract::FromRequestParts,
-    http::{HeaderMap, HeaderValue, header, request::Parts},
+    http::{HeaderMap, HeaderValue, request::Parts},
 };
 use bytes::Bytes;
 use syncline_core::{
@@ -24,16 +24,20 @@ use tokio::{
 
 use super::refusal::Refusal;
 use crate::{
-    access::Unauthenticated,
+    access::{Credential, Unauthenticated},
     clock::Clock,
     entities::{Answered, LedgerDown, LedgerHandle},
     http::bearer,
     limits::SYNC_BODY_BYTES_MAX,
     shared::Shared,
+    upgrade,
 };
 
 /// The protocol that is spoken here, as `Sync-Protocol` says it.
 const PROTOCOL: u64 = 1;
+
+/// Where a WebSocket is asked for.
+const SOCKET: &str = "/sync/v1/ws";
 
 /// A request whose sender is known.
 pub(super) struct Asked {
@@ -57,7 +61,7 @@ impl FromRequestParts<Arc<Shared>> for Asked {
         }
         check_protocol(headers)?;
         let claimed = text(headers, "sync-user");
-        let identity = shared.gate.identify(&token(parts), claimed, shared.clock.now().wall).await;
+        let identity = shared.gate.recognize(&shown(parts), claimed, shared.clock.now().wall).await;
         let identity = identity.map_err(unauthenticated)?;
         let ledger = shared.epoch().and_then(|epoch| epoch.ledger().cloned()).ok_or(LedgerDown)?;
         let (user, clock) = (identity.user.clone(), shared.clock);
@@ -147,16 +151,15 @@ pub(super) async fn whole(body: Body) -> Result<Bytes, Refusal> {
     })
 }
 
-/// Returns the token that the caller shows, or an empty text. Browsers send no header of their own with a WebSocket; in any other
-/// URL a token has no place, as URLs are logged.
-fn token(parts: &Parts) -> Cow<'_, str> {
-    let shown = Some(bearer(&parts.headers)).filter(|token| !token.is_empty());
-    let query = parts.uri.query().filter(|_| parts.headers.contains_key(header::UPGRADE));
-    let in_query = || {
-        let mut pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
-        pairs.find(|(name, _)| name == "token").map(|(_, token)| token)
-    };
-    shown.map(Cow::Borrowed).or_else(in_query).unwrap_or_default()
+/// Returns what the caller shows. Browsers send no header of their own with a WebSocket; in any other URL a token has no place,
+/// as URLs are logged.
+fn shown(parts: &Parts) -> Credential {
+    let token = bearer(&parts.headers);
+    if token.is_empty() && parts.uri.path() == SOCKET {
+        upgrade::credential(&parts.headers, parts.uri.query())
+    } else {
+        Credential::Token(token.to_owned())
+    }
 }
 
 fn unauthenticated(error: Unauthenticated) -> Problem {

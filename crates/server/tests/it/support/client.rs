@@ -73,6 +73,17 @@ impl Client {
         }
     }
 
+    /// Waits for the first thing that the server says. Returns whether that is that the client is not let in.
+    pub(crate) async fn is_closed_at_once(&mut self) -> bool {
+        match self.hear().await {
+            Heard::Message(_) => false,
+            end => {
+                assert_eq!(end, Heard::Closed(4401, "unauthorized".into()));
+                true
+            }
+        }
+    }
+
     /// Waits for an update to be echoed, which says that it is durable.
     pub(crate) async fn hear_echo(&mut self, of: &Bytes) {
         let mut heard = Vec::new();
