@@ -6,6 +6,8 @@ mod credential;
 mod http;
 mod jwt;
 mod lease;
+mod revoked;
+mod stored;
 mod tickets;
 mod tokens;
 
@@ -13,20 +15,26 @@ use std::{fmt, sync::Arc};
 
 use futures_util::future::BoxFuture;
 use syncline_core::{
-    access::{Action, Grants, Identity, Resource},
+    access::{Action, Grants, Identity, Resource, Revocation, Revocations, Subject},
     entity::UserName,
     id::RoomName,
     time::WallMs,
 };
 use syncline_protocol::Access;
+use tokio::sync::watch;
 
-use self::credential::decoded;
-use self::tickets::{Tickets, TooManyTickets};
-pub(crate) use self::{credential::Credential, http::routes, lease::Lease};
+pub(crate) use self::{credential::Credential, http::routes, lease::Lease, stored::LoadError};
+use self::{
+    credential::decoded,
+    revoked::Revoked,
+    stored::PutError,
+    tickets::{Tickets, TooManyTickets},
+};
 pub use self::{
     jwt::{JwtSettings, JwtVerifier, KeyError, MintError, NewToken, SigningAlgorithm, SigningKey},
     tokens::{StaticToken, StaticTokens},
 };
+use crate::{epoch::Epoch, storage::Storage};
 
 /// Who is someone that nobody has to prove themselves to, and who says nothing.
 const LOCAL_USER: &str = "local";
@@ -88,6 +96,9 @@ pub enum Unauthenticated {
     /// The credential was good once.
     #[error("the token has expired")]
     Expired,
+    /// The credential was taken back.
+    #[error("the token was revoked")]
+    Revoked,
     /// It cannot be found out now.
     #[error("tokens cannot be verified now")]
     Unavailable,
@@ -98,6 +109,7 @@ pub enum Unauthenticated {
 pub(crate) struct Gate {
     authenticator: Option<Arc<dyn Authenticator>>,
     tickets: Arc<Tickets>,
+    revoked: Arc<Revoked>,
 }
 
 impl Gate {
@@ -122,7 +134,7 @@ impl Gate {
             return Ok(Arc::new(Identity::of(user, Grants::everything())));
         };
         let identity = authenticator.authenticate(token, now).await?;
-        Self::good(identity, now)
+        self.good(identity, now)
     }
 
     /// Returns who shows a credential. A ticket is used up by it.
@@ -137,7 +149,7 @@ impl Gate {
             Credential::Offered(token) => (token, decoded(token)),
             Credential::InUrl(word) | Credential::Ticket(word) if self.asks_token() => {
                 match self.tickets.redeem(word, now) {
-                    Some(identity) => return Self::good(identity, now),
+                    Some(identity) => return self.good(identity, now),
                     None if matches!(credential, Credential::Ticket(_)) => {
                         return Err(Unauthenticated::Unknown);
                     }
@@ -162,8 +174,42 @@ impl Gate {
         self.tickets.issue(identity, random, now)
     }
 
-    fn good(identity: Arc<Identity>, now: WallMs) -> Result<Arc<Identity>, Unauthenticated> {
-        if identity.is_expired(now) { Err(Unauthenticated::Expired) } else { Ok(identity) }
+    fn good(&self, identity: Arc<Identity>, now: WallMs) -> Result<Arc<Identity>, Unauthenticated> {
+        if identity.is_expired(now) {
+            Err(Unauthenticated::Expired)
+        } else if self.revoked.revokes(&identity, now) {
+            Err(Unauthenticated::Revoked)
+        } else {
+            Ok(identity)
+        }
+    }
+
+    /// Returns how long a credential is good from now on.
+    pub(crate) fn lease(&self, identity: Arc<Identity>) -> Lease {
+        Lease::new(identity, Arc::clone(&self.revoked))
+    }
+
+    /// Returns where it is told that leases may have ended early.
+    pub(crate) fn revocations_changed(&self) -> watch::Receiver<u64> {
+        self.revoked.listen()
+    }
+
+    /// Takes in which credentials the store says are revoked.
+    pub(crate) async fn load(&self, storage: &Storage, now: WallMs) -> Result<(), LoadError> {
+        stored::load(&self.revoked, storage, now).await
+    }
+
+    async fn revoke(&self, epoch: &Arc<Epoch>, revocation: Revocation) -> Result<(), PutError> {
+        stored::put(&self.revoked, epoch, revocation).await
+    }
+
+    /// Takes a revocation back. Returns whether there was one.
+    async fn take_back(&self, epoch: &Arc<Epoch>, subject: Subject) -> Result<bool, PutError> {
+        stored::remove(&self.revoked, epoch, subject).await
+    }
+
+    fn revocations(&self) -> Revocations {
+        self.revoked.look(Clone::clone)
     }
 }
 

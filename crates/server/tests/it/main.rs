@@ -14,6 +14,7 @@ mod http;
 mod loading;
 mod offline;
 mod promises;
+mod revocations;
 mod rooms;
 mod shutdown;
 mod store_failure;

@@ -1,5 +1,6 @@
 //! `/auth/v1`: what is done about credentials.
 
+mod revocations;
 mod tickets;
 
 use std::sync::Arc;
@@ -9,11 +10,11 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     middleware::from_fn_with_state,
     response::{IntoResponse, Response},
-    routing::post,
+    routing::{delete, post},
 };
 use syncline_core::access::Identity;
 
-use super::Unauthenticated;
+use super::{Unauthenticated, stored::PutError, tickets::TooManyTickets};
 use crate::{
     entities::{dress, preflight},
     http::{bearer, problem},
@@ -24,6 +25,8 @@ use crate::{
 pub(crate) fn routes(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
     Router::new()
         .route("/auth/v1/tickets", post(tickets::issue).options(preflight))
+        .route("/auth/v1/revocations", post(revocations::revoke).get(revocations::list).options(preflight))
+        .route("/auth/v1/revocations/{id}", delete(revocations::take_back).options(preflight))
         .route_layer(from_fn_with_state(Arc::clone(shared), dress))
 }
 
@@ -37,7 +40,21 @@ enum Refusal {
     #[error("{0}; send one as `Authorization: Bearer TOKEN`")]
     Unauthenticated(Unauthenticated),
     #[error(transparent)]
-    TooManyTickets(#[from] super::tickets::TooManyTickets),
+    TooManyTickets(#[from] TooManyTickets),
+    #[error("this needs a token that may administer `server`")]
+    Forbidden,
+    #[error("name one of `user`, `device`, `token_id` and `room`, and perhaps `until`, but not for a room")]
+    Body,
+    #[error("nobody and nothing can have this name")]
+    Name,
+    #[error("`until` is a time to come, as 2027-01-31T00:00:00.000Z")]
+    Until,
+    #[error("nothing of this id is revoked")]
+    Unknown,
+    #[error("the store is not open; come again")]
+    StoreDown,
+    #[error("there are as many revocations as may be; take some back")]
+    TooManyRevocations,
     #[error("the system gives no random bytes")]
     NoRandomness,
 }
@@ -52,7 +69,23 @@ impl Refusal {
             }
             Self::Unauthenticated(_) => (StatusCode::UNAUTHORIZED, "unauthorized"),
             Self::TooManyTickets(_) => (StatusCode::TOO_MANY_REQUESTS, "too-many-tickets"),
+            Self::Forbidden => (StatusCode::FORBIDDEN, "forbidden"),
+            Self::Body => (StatusCode::BAD_REQUEST, "bad-request"),
+            Self::Name => (StatusCode::BAD_REQUEST, "bad-name"),
+            Self::Until => (StatusCode::BAD_REQUEST, "bad-until"),
+            Self::Unknown => (StatusCode::NOT_FOUND, "unknown-revocation"),
+            Self::StoreDown => (StatusCode::SERVICE_UNAVAILABLE, "store-down"),
+            Self::TooManyRevocations => (StatusCode::INSUFFICIENT_STORAGE, "too-many-revocations"),
             Self::NoRandomness => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+        }
+    }
+}
+
+impl From<PutError> for Refusal {
+    fn from(error: PutError) -> Self {
+        match error {
+            PutError::TooMany => Self::TooManyRevocations,
+            PutError::Down => Self::StoreDown,
         }
     }
 }

@@ -5,6 +5,7 @@
 //! | `sub` | the user |
 //! | `exp` | when it ends, in seconds since 1970; there is none that does not |
 //! | `nbf` | when it begins |
+//! | `iat` | when it was issued: what is revoked of its user or device later, is revoked of it |
 //! | `iss`, `aud` | who issued it for whom: those that are configured |
 //! | `jti` | what it is called by whoever revokes it |
 //! | `device` | the only device that it is good for |
@@ -152,10 +153,17 @@ fn identity(settings: &JwtSettings, claims: Claims, now: WallMs) -> Result<Ident
         user: UserName::new(&claims.sub).map_err(|_| Unauthenticated::Unknown)?,
         device: device.map_err(|_| Unauthenticated::Unknown)?,
         grants,
-        claims: claims.others.into_iter().filter_map(fills).collect(),
+        issued_at: claims.others.get("iat").and_then(issued_at),
         expires_at: Some(expires_at),
         token_id: claims.jti,
+        claims: claims.others.into_iter().filter_map(fills).collect(),
     })
+}
+
+/// Reads a time in seconds, which may have a fraction.
+fn issued_at(seconds: &Json) -> Option<WallMs> {
+    // Negative is 0, and too much is as much as there is.
+    seconds.as_f64().map(|seconds| WallMs((seconds * 1_000.0) as u64))
 }
 
 /// Claims about the token, not about its bearer (RFC 7519 section 4.1).

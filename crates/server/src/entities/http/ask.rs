@@ -17,14 +17,11 @@ use syncline_protocol::{
     ledger::{Answer, Input, Ledger, RequestId},
     wire::sync_v1::{Code, Problem},
 };
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::Instant,
-};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::refusal::Refusal;
 use crate::{
-    access::{Credential, Unauthenticated},
+    access::{Credential, Lease, Unauthenticated},
     clock::Clock,
     entities::{Answered, LedgerDown, LedgerHandle},
     http::bearer,
@@ -43,6 +40,7 @@ const SOCKET: &str = "/sync/v1/ws";
 pub(super) struct Asked {
     pub(super) user: UserName,
     pub(super) identity: Arc<Identity>,
+    lease: Arc<Lease>,
     pub(super) ledger: LedgerHandle,
     /// `Sync-Schema`, as it came.
     schema: Option<HeaderValue>,
@@ -66,7 +64,8 @@ impl FromRequestParts<Arc<Shared>> for Asked {
         let ledger = shared.epoch().and_then(|epoch| epoch.ledger().cloned()).ok_or(LedgerDown)?;
         let (user, clock) = (identity.user.clone(), shared.clock);
         let schema = headers.get("sync-schema").cloned();
-        Ok(Self { user, identity, ledger, schema, clock, shared: Arc::clone(shared) })
+        let lease = Arc::new(shared.gate.lease(Arc::clone(&identity)));
+        Ok(Self { user, identity, lease, ledger, schema, clock, shared: Arc::clone(shared) })
     }
 }
 
@@ -76,9 +75,25 @@ impl Asked {
         if self.identity.may(action, resource) { Ok(()) } else { Err(Problem::new(Code::ForbiddenOp).into()) }
     }
 
-    /// Returns the instant from which on the caller may do nothing any more; none if there is none.
-    pub(super) fn until(&self) -> Option<Instant> {
-        self.identity.expires_at.map(|at| self.clock.wall_instant(at))
+    /// Checks that what the caller showed is still good.
+    pub(super) fn check_lease(&self) -> Result<(), Refusal> {
+        let now = self.now();
+        match self.lease.is_over(now) {
+            false => Ok(()),
+            true if self.identity.is_expired(now) => Err(unauthenticated(Unauthenticated::Expired).into()),
+            true => Err(unauthenticated(Unauthenticated::Revoked).into()),
+        }
+    }
+
+    /// Waits until what the caller showed is good no longer.
+    pub(super) async fn ended(&self) {
+        self.lease.ended(self.clock).await;
+    }
+
+    /// Waits until what the caller showed is good no longer. The future does not borrow the request.
+    pub(super) fn over(&self) -> impl Future<Output = ()> + Send + use<> {
+        let (lease, clock) = (Arc::clone(&self.lease), self.clock);
+        async move { lease.ended(clock).await }
     }
 
     /// Returns whose devices the caller may revoke: all, or their own.
@@ -91,7 +106,11 @@ impl Asked {
         &self,
         input: impl FnOnce(&Ledger, RequestId) -> Input + Send + 'static,
     ) -> Result<Answered, Refusal> {
-        let answered = self.ledger.ask(input).await?;
+        let answered = self.ledger.ask(Arc::clone(&self.lease), input).await;
+        if answered.is_err() {
+            self.check_lease()?;
+        }
+        let answered = answered?;
         match &answered.answer {
             Answer::Refused(refused) => Err(Problem::from(refused).into()),
             _ => Ok(answered),
@@ -167,7 +186,9 @@ fn unauthenticated(error: Unauthenticated) -> Problem {
         Unauthenticated::Missing => {
             Problem::new(Code::Unauthenticated).because("send a token, as `Authorization: Bearer TOKEN`")
         }
-        Unauthenticated::Unknown => Problem::new(Code::Unauthenticated).because(error),
+        Unauthenticated::Unknown | Unauthenticated::Revoked => {
+            Problem::new(Code::Unauthenticated).because(error)
+        }
         Unauthenticated::Expired => Problem::new(Code::TokenExpired),
         Unauthenticated::Unavailable => {
             Problem { retry_after_ms: Some(1_000), ..Problem::new(Code::ReadOnly) }.because(error)

@@ -93,6 +93,17 @@ impl Client {
         }
     }
 
+    /// Waits for the end: with the code and the text with which the server closes, unless the socket was lost before that was read.
+    pub(crate) async fn hear_end(&mut self) -> Option<(u16, String)> {
+        loop {
+            match self.hear().await {
+                Heard::Message(_) => {}
+                Heard::Closed(code, text) => return Some((code, text)),
+                Heard::Lost => return None,
+            }
+        }
+    }
+
     /// Waits for the server to close, and answers.
     pub(crate) async fn hear_close(&mut self) -> (u16, String) {
         loop {
