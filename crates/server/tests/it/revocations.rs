@@ -48,7 +48,7 @@ async fn status(server: &Server, token: &str) -> u16 {
 }
 
 /// Has everything open that a user may have open, with a client that never stops writing, and revokes them. When the answer
-/// comes nothing more is taken in; everything ends; and so it stays over a restart, until the revocation is taken back.
+/// comes nothing more is taken in, and everything ends.
 #[tokio::test]
 async fn nothing_outlives_a_revocation() {
     within(async {
@@ -107,6 +107,19 @@ async fn nothing_outlives_a_revocation() {
         assert!(is_shut_out(addr, "token=ann").await);
         let ticket = ticket.as_str().expect("a word");
         assert!(is_shut_out(addr, &format!("ticket={ticket}")).await, "it stood for the token");
+        server.shutdown().await;
+    })
+    .await;
+}
+
+/// What is revoked stays so over a restart, until it is taken back, which stays so, too.
+#[tokio::test]
+async fn a_revocation_outlives_a_restart() {
+    within(async {
+        let disk = Disk::new();
+        let (server, _) = serve(&disk).await;
+        assert_eq!(status(&server, "ann").await, 200);
+        revoke(&server, json!({ "user": "ann" })).await;
         server.shutdown().await;
 
         let (again, _) = serve(&disk).await;
