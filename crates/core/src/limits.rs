@@ -190,6 +190,9 @@ pub const PULL_RECORDS_MAX: usize = 1_000;
 /// Scopes that one request may name. Each is a page, and a device follows a few dozen.
 pub const PULL_SCOPES_MAX: usize = 100;
 
+/// Longest id of a token that can be revoked by it, in bytes. A hash or a UUID is far shorter.
+pub const TOKEN_ID_BYTES_MAX: usize = 256;
+
 /// Longest name of a user, in bytes. Names of the longest mail addresses fit.
 pub const USER_NAME_BYTES_MAX: usize = 256;
 

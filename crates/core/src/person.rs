@@ -1,7 +1,10 @@
 //! Who someone says they are: the field `user` of a presence, as editors with a Yjs binding show it.
 
+mod named;
+
 use serde_json::Value;
 
+pub use self::named::with_name;
 use crate::limits::PERSON_NAME_CHARS_MAX;
 
 /// A name and a colour that one client gave itself. Nobody has checked them; both are safe to show.

@@ -49,11 +49,6 @@ impl Clock {
     }
 }
 
-/// Returns whether a time has come.
-pub(crate) fn is_past(at: Option<Instant>) -> bool {
-    at.is_some_and(|at| at <= Instant::now())
-}
-
 /// Waits until a time; for ever if there is none.
 pub(crate) async fn until(at: Option<Instant>) {
     match at {

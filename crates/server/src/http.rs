@@ -10,7 +10,7 @@ use axum::{
     routing::{any, get},
 };
 
-use crate::{entities, lobby, page, shared::Shared, upgrade};
+use crate::{access, entities, lobby, page, shared::Shared, upgrade};
 
 const PROMETHEUS_TEXT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -18,6 +18,7 @@ const PROMETHEUS_TEXT: &str = "application/openmetrics-text; version=1.0.0; char
 pub(crate) fn router(shared: Arc<Shared>) -> Router {
     Router::new()
         .merge(entities::routes(&shared))
+        .merge(access::routes(&shared))
         .route("/favicon.ico", get(async || StatusCode::NO_CONTENT))
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))

@@ -7,6 +7,7 @@ use syncline_store::committer::{Committer, Handle};
 use tokio::time::{Duration, sleep, timeout};
 
 use crate::{
+    access::LoadError,
     entities,
     epoch::Epoch,
     limits::{DRAIN_MS_MAX, FAREWELL_MS_MAX, REOPEN_MS},
@@ -21,6 +22,9 @@ pub(crate) enum BeginError {
     /// What is stored of documents.
     #[error(transparent)]
     Documents(#[from] OpenError),
+    /// Which credentials are revoked.
+    #[error(transparent)]
+    Revocations(#[from] LoadError),
     /// What is stored of entities.
     #[error(transparent)]
     Entities(#[from] entities::OpenError),
@@ -30,6 +34,7 @@ pub(crate) enum BeginError {
 pub(crate) async fn open_first(shared: &Shared, committer: &Handle) -> Result<Arc<Epoch>, BeginError> {
     let epoch = Epoch::new(shared.clock, committer, &shared.memory, &shared.metrics);
     loader::count_unfinished(&epoch.storage).await?;
+    shared.gate.load(&epoch.storage, shared.clock.now().wall).await?;
     entities::open(&epoch, shared.types.clone(), &shared.handlers).await?;
     Ok(epoch)
 }
@@ -113,6 +118,7 @@ async fn open_again(shared: &Shared, committer: &Handle) -> Option<Arc<Epoch>> {
 
 async fn begin_again(epoch: &Arc<Epoch>, shared: &Shared) -> Result<(), BeginError> {
     loader::forget_unfinished(&epoch.storage).await?;
+    shared.gate.load(&epoch.storage, shared.clock.now().wall).await?;
     entities::open(epoch, shared.types.clone(), &shared.handlers).await?;
     Ok(())
 }

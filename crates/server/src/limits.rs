@@ -64,6 +64,27 @@ pub(crate) const LIVE_HEARTBEAT_MS: u64 = 20_000;
 /// Revocations that a live stream may be behind before it has to look for itself.
 pub(crate) const REVOCATIONS_MAX: usize = 64;
 
+/// Time for which a ticket is good, in milliseconds: a page asks for one and connects at once. URLs are logged for longer.
+pub(crate) const TICKET_MS: u64 = 30_000;
+
+/// Tickets of one user in [`TICKET_MS`], used or not: each tab that connects needs one, again after each break.
+pub(crate) const TICKETS_PER_USER_MAX: usize = 64;
+
+/// Tickets in [`TICKET_MS`], used or not: as many as may connect after a restart, and a few MiB.
+pub(crate) const TICKETS_MAX: usize = 16_384;
+
+/// Time for which a revocation is in force that does not say until when, in milliseconds: 400 days, longer than any token should live.
+pub(crate) const REVOKED_MS: u64 = 400 * 86_400_000;
+
+/// Revocations in force. All are held in memory, a few hundred bytes each.
+pub(crate) const REVOKED_MAX: usize = 16_384;
+
+/// Revocations that are over and are forgotten with the next one.
+pub(crate) const REVOKED_FORGET_MAX: usize = 256;
+
+/// Longest body of a request for a revocation, in bytes. The name of a room in it has at most 256.
+pub(crate) const REVOCATION_BODY_BYTES_MAX: usize = 4 << 10;
+
 /// Time that a handler has for an answer unless its type says otherwise, in milliseconds. A device waits meanwhile.
 pub(crate) const HANDLER_MS: u64 = 5_000;
 

@@ -11,12 +11,16 @@
 //! | 29..31 | | chunk, u16; 0 is the head |
 //!
 //! Kind 7, what a ledger keeps, has after the tenant the name of a page, to the last two bytes, and then the chunk. No name is
-//! the beginning of another.
+//! the beginning of another. Kind 8, a revocation, has after the tenant whose credentials are revoked, to the end: `user:NAME`,
+//! `device:ID` or `token:ID`, UTF-8.
 //!
 //! Kind 0 belongs to the engines, which hide it. Snapshots sort before logs, so that one pass over all keys knows
 //! which commits a snapshot covers before it meets them.
 
-use syncline_core::id::{CommitNumber, DocumentId, RoomName, TenantId};
+use syncline_core::{
+    access::Subject,
+    id::{CommitNumber, DocumentId, RoomName, TenantId},
+};
 
 const NAME_AT: usize = 5;
 const RECORD_BYTES: usize = 31;
@@ -39,11 +43,21 @@ pub enum Kind {
     Edited = 6,
     /// A page of what the ledger of a tenant keeps.
     Ledger = 7,
+    /// Whose credentials are good no longer.
+    Revocation = 8,
 }
 
 impl Kind {
-    const ALL: [Self; 7] =
-        [Self::Name, Self::Snapshot, Self::Log, Self::Loading, Self::FailedLoads, Self::Edited, Self::Ledger];
+    const ALL: [Self; 8] = [
+        Self::Name,
+        Self::Snapshot,
+        Self::Log,
+        Self::Loading,
+        Self::FailedLoads,
+        Self::Edited,
+        Self::Ledger,
+        Self::Revocation,
+    ];
 
     fn from_byte(byte: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| *kind as u8 == byte)
@@ -53,7 +67,7 @@ impl Kind {
 /// The place of one record, or of one chunk of it, among the records of documents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Slot {
-    /// What the record is; neither [`Kind::Name`] nor [`Kind::Ledger`].
+    /// What the record is; neither [`Kind::Name`] nor [`Kind::Ledger`] nor [`Kind::Revocation`].
     pub kind: Kind,
     /// Whose document.
     pub tenant: TenantId,
@@ -93,6 +107,13 @@ pub enum Place {
         name: Vec<u8>,
         /// 0 for the head, from 1 on for what did not fit into it.
         chunk: u16,
+    },
+    /// The key of a revocation.
+    Revocation {
+        /// Whose.
+        tenant: TenantId,
+        /// Whose credentials are revoked.
+        subject: Subject,
     },
 }
 
@@ -148,6 +169,14 @@ impl Key {
         Self(bytes)
     }
 
+    /// Returns the key of the revocation of the credentials of `subject`.
+    #[must_use]
+    pub fn revocation(tenant: TenantId, subject: &Subject) -> Self {
+        let mut bytes = tenant_prefix(Kind::Revocation, tenant);
+        bytes.extend_from_slice(subject.to_string().as_bytes());
+        Self(bytes)
+    }
+
     /// Takes the bytes of a key back from an engine, whatever they are.
     #[must_use]
     pub fn from_stored(bytes: &[u8]) -> Self {
@@ -184,6 +213,10 @@ impl Key {
             let (name, chunk) = (name.to_vec(), u16::from_be_bytes(*chunk));
             return (!name.is_empty()).then_some(Place::Ledger { tenant, name, chunk });
         }
+        if kind == Kind::Revocation {
+            let subject = std::str::from_utf8(rest).ok()?.parse().ok()?;
+            return Some(Place::Revocation { tenant, subject });
+        }
         let (document, rest) = rest.split_first_chunk::<16>()?;
         let (number, rest) = rest.split_first_chunk::<8>()?;
         let chunk = <[u8; 2]>::try_from(rest).ok()?;
@@ -208,9 +241,7 @@ impl Key {
 /// Returns what every name of `tenant` begins with.
 #[must_use]
 pub fn names_prefix(tenant: TenantId) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(RECORD_BYTES);
-    bytes.push(Kind::Name as u8);
-    bytes.extend_from_slice(&tenant.0.to_be_bytes());
+    let bytes = tenant_prefix(Kind::Name, tenant);
     debug_assert_eq!(bytes.len(), NAME_AT);
     bytes
 }
@@ -218,8 +249,14 @@ pub fn names_prefix(tenant: TenantId) -> Vec<u8> {
 /// Returns what every key of the ledger of `tenant` begins with.
 #[must_use]
 pub fn ledger_prefix(tenant: TenantId) -> Vec<u8> {
+    tenant_prefix(Kind::Ledger, tenant)
+}
+
+/// Returns what every key of one kind of `tenant` begins with.
+#[must_use]
+pub fn tenant_prefix(kind: Kind, tenant: TenantId) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(RECORD_BYTES);
-    bytes.push(Kind::Ledger as u8);
+    bytes.push(kind as u8);
     bytes.extend_from_slice(&tenant.0.to_be_bytes());
     bytes
 }
@@ -227,9 +264,7 @@ pub fn ledger_prefix(tenant: TenantId) -> Vec<u8> {
 /// Returns what every record of one kind and one document begins with.
 #[must_use]
 pub fn document_prefix(kind: Kind, tenant: TenantId, document: DocumentId) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(RECORD_BYTES);
-    bytes.push(kind as u8);
-    bytes.extend_from_slice(&tenant.0.to_be_bytes());
+    let mut bytes = tenant_prefix(kind, tenant);
     bytes.extend_from_slice(&document.0);
     bytes
 }
@@ -281,7 +316,12 @@ mod tests {
         let thing = |chunk| Place::Ledger { tenant: TENANT, name: b"r".to_vec(), chunk };
         check(Key::ledger(TENANT, b"r", 0x0102), Some(thing(0x0102)));
         check(Key::from_stored(b"\x07\0\0\0\0\0\0"), None);
-        check(Key::from_stored(b"\x08\0\0\0\0"), None);
+        let subject: Subject = "user:ann".parse().unwrap();
+        let revoked = Key::revocation(TENANT, &subject);
+        assert_eq!(revoked.as_bytes(), b"\x08\x01\x02\x03\x04user:ann");
+        check(revoked, Some(Place::Revocation { tenant: TENANT, subject }));
+        check(Key::from_stored(b"\x08\0\0\0\0ann"), None);
+        check(Key::from_stored(b"\x09\0\0\0\0"), None);
         check(Key::log(TENANT, DOCUMENT, CommitNumber(1), 0).successor(), None);
     }
 

@@ -2,14 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use syncline_core::id::{CommitNumber, DocumentId, RoomName, TenantId};
+use syncline_core::{
+    access::Subject,
+    id::{CommitNumber, DocumentId, RoomName, TenantId},
+};
 
 use crate::{
     assembly::{Assembly, Finished, Outcome},
     envelope::{self, RecordFault},
     key::{Key, Kind, Place, Slot},
     port::{ReadError, Store},
-    records::{decode_count, decode_document, decode_log, decode_time},
+    records::{decode_count, decode_document, decode_log, decode_revocation, decode_time},
     walk::Walk,
 };
 
@@ -30,6 +33,8 @@ pub struct Report {
     pub log_records: u64,
     /// Pages of ledgers.
     pub ledger_records: u64,
+    /// Revocations of credentials.
+    pub revocations: u64,
     /// Chunks that no head claims. They are harmless and go with the next compaction of their document.
     pub garbage_chunks: u64,
     /// Documents that no name means, such as generations that were replaced. No fault in itself.
@@ -89,6 +94,16 @@ pub enum Fault {
         /// What is wrong.
         source: RecordFault,
     },
+    /// The record of a revocation is damaged.
+    #[error("the revocation of {subject} of tenant {tenant} is damaged")]
+    Revocation {
+        /// Whose.
+        tenant: TenantId,
+        /// Whose credentials are revoked.
+        subject: Subject,
+        /// What is wrong.
+        source: RecordFault,
+    },
     /// A commit that no snapshot covers is missing.
     #[error("commit {expected} of document {document} of tenant {tenant} is missing: commit {found} follows")]
     Gap {
@@ -122,6 +137,10 @@ pub fn verify(store: &dyn Store) -> Result<Report, ReadError> {
             }
             Some(Place::Name { tenant, name }) => {
                 pass.name(*tenant, name.clone(), &key, &value);
+                None
+            }
+            Some(Place::Revocation { tenant, subject }) => {
+                pass.revocation(*tenant, subject.clone(), &key, &value);
                 None
             }
             None => assembly.finish(),
@@ -166,6 +185,13 @@ impl Pass {
         }
     }
 
+    fn revocation(&mut self, tenant: TenantId, subject: Subject, key: &Key, value: &[u8]) {
+        self.report.revocations += 1;
+        if let Err(source) = envelope::open_one(key, value).and_then(decode_revocation) {
+            self.report.faults.push(Fault::Revocation { tenant, subject, source });
+        }
+    }
+
     fn record(&mut self, Finished { place, outcome }: Finished<What>) {
         let payload = match outcome {
             Outcome::Whole { payload, surplus } => {
@@ -190,7 +216,7 @@ impl Pass {
         let document = (slot.tenant, slot.document);
         let checked = match slot.kind {
             // Their keys have a place of another shape.
-            Kind::Name | Kind::Ledger => payload.map(drop),
+            Kind::Name | Kind::Ledger | Kind::Revocation => payload.map(drop),
             Kind::Snapshot => {
                 self.report.snapshots += 1;
                 self.documents.insert(document);

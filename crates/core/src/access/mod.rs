@@ -2,6 +2,7 @@
 //!
 //! An [`Identity`] comes from a credential that whoever does IO has verified. Nothing is allowed that no [`Grant`] of it allows,
 //! and what is asked is answered without looking at what there is: so what is absent and what is forbidden are answered alike.
+//! [`Revocations`] say which credentials are good no longer, though they have not ended.
 //!
 //! | resource | as text | what its actions mean |
 //! | --- | --- | --- |
@@ -9,18 +10,22 @@
 //! | a type of entities | `type:NAME` | read its records and conflicts; write them, and settle conflicts; admin: declare it |
 //! | a scope | `scope:NAME` | read what is in it; admin: define it |
 //! | the conflicts of a type | `conflict:NAME` | read them; write: settle them |
-//! | the server | `server` | read: which documents there are; admin: export, import, events, others' devices |
+//! | the server | `server` | read: which documents there are; admin: export, import, events, others' devices, revocations |
 //! | all of these | `*` | |
 //!
 //! A `NAME` that ends in `*` is the beginning of names.
 
 mod grant;
 mod pattern;
+mod revocation;
 
 use alloc::{collections::BTreeMap, string::String};
 
 pub use grant::{Action, ActionError, Grant, GrantError, Grants};
 pub use pattern::{PatternError, Resource, ResourcePattern};
+pub use revocation::{Revocation, Revocations, Subject, SubjectError};
+
+pub use crate::entity::TokenId;
 
 use crate::entity::{ActorName, UserName, Value};
 use crate::time::WallMs;
@@ -36,6 +41,8 @@ pub struct Identity {
     pub grants: Grants,
     /// What else is said about them, to fill scopes with.
     pub claims: BTreeMap<String, Value>,
+    /// When the credential was issued; none if it does not say.
+    pub issued_at: Option<WallMs>,
     /// When the credential ends; none if it does not.
     pub expires_at: Option<WallMs>,
     /// What the credential is called by whoever revokes it.
@@ -46,7 +53,15 @@ impl Identity {
     /// Returns someone who may do this, by a credential that does not end.
     #[must_use]
     pub const fn of(user: UserName, grants: Grants) -> Self {
-        Self { user, device: None, grants, claims: BTreeMap::new(), expires_at: None, token_id: None }
+        Self {
+            user,
+            device: None,
+            grants,
+            claims: BTreeMap::new(),
+            issued_at: None,
+            expires_at: None,
+            token_id: None,
+        }
     }
 
     /// Returns whether the credential has ended at `now`.

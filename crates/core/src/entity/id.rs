@@ -4,7 +4,9 @@ use alloc::format;
 use alloc::sync::Arc;
 use core::fmt;
 
-use crate::limits::{ENTITY_ID_BYTES_MAX, FIELD_NAME_BYTES_MAX, TYPE_NAME_BYTES_MAX, USER_NAME_BYTES_MAX};
+use crate::limits::{
+    ENTITY_ID_BYTES_MAX, FIELD_NAME_BYTES_MAX, TOKEN_ID_BYTES_MAX, TYPE_NAME_BYTES_MAX, USER_NAME_BYTES_MAX,
+};
 
 macro_rules! number {
     ($(#[$doc:meta])* $name:ident) => {
@@ -87,6 +89,11 @@ name! {
     /// Who owns devices, as authentication names them: 1 to 256 bytes of UTF-8 without control characters.
     UserName,
     |text| free(text, USER_NAME_BYTES_MAX)
+}
+name! {
+    /// What whoever issues tokens calls one: 1 to 256 bytes of UTF-8 without control characters.
+    TokenId,
+    |text| free(text, TOKEN_ID_BYTES_MAX)
 }
 name! {
     /// Who writes: a device, or the server in a region (`srv:<region>`). The characters of an [`EntityId`].

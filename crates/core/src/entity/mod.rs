@@ -41,7 +41,8 @@ mod value;
 
 pub use actor::{Actors, Stamp};
 pub use id::{
-    ActorName, EntityId, EntityKey, Epoch, FieldName, NameError, RecordVersion, Sequence, TypeName, UserName,
+    ActorName, EntityId, EntityKey, Epoch, FieldName, NameError, RecordVersion, Sequence, TokenId, TypeName,
+    UserName,
 };
 pub use mutation::{Action, Op};
 pub use number::{Decimal, DecimalError};

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use syncline_core::{
     doc::{ApplyError, DiffError},
-    guard::scan_awareness,
+    guard::{AwarenessEntry, scan_awareness},
     id::ConnectionId,
-    limits::{DOCUMENT_BYTES_MAX, STATELESS_BYTES_MAX},
+    limits::{DOCUMENT_BYTES_MAX, PRESENCE_STATE_BYTES_MAX, STATELESS_BYTES_MAX},
     log::LogEntry,
+    person,
     time::Now,
 };
 
@@ -178,8 +179,14 @@ impl Room {
                 return self.close(now, connection, CloseReason::Malformed(malformed.reason()));
             }
         };
+        let user =
+            self.subscribers.get(&connection).and_then(|subscriber| subscriber.guest.author.user.clone());
         for entry in &entries {
-            if let Some(revive) = self.presence.apply(now.monotonic, connection, entry) {
+            // One that is too long is dropped, whatever it says.
+            let state = entry.state.filter(|state| state.len() <= PRESENCE_STATE_BYTES_MAX);
+            let named = state.zip(user.as_deref()).and_then(|(state, user)| person::with_name(state, user));
+            let entry = AwarenessEntry { state: named.as_deref().or(entry.state), ..*entry };
+            if let Some(revive) = self.presence.apply(now.monotonic, connection, &entry) {
                 self.tell(connection, yjs::presence(&revive.encode()));
             }
         }

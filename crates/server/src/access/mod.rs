@@ -2,22 +2,34 @@
 //!
 //! What they may do then is decided by [`syncline_core::access`], for each request and each document.
 
+mod credential;
+mod http;
 mod jwt;
 mod lease;
+mod revoked;
+mod stored;
+mod tickets;
 mod tokens;
 
 use std::{fmt, sync::Arc};
 
 use futures_util::future::BoxFuture;
 use syncline_core::{
-    access::{Action, Grants, Identity, Resource},
+    access::{Action, Grants, Identity, Resource, Revocation, Revocations, Subject},
     entity::UserName,
     id::RoomName,
     time::WallMs,
 };
 use syncline_protocol::Access;
+use tokio::sync::watch;
 
-pub(crate) use self::lease::Lease;
+pub(crate) use self::{credential::Credential, http::routes, lease::Lease, stored::LoadError};
+use self::{
+    credential::decoded,
+    revoked::Revoked,
+    stored::PutError,
+    tickets::{Tickets, TooManyTickets},
+};
 pub use self::{
     jwt::{
         JwtSettings, JwtVerifier, KeyError, MintError, NewToken, PublishedKeys, PublishedKeysError,
@@ -25,6 +37,7 @@ pub use self::{
     },
     tokens::{StaticToken, StaticTokens},
 };
+use crate::{epoch::Epoch, storage::Storage};
 
 /// Who is someone that nobody has to prove themselves to, and who says nothing.
 const LOCAL_USER: &str = "local";
@@ -86,6 +99,9 @@ pub enum Unauthenticated {
     /// The credential was good once.
     #[error("the token has expired")]
     Expired,
+    /// The credential was taken back.
+    #[error("the token was revoked")]
+    Revoked,
     /// It cannot be found out now.
     #[error("tokens cannot be verified now")]
     Unavailable,
@@ -93,16 +109,20 @@ pub enum Unauthenticated {
 
 /// Asks whoever was configured; lets everyone do everything if nobody was.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Gate(Option<Arc<dyn Authenticator>>);
+pub(crate) struct Gate {
+    authenticator: Option<Arc<dyn Authenticator>>,
+    tickets: Arc<Tickets>,
+    revoked: Arc<Revoked>,
+}
 
 impl Gate {
     pub(crate) fn new(authenticator: Option<Arc<dyn Authenticator>>) -> Self {
-        Self(authenticator)
+        Self { authenticator, ..Self::default() }
     }
 
     /// Returns whether a token is asked for.
     pub(crate) fn asks_token(&self) -> bool {
-        self.0.is_some()
+        self.authenticator.is_some()
     }
 
     /// Returns who shows a token. Where none is asked for, people are who they say they are.
@@ -112,12 +132,87 @@ impl Gate {
         claimed: Option<&str>,
         now: WallMs,
     ) -> Result<Arc<Identity>, Unauthenticated> {
-        let Some(authenticator) = &self.0 else {
+        let Some(authenticator) = &self.authenticator else {
             let user = UserName::new(claimed.unwrap_or(LOCAL_USER)).map_err(|_| Unauthenticated::Unknown)?;
             return Ok(Arc::new(Identity::of(user, Grants::everything())));
         };
         let identity = authenticator.authenticate(token, now).await?;
-        if identity.is_expired(now) { Err(Unauthenticated::Expired) } else { Ok(identity) }
+        self.good(identity, now)
+    }
+
+    /// Returns who shows a credential. A ticket is used up by it.
+    pub(crate) async fn recognize(
+        &self,
+        credential: &Credential,
+        claimed: Option<&str>,
+        now: WallMs,
+    ) -> Result<Arc<Identity>, Unauthenticated> {
+        let (token, otherwise) = match credential {
+            Credential::Token(token) => (token, None),
+            Credential::Offered(token) => (token, decoded(token)),
+            Credential::InUrl(word) | Credential::Ticket(word) if self.asks_token() => {
+                match self.tickets.redeem(word, now) {
+                    Some(identity) => return self.good(identity, now),
+                    None if matches!(credential, Credential::Ticket(_)) => {
+                        return Err(Unauthenticated::Unknown);
+                    }
+                    None => (word, None),
+                }
+            }
+            Credential::InUrl(word) | Credential::Ticket(word) => (word, None),
+        };
+        match (self.identify(token, claimed, now).await, otherwise) {
+            (Err(Unauthenticated::Unknown), Some(token)) => self.identify(&token, claimed, now).await,
+            (found, _) => found,
+        }
+    }
+
+    /// Issues a ticket that stands for `identity`. Returns its word, made of these random bytes, and when it ends.
+    fn issue_ticket(
+        &self,
+        identity: Arc<Identity>,
+        random: [u8; 32],
+        now: WallMs,
+    ) -> Result<(String, WallMs), TooManyTickets> {
+        self.tickets.issue(identity, random, now)
+    }
+
+    fn good(&self, identity: Arc<Identity>, now: WallMs) -> Result<Arc<Identity>, Unauthenticated> {
+        if identity.is_expired(now) {
+            Err(Unauthenticated::Expired)
+        } else if self.revoked.revokes(&identity, now) {
+            Err(Unauthenticated::Revoked)
+        } else {
+            Ok(identity)
+        }
+    }
+
+    /// Returns how long a credential is good from now on.
+    pub(crate) fn lease(&self, identity: Arc<Identity>) -> Lease {
+        Lease::new(identity, Arc::clone(&self.revoked))
+    }
+
+    /// Returns where it is told that leases may have ended early.
+    pub(crate) fn revocations_changed(&self) -> watch::Receiver<u64> {
+        self.revoked.listen()
+    }
+
+    /// Takes in which credentials the store says are revoked.
+    pub(crate) async fn load(&self, storage: &Storage, now: WallMs) -> Result<(), LoadError> {
+        stored::load(&self.revoked, storage, now).await
+    }
+
+    async fn revoke(&self, epoch: &Arc<Epoch>, revocation: Revocation) -> Result<(), PutError> {
+        stored::put(&self.revoked, epoch, revocation).await
+    }
+
+    /// Takes a revocation back. Returns whether there was one.
+    async fn take_back(&self, epoch: &Arc<Epoch>, subject: Subject) -> Result<bool, PutError> {
+        stored::remove(&self.revoked, epoch, subject).await
+    }
+
+    fn revocations(&self) -> Revocations {
+        self.revoked.look(Clone::clone)
     }
 }
 

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use syncline_core::{access::Identity, id::RoomName, log::Author, time::WallMs};
 use syncline_protocol::{Access, Slot};
+use tokio::sync::watch;
 
 use crate::access::{Gate, Lease, Unauthenticated, room_access};
 
@@ -12,12 +13,14 @@ use crate::access::{Gate, Lease, Unauthenticated, room_access};
 const ONLY: Slot = Slot(0);
 
 /// The bearers of tokens on one connection, and the tokens that are being looked at.
-#[derive(Default)]
 pub(super) struct Bearers {
+    gate: Gate,
     known: BTreeMap<Slot, Bearer>,
     asked: FuturesUnordered<BoxFuture<'static, Asked>>,
     /// When the first of the leases ends.
     first_end: Option<WallMs>,
+    /// Where it is told that leases may have ended early.
+    revocations: watch::Receiver<u64>,
 }
 
 struct Bearer {
@@ -34,8 +37,14 @@ struct Asked {
 
 impl Bearers {
     /// Takes who has shown a token for the only document of a connection.
-    pub(super) fn of(identity: Option<Arc<Identity>>) -> Self {
-        let mut bearers = Self::default();
+    pub(super) fn of(gate: &Gate, identity: Option<Arc<Identity>>) -> Self {
+        let mut bearers = Self {
+            gate: gate.clone(),
+            known: BTreeMap::new(),
+            asked: FuturesUnordered::new(),
+            first_end: None,
+            revocations: gate.revocations_changed(),
+        };
         if let Some(identity) = identity {
             bearers.note(ONLY, identity);
         }
@@ -43,23 +52,29 @@ impl Bearers {
     }
 
     /// Begins to find out whose a token is.
-    pub(super) fn ask(&mut self, gate: &Gate, now: WallMs, slot: Slot, room: RoomName, token: String) {
-        let gate = gate.clone();
+    pub(super) fn ask(&mut self, now: WallMs, slot: Slot, room: RoomName, token: String) {
+        let gate = self.gate.clone();
         self.asked.push(Box::pin(async move {
             let found = gate.identify(&token, None, now).await;
             Asked { slot, room, found }
         }));
     }
 
-    /// Returns whether a token is being looked at.
-    pub(super) fn is_asking(&self) -> bool {
-        !self.asked.is_empty()
+    /// Returns whether nobody has shown a token.
+    pub(super) fn is_empty(&self) -> bool {
+        self.known.is_empty() && self.asked.is_empty()
     }
 
-    /// Waits until it is known what the bearer of a token may do with a document. Nothing is lost if the future is dropped.
-    pub(super) async fn answered(&mut self) -> (Slot, Option<Access>) {
-        let Some(Asked { slot, room, found }) = self.asked.next().await else {
-            return std::future::pending().await;
+    /// Waits until it is known what the bearer of a token may do with a document; or until a lease may have ended early, which is
+    /// nothing. Nothing is lost if the future is dropped.
+    pub(super) async fn changed(&mut self) -> Option<(Slot, Option<Access>)> {
+        let Asked { slot, room, found } = tokio::select! {
+            Some(asked) = self.asked.next() => asked,
+            changed = self.revocations.changed() => {
+                changed.expect("the gate is held, and with it what tells of changes");
+                self.revocations.mark_changed();
+                return None;
+            }
         };
         let access = found.as_deref().ok().and_then(|identity| room_access(identity, &room));
         match found {
@@ -67,17 +82,18 @@ impl Bearers {
             Ok(_) => {}
             Err(error) => tracing::debug!(%error, "a token was refused"),
         }
-        (slot, access)
+        Some((slot, access))
     }
 
     fn note(&mut self, slot: Slot, identity: Arc<Identity>) {
-        let until = identity.expires_at;
         let known = self.known.entry(slot).or_insert_with(|| Bearer {
             identity: Arc::clone(&identity),
-            lease: Arc::new(Lease::new(until)),
+            lease: Arc::new(self.gate.lease(Arc::clone(&identity))),
         });
-        known.lease.renew(until);
+        known.lease.renew(Arc::clone(&identity));
         known.identity = identity;
+        // It may have been revoked since it was found good.
+        self.revocations.mark_changed();
         self.look();
     }
 
@@ -99,6 +115,11 @@ impl Bearers {
 
     /// Returns the documents whose leases have ended by `now`, and forgets their bearers.
     pub(super) fn take_ended(&mut self, now: WallMs) -> Vec<Slot> {
+        let is_due = self.first_end.is_some_and(|end| end <= now);
+        if !is_due && !self.revocations.has_changed().unwrap_or(true) {
+            return Vec::new();
+        }
+        self.revocations.mark_unchanged();
         let ended: Vec<Slot> = self
             .known
             .iter()

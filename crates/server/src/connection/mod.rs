@@ -73,7 +73,7 @@ pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send>(socket: S, a
         Ok(session) => {
             let many = session.dialect() == Dialect::Hocuspocus;
             let mut documents = Documents::new(&epoch, many);
-            let bearers = Bearers::of(identity);
+            let bearers = Bearers::of(&shared.gate, identity);
             let guests = Guests { shared: &shared, tenant, bearers, handshake: handshake.filter(|_| !many) };
             let connection = Connection::new(&epoch, &mut ws, session, &mut documents, guests);
             let ran = AssertUnwindSafe(connection.run(epoch.halt.wait())).catch_unwind().await;

@@ -73,8 +73,8 @@ pub(super) struct Guests<'a> {
 enum Event {
     Halted(CloseReason),
     Timer,
-    /// It is known what the bearer of a token may do.
-    Authorized(Slot, Option<Access>),
+    /// It is known what the bearer of a token may do; or, if there is none, a token may be good no longer.
+    Bearers(Option<(Slot, Option<Access>)>),
     /// An outbox has something.
     Outbox,
     /// A room took something that was held back, or no room is opened any more.
@@ -138,14 +138,14 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
         timer: Pin<&mut Sleep>,
     ) -> Event {
         let Self { ws, writer, documents, ready, guests, .. } = self;
-        let asking = guests.bearers.is_asking();
+        let anybody = !guests.bearers.is_empty();
         let idle = writer.is_idle();
         let reads = !documents.is_behind();
         tokio::select! {
             biased;
             reason = halted => Event::Halted(reason),
             () = timer => Event::Timer,
-            (slot, access) = guests.bearers.answered(), if asking => Event::Authorized(slot, access),
+            bearers = guests.bearers.changed(), if anybody => Event::Bearers(bearers),
             took = documents.deliver(), if !reads => Event::RoomTook(took),
             () = ready.changed(), if idle => Event::Outbox,
             event = poll_fn(|cx| poll_socket(ws, writer, reads, cx)) => event,
@@ -156,7 +156,8 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
         match event {
             Event::Halted(reason) => Err(End::Close(reason)),
             Event::Timer => self.handle_timer(),
-            Event::Authorized(slot, access) => {
+            Event::Bearers(None) => Ok(()),
+            Event::Bearers(Some((slot, access))) => {
                 self.session.authorized(slot, access);
                 self.act(None)
             }
@@ -187,7 +188,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
 
     /// Closes the documents for which what the client showed is good no longer.
     fn expire(&mut self) -> Result<(), End> {
-        if self.guests.bearers.first_end().is_none() {
+        if self.guests.bearers.is_empty() {
             return Ok(());
         }
         for slot in self.guests.bearers.take_ended(self.epoch.clock.now().wall) {
@@ -243,7 +244,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
                     // It was proved to be text when the frame was parsed.
                     let token = String::from_utf8_lossy(&token).into_owned();
                     let now = self.epoch.clock.now().wall;
-                    self.guests.bearers.ask(&self.guests.shared.gate, now, slot, room, token);
+                    self.guests.bearers.ask(now, slot, room, token);
                 }
                 Action::Open { slot, room, access } => self.open(slot, room, access),
                 Action::Access { slot, access } => {

@@ -18,15 +18,21 @@ use tokio_tungstenite::{
 use super::{End, closing, socket::Socket, websocket_config};
 use crate::{limits::LIVE_HEARTBEAT_MS, shared::Shared};
 
-/// Sends texts as they come, until one is missing for a reason or the client closes. What the client sends is not looked at.
+/// Sends texts as they come, until one is missing for a reason, it is `over` or the client closes. What the client sends is not looked at.
 pub(crate) async fn tell<S: AsyncRead + AsyncWrite + Unpin + Send>(
     socket: S,
     shared: &Shared,
+    over: impl Future<Output = ()> + Send,
     texts: impl Stream<Item = Result<String, CloseReason>> + Send,
 ) {
     let socket = Socket::new(socket, &shared.inbound);
     let mut ws = WebSocketStream::from_raw_socket(socket, Role::Server, Some(websocket_config())).await;
-    let end = run(&mut ws, shared, texts).await;
+    let end = tokio::select! {
+        biased;
+        // Whoever reads nothing does not put it off.
+        () = over => End::Close(CloseReason::Unauthorized),
+        end = run(&mut ws, shared, texts) => end,
+    };
     if let End::Close(reason) = end {
         shared.metrics.closed(reason);
     }

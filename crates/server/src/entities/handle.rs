@@ -13,7 +13,7 @@ use syncline_store::Batch;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use super::kept::Secret;
-use crate::limits::REVOCATIONS_MAX;
+use crate::{access::Lease, limits::REVOCATIONS_MAX};
 
 /// Reaches the task of a ledger.
 #[derive(Clone)]
@@ -53,7 +53,13 @@ pub(super) type Found = Box<dyn FnOnce() + Send>;
 /// What the task is asked.
 pub(super) enum ToLedger {
     /// To take something in, and to answer.
-    Ask { input: MakeInput, answer: oneshot::Sender<Answered> },
+    Ask {
+        /// How long whoever asks may.
+        lease: Arc<Lease>,
+        input: MakeInput,
+        /// Dropped if they may not any more.
+        answer: oneshot::Sender<Answered>,
+    },
     /// To store what a room has, with its own next commit.
     Touch { touch: Touch, stored: oneshot::Sender<Stored> },
     /// To take it that an update is in no commit of its room to come.
@@ -151,13 +157,14 @@ impl LedgerHandle {
         drop(self.inbox.send(ToLedger::Merged { merge, outcome }).await);
     }
 
-    /// Has the ledger take in what `input` makes, and waits for the answer.
+    /// Has the ledger take in what `input` makes, and waits for the answer. If the lease is over by its turn nothing is taken in.
     pub(crate) async fn ask(
         &self,
+        lease: Arc<Lease>,
         input: impl FnOnce(&Ledger, RequestId) -> Input + Send + 'static,
     ) -> Result<Answered, LedgerDown> {
         let (answer, answered) = oneshot::channel();
-        let asked = ToLedger::Ask { input: Box::new(input), answer };
+        let asked = ToLedger::Ask { lease, input: Box::new(input), answer };
         self.inbox.send(asked).await.map_err(|_| LedgerDown)?;
         answered.await.map_err(|_| LedgerDown)
     }

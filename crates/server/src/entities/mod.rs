@@ -30,6 +30,6 @@ pub(crate) use self::{
     documents::room_key,
     handle::{Answered, LedgerDown, LedgerHandle, Moved, Stored, Touch},
     handlers::{Handlers, SuggestError},
-    http::routes,
+    http::{dress, preflight, routes},
     open::{OpenError, open},
 };

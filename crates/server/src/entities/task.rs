@@ -175,7 +175,8 @@ impl LedgerTask {
 
     fn take(&mut self, message: ToLedger) -> Result<(), Down> {
         match message {
-            ToLedger::Ask { input, answer } => {
+            ToLedger::Ask { lease, .. } if lease.is_over(self.epoch.clock.now().wall) => Ok(()),
+            ToLedger::Ask { input, answer, .. } => {
                 self.requests += 1;
                 let request = RequestId(self.requests);
                 self.asked.insert(request, answer);

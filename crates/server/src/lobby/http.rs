@@ -11,19 +11,17 @@ use axum::{
     },
 };
 use futures_util::stream;
-use syncline_core::{
-    access::{Action, Resource},
-    time::WallMs,
-};
+use syncline_core::access::{Action, Resource};
 use tokio::{
     sync::{OwnedSemaphorePermit, watch},
-    time::{Duration, Instant},
+    time::Duration,
 };
 use tokio_util::sync::CancellationToken;
 
 use super::{Lobby, Published};
 use crate::{
-    clock::until,
+    access::Lease,
+    clock::Clock,
     http::{bearer, problem},
     limits::{LIST_EVERY_MS, LIST_HEARTBEAT_MS},
     shared::Shared,
@@ -79,12 +77,13 @@ pub(crate) async fn events(
     State(shared): State<Arc<Shared>>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
-    let until = check_reader(&shared, &headers).await?;
+    let lease = check_reader(&shared, &headers).await?;
     let place = Arc::clone(&shared.lobby.listeners).try_acquire_owned().map_err(|_| Refusal::Overloaded)?;
     let listener = Listener {
         published: shared.lobby.listen(),
         last: None,
-        until: until.map(|at| shared.clock.wall_instant(at)),
+        lease,
+        clock: shared.clock,
         stopping: shared.stopping.clone(),
         _place: place,
     };
@@ -100,8 +99,9 @@ pub(crate) async fn events(
 struct Listener {
     published: watch::Receiver<Published>,
     last: Option<Arc<str>>,
-    /// When the reader may listen no longer.
-    until: Option<Instant>,
+    /// How long the reader may listen.
+    lease: Lease,
+    clock: Clock,
     stopping: CancellationToken,
     _place: OwnedSemaphorePermit,
 }
@@ -118,7 +118,7 @@ impl Listener {
             tokio::select! {
                 changed = self.published.changed() => changed.ok()?,
                 () = self.stopping.cancelled() => return None,
-                () = until(self.until) => return None,
+                () = self.lease.ended(self.clock) => return None,
             }
         }
     }
@@ -148,12 +148,12 @@ fn nosniff() -> [(header::HeaderName, &'static str); 1] {
     [(header::X_CONTENT_TYPE_OPTIONS, "nosniff")]
 }
 
-/// Returns until when the list may be read.
-async fn check_reader(shared: &Shared, headers: &HeaderMap) -> Result<Option<WallMs>, Refusal> {
+/// Returns how long the list may be read.
+async fn check_reader(shared: &Shared, headers: &HeaderMap) -> Result<Lease, Refusal> {
     if !shared.pages.may_read(headers) {
         return Err(Refusal::Origin);
     }
     let identity = shared.gate.identify(bearer(headers), None, shared.clock.now().wall).await;
     let identity = identity.ok().filter(|identity| identity.may(Action::Read, Resource::Server));
-    identity.map(|identity| identity.expires_at).ok_or(Refusal::Unauthorized)
+    identity.map(|identity| shared.gate.lease(identity)).ok_or(Refusal::Unauthorized)
 }

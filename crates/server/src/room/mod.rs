@@ -2,6 +2,8 @@
 
 mod entity;
 mod task;
+#[cfg(test)]
+mod tests;
 
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
@@ -67,6 +69,11 @@ pub(crate) enum ToRoom {
     Read { have: Option<Bytes>, done: oneshot::Sender<Content> },
     /// The entity that the document is was deleted.
     Deleted,
+    /// Everyone in the room is to be closed. They may come back.
+    CloseAll {
+        /// Told how many that were.
+        done: oneshot::Sender<usize>,
+    },
     /// Someone wants to know who is in the room: note it on the card, and say so.
     Describe { done: oneshot::Sender<()> },
 }

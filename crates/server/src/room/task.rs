@@ -264,6 +264,16 @@ impl RoomTask {
                 self.input(Input::Read { read, have });
             }
             ToRoom::Deleted => self.deleted = true,
+            ToRoom::CloseAll { done } => {
+                let closed = std::mem::take(&mut self.subscribers);
+                let count = closed.len();
+                for (connection, outbox) in closed {
+                    outbox.change(|outbox| outbox.close(CloseReason::Forbidden));
+                    self.input(Input::Leave { connection });
+                }
+                // Whoever asked may not wait any more.
+                let _ = done.send(count);
+            }
             ToRoom::Describe { done } => {
                 self.describe();
                 // Whoever asked may not wait any more.

@@ -2,6 +2,7 @@
 
 mod path;
 mod request;
+mod shown;
 
 use std::sync::Arc;
 
@@ -24,8 +25,9 @@ use tokio::{
 };
 
 use self::request::Handshake;
+pub(crate) use self::shown::credential;
 use crate::{
-    access::room_access,
+    access::{Credential, room_access},
     connection::{self, Arrival},
     http::problem,
     limits::HANDSHAKE_WAIT_MS_MAX,
@@ -35,9 +37,9 @@ use crate::{
 /// Upgrades `/yjs/{room}` to a WebSocket that speaks the y-websocket protocol.
 pub(crate) async fn yjs(State(shared): State<Arc<Shared>>, mut request: Request) -> Response {
     let answer = match yjs_document(&request) {
-        Ok((room, token)) => {
+        Ok((room, credential)) => {
             let session = async |now: Now| {
-                let identity = shared.gate.identify(&token, None, now.wall).await.ok();
+                let identity = shared.gate.recognize(&credential, None, now.wall).await.ok();
                 let access = identity.as_deref().and_then(|identity| room_access(identity, &room));
                 let session = access.map(|access| Session::yjs(now.monotonic, room, access));
                 let identity = identity.filter(|_| shared.gate.asks_token());
@@ -66,11 +68,11 @@ fn answered(shared: &Shared, answer: Result<Response, Refusal>) -> Response {
     response
 }
 
-/// Reads the room and the token, which may be empty, from a URL.
-fn yjs_document(request: &Request) -> Result<(RoomName, String), Refusal> {
+/// Reads the room, and what is shown to open it.
+fn yjs_document(request: &Request) -> Result<(RoomName, Credential), Refusal> {
     let uri = request.uri();
     let name = path::room_name(uri.path()).ok_or(Refusal::NoRoom)?;
-    Ok((RoomName::new(&name)?, path::parameter(uri.query().unwrap_or_default(), "token").unwrap_or_default()))
+    Ok((RoomName::new(&name)?, credential(request.headers(), uri.query())))
 }
 
 /// Why a request for a WebSocket is refused.

@@ -8,11 +8,14 @@ use axum::{
 };
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
+use super::shown::BEARER;
+
 /// What a valid request for a WebSocket is answered with.
 #[derive(Debug)]
 pub(super) struct Handshake {
     accept: HeaderValue,
-    /// The first subprotocol that the client offers, whatever it is: browsers give up if none is chosen.
+    /// The first subprotocol that the client offers, whatever it is: browsers give up if none is chosen. What carries a token is
+    /// never sent back.
     protocol: Option<HeaderValue>,
 }
 
@@ -28,7 +31,7 @@ impl Handshake {
         let accept = HeaderValue::from_str(&derive_accept_key(key.as_bytes())).ok()?;
         Some(Self {
             accept,
-            protocol: tokens(headers, &header::SEC_WEBSOCKET_PROTOCOL).next().and_then(value),
+            protocol: offered(headers).find(|name| !name.starts_with(BEARER)).and_then(value),
         })
     }
 
@@ -44,6 +47,11 @@ impl Handshake {
         }
         response
     }
+}
+
+/// Returns the subprotocols that a client offers.
+pub(super) fn offered(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    tokens(headers, &header::SEC_WEBSOCKET_PROTOCOL)
 }
 
 fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
@@ -80,6 +88,20 @@ mod tests {
         assert_eq!(response.status(), StatusCode::SWITCHING_PROTOCOLS);
         assert_eq!(response.headers()["sec-websocket-accept"], "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
         assert_eq!(response.headers()["sec-websocket-protocol"], "chat");
+    }
+
+    #[test]
+    fn a_token_is_never_sent_back() {
+        let check = |offers: &'static str, want: Option<&str>| {
+            let mut request = example();
+            request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static(offers));
+            let response = Handshake::of(&request).unwrap().response();
+            let chosen = response.headers().get("sec-websocket-protocol");
+            assert_eq!(chosen.and_then(|value| value.to_str().ok()), want, "{offers}");
+        };
+        check("syncline.bearer.abc, chat", Some("chat"));
+        check("chat, syncline.bearer.abc", Some("chat"));
+        check("syncline.bearer.abc", None);
     }
 
     #[test]

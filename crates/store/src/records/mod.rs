@@ -7,6 +7,7 @@ mod cover;
 pub mod ledger;
 mod load;
 mod payload;
+mod revocation;
 mod summary;
 
 #[cfg(test)]
@@ -18,10 +19,11 @@ use syncline_core::{
     log::{LogRecord, Snapshot},
 };
 
-pub(crate) use self::payload::{decode_count, decode_document, decode_log, decode_time};
+pub(crate) use self::payload::{decode_count, decode_document, decode_log, decode_revocation, decode_time};
 pub use self::{
     cover::{DocumentSizes, covered, document_sizes},
     load::{Corruption, LoadError, Loaded, load},
+    revocation::{clear_revocation, put_revocation, revocations},
     summary::{Summary, edited, put_edited, summary},
 };
 use crate::{

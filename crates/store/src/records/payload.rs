@@ -12,7 +12,8 @@
 //!
 //! Integers are big-endian. A snapshot's payload is its state, a name's the 16 bytes of the document id, a count of
 //! failed loads 4 bytes, u32, that of a load's marker is empty, and the time of the last commit that the snapshot covers
-//! 8 bytes, milliseconds since the Unix epoch, u64.
+//! 8 bytes, milliseconds since the Unix epoch, u64. Those of a revocation are two such times: when it was made, and until when it is
+//! in force.
 
 use std::sync::Arc;
 
@@ -88,6 +89,13 @@ pub(crate) fn decode_count(payload: &[u8]) -> Result<u32, RecordFault> {
 pub(crate) fn decode_time(payload: &[u8]) -> Result<WallMs, RecordFault> {
     let bytes = payload.try_into().map_err(|_| RecordFault::Malformed { what: "time" })?;
     Ok(WallMs(u64::from_be_bytes(bytes)))
+}
+
+/// Decodes when a revocation was made, and until when it is in force.
+pub(crate) fn decode_revocation(payload: &[u8]) -> Result<(WallMs, WallMs), RecordFault> {
+    let (at, until) =
+        payload.split_first_chunk::<8>().ok_or(RecordFault::Malformed { what: "times of a revocation" })?;
+    Ok((WallMs(u64::from_be_bytes(*at)), decode_time(until)?))
 }
 
 /// Decodes when the first update of a log record was taken in, from the beginning of the record's payload.

@@ -5,6 +5,7 @@
 //! | `sub` | the user |
 //! | `exp` | when it ends, in seconds since 1970; there is none that does not |
 //! | `nbf` | when it begins |
+//! | `iat` | when it was issued: what is revoked of its user or device later, is revoked of it |
 //! | `iss`, `aud` | who issued it for whom: those that are configured |
 //! | `jti` | what it is called by whoever revokes it |
 //! | `device` | the only device that it is good for |
@@ -154,10 +155,18 @@ fn identity(settings: &JwtSettings, claims: Claims, now: WallMs) -> Result<Ident
         user: UserName::new(&claims.sub).map_err(|_| Unauthenticated::Unknown)?,
         device: device.map_err(|_| Unauthenticated::Unknown)?,
         grants,
-        claims: claims.others.into_iter().filter_map(fills).collect(),
+        issued_at: claims.others.get("iat").and_then(|iat| issued_at(iat, now)),
         expires_at: Some(expires_at),
         token_id: claims.jti,
+        claims: claims.others.into_iter().filter_map(fills).collect(),
     })
+}
+
+/// Reads a time in seconds, which may have a fraction. One that is still to come says nothing: no revocation would reach the token.
+fn issued_at(seconds: &Json, now: WallMs) -> Option<WallMs> {
+    // Negative is 0, and too much is as much as there is.
+    let at = seconds.as_f64().map(|seconds| WallMs((seconds * 1_000.0) as u64));
+    at.filter(|at| at.0 <= now.0.saturating_add(LEEWAY_S * 1_000))
 }
 
 /// Claims about the token, not about its bearer (RFC 7519 section 4.1).

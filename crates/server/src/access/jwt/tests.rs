@@ -54,11 +54,26 @@ fn a_token_says_who_may_do_what_until_when() {
         assert_eq!((who.user.as_str(), who.token_id.as_deref()), ("ann", Some("t1")));
         assert_eq!(who.device.as_ref().map(ActorName::as_str), Some("phone"));
         assert_eq!(who.expires_at, Some(WallMs(1_000_060_000)));
+        assert_eq!(who.issued_at, Some(WallMs(token().issued_at_s * 1_000)));
         assert!(who.may(Action::Write, Resource::Document("team/plan")));
         assert!(!who.may(Action::Read, Resource::Document("plan")));
         let named: Vec<&str> = who.claims.keys().map(String::as_str).collect();
         assert_eq!(named, ["level", "territory"]);
     }
+}
+
+#[test]
+fn a_token_was_issued_when_it_says_but_not_later_than_now() {
+    let now = NOW.0 / 1_000;
+    let check = |iat: Json, want: Option<u64>| {
+        assert_eq!(issued_at(&iat, NOW).map(|at| at.0), want, "{iat}");
+    };
+    check(json!(now + 30), Some((now + 30) * 1_000));
+    check(json!(now + 31), None);
+    check(json!(12.5), Some(12_500));
+    check(json!(-1), Some(0));
+    check(json!(1e300), None);
+    check(json!("1"), None);
 }
 
 #[test]

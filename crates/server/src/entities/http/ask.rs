@@ -1,11 +1,11 @@
 //! Who asks, and whom: what every request to `/sync/v1` has in common.
 
-use std::{borrow::Cow, collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc};
 
 use axum::{
     body::{Body, to_bytes},
     extract::FromRequestParts,
-    http::{HeaderMap, HeaderValue, header, request::Parts},
+    http::{HeaderMap, HeaderValue, request::Parts},
 };
 use bytes::Bytes;
 use syncline_core::{
@@ -17,28 +17,30 @@ use syncline_protocol::{
     ledger::{Answer, Input, Ledger, RequestId},
     wire::sync_v1::{Code, Problem},
 };
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::Instant,
-};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::refusal::Refusal;
 use crate::{
-    access::Unauthenticated,
+    access::{Credential, Lease, Unauthenticated},
     clock::Clock,
     entities::{Answered, LedgerDown, LedgerHandle},
     http::bearer,
     limits::SYNC_BODY_BYTES_MAX,
     shared::Shared,
+    upgrade,
 };
 
 /// The protocol that is spoken here, as `Sync-Protocol` says it.
 const PROTOCOL: u64 = 1;
 
+/// Where a WebSocket is asked for.
+const SOCKET: &str = "/sync/v1/ws";
+
 /// A request whose sender is known.
 pub(super) struct Asked {
     pub(super) user: UserName,
     pub(super) identity: Arc<Identity>,
+    lease: Arc<Lease>,
     pub(super) ledger: LedgerHandle,
     /// `Sync-Schema`, as it came.
     schema: Option<HeaderValue>,
@@ -57,12 +59,13 @@ impl FromRequestParts<Arc<Shared>> for Asked {
         }
         check_protocol(headers)?;
         let claimed = text(headers, "sync-user");
-        let identity = shared.gate.identify(&token(parts), claimed, shared.clock.now().wall).await;
+        let identity = shared.gate.recognize(&shown(parts), claimed, shared.clock.now().wall).await;
         let identity = identity.map_err(unauthenticated)?;
         let ledger = shared.epoch().and_then(|epoch| epoch.ledger().cloned()).ok_or(LedgerDown)?;
         let (user, clock) = (identity.user.clone(), shared.clock);
         let schema = headers.get("sync-schema").cloned();
-        Ok(Self { user, identity, ledger, schema, clock, shared: Arc::clone(shared) })
+        let lease = Arc::new(shared.gate.lease(Arc::clone(&identity)));
+        Ok(Self { user, identity, lease, ledger, schema, clock, shared: Arc::clone(shared) })
     }
 }
 
@@ -72,9 +75,25 @@ impl Asked {
         if self.identity.may(action, resource) { Ok(()) } else { Err(Problem::new(Code::ForbiddenOp).into()) }
     }
 
-    /// Returns the instant from which on the caller may do nothing any more; none if there is none.
-    pub(super) fn until(&self) -> Option<Instant> {
-        self.identity.expires_at.map(|at| self.clock.wall_instant(at))
+    /// Checks that what the caller showed is still good.
+    pub(super) fn check_lease(&self) -> Result<(), Refusal> {
+        let now = self.now();
+        match self.lease.is_over(now) {
+            false => Ok(()),
+            true if self.identity.is_expired(now) => Err(unauthenticated(Unauthenticated::Expired).into()),
+            true => Err(unauthenticated(Unauthenticated::Revoked).into()),
+        }
+    }
+
+    /// Waits until what the caller showed is good no longer.
+    pub(super) async fn ended(&self) {
+        self.lease.ended(self.clock).await;
+    }
+
+    /// Waits until what the caller showed is good no longer. The future does not borrow the request.
+    pub(super) fn over(&self) -> impl Future<Output = ()> + Send + use<> {
+        let (lease, clock) = (Arc::clone(&self.lease), self.clock);
+        async move { lease.ended(clock).await }
     }
 
     /// Returns whose devices the caller may revoke: all, or their own.
@@ -87,7 +106,11 @@ impl Asked {
         &self,
         input: impl FnOnce(&Ledger, RequestId) -> Input + Send + 'static,
     ) -> Result<Answered, Refusal> {
-        let answered = self.ledger.ask(input).await?;
+        let answered = self.ledger.ask(Arc::clone(&self.lease), input).await;
+        if answered.is_err() {
+            self.check_lease()?;
+        }
+        let answered = answered?;
         match &answered.answer {
             Answer::Refused(refused) => Err(Problem::from(refused).into()),
             _ => Ok(answered),
@@ -147,16 +170,15 @@ pub(super) async fn whole(body: Body) -> Result<Bytes, Refusal> {
     })
 }
 
-/// Returns the token that the caller shows, or an empty text. Browsers send no header of their own with a WebSocket; in any other
-/// URL a token has no place, as URLs are logged.
-fn token(parts: &Parts) -> Cow<'_, str> {
-    let shown = Some(bearer(&parts.headers)).filter(|token| !token.is_empty());
-    let query = parts.uri.query().filter(|_| parts.headers.contains_key(header::UPGRADE));
-    let in_query = || {
-        let mut pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
-        pairs.find(|(name, _)| name == "token").map(|(_, token)| token)
-    };
-    shown.map(Cow::Borrowed).or_else(in_query).unwrap_or_default()
+/// Returns what the caller shows. Browsers send no header of their own with a WebSocket; in any other URL a token has no place,
+/// as URLs are logged.
+fn shown(parts: &Parts) -> Credential {
+    let token = bearer(&parts.headers);
+    if token.is_empty() && parts.uri.path() == SOCKET {
+        upgrade::credential(&parts.headers, parts.uri.query())
+    } else {
+        Credential::Token(token.to_owned())
+    }
 }
 
 fn unauthenticated(error: Unauthenticated) -> Problem {
@@ -164,7 +186,9 @@ fn unauthenticated(error: Unauthenticated) -> Problem {
         Unauthenticated::Missing => {
             Problem::new(Code::Unauthenticated).because("send a token, as `Authorization: Bearer TOKEN`")
         }
-        Unauthenticated::Unknown => Problem::new(Code::Unauthenticated).because(error),
+        Unauthenticated::Unknown | Unauthenticated::Revoked => {
+            Problem::new(Code::Unauthenticated).because(error)
+        }
         Unauthenticated::Expired => Problem::new(Code::TokenExpired),
         Unauthenticated::Unavailable => {
             Problem { retry_after_ms: Some(1_000), ..Problem::new(Code::ReadOnly) }.because(error)

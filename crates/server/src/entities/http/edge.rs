@@ -1,4 +1,4 @@
-//! What every answer of `/sync/v1` carries, and what browsers ask before they let a page ask.
+//! What every answer of `/sync/v1` and `/auth/v1` carries, and what browsers ask before they let a page ask.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::{clock::Stopwatch, shared::Shared};
 const PREFLIGHT_AGE_S: &str = "600";
 
 /// Dresses an answer.
-pub(super) async fn dress(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
+pub(crate) async fn dress(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
     let asked = Stopwatch::start();
     let operation = operation_of(&request);
     let origin = request.headers().get(header::ORIGIN).cloned();
@@ -53,7 +53,7 @@ fn operation_of(request: &Request) -> Option<&'static str> {
 }
 
 /// Answers what a browser asks before it lets a page ask.
-pub(super) async fn preflight(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
+pub(crate) async fn preflight(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
     if !headers.contains_key(header::ORIGIN) || !shared.pages.may_ask(&headers) {
         return StatusCode::FORBIDDEN.into_response();
     }

@@ -22,15 +22,11 @@ use syncline_protocol::{
     wire::sync_v1::{Code, Problem, event_body},
 };
 use syncline_store::records::ledger::history;
-use tokio::{
-    sync::{OwnedSemaphorePermit, watch},
-    time::Instant,
-};
+use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{ask::Asked, refusal::Refusal};
 use crate::{
-    clock::{is_past, until},
     entities::LedgerDown,
     limits::{EVENTS_PAGE, LIVE_HEARTBEAT_MS},
     shared::{ONLY_TENANT, ONLY_TENANT_NAME},
@@ -64,9 +60,9 @@ pub(super) async fn events(
         storage: asked.shared.epoch().ok_or(LedgerDown)?.storage.clone(),
         committed: asked.ledger.committed(),
         stopping: asked.shared.stopping.clone(),
-        until: asked.until(),
         after,
         waiting: VecDeque::new(),
+        asked,
     };
     let events = stream::unfold(feed, async |mut feed| {
         let event = feed.next().await?;
@@ -83,11 +79,10 @@ fn no_place() -> Problem {
 
 /// Who is told of events.
 struct Feed {
+    asked: Asked,
     storage: Storage,
     committed: watch::Receiver<LedgerCommit>,
     stopping: CancellationToken,
-    /// When what the caller showed ends.
-    until: Option<Instant>,
     /// The last one that was read.
     after: EventIndex,
     /// Those that were read, and are still to be sent.
@@ -99,9 +94,7 @@ impl Feed {
     /// Waits for the next event. Returns nothing when the server stops, the store has failed, or the reader may read no longer.
     async fn next(&mut self) -> Option<Event> {
         loop {
-            if is_past(self.until) {
-                return None;
-            }
+            self.asked.check_lease().ok()?;
             if let Some(event) = self.waiting.pop_front() {
                 return Some(event);
             }
@@ -111,7 +104,7 @@ impl Feed {
             if self.waiting.is_empty() {
                 tokio::select! {
                     () = self.stopping.cancelled() => return None,
-                    () = until(self.until) => return None,
+                    () = self.asked.ended() => return None,
                     committed = self.committed.changed() => committed.ok()?,
                 }
             }

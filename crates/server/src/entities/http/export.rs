@@ -132,6 +132,9 @@ impl Sender {
     /// Returns the next bytes. Behind an error there are no more, and the last line is missing.
     async fn next(&mut self) -> Option<io::Result<Bytes>> {
         loop {
+            if let Err(refusal) = self.asked.check_lease() {
+                return Some(Err(io::Error::other(refusal.body())));
+            }
             let (next, text) = match std::mem::replace(&mut self.next, Next::End) {
                 Next::First(lines, first) => (Next::Page(lines), first),
                 Next::Page(lines) => match self.asked.ledger.look(move |ledger| lines.page(ledger)).await {

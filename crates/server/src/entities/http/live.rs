@@ -17,13 +17,12 @@ use syncline_protocol::{
 };
 use tokio::{
     sync::{OwnedSemaphorePermit, broadcast},
-    time::{Duration, Instant},
+    time::Duration,
 };
 use tokio_util::sync::CancellationToken;
 
 use super::{ask::Asked, cursors, news::News, pull::change, refusal::Refusal, reply::unexpected, scopes};
 use crate::{
-    clock::{is_past, until},
     entities::Answered,
     limits::{LIVE_HEARTBEAT_MS, LIVE_PAGE, LIVE_SCOPES_MAX},
 };
@@ -52,6 +51,8 @@ pub(super) enum Ended {
     Stopping,
     /// The device may not be told any more.
     Refused,
+    /// What the caller showed is good no longer.
+    Over,
     /// The ledger is not open.
     Down,
 }
@@ -80,8 +81,6 @@ pub(super) struct Listener {
     /// Events that are still to be sent, the last one first.
     waiting: Vec<Told>,
     stopping: CancellationToken,
-    /// When what the caller showed ends.
-    until: Option<Instant>,
     _place: OwnedSemaphorePermit,
 }
 
@@ -93,7 +92,6 @@ impl Listener {
         let news = News::listen(&asked);
         let mut listener = Self {
             stopping: asked.shared.stopping.clone(),
-            until: asked.until(),
             device: wanted.device.clone(),
             scopes: wanted.open(&asked).await?,
             revoked: asked.ledger.revoked(),
@@ -106,18 +104,23 @@ impl Listener {
         Ok(listener)
     }
 
+    /// Waits until what the caller showed is good no longer. The future does not borrow the listener.
+    pub(super) fn over(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.asked.over()
+    }
+
     /// Waits for the next event. The future is to be polled to its end, or the listener dropped with it.
     pub(super) async fn next(&mut self) -> Result<Told, Ended> {
         loop {
-            if is_past(self.until) {
-                return Err(Ended::Refused);
+            if self.asked.check_lease().is_err() {
+                return Err(Ended::Over);
             }
             if let Some(told) = self.waiting.pop() {
                 return Ok(told);
             }
             tokio::select! {
                 () = self.stopping.cancelled() => return Err(Ended::Stopping),
-                () = until(self.until) => return Err(Ended::Refused),
+                () = self.asked.ended() => return Err(Ended::Over),
                 () = self.news.next() => {}
                 revoked = self.revoked.recv() => if revoked.is_ok_and(|device| device != self.device) {
                     continue;
@@ -125,6 +128,7 @@ impl Listener {
             }
             self.look().await.map_err(|refusal| match refusal.code() {
                 Code::ReadOnly | Code::Internal => Ended::Down,
+                Code::Unauthenticated | Code::TokenExpired => Ended::Over,
                 _ => Ended::Refused,
             })?;
         }

@@ -50,6 +50,7 @@ use tower_http::{
     decompression::RequestDecompressionLayer,
 };
 
+pub(crate) use self::edge::{dress, preflight};
 use self::{openapi::BASE, table::OPERATIONS};
 use crate::shared::Shared;
 

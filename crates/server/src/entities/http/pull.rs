@@ -54,7 +54,6 @@ pub(super) async fn pull(asked: Asked, body: Body) -> Result<Response, Refusal> 
 /// Pulls; where nothing has changed and the client waits, again when something does or its time is up.
 async fn changed(asked: &Asked, pull: &Pull) -> Result<Answered, Refusal> {
     let until = Instant::now() + Duration::from_millis(pull.wait_ms.min(PULL_WAIT_MS_MAX));
-    let until = asked.until().map_or(until, |end| end.min(until));
     // From before the first look, so that nothing that comes after it is missed.
     let mut news = News::listen(asked);
     loop {
@@ -62,8 +61,14 @@ async fn changed(asked: &Asked, pull: &Pull) -> Result<Answered, Refusal> {
         news.follow(&scopes);
         let answered = take(asked, pull, scopes).await?;
         let waits = pull.wait_ms > 0 && !pull.scopes.is_empty() && is_empty(&answered);
-        if !waits || timeout_at(until, news.next()).await.is_err() {
+        if !waits {
             return Ok(answered);
+        }
+        tokio::select! {
+            moved = timeout_at(until, news.next()) => if moved.is_err() {
+                return Ok(answered);
+            },
+            () = asked.ended() => asked.check_lease()?,
         }
     }
 }

@@ -73,12 +73,34 @@ impl Client {
         }
     }
 
+    /// Waits for the first thing that the server says. Returns whether that is that the client is not let in.
+    pub(crate) async fn is_closed_at_once(&mut self) -> bool {
+        match self.hear().await {
+            Heard::Message(_) => false,
+            end => {
+                assert_eq!(end, Heard::Closed(4401, "unauthorized".into()));
+                true
+            }
+        }
+    }
+
     /// Waits for an update to be echoed, which says that it is durable.
     pub(crate) async fn hear_echo(&mut self, of: &Bytes) {
         let mut heard = Vec::new();
         let want = updates::letters([of]);
         while !want.chars().all(|letter| updates::letters(&heard).contains(letter)) {
             heard.push(self.hear_update().await);
+        }
+    }
+
+    /// Waits for the end: with the code and the text with which the server closes, unless the socket was lost before that was read.
+    pub(crate) async fn hear_end(&mut self) -> Option<(u16, String)> {
+        loop {
+            match self.hear().await {
+                Heard::Message(_) => {}
+                Heard::Closed(code, text) => return Some((code, text)),
+                Heard::Lost => return None,
+            }
         }
     }
 

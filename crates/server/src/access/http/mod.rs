@@ -1,0 +1,121 @@
+//! `/auth/v1`: what is done about credentials.
+
+mod revocations;
+mod tickets;
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    middleware::from_fn_with_state,
+    response::{IntoResponse, Response},
+    routing::{delete, post},
+};
+use syncline_core::access::Identity;
+
+use super::{Unauthenticated, stored::PutError, tickets::TooManyTickets};
+use crate::{
+    entities::{dress, preflight},
+    http::{bearer, problem},
+    shared::Shared,
+};
+
+/// Returns everything below `/auth/v1`.
+pub(crate) fn routes(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
+    Router::new()
+        .route("/auth/v1/tickets", post(tickets::issue).options(preflight))
+        .route("/auth/v1/revocations", post(revocations::revoke).get(revocations::list).options(preflight))
+        .route("/auth/v1/revocations/{id}", delete(revocations::take_back).options(preflight))
+        .route_layer(from_fn_with_state(Arc::clone(shared), dress))
+}
+
+/// Why a request about credentials is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+enum Refusal {
+    #[error("no token is asked for here, so there is nothing to do about one")]
+    NoTokens,
+    #[error("pages of this origin may not ask; an operator can allow it with --allow-origin")]
+    Origin,
+    #[error("{0}; send one as `Authorization: Bearer TOKEN`")]
+    Unauthenticated(Unauthenticated),
+    #[error(transparent)]
+    TooManyTickets(#[from] TooManyTickets),
+    #[error("this needs a token that may administer `server`")]
+    Forbidden,
+    #[error("name one of `user`, `device`, `token_id` and `room`, and perhaps `until`, but not for a room")]
+    Body,
+    #[error("nobody and nothing can have this name")]
+    Name,
+    #[error("`until` is a time to come, as 2027-01-31T00:00:00.000Z")]
+    Until,
+    #[error("nothing of this id is revoked")]
+    Unknown,
+    #[error("the store is not open; come again")]
+    StoreDown,
+    #[error("there are as many revocations as may be; take some back")]
+    TooManyRevocations,
+    #[error("the system gives no random bytes")]
+    NoRandomness,
+}
+
+impl Refusal {
+    const fn status(self) -> (StatusCode, &'static str) {
+        match self {
+            Self::NoTokens => (StatusCode::NOT_FOUND, "not-found"),
+            Self::Origin => (StatusCode::FORBIDDEN, "origin-not-allowed"),
+            Self::Unauthenticated(Unauthenticated::Unavailable) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "unavailable")
+            }
+            Self::Unauthenticated(_) => (StatusCode::UNAUTHORIZED, "unauthorized"),
+            Self::TooManyTickets(_) => (StatusCode::TOO_MANY_REQUESTS, "too-many-tickets"),
+            Self::Forbidden => (StatusCode::FORBIDDEN, "forbidden"),
+            Self::Body => (StatusCode::BAD_REQUEST, "bad-request"),
+            Self::Name => (StatusCode::BAD_REQUEST, "bad-name"),
+            Self::Until => (StatusCode::BAD_REQUEST, "bad-until"),
+            Self::Unknown => (StatusCode::NOT_FOUND, "unknown-revocation"),
+            Self::StoreDown => (StatusCode::SERVICE_UNAVAILABLE, "store-down"),
+            Self::TooManyRevocations => (StatusCode::INSUFFICIENT_STORAGE, "too-many-revocations"),
+            Self::NoRandomness => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+        }
+    }
+}
+
+impl From<PutError> for Refusal {
+    fn from(error: PutError) -> Self {
+        match error {
+            PutError::TooMany => Self::TooManyRevocations,
+            PutError::Down => Self::StoreDown,
+        }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let (status, error) = self.status();
+        let mut response = problem(status, error, &self.to_string());
+        let headers = response.headers_mut();
+        match status {
+            StatusCode::UNAUTHORIZED => {
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            _ => {}
+        }
+        response
+    }
+}
+
+/// Returns who asks. A ticket is no token here.
+async fn caller(shared: &Shared, headers: &HeaderMap) -> Result<Arc<Identity>, Refusal> {
+    if !shared.gate.asks_token() {
+        return Err(Refusal::NoTokens);
+    }
+    if !shared.pages.may_ask(headers) {
+        return Err(Refusal::Origin);
+    }
+    let identity = shared.gate.identify(bearer(headers), None, shared.clock.now().wall).await;
+    identity.map_err(Refusal::Unauthenticated)
+}
