@@ -6,6 +6,7 @@ mod conflicts;
 mod crashes;
 mod http;
 mod listening;
+mod logs;
 mod offline;
 mod reading;
 mod server;

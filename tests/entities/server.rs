@@ -20,6 +20,9 @@ const ADMIN: &str = "admin";
 /// The keys that tokens are signed with, in the folder of a server that asks for them.
 const KEYS: &str = "keys.json";
 
+/// Where it logs to, in its folder.
+const LOG: &str = "server.log";
+
 /// A server; it ends with its owner.
 pub(crate) struct Server {
     folder: TempDir,
@@ -41,13 +44,27 @@ impl Server {
 
     /// Starts one that asks for tokens.
     pub(crate) fn start_guarded(types: &[(&str, Value)]) -> Self {
+        Self::guarded(types, "error")
+    }
+
+    /// Starts one that asks for tokens, and logs all there is.
+    pub(crate) fn start_guarded_logging(types: &[(&str, Value)]) -> Self {
+        Self::guarded(types, "trace")
+    }
+
+    /// Returns the file that it logs to.
+    pub(crate) fn log(&self) -> PathBuf {
+        self.folder.path().join(LOG)
+    }
+
+    fn guarded(types: &[(&str, Value)], level: &str) -> Self {
         let folder = TempDir::new().expect("a folder for the data");
         let keys = run(folder.path(), &["keys", "generate"]);
         fs::write(folder.path().join(KEYS), keys).expect("it is written");
         fs::write(folder.path().join("syncline.toml"), format!("[auth]\nkeys = '{KEYS}'\n"))
             .expect("so is this");
         let admin = token(folder.path(), ADMIN, &["*=admin"]);
-        let (child, addr) = launch(folder.path());
+        let (child, addr) = launch_logging(folder.path(), level);
         let server = Self { folder, child: Mutex::new(child), admin, addr };
         server.declare(types);
         server
@@ -140,9 +157,15 @@ fn token(folder: &Path, user: &str, grants: &[&str]) -> String {
 }
 
 fn launch(folder: &Path) -> (Child, SocketAddr) {
+    launch_logging(folder, "error")
+}
+
+fn launch_logging(folder: &Path, level: &str) -> (Child, SocketAddr) {
+    let log = fs::OpenOptions::new().create(true).append(true).open(folder.join(LOG));
     let mut command = Command::new(env!("CARGO_BIN_EXE_syncline"));
-    command.args(["serve", "--listen", "127.0.0.1:0", "--log", "error"]);
-    let child = command.current_dir(folder).stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
+    command.args(["serve", "--listen", "127.0.0.1:0", "--log", level]).current_dir(folder);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log.expect("a file for the log"));
+    let child = command.spawn();
     let mut child = child.expect("the binary is built");
     let mut line = String::new();
     let stdout = child.stdout.as_mut().expect("it is piped");
