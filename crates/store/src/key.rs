@@ -10,6 +10,8 @@
 //! | 21..29 | | commit number, u64; 0 where a document has one such record |
 //! | 29..31 | | chunk, u16; 0 is the head |
 //!
+//! Kind 8 belongs to no document: its document id is 0.
+//!
 //! Kind 7, what a ledger keeps, has after the tenant the name of a thing, to the last two bytes, and then the chunk. No name is
 //! the beginning of another.
 //!
@@ -39,11 +41,21 @@ pub enum Kind {
     Edited = 6,
     /// A thing that the ledger of a tenant keeps.
     Ledger = 7,
+    /// Something was erased that the files may still hold.
+    Erased = 8,
 }
 
 impl Kind {
-    const ALL: [Self; 7] =
-        [Self::Name, Self::Snapshot, Self::Log, Self::Loading, Self::FailedLoads, Self::Edited, Self::Ledger];
+    const ALL: [Self; 8] = [
+        Self::Name,
+        Self::Snapshot,
+        Self::Log,
+        Self::Loading,
+        Self::FailedLoads,
+        Self::Edited,
+        Self::Ledger,
+        Self::Erased,
+    ];
 
     fn from_byte(byte: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| *kind as u8 == byte)
@@ -137,6 +149,13 @@ impl Key {
     #[must_use]
     pub fn edited(tenant: TenantId, document: DocumentId) -> Self {
         Self::record(Slot { kind: Kind::Edited, tenant, document, number: CommitNumber(0), chunk: 0 })
+    }
+
+    /// Returns the key of the marker that something of the tenant was erased.
+    #[must_use]
+    pub fn erased(tenant: TenantId) -> Self {
+        let document = DocumentId([0; 16]);
+        Self::record(Slot { kind: Kind::Erased, tenant, document, number: CommitNumber(0), chunk: 0 })
     }
 
     /// Returns the key of one chunk of a thing that the ledger of `tenant` keeps. No name may be the beginning of another.
@@ -281,7 +300,7 @@ mod tests {
         let thing = |chunk| Place::Ledger { tenant: TENANT, name: b"r".to_vec(), chunk };
         check(Key::ledger(TENANT, b"r", 0x0102), Some(thing(0x0102)));
         check(Key::from_stored(b"\x07\0\0\0\0\0\0"), None);
-        check(Key::from_stored(b"\x08\0\0\0\0"), None);
+        check(Key::from_stored(b"\x09\0\0\0\0"), None);
         check(Key::log(TENANT, DOCUMENT, CommitNumber(1), 0).successor(), None);
     }
 

@@ -109,6 +109,13 @@ impl LedgerShelf {
     }
 }
 
+/// Removes a thing of so many bytes that was written once, as history is. A shelf need not know.
+pub fn remove(batch: &mut Batch, tenant: TenantId, name: &[u8], bytes: usize) {
+    // The head goes first, so that an interruption leaves garbage, not a damaged thing.
+    let chunks = envelope::chunk_count(bytes).unwrap_or(u16::MAX);
+    (0..=chunks).for_each(|chunk| batch.delete(Key::ledger(tenant, name, chunk)));
+}
+
 /// Returns what the ledger of `tenant` keeps under names that begin with `prefix` and come after `after`, at most `limit`.
 ///
 /// # Errors
