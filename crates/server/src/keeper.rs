@@ -30,7 +30,7 @@ pub(crate) enum BeginError {
 pub(crate) async fn open_first(shared: &Shared, committer: &Handle) -> Result<Arc<Epoch>, BeginError> {
     let epoch = Epoch::new(shared.clock, committer, &shared.memory, &shared.metrics);
     loader::count_unfinished(&epoch.storage).await?;
-    entities::open(&epoch, shared.types.clone(), &shared.handlers).await?;
+    entities::open(&epoch, shared.types.clone(), &shared.handlers, shared.retention).await?;
     Ok(epoch)
 }
 
@@ -113,6 +113,6 @@ async fn open_again(shared: &Shared, committer: &Handle) -> Option<Arc<Epoch>> {
 
 async fn begin_again(epoch: &Arc<Epoch>, shared: &Shared) -> Result<(), BeginError> {
     loader::forget_unfinished(&epoch.storage).await?;
-    entities::open(epoch, shared.types.clone(), &shared.handlers).await?;
+    entities::open(epoch, shared.types.clone(), &shared.handlers, shared.retention).await?;
     Ok(())
 }

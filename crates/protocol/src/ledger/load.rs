@@ -104,16 +104,19 @@ impl Ledger {
             }
             Write::Aged(dot, Some(hash)) => self.restore_aged(dot.replica, dot.counter, hash),
             Write::Day(at, Some(head)) => drop(self.days.insert(at, head)),
+            Write::Erased(key, erased) => drop(self.erased.insert(key, erased)),
+            Write::Swept(swept) => self.swept = swept,
             Write::Floor(floor) => self.log.raise_floor(floor),
             Write::Heads(heads) => self.heads = heads,
             Write::Filling(kind, filling) => drop(self.fillings.insert(kind, filling)),
-            // Buckets are known before records take their places; the others are of keys that are there no more, or history.
+            // Buckets are known before records take their places; the others are of keys that are there no more, history, or only for people.
             Write::Buckets(..)
             | Write::Evicted(_, _, None)
             | Write::Resync(_, _, None)
             | Write::Aged(_, None)
             | Write::Day(_, None)
             | Write::Purged(_)
+            | Write::UserErased(..)
             | Write::Audit(..)
             | Write::AuditPayload(..)
             | Write::Event(..) => {}

@@ -10,7 +10,7 @@ use syncline_protocol::ledger::{
     Answer, Input, Ledger, LedgerCommit, MergeId, MergeOutcome, RequestId, Section,
 };
 use syncline_store::Batch;
-use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::sync::{Notify, broadcast, mpsc, oneshot, watch};
 
 use super::kept::Secret;
 use crate::limits::REVOCATIONS_MAX;
@@ -26,6 +26,7 @@ pub(crate) struct LedgerHandle {
     /// Devices that were shut out just now.
     revoked: broadcast::Sender<ActorName>,
     documents: Documents,
+    erased: Arc<Notify>,
 }
 
 /// The types whose entities are documents.
@@ -99,7 +100,8 @@ impl LedgerHandle {
         documents: Documents,
     ) -> Self {
         let revoked = broadcast::Sender::new(REVOCATIONS_MAX);
-        Self { inbox, key, epoch, moved, committed, revoked, documents }
+        let erased = Arc::default();
+        Self { inbox, key, epoch, moved, committed, revoked, documents, erased }
     }
 
     /// Returns the key that cursors are signed with.
@@ -121,6 +123,16 @@ impl LedgerHandle {
     /// Returns where it is told which devices are shut out from now on.
     pub(crate) fn revoked(&self) -> broadcast::Receiver<ActorName> {
         self.revoked.subscribe()
+    }
+
+    /// Says that something was erased.
+    pub(crate) fn tell_erased(&self) {
+        self.erased.notify_one();
+    }
+
+    /// Waits until something was erased since it was last waited for.
+    pub(super) async fn erasing(&self) {
+        self.erased.notified().await;
     }
 
     /// Returns where it is told what has changed from now on.

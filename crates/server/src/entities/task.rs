@@ -19,6 +19,7 @@ use tokio::{
 
 use super::{
     documents::{self, Rooms},
+    erasing,
     handle::{Answered, Documents, Found, Moved, ToLedger},
     handlers::{Handlers, PushQuestion},
     kept::{Secret, batch_of},
@@ -250,6 +251,7 @@ impl LedgerTask {
         })?;
         documents::forget(&mut batch, &self.machine, writes);
         self.rooms.store(&mut batch, rooms);
+        erasing::mark(&mut batch, &self.machine, writes);
         self.committing = Some(commit);
         self.commit.start(self.epoch.storage.commit(batch));
         Ok(())

@@ -63,7 +63,7 @@ impl Ledger {
             conflict,
             superseded_by: superseded_by.flatten(),
         };
-        let kept = Kept { hash, creates, result: result.clone(), trace };
+        let kept = Kept { hash, creates, result: result.clone(), trace, is_erased: false };
         self.gathered.push(Write::Result(dot, Box::new(kept.clone())));
         let device = self.devices.entry(dot.replica).or_default();
         device.numbers.consume(dot.counter);
@@ -90,11 +90,8 @@ impl Ledger {
 
     /// Opens, joins or closes a conflict of the entity.
     fn note_conflict(&mut self, now: WallMs, key: &EntityKey, draft: Option<Draft>) -> Option<Collision> {
-        let is_deleted = self.record(key).is_some_and(|record| record.deleted);
-        if is_deleted && let Some(&id) = self.open.get(key) {
-            let mut conflict = self.conflicts[&id].clone();
-            conflict.delete(now).expect("it is open");
-            self.keep_conflict(id, conflict);
+        if self.record(key).is_some_and(|record| record.deleted) {
+            self.close_conflict(now, key);
         }
         let draft = draft?;
         let (kind, fields) = (draft.kind, draft.fields.clone());
