@@ -3,14 +3,15 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write as _};
 use std::net::TcpStream;
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::{Value, json};
 use syncline::core::id::TenantId;
+use syncline::protocol::ledger::audit::AuditIndex;
 use syncline::protocol::ledger::{Write, stored};
-use syncline::store::records::ledger::LedgerShelf;
+use syncline::store::key::ledger_prefix;
+use syncline::store::records::ledger::{history, put_history};
 use syncline::store::sled_store::SledStore;
 use syncline::store::{Batch, Store as _};
 
@@ -288,20 +289,24 @@ fn an_entity_is_erased_without_a_server() {
 /// Changes a byte of an event in a data folder, under checksums of the store that are right.
 fn flip(folder: &Path, index: u64) {
     let mut store = SledStore::open(folder).expect("no server has it open");
-    let name = [&[stored::AUDIT][..], &index.to_be_bytes()].concat();
-    let mut found = None;
-    let mut shelf = LedgerShelf::load(&store, TENANT, |at, bytes| {
-        if at == name {
-            found = Some(bytes);
-        }
-        ControlFlow::Continue(())
-    })
-    .expect("the folder is read");
-    let mut write = Write::from_stored(&name, &found.expect("it is there")).expect("it was written");
+    let name = stored::audit_name(AuditIndex(index));
+    let first = stored::audit_name(AuditIndex(0));
+    let all = history(&store, TENANT, stored::AUDIT, &first).map(|thing| thing.expect("it is read"));
+    let mut things: Vec<_> = all.map(|(name, bytes)| (name.to_vec(), bytes.to_vec())).collect();
+    let (_, found) = things.iter_mut().find(|(at, _)| *at == name).expect("it is there");
+    let mut write = Write::from_stored(&name, found).expect("it was written");
     let Write::Audit(_, entry) = &mut write else { panic!("{write:?}") };
     entry.event[20] ^= 1;
-    let bytes = write.to_stored().bytes.expect("it is there");
+    *found = write.to_stored().bytes.expect("it is there");
+    // All of it as one page, over the last of those that hold it.
     let mut batch = Batch::new();
-    shelf.put(&mut batch, &name, &bytes).expect("it is short");
+    let prefix = [&ledger_prefix(TENANT)[..], &[stored::AUDIT]].concat();
+    for (key, _) in store.scan(&prefix, &prefix, 1_000).expect("the folder is read") {
+        batch.delete(key);
+    }
+    let (last, _) = things.iter().rev().find(|(name, _)| name[0] == stored::AUDIT).expect("it is not empty");
+    let last = last.clone();
+    let things = things.iter().map(|(name, bytes)| (&name[..], &bytes[..]));
+    put_history(&mut batch, TENANT, &last, things).expect("it is short");
     store.commit(batch).expect("the disk works");
 }

@@ -11,7 +11,7 @@ use serde_json::Value;
 /// How long an answer may take before the test fails.
 const ANSWER_MAX: Duration = Duration::from_secs(60);
 
-/// Sends JSON; `request` is method and path. Returns the status and the answer, or that the connection broke.
+/// Sends JSON; `request` is method and path, `user` who asks: a name, or `Bearer` and a token. Returns the status and the answer, or that the connection broke.
 pub(crate) fn ask(addr: SocketAddr, user: &str, request: &str, body: &str) -> io::Result<(u16, Value)> {
     let mut reader = send(addr, user, request, body)?;
     let (status, length) = head(&mut reader)?;
@@ -25,7 +25,8 @@ fn send(addr: SocketAddr, user: &str, request: &str, body: &str) -> io::Result<B
     let mut tcp = TcpStream::connect(addr)?;
     tcp.set_read_timeout(Some(ANSWER_MAX))?;
     let length = body.len();
-    let head = format!("{request} HTTP/1.1\r\nHost: {addr}\r\nSync-Protocol: 1\r\nSync-User: {user}\r\n");
+    let who = if user.starts_with("Bearer ") { "Authorization" } else { "Sync-User" };
+    let head = format!("{request} HTTP/1.1\r\nHost: {addr}\r\nSync-Protocol: 1\r\n{who}: {user}\r\n");
     let entity = format!("Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}");
     tcp.write_all(format!("{head}{entity}").as_bytes())?;
     Ok(BufReader::new(tcp))

@@ -138,3 +138,36 @@ fn a_device_without_a_cursor_reads_everything_again() {
         assert_eq!(told, cursor.is_some().then_some("cursor-invalid"), "{cursor:?}");
     }
 }
+
+/// Whoever may not read a type any more forgets it, and keeps what it has made itself until the server has refused it; nothing
+/// is deleted, and the grant brings all of it back.
+#[test]
+fn a_grant_that_is_taken_away_evicts() {
+    let server =
+        Server::start_guarded(&[("note", json!({ "policy": "lww" })), ("price", json!({ "policy": "lww" }))]);
+    let (all, some) = (["type:*=write"], ["type:note=write"]);
+    let mut office = App::install_by(&server, "office", &server.token("ann", &all), &["note", "price"]);
+    let mut van = App::install_by(&server, "van", &server.token("bob", &all), &["note", "price"]);
+    for kind in ["note", "price"] {
+        office.create(kind, "a", json!({ "text": kind }));
+    }
+    office.sync(&server).expect("it is online");
+    van.sync(&server).expect("it is online");
+    assert_eq!(van.held(), office.held());
+
+    van.user = server.token("bob", &some);
+    van.update("price", "a", json!({ "text": "cheaper" }));
+    van.update("note", "a", json!({ "text": "seen" }));
+    van.sync(&server).expect("it is online");
+    van.sync(&server).expect("it is online");
+    let dead: Vec<&str> = van.dead.iter().map(|dead| dead.code.as_str()).collect();
+    assert_eq!((dead, van.resets.as_slice()), (vec!["forbidden-op"], &["scope_changed".to_owned()][..]));
+    assert_eq!((van.rows.live("price").len(), van.rows.live("note").len()), (0, 1));
+    office.sync(&server).expect("it is online");
+    assert_eq!(office.view("price", "a").map(|price| price["text"].clone()), Some(json!("price")));
+    assert_eq!(office.view("note", "a").map(|note| note["text"].clone()), Some(json!("seen")));
+
+    van.user = server.token("bob", &all);
+    van.sync(&server).expect("it is online");
+    assert_eq!(van.held(), office.held());
+}

@@ -17,10 +17,15 @@ use super::http;
 /// Who administers in these stories.
 const ADMIN: &str = "admin";
 
+/// The keys that tokens are signed with, in the folder of a server that asks for them.
+const KEYS: &str = "keys.json";
+
 /// A server; it ends with its owner.
 pub(crate) struct Server {
     folder: TempDir,
     child: Mutex<Child>,
+    /// Who administers.
+    admin: String,
     pub(crate) addr: SocketAddr,
 }
 
@@ -29,11 +34,34 @@ impl Server {
     pub(crate) fn start(types: &[(&str, Value)]) -> Self {
         let folder = TempDir::new().expect("a folder for the data");
         let (child, addr) = launch(folder.path());
-        let server = Self { folder, child: Mutex::new(child), addr };
-        for (name, form) in types {
-            server.put(&format!("types/{name}"), form);
-        }
+        let server = Self { folder, child: Mutex::new(child), admin: ADMIN.into(), addr };
+        server.declare(types);
         server
+    }
+
+    /// Starts one that asks for tokens.
+    pub(crate) fn start_guarded(types: &[(&str, Value)]) -> Self {
+        let folder = TempDir::new().expect("a folder for the data");
+        let keys = run(folder.path(), &["keys", "generate"]);
+        fs::write(folder.path().join(KEYS), keys).expect("it is written");
+        fs::write(folder.path().join("syncline.toml"), format!("[auth]\nkeys = '{KEYS}'\n"))
+            .expect("so is this");
+        let admin = token(folder.path(), ADMIN, &["*=admin"]);
+        let (child, addr) = launch(folder.path());
+        let server = Self { folder, child: Mutex::new(child), admin, addr };
+        server.declare(types);
+        server
+    }
+
+    /// Returns a token, as a request shows it.
+    pub(crate) fn token(&self, user: &str, grants: &[&str]) -> String {
+        token(self.folder.path(), user, grants)
+    }
+
+    fn declare(&self, types: &[(&str, Value)]) {
+        for (name, form) in types {
+            self.put(&format!("types/{name}"), form);
+        }
     }
 
     /// Ends the process at once, as a power cut of its own would.
@@ -64,9 +92,7 @@ impl Server {
 
     /// Runs another command on the data of a server that does not run.
     pub(crate) fn command(&self, words: &[&str]) {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_syncline"));
-        let output = command.args(words).current_dir(self.folder.path()).output().expect("the command runs");
-        assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+        run(self.folder.path(), words);
     }
 
     /// Declares something.
@@ -77,7 +103,7 @@ impl Server {
     /// Asks for what must be granted.
     pub(crate) fn ok(&self, request: &str, body: &Value) -> Value {
         let (status, answer) =
-            http::ask(self.addr, ADMIN, request, &body.to_string()).expect("the server answers");
+            http::ask(self.addr, &self.admin, request, &body.to_string()).expect("the server answers");
         assert!(status < 300, "{request} {body}: {status} {answer}");
         answer
     }
@@ -97,6 +123,20 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// Runs a command in a folder, and returns what it prints.
+fn run(folder: &Path, words: &[&str]) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_syncline"));
+    let output = command.args(words).current_dir(folder).output().expect("the command runs");
+    assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("it prints text")
+}
+
+fn token(folder: &Path, user: &str, grants: &[&str]) -> String {
+    let grants = grants.iter().flat_map(|grant| ["--grant", *grant]);
+    let words = ["token", "mint", "--keys", KEYS, "--user", user].into_iter().chain(grants);
+    format!("Bearer {}", run(folder, &words.collect::<Vec<_>>()).trim())
 }
 
 fn launch(folder: &Path) -> (Child, SocketAddr) {

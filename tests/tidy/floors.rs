@@ -16,10 +16,10 @@ const ALLOWED: [(&str, &[&str]); 6] = [
     ("server", &[
         "async-compression", "axum", "bytes", "data-encoding", "form_urlencoded", "futures-util", "getrandom", "hyper", "hyper-util", "jsonwebtoken", "prometheus-client",
         "ring", "rustls", "serde", "serde_json", "signature", "syncline-core", "syncline-protocol", "syncline-store", "thiserror", "tokio", "tokio-rustls",
-        "tokio-tungstenite", "tokio-util", "tower-http", "tracing", "uuid",
+        "tokio-tungstenite", "tokio-util", "tower-http", "tracing", "uuid", "webpki-roots",
     ]),
     ("syncline", &[
-        "clap", "serde", "serde_json", "syncline-core", "syncline-protocol", "syncline-server", "syncline-store", "thiserror",
+        "clap", "mimalloc", "serde", "serde_json", "syncline-core", "syncline-protocol", "syncline-server", "syncline-store", "thiserror",
         "tokio", "toml", "tracing", "tracing-subscriber", "zstd",
     ]),
 ];

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
     sync::Arc,
 };
 
@@ -26,6 +27,8 @@ pub struct Config {
     pub insecure_listen_anywhere: bool,
     /// The certificate to speak TLS with; without one the server speaks plain HTTP, as behind a proxy that speaks TLS.
     pub tls: Option<TlsFiles>,
+    /// Certificates of authorities that the server trusts when it asks others, besides those that browsers trust, in PEM.
+    pub trust: Option<PathBuf>,
     /// Web pages that may connect besides the server's own and those of this machine.
     pub allow_origins: Vec<Origin>,
     /// Who finds out whose a token is; if nobody does, everyone may do everything.
@@ -53,6 +56,7 @@ impl Default for Config {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             insecure_listen_anywhere: false,
             tls: None,
+            trust: None,
             allow_origins: Vec::new(),
             authenticator: None,
             types: Vec::new(),

@@ -5,6 +5,7 @@
 //! * `listener`, `tls`, `http`, `upgrade`: from a TCP connection to a WebSocket.
 //! * `connection`: one task a WebSocket. `room`: one task a room, which owns a [`syncline_protocol::Room`].
 //! * `registry`: which rooms are open, and why joining, loading and unloading cannot race.
+//! * `outgoing`: the requests that the server makes itself.
 //! * `entities`: one task a tenant, which owns a [`syncline_protocol::ledger::Ledger`]; push handlers.
 //! * `loader`, `compaction`: from the store to a room, and back into less room.
 //! * `lobby`: the list of rooms, for people. `page`: what their browsers get.
@@ -37,6 +38,7 @@ mod memory;
 mod metrics;
 mod origin;
 mod outbox;
+mod outgoing;
 mod page;
 mod registry;
 mod room;
@@ -49,8 +51,8 @@ mod work;
 
 pub use self::{
     access::{
-        Authenticator, JwtSettings, JwtVerifier, KeyError, MintError, NewToken, OneOf, SigningAlgorithm,
-        SigningKey, StaticToken, StaticTokens, Unauthenticated,
+        Authenticator, JwtSettings, JwtVerifier, KeyError, MintError, NewToken, OneOf, PublishedKeys,
+        PublishedKeysError, SigningAlgorithm, SigningKey, StaticToken, StaticTokens, Unauthenticated,
     },
     config::Config,
     entities::{

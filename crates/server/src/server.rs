@@ -12,6 +12,7 @@ use crate::{
     http,
     keeper::{self, BeginError},
     listener, lobby,
+    outgoing::Trust,
     shared::Shared,
     tls::{Terminator, TlsError},
 };
@@ -93,12 +94,13 @@ impl Server {
         if !listen.ip().is_loopback() && !asks_token && !config.insecure_listen_anywhere {
             return Err(StartError::NotLoopback { listen });
         }
+        let trust = Trust::load(config.trust.as_deref())?;
         let tls = config.tls.clone().map(Terminator::load).transpose()?;
         let listener =
             TcpListener::bind(listen).await.map_err(|source| StartError::Listen { listen, source })?;
         let addr = listener.local_addr().map_err(|source| StartError::Listen { listen, source })?;
 
-        let shared = Arc::new(Shared::new(&config));
+        let shared = Arc::new(Shared::new(&config, trust));
         for ty in &shared.types {
             let checked = shared.handlers.check(ty);
             checked

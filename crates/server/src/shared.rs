@@ -25,6 +25,7 @@ use crate::{
     memory::MemoryBudget,
     metrics::{Metrics, Moment},
     origin::Pages,
+    outgoing::Trust,
 };
 
 /// The tenant of everyone: credentials that name another are still to come.
@@ -63,7 +64,7 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(config: &Config) -> Self {
+    pub(crate) fn new(config: &Config, trust: Trust) -> Self {
         // Permits beyond what the semaphore can count are beyond what a machine can connect, too.
         let connections_max = config.connections_max.min(Semaphore::MAX_PERMITS);
         let clock = Clock::start();
@@ -79,7 +80,7 @@ impl Shared {
             gate: Gate::new(config.authenticator.clone()),
             lobby: Lobby::default(),
             types: config.types.clone(),
-            handlers: Arc::new(Handlers::new(config, clock)),
+            handlers: Arc::new(Handlers::new(config, trust, clock)),
             retention: Retention {
                 audit_ms: config.audit_retention_days.map(ms_of_days),
                 events_ms: config.event_retention_days.map(ms_of_days),

@@ -12,7 +12,7 @@
 //!
 //! Kind 8 belongs to no document: its document id is 0.
 //!
-//! Kind 7, what a ledger keeps, has after the tenant the name of a thing, to the last two bytes, and then the chunk. No name is
+//! Kind 7, what a ledger keeps, has after the tenant the name of a page, to the last two bytes, and then the chunk. No name is
 //! the beginning of another.
 //!
 //! Kind 0 belongs to the engines, which hide it. Snapshots sort before logs, so that one pass over all keys knows
@@ -39,7 +39,7 @@ pub enum Kind {
     FailedLoads = 5,
     /// When the last commit that the snapshot covers was made.
     Edited = 6,
-    /// A thing that the ledger of a tenant keeps.
+    /// A page of what the ledger of a tenant keeps.
     Ledger = 7,
     /// Something was erased that the files may still hold.
     Erased = 8,
@@ -97,7 +97,7 @@ pub enum Place {
     },
     /// The key of a record of a document.
     Record(Slot),
-    /// The key of a thing that a ledger keeps, or of one chunk of it.
+    /// The key of a page of what a ledger keeps, or of one chunk of it.
     Ledger {
         /// Whose ledger.
         tenant: TenantId,
@@ -158,7 +158,7 @@ impl Key {
         Self::record(Slot { kind: Kind::Erased, tenant, document, number: CommitNumber(0), chunk: 0 })
     }
 
-    /// Returns the key of one chunk of a thing that the ledger of `tenant` keeps. No name may be the beginning of another.
+    /// Returns the key of one chunk of a page of what the ledger of `tenant` keeps. No name may be the beginning of another.
     #[must_use]
     pub fn ledger(tenant: TenantId, name: &[u8], chunk: u16) -> Self {
         let mut bytes = ledger_prefix(tenant);

@@ -28,7 +28,7 @@ pub struct Report {
     pub snapshots: u64,
     /// Commits in all logs.
     pub log_records: u64,
-    /// Things that ledgers keep.
+    /// Pages of ledgers.
     pub ledger_records: u64,
     /// Chunks that no head claims. They are harmless and go with the next compaction of their document.
     pub garbage_chunks: u64,
@@ -79,12 +79,12 @@ pub enum Fault {
         /// What is wrong.
         source: RecordFault,
     },
-    /// A thing that a ledger keeps is damaged.
+    /// A page of what a ledger keeps is damaged.
     #[error("what the ledger of tenant {tenant} keeps under {name:02x?} is damaged")]
     Ledger {
         /// Whose ledger.
         tenant: TenantId,
-        /// The name of the thing.
+        /// The name of the page.
         name: Vec<u8>,
         /// What is wrong.
         source: RecordFault,

@@ -64,9 +64,14 @@ pub(crate) struct Dead {
 impl App {
     /// Installs the app and binds its device; it follows these scopes.
     pub(crate) fn install(server: &Server, device: &str, scopes: &[&str]) -> Self {
+        Self::install_by(server, device, &format!("{device}'s"), scopes)
+    }
+
+    /// Installs the app for a user, who may be named by a token.
+    pub(crate) fn install_by(server: &Server, device: &str, user: &str, scopes: &[&str]) -> Self {
         let followed = Followed { params: json!({}), ..Followed::default() };
         let app = Self {
-            user: format!("{device}'s"),
+            user: user.into(),
             device: device.into(),
             batch: 10,
             page: 500,

@@ -23,7 +23,7 @@ impl Bucket {
     /// Returns the bucket of all records of a type.
     #[must_use]
     pub fn whole(ty: &TypeName) -> Self {
-        Self(ty.as_str().into())
+        Self(ty.shared())
     }
 
     /// Takes a name back that was stored.

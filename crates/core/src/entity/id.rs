@@ -128,6 +128,13 @@ impl ActorName {
     }
 }
 
+impl TypeName {
+    /// Returns the text, which is not copied.
+    pub(crate) fn shared(&self) -> Arc<str> {
+        Arc::clone(&self.0)
+    }
+}
+
 impl EntityId {
     /// Returns whether a server is to replace this id by one of its own making.
     #[must_use]

@@ -17,7 +17,7 @@ pub struct Slot {
     pub ver: RecordVersion,
     /// Where the rule of the field has combined values: the other writes that are in it and that the author of this one had not
     /// seen. Whoever has seen this write alone does not know what the field holds.
-    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "VectorClock::is_empty"))]
+    #[cfg_attr(feature = "serde", serde(default))]
     pub others: VectorClock,
 }
 
@@ -125,7 +125,13 @@ impl Change {
     /// Returns the record after the change. Its place in the log and its schema are for the caller to set.
     #[must_use]
     pub fn applied_to(&self, record: Option<&Record>) -> Record {
-        let mut after = record.cloned().unwrap_or_else(|| blank(self.stamp));
+        self.clone().into_record(record.cloned())
+    }
+
+    /// Does the same without copying any value.
+    #[must_use]
+    pub fn into_record(self, record: Option<Record>) -> Record {
+        let mut after = record.unwrap_or_else(|| blank(self.stamp));
         after.ver = RecordVersion(after.ver.0.saturating_add(1));
         after.vv.raise(self.stamp.dot);
         after.dot = self.stamp.dot;
@@ -134,11 +140,11 @@ impl Change {
         if self.life != Life::Lives {
             after.fields.clear();
         }
-        for (name, (value, hlc)) in &self.fields {
-            let stamp = Stamp { hlc: *hlc, ..self.stamp };
-            after.hlc = after.hlc.max(*hlc);
-            let others = self.combined.get(name).cloned().unwrap_or_default();
-            after.fields.insert(name.clone(), Slot { value: value.clone(), stamp, ver: after.ver, others });
+        for (name, (value, hlc)) in self.fields {
+            let stamp = Stamp { hlc, ..self.stamp };
+            after.hlc = after.hlc.max(hlc);
+            let others = self.combined.get(&name).cloned().unwrap_or_default();
+            after.fields.insert(name, Slot { value, stamp, ver: after.ver, others });
         }
         after
     }

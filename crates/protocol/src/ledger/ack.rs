@@ -134,7 +134,7 @@ impl AckedScope {
 impl Device {
     /// Returns what an op held that has its result, as long as that is known.
     pub(super) fn hash(&self, n: u64) -> Option<ContentHash> {
-        self.kept.get(&n).map(|kept| kept.hash).or_else(|| self.hashes.get(&n).copied())
+        self.kept.get(&n).map(|kept| kept.read().hash).or_else(|| self.hashes.get(&n).copied())
     }
 
     /// Returns what is left of results that have grown too old: their hashes, or nothing.
@@ -149,8 +149,9 @@ impl Device {
             && let Some(entry) = self.kept.first_entry().filter(|entry| *entry.key() <= shortened)
         {
             let (n, kept) = entry.remove_entry();
-            if self.created.get(&kept.result.entity) == Some(&n) {
-                self.created.remove(&kept.result.entity);
+            let kept = kept.read();
+            if self.refused.get(&kept.result.entity) == Some(&n) {
+                self.refused.remove(&kept.result.entity);
             }
             self.hashes.insert(n, kept.hash);
             aged.push((n, Some(kept.hash)));

@@ -9,6 +9,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use syncline_core::clock::Dot;
@@ -19,6 +20,7 @@ use syncline_core::entity::{
 use syncline_core::time::WallMs;
 
 use super::message::{ConflictId, Kept, Write};
+use super::packed::pack;
 use super::{ContentHash, Ledger};
 
 /// A place in the audit, counted from 1; 0 is the place before the first.
@@ -99,22 +101,20 @@ pub enum Audited {
 }
 
 /// An event in the chain.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditEntry {
     /// The event as bytes.
-    #[serde(with = "raw")]
     pub event: Vec<u8>,
     /// See the [module](self).
     pub hash: [u8; 32],
 }
 
 /// What an op wrote, which may be erased.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditPayload {
     /// Random bytes that nobody else has.
     pub salt: [u8; 16],
     /// The fields as bytes.
-    #[serde(with = "raw")]
     pub values: Vec<u8>,
 }
 
@@ -228,11 +228,8 @@ impl AuditEntry {
     #[must_use]
     pub fn has(&self, payload: &AuditPayload) -> bool {
         /// As much of an [`AuditEvent`] as counts here.
-        #[derive(Deserialize)]
-        struct Says {
-            payload: Option<[u8; 32]>,
-        }
-        let says = rmp_serde::from_slice(&self.event).ok().and_then(|Says { payload }| payload);
+        type Says = (WallMs, IgnoredAny, Option<[u8; 32]>);
+        let says = rmp_serde::from_slice(&self.event).ok().and_then(|(_, _, payload): Says| payload);
         says == Some(payload.digest())
     }
 }
@@ -277,7 +274,7 @@ impl Ledger {
         &mut self,
         at: WallMs,
         what: Audited,
-        values: Option<BTreeMap<FieldName, Option<Value>>>,
+        values: Option<BTreeMap<&FieldName, &Option<Value>>>,
     ) {
         let index = self.heads.audit.index.0.saturating_add(1);
         let payload = self.seed.zip(values).map(|(seed, values)| {
@@ -286,37 +283,19 @@ impl Ledger {
             hasher.update(index.to_be_bytes());
             let mut salt = [0; 16];
             salt.copy_from_slice(&hasher.finalize()[..16]);
-            AuditPayload { salt, values: bytes_of(&values) }
+            AuditPayload { salt, values: pack(&values) }
         });
         let event = AuditEvent { at, what, payload: payload.as_ref().map(AuditPayload::digest) };
-        let event = bytes_of(&event);
+        let event = pack(&event);
         self.heads.audit = self.heads.audit.extended(&event);
         let AuditHead { index, hash } = self.heads.audit;
         self.gathered.push(Write::Audit(index, Box::new(AuditEntry { event, hash })));
-        self.gathered.extend(payload.map(|payload| Write::AuditPayload(index, Some(Box::new(payload)))));
+        self.gathered.extend(payload.map(|payload| Write::AuditPayload(index, Box::new(payload))));
     }
 }
 
 /// Returns the fields that the last change of a record wrote.
-fn written(record: &Record) -> BTreeMap<FieldName, Option<Value>> {
+fn written(record: &Record) -> BTreeMap<&FieldName, &Option<Value>> {
     let fields = record.fields.iter().filter(|(_, slot)| slot.ver == record.ver);
-    fields.map(|(name, slot)| (name.clone(), slot.value.clone())).collect()
-}
-
-/// Bytes as bytes, where serde would make a list of numbers. Such a list is read, too: once they were stored so.
-mod raw {
-    use bytes::Bytes;
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(bytes: &[u8], to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_bytes(bytes)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
-        Bytes::deserialize(from).map(Vec::from)
-    }
-}
-
-fn bytes_of<T: Serialize>(what: &T) -> Vec<u8> {
-    rmp_serde::to_vec_named(what).expect("a vector takes all that is written to it")
+    fields.map(|(name, slot)| (name, &slot.value)).collect()
 }

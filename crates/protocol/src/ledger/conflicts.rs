@@ -84,7 +84,7 @@ pub struct Comment {
     /// When.
     pub at: WallMs,
     /// What was proposed; then there is no text, and who has said it has asked.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub proposal: Option<Proposal>,
 }
 
@@ -166,11 +166,11 @@ impl Ledger {
     }
 
     fn resolve(&mut self, now: WallMs, id: ConflictId, mut conflict: Conflict, request: Request) -> Answer {
-        let record = self.record(conflict.entity()).cloned().unwrap_or_else(forgotten);
+        let record = self.record(conflict.entity()).unwrap_or_else(forgotten);
         let action = match conflict.resolve(request, &record, now) {
             Ok(Resolved::Now(action)) => action,
             Ok(Resolved::Before) => {
-                let result = self.result_of(id).cloned().map(Box::new);
+                let result = self.result_of(id).map(Box::new);
                 return Answer::Conflict { conflict: Box::new(conflict), result };
             }
             Err(error) => {
@@ -187,7 +187,7 @@ impl Ledger {
 
     fn pass_deadline(&mut self, now: WallMs, id: ConflictId) {
         let before = self.conflicts[&id].clone();
-        let record = self.record(before.entity()).cloned().unwrap_or_else(forgotten);
+        let record = self.record(before.entity()).unwrap_or_else(forgotten);
         let fallback = self.types.get(&before.entity().kind).and_then(|ty| ty.fallback);
         let mut conflict = before.clone();
         let actors = (&self.actors, &record);
@@ -300,9 +300,9 @@ impl Ledger {
     }
 
     /// The result of the op that has settled a conflict.
-    fn result_of(&self, id: ConflictId) -> Option<&OpResult> {
+    fn result_of(&self, id: ConflictId) -> Option<OpResult> {
         let device = self.devices.get(&self.actors.known(&self.settings.server)?)?;
-        let mut results = device.kept.values().rev().map(|kept| &kept.result);
+        let mut results = device.kept.values().rev().map(|kept| kept.read().result);
         results.find(|result| result.conflict.as_ref().is_some_and(|conflict| conflict.id == id))
     }
 }

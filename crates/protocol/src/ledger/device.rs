@@ -5,13 +5,13 @@ use std::ops::Bound;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use syncline_core::entity::{ActorName, EntityId, EntityKey, TypeName, UserName};
+use syncline_core::entity::{ActorName, EntityId, EntityKey, Outcome, TypeName, UserName};
 use syncline_core::limits::SEEN_MS;
 use syncline_core::time::WallMs;
 
-use super::message::{Answer, Kept, OpResult, Refused, Write};
+use super::message::{Answer, Kept, Refused, Write};
 use super::push::MutationHash;
-use super::{Acked, ContentHash, Ledger, Numbers, Resync, Section};
+use super::{Acked, ContentHash, Ledger, Numbers, Packed, Resync, Section, Written};
 
 /// What is known of one device.
 #[derive(Debug, Default)]
@@ -23,14 +23,15 @@ pub(super) struct Device {
     /// The scopes that it has read since then, what was in them, and when it did so last.
     pub(super) pulled: BTreeMap<TypeName, (BTreeSet<Section>, WallMs)>,
     pub(super) numbers: Numbers,
-    pub(super) kept: BTreeMap<u64, Kept>,
+    /// The results of ops that are still known whole.
+    pub(super) kept: BTreeMap<u64, Packed<Kept>>,
     /// What ops held whose results are no longer kept.
     pub(super) hashes: BTreeMap<u64, ContentHash>,
     pub(super) acked: Acked,
     /// The scopes that it is to begin again.
     pub(super) resyncs: BTreeMap<TypeName, Resync>,
-    /// The last op that was to create an entity.
-    pub(super) created: BTreeMap<EntityKey, u64>,
+    /// The last op that was to create an entity, if it was refused.
+    pub(super) refused: BTreeMap<EntityKey, u64>,
     /// The ids of entities that it names by temporary ones.
     pub(super) ids: BTreeMap<EntityKey, EntityId>,
     /// The numbers of mutations.
@@ -175,17 +176,30 @@ impl Device {
         self.binding.as_ref().is_some_and(|binding| binding.revoked_at.is_none())
     }
 
-    pub(super) fn keep(&mut self, n: u64, kept: Kept) {
-        if kept.creates {
-            let last = self.created.entry(kept.result.entity.clone()).or_insert(n);
-            *last = n.max(*last);
+    pub(super) fn keep(&mut self, n: u64, kept: &Written<Kept>) {
+        let entity = &kept.result.entity;
+        // A creation that was done lets the ops behind it go on, which they do if nothing is known of it.
+        if kept.creates && self.refused.get(entity).is_none_or(|last| *last < n) {
+            let is_refused = matches!(kept.result.outcome, Outcome::Rejected(_));
+            if is_refused && !self.is_created_behind(n, entity) {
+                self.refused.insert(entity.clone(), n);
+            } else {
+                self.refused.remove(entity);
+            }
         }
-        self.kept.insert(n, kept);
+        self.kept.insert(n, kept.packed());
     }
 
-    pub(super) fn unacknowledged(&self) -> impl Iterator<Item = &OpResult> {
+    /// Returns whether an op behind this one, which was deferred, was to create the entity.
+    pub(super) fn is_created_behind(&self, n: u64, entity: &EntityKey) -> bool {
+        let behind = self.kept.range((Bound::Excluded(n), Bound::Unbounded));
+        behind.map(|(_, kept)| kept.read()).any(|kept| kept.creates && kept.result.entity == *entity)
+    }
+
+    /// Returns the results that the device has not acknowledged.
+    pub(super) fn unacknowledged(&self) -> impl Iterator<Item = &Packed<Kept>> {
         let behind = (Bound::Excluded(self.acked.results_through), Bound::Unbounded);
-        self.kept.range(behind).map(|(_, kept)| &kept.result)
+        self.kept.range(behind).map(|(_, kept)| kept)
     }
 }
 

@@ -6,7 +6,6 @@
 //! of the record are one batch.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use syncline_core::clock::{Dot, HybridTime, ReplicaId};
@@ -103,7 +102,7 @@ impl Ledger {
     pub(super) fn touched(&mut self, now: WallMs, touched: Touched) {
         let Touched { ticket, key, merges, typed } = touched;
         let key = &key;
-        let ver = self.records.get(key).map(|record| record.ver);
+        let ver = self.record(key).map(|record| record.ver);
         let is_deleted = self.is_gone(key);
         if is_deleted {
             self.park_effect(Effect::Refuse { ticket });
@@ -120,7 +119,7 @@ impl Ledger {
             self.take_merged(now, *actor);
         }
         // Should no op have changed the record after all, those who pull must hear of the document all the same.
-        if !is_deleted && self.records.get(key).map(|record| record.ver) == ver {
+        if !is_deleted && self.record(key).map(|record| record.ver) == ver {
             self.touch(now, key);
         }
         self.seal_if_full();
@@ -165,10 +164,10 @@ impl Ledger {
         if !self.is_document(key) {
             return;
         }
-        let stamp = self.own_stamp(now, self.records.get(key).map(|record| record.hlc));
-        let before = self.records.get(key).map(Arc::as_ref);
+        let before = self.record(key);
+        let stamp = self.own_stamp(now, before.as_ref().map(|record| record.hlc));
         let life = if before.is_some() { Life::Lives } else { Life::Begins };
-        let mut record = Change { document: true, ..Change::new(stamp, life) }.applied_to(before);
+        let mut record = Change { document: true, ..Change::new(stamp, life) }.applied_to(before.as_ref());
         record.schema_v = self.types[&key.kind].schema_v;
         self.put_record(key, record);
     }

@@ -14,7 +14,7 @@ use syncline_core::time::WallMs;
 
 use super::audit::{AuditIndex, Audited};
 use super::message::{Answer, Kept, Write};
-use super::{Binding, EventIndex, Ledger};
+use super::{Binding, EventIndex, Ledger, Written};
 
 /// That an entity was erased: no op on it is taken any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,7 +67,7 @@ impl Ledger {
     /// Returns whether nothing may be written under this name: the entity was deleted or erased.
     #[must_use]
     pub fn is_gone(&self, key: &EntityKey) -> bool {
-        self.erased.contains_key(key) || self.records.get(key).is_some_and(|record| record.deleted)
+        self.erased.contains_key(key) || self.record(key).is_some_and(|record| record.deleted)
     }
 
     /// Returns the erasures whose values may still lie beside the audit.
@@ -165,7 +165,7 @@ impl Ledger {
 
     /// Leaves a tombstone, and no conflict open.
     fn bury(&mut self, now: WallMs, key: &EntityKey) {
-        match self.records.get(key).filter(|record| !record.deleted).cloned() {
+        match self.record(key).filter(|record| !record.deleted) {
             Some(before) => {
                 let stamp = self.own_stamp(now, Some(before.hlc));
                 let record = Change::new(stamp, Life::Ends).applied_to(Some(&before));
@@ -179,10 +179,14 @@ impl Ledger {
 
     fn empty_results(&mut self, key: &EntityKey) {
         for (&actor, device) in &mut self.devices {
-            let of_entity = device.kept.iter_mut().filter(|(_, kept)| kept.result.entity == *key);
-            for (&n, kept) in of_entity {
-                kept.empty();
-                self.gathered.push(Write::Result(Dot::new(actor, n), Box::new(kept.clone())));
+            for (&n, packed) in &mut device.kept {
+                let mut kept = packed.read();
+                if kept.result.entity == *key {
+                    kept.empty();
+                    let written = Written::new(kept);
+                    *packed = written.packed();
+                    self.gathered.push(Write::Result(Dot::new(actor, n), written));
+                }
             }
         }
     }
@@ -205,7 +209,6 @@ impl Ledger {
 impl Kept {
     /// Removes all values.
     fn empty(&mut self) {
-        self.is_erased = true;
         self.result.data = None;
         self.result.detail = None;
         self.result.combined.clear();

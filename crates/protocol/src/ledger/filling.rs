@@ -34,8 +34,8 @@ impl Ledger {
         }
         let changes = before.changes.saturating_add(1);
         self.note_filling(kind, Filling { changes, is_moving: true, ..before });
-        let of_kind = self.records.iter().filter(|(key, record)| key.kind == *kind && !record.deleted);
-        let placed: Vec<_> = of_kind.map(|(key, record)| (key.clone(), buckets_of(&ty, record))).collect();
+        let of_kind = self.records().filter(|(key, record)| key.kind == *kind && !record.deleted);
+        let placed: Vec<_> = of_kind.map(|(key, record)| (key.clone(), buckets_of(&ty, &record))).collect();
         for (key, buckets) in placed {
             let moved = self.log.move_to(&key, &buckets);
             let touched = buckets.into_iter().chain(moved.left);

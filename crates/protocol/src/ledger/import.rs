@@ -57,8 +57,8 @@ impl Ledger {
         if self.erased.contains_key(&key) && data.is_some() {
             return Err(RefusalCode::EntityDeleted.into());
         }
-        let there = self.records.get(&key);
-        let data = match (there, data) {
+        let there = self.record(&key);
+        let data = match (&there, data) {
             (Some(there), Some(data)) if !there.deleted && there.data() == data => {
                 return Ok(Imported::Unchanged);
             }

@@ -1,9 +1,9 @@
 //! How a ledger comes back from what it has stored.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use syncline_core::clock::ReplicaId;
-use syncline_core::entity::{EntityType, Epoch, TypeName};
+use syncline_core::entity::{EntityKey, EntityType, Epoch, TypeName};
 
 use super::message::Write;
 use super::{Ledger, TypeRefusal};
@@ -48,15 +48,25 @@ impl Ledger {
     ) -> Result<Self, LedgerLoadError> {
         let mut ledger = Self::new(epoch);
         let mut buckets = BTreeMap::new();
+        let mut places = Vec::new();
+        let mut kinds = BTreeSet::new();
         for write in stored {
             match write {
                 Write::Buckets(key, of) => drop(buckets.insert(key, of)),
+                Write::Record(key, record) => {
+                    let kind = kinds.get(&key.kind).unwrap_or(&key.kind).clone();
+                    kinds.insert(kind.clone());
+                    let key = EntityKey { kind, ..key };
+                    places.push((key.clone(), record.seq, (!record.deleted).then_some(record.ver)));
+                    ledger.hlc = ledger.hlc.max(record.hlc);
+                    ledger.records.insert(key, record.packed());
+                }
                 write => ledger.restore(write)?,
             }
         }
-        for (key, record) in &ledger.records {
-            let live = (!record.deleted).then_some(record.ver);
-            ledger.log.restore(key, record.seq, live, buckets.remove(key).unwrap_or_default());
+        for (key, seq, live) in places {
+            let buckets = buckets.remove(&key).unwrap_or_default();
+            ledger.log.restore(&key, seq, live, buckets);
         }
         for ty in types {
             ledger.give_type(ty)?;
@@ -79,11 +89,7 @@ impl Ledger {
             Write::Numbers(number, numbers) => self.devices.entry(number).or_default().numbers = numbers,
             Write::Result(dot, kept) => {
                 self.hlc = self.hlc.max(kept.trace.hlc);
-                self.devices.entry(dot.replica).or_default().keep(dot.counter, *kept);
-            }
-            Write::Record(key, record) => {
-                self.hlc = self.hlc.max(record.hlc);
-                self.records.insert(key, record);
+                self.devices.entry(dot.replica).or_default().keep(dot.counter, &kept);
             }
             Write::Conflict(id, conflict) => self.restore_conflict(id, *conflict),
             Write::Device(number, binding) => {
@@ -109,8 +115,10 @@ impl Ledger {
             Write::Floor(floor) => self.log.raise_floor(floor),
             Write::Heads(heads) => self.heads = heads,
             Write::Filling(kind, filling) => drop(self.fillings.insert(kind, filling)),
-            // Buckets are known before records take their places; the others are of keys that are there no more, history, or only for people.
+            // Buckets are known before records take their places, which is seen to above; the others are of keys that are there no more,
+            // history, or only for people.
             Write::Buckets(..)
+            | Write::Record(..)
             | Write::Evicted(_, _, None)
             | Write::Resync(_, _, None)
             | Write::Aged(_, None)

@@ -24,7 +24,7 @@ use super::push::{Asks, Push, Pushing};
 use super::scope::{Section, buckets_of};
 use super::scopes::ScopeDefinition;
 use super::ties::Ties;
-use super::{Log, Settings};
+use super::{Log, Packed, Settings, Written};
 
 /// The entities of one tenant shard: one writer, one log without gaps.
 ///
@@ -42,7 +42,7 @@ pub struct Ledger {
     pub(super) fillings: BTreeMap<TypeName, Filling>,
     pub(super) actors: Actors,
     pub(super) devices: BTreeMap<ReplicaId, Device>,
-    pub(super) records: BTreeMap<EntityKey, Arc<Record>>,
+    pub(super) records: BTreeMap<EntityKey, Packed<Record>>,
     pub(super) ties: Ties,
     /// The entities that were erased, for ever.
     pub(super) erased: BTreeMap<EntityKey, Erased>,
@@ -210,8 +210,8 @@ impl Ledger {
 
     /// Returns a record, durable or not.
     #[must_use]
-    pub fn record(&self, key: &EntityKey) -> Option<&Record> {
-        self.records.get(key).map(Arc::as_ref)
+    pub fn record(&self, key: &EntityKey) -> Option<Record> {
+        self.records.get(key).map(Packed::read)
     }
 
     /// Returns the entities that come behind one, or all, in their order, durable or not.
@@ -221,8 +221,8 @@ impl Ledger {
     }
 
     /// Returns the records and what is left of deleted ones, durable or not.
-    pub fn records(&self) -> impl Iterator<Item = (&EntityKey, &Record)> {
-        self.records.iter().map(|(key, record)| (key, record.as_ref()))
+    pub fn records(&self) -> impl Iterator<Item = (&EntityKey, Record)> {
+        self.records.iter().map(|(key, record)| (key, record.read()))
     }
 
     /// Returns the conflicts, durable or not.
@@ -240,8 +240,11 @@ impl Ledger {
         number
     }
 
-    /// Puts a record to the end of the log.
-    pub(super) fn put_record(&mut self, key: &EntityKey, mut record: Record) {
+    /// Puts a record to the end of the log, and returns it as it is there.
+    pub(super) fn put_record(&mut self, key: &EntityKey, mut record: Record) -> Arc<Record> {
+        // All that names the record shares one name.
+        let known = self.records.get_key_value(key).map(|(known, _)| known.clone());
+        let key = &known.unwrap_or_else(|| self.interned(key));
         let ty = self.types.get(&key.kind);
         let buckets = ty.map(|ty| buckets_of(ty, &record)).unwrap_or_default();
         let moves = self.log.append(key, (!record.deleted).then_some((record.ver, buckets)));
@@ -251,10 +254,15 @@ impl Ledger {
         record.seq = moves.seq;
         record.epoch = self.epoch;
         let is_deleted = record.deleted;
-        let record = Arc::new(record);
-        self.gathered.push(Write::Record(key.clone(), Arc::clone(&record)));
-        let before = self.records.insert(key.clone(), Arc::clone(&record));
-        self.ties.replace(key, before.as_deref(), Some(&record));
+        let is_tied = self.ties.is_tied(&key.kind);
+        let before = if is_tied { self.record(key) } else { None };
+        let record = Written::new(record);
+        let value = Arc::clone(record.shared());
+        if is_tied {
+            self.ties.replace(key, before.as_ref(), Some(&value));
+        }
+        self.records.insert(key.clone(), record.packed());
+        self.gathered.push(Write::Record(key.clone(), record));
         if is_deleted {
             self.close_room(key);
         }
@@ -263,6 +271,13 @@ impl Ledger {
         self.gathered.extend(left);
         let returned = moves.returned.into_iter().map(|bucket| Write::Evicted(bucket, key.clone(), None));
         self.gathered.extend(returned);
+        value
+    }
+
+    /// Returns a name that shares its type with others.
+    pub(super) fn interned(&self, key: &EntityKey) -> EntityKey {
+        let kind = self.types.get_key_value(&key.kind).map_or(&key.kind, |(kind, _)| kind);
+        EntityKey { kind: kind.clone(), id: key.id.clone() }
     }
 
     /// Takes in what has happened, and returns the answer if it is a request.

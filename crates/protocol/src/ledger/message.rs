@@ -475,7 +475,4 @@ pub struct Kept {
     pub result: OpResult,
     /// What it leaves for ops that come after it.
     pub trace: Trace,
-    /// Whether values were removed from it, as its entity was erased.
-    #[serde(default)]
-    pub is_erased: bool,
 }

@@ -29,9 +29,11 @@ mod machine;
 mod message;
 mod numbers;
 mod op;
+mod packed;
 mod pull;
 mod purge;
 mod push;
+mod record_bytes;
 mod scope;
 mod scopes;
 mod settings;
@@ -61,6 +63,7 @@ pub use message::{
     OpResult, OpStatus, PushMutation, PushOp, PushSeen, RecordState, Refused, RequestId, Verdict, Write,
 };
 pub use numbers::{ContentHash, Hole, Numbered, Numbers, NumbersError, Turn};
+pub use packed::{Packable, Packed, Written};
 pub use pull::{PullChange, PullScope, Pulled, PulledScope};
 pub use push::MutationHash;
 pub use scope::{Scope, Section, ShortHash};

@@ -7,12 +7,12 @@ use syncline_core::entity::{ActorName, EntityKey, Epoch, Outcome, Policy, Record
 use syncline_core::limits::{PULL_RECORDS_MAX, PULL_RESULTS_MAX};
 use syncline_core::time::WallMs;
 
-use super::Ledger;
 use super::cursor::{Cursor, Reset};
 use super::device::Device;
 use super::message::{Answer, OpResult, Refused, Write};
 use super::scope::Scope;
 use super::shelf::{Checksum, Standing};
+use super::{Ledger, Packed};
 
 /// One scope of a pull.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,9 +79,9 @@ pub struct PulledScope {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PullChange {
     /// It is this now.
-    Put(EntityKey, Arc<Record>),
+    Put(EntityKey, Packed<Record>),
     /// It was deleted.
-    Delete(EntityKey, Arc<Record>),
+    Delete(EntityKey, Packed<Record>),
     /// It is this now, and the document behind it, which its key names, may have changed.
     Document(EntityKey, Arc<Record>),
     /// It is no longer in the scope.
@@ -128,7 +128,7 @@ impl Ledger {
             last_n: device.numbers.last(),
             high_n: device.numbers.high(),
             scopes,
-            results: device.unacknowledged().take(PULL_RESULTS_MAX).cloned().collect(),
+            results: device.unacknowledged().take(PULL_RESULTS_MAX).map(|kept| kept.read().result).collect(),
             conflicts_open: self.open.len() as u64,
         })))
     }
@@ -170,12 +170,12 @@ impl Ledger {
     }
 
     fn change(&self, key: EntityKey, standing: Standing) -> PullChange {
-        let record = |key: &EntityKey| Arc::clone(&self.records[key]);
+        let record = |key: &EntityKey| self.records[key].clone();
         let is_document = self.types.get(&key.kind).is_some_and(|ty| ty.policy == Policy::Crdt);
         match standing {
             Standing::Evicted => PullChange::Evict(key),
             Standing::Deleted => PullChange::Delete(key.clone(), record(&key)),
-            Standing::Live if is_document => PullChange::Document(key.clone(), record(&key)),
+            Standing::Live if is_document => PullChange::Document(key.clone(), Arc::new(record(&key).read())),
             Standing::Live => PullChange::Put(key.clone(), record(&key)),
         }
     }
@@ -183,15 +183,17 @@ impl Ledger {
     /// Returns whether a device has what a change tells: its own op was the last, which met what its author had seen and was
     /// applied. An op that was late is `applied`, too, where all that it wrote has won; then others' values are in the record.
     fn is_known_to(&self, actor: ReplicaId, change: &PullChange) -> bool {
-        let record = match change {
-            PullChange::Put(_, record) | PullChange::Delete(_, record) | PullChange::Document(_, record) => {
-                record
-            }
+        let dot = match change {
+            PullChange::Put(_, record) | PullChange::Delete(_, record) => record.read().dot,
+            PullChange::Document(_, record) => record.dot,
             PullChange::Evict(_) => return false,
         };
-        let own = self.devices.get(&actor).filter(|_| record.dot.replica == actor);
-        let kept = own.and_then(|device| device.kept.get(&record.dot.counter));
-        kept.is_some_and(|kept| kept.result.outcome == Outcome::Applied && kept.result.data.is_none())
+        let own = self.devices.get(&actor).filter(|_| dot.replica == actor);
+        let kept = own.and_then(|device| device.kept.get(&dot.counter));
+        kept.is_some_and(|kept| {
+            let result = kept.read().result;
+            result.outcome == Outcome::Applied && result.data.is_none()
+        })
     }
 
     /// Has a device begin a scope again when it pulls it next.

@@ -100,6 +100,9 @@ impl Ledger {
 
 /// Returns the buckets that a record is in besides that of its type.
 pub(super) fn buckets_of(ty: &EntityType, record: &Record) -> BTreeSet<Bucket> {
+    if ty.buckets.is_empty() {
+        return BTreeSet::new();
+    }
     let mut buckets = ty.buckets_of(&record.data());
     buckets.remove(&Bucket::whole(&ty.name));
     buckets

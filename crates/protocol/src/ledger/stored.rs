@@ -28,23 +28,31 @@
 //! | 129, index u64 | what lies beside it, and may be erased |
 //! | 130, index u64 | an event of the outbox |
 //!
-//! From 128 on it is history, which no ledger is [loaded](super::Ledger::load) from: it is read where someone asks for it.
+//! From 128 on it is history, which no ledger is [loaded](super::Ledger::load) from: it is written once, in the order of its
+//! numbers, and read where someone asks for it. A store keeps what is written together in one piece, and beside each entry of
+//! the audit what lies beside it.
 //!
 //! Integers are big-endian. No name is the beginning of another, and things come back in an order in which a ledger can be
-//! [loaded](super::Ledger::load). The bytes are MessagePack with the names of the fields, so that fields may be added, with a
-//! default for what was stored before.
+//! [loaded](super::Ledger::load). The bytes are MessagePack, the fields by their places, so that fields may be added behind the
+//! others, with a default for what was stored before; a type has the names of its fields. But for these:
+//!
+//! | what | bytes |
+//! | --- | --- |
+//! | a record | as the module `record_bytes` says |
+//! | a result | 0, then MessagePack; or, if no more is left, 1 and the content hash, 8 bytes |
+//! | an entry of the audit | its hash, 32 bytes, then its event |
+//! | what lies beside it | its salt, 16 bytes, then the values |
 
-use std::sync::Arc;
-
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Serialize, de::DeserializeOwned};
 use syncline_core::clock::{Dot, ReplicaId};
 use syncline_core::entity::bucket::Bucket;
-use syncline_core::entity::{EntityId, EntityKey, EntityType, Epoch, RecordVersion, TypeForm, TypeName};
+use syncline_core::entity::{EntityId, EntityKey, EntityType, Epoch, TypeForm, TypeName};
 use syncline_core::time::WallMs;
 
-use super::audit::AuditIndex;
+use super::audit::{AuditEntry, AuditIndex, AuditPayload};
+use super::packed::pack;
 use super::push::MutationHash;
-use super::{ConflictId, ContentHash, EventIndex, Kept, Write};
+use super::{ConflictId, ContentHash, EventIndex, Packable, Write, Written};
 
 const ACTOR: u8 = 1;
 const NUMBERS: u8 = 2;
@@ -82,6 +90,18 @@ pub fn is_history(name: &[u8]) -> bool {
     name.first().is_some_and(|tag| *tag >= AUDIT)
 }
 
+/// Returns the name of an entry of the audit. Those that come later have greater names.
+#[must_use]
+pub fn audit_name(index: AuditIndex) -> Vec<u8> {
+    of_number(AUDIT, index.0)
+}
+
+/// Returns the name of what lies beside an entry of the audit.
+#[must_use]
+pub fn payload_name(index: AuditIndex) -> Vec<u8> {
+    of_number(AUDIT_PAYLOAD, index.0)
+}
+
 /// Returns the name under which an event is stored. Those that come later have greater names.
 #[must_use]
 pub fn event_name(index: EventIndex) -> Vec<u8> {
@@ -97,12 +117,9 @@ pub struct Stored {
     pub bytes: Option<Vec<u8>>,
 }
 
-/// What is kept of an op.
-#[derive(Serialize, Deserialize)]
-enum OfOp<K> {
-    Kept(K),
-    Hash(ContentHash),
-}
+/// What is kept of an op: its result, or only what it held.
+const KEPT: u8 = 0;
+const HASH: u8 = 1;
 
 /// Why stored bytes are no write. The store is at fault, or a newer version of this program.
 #[derive(Debug, thiserror::Error)]
@@ -132,10 +149,10 @@ impl Write {
             Self::Actor(number, name) => stored(of_actor(ACTOR, *number), name),
             Self::Numbers(device, numbers) => stored(of_actor(NUMBERS, *device), numbers),
             Self::Acked(device, acked) => stored(of_actor(ACKED, *device), acked),
-            Self::Record(key, record) => stored(of_entity(RECORD, key), record.as_ref()),
+            Self::Record(key, record) => put(of_entity(RECORD, key), record.bytes().to_vec()),
             Self::Purged(key) => gone(of_entity(RECORD, key)),
-            Self::Result(dot, kept) => stored(of_op(*dot), &OfOp::Kept(kept)),
-            Self::Aged(dot, Some(hash)) => stored(of_op(*dot), &OfOp::<Kept>::Hash(*hash)),
+            Self::Result(dot, kept) => put(of_op(*dot), [&[KEPT], kept.bytes()].concat()),
+            Self::Aged(dot, Some(ContentHash(hash))) => put(of_op(*dot), [&[HASH], &hash[..]].concat()),
             Self::Aged(dot, None) => gone(of_op(*dot)),
             Self::Conflict(id, conflict) => stored(of_conflict(CONFLICT, *id), conflict),
             Self::Device(device, binding) => stored(of_actor(DEVICE, *device), binding),
@@ -156,13 +173,15 @@ impl Write {
             Self::Swept(swept) => stored(vec![SWEPT], swept),
             Self::UserErased(index, at) => stored(of_number(USER_ERASED, index.0), at),
             Self::Filling(kind, filling) => stored(with_text(vec![FILLING], kind.as_str()), filling),
-            Self::Audit(index, entry) => stored(of_number(AUDIT, index.0), entry),
+            Self::Audit(index, entry) => put(audit_name(*index), [&entry.hash[..], &entry.event].concat()),
             Self::AuditPayload(index, payload) => {
-                stored_if(of_number(AUDIT_PAYLOAD, index.0), payload.as_ref())
+                put(of_number(AUDIT_PAYLOAD, index.0), [&payload.salt[..], &payload.values].concat())
             }
             Self::Event(index, event) => stored(event_name(*index), event),
             Self::Type(ty) => {
-                stored(with_text(vec![TYPE], ty.name.as_str()), &TypeForm::from(ty.as_ref().clone()))
+                let form = TypeForm::from(ty.as_ref().clone());
+                let bytes = rmp_serde::to_vec_named(&form).expect("a vector takes all that is written to it");
+                put(with_text(vec![TYPE], ty.name.as_str()), bytes)
             }
             Self::Mutation(actor, MutationHash(hash), n) => {
                 stored([&of_actor(MUTATION, *actor)[..], hash].concat(), n)
@@ -178,15 +197,6 @@ impl Write {
         }
     }
 
-    /// Returns whether nothing was stored under its name before: a store need not look what it replaces.
-    #[must_use]
-    pub fn is_first(&self) -> bool {
-        let is_created = matches!(self, Self::Record(_, record) if record.ver == RecordVersion(1));
-        let is_history = matches!(self, Self::Audit(..) | Self::AuditPayload(_, Some(_)) | Self::Event(..));
-        let is_result = matches!(self, Self::Result(_, kept) if !kept.is_erased);
-        is_created || is_history || is_result
-    }
-
     /// Returns the write that was stored.
     ///
     /// # Errors
@@ -200,12 +210,13 @@ impl Write {
             ACTOR => Self::Actor(actor()?, read(name, bytes)?),
             NUMBERS => Self::Numbers(actor()?, read(name, bytes)?),
             ACKED => Self::Acked(actor()?, read(name, bytes)?),
-            RECORD => Self::Record(entity(rest).ok_or_else(unknown)?, Arc::new(read(name, bytes)?)),
+            RECORD => Self::Record(entity(rest).ok_or_else(unknown)?, written(name, bytes)?),
             RESULT => {
                 let dot = dot(rest).ok_or_else(unknown)?;
-                match read(name, bytes)? {
-                    OfOp::Kept(kept) => Self::Result(dot, kept),
-                    OfOp::Hash(hash) => Self::Aged(dot, Some(hash)),
+                match bytes.split_first() {
+                    Some((&KEPT, kept)) => Self::Result(dot, written(name, kept)?),
+                    Some((&HASH, hash)) => Self::Aged(dot, Some(ContentHash(fixed(name, hash)?))),
+                    Some(_) | None => return Err(odd(name)),
                 }
             }
             CONFLICT => Self::Conflict(conflict(rest).ok_or_else(unknown)?, read(name, bytes)?),
@@ -244,8 +255,14 @@ impl Write {
             SWEPT if rest.is_empty() => Self::Swept(read(name, bytes)?),
             HEADS if rest.is_empty() => Self::Heads(read(name, bytes)?),
             FILLING => Self::Filling(type_name(rest).ok_or_else(unknown)?, read(name, bytes)?),
-            AUDIT => Self::Audit(index().map(AuditIndex)?, read(name, bytes)?),
-            AUDIT_PAYLOAD => Self::AuditPayload(index().map(AuditIndex)?, Some(read(name, bytes)?)),
+            AUDIT => {
+                let (hash, event) = cut(name, bytes)?;
+                Self::Audit(index().map(AuditIndex)?, Box::new(AuditEntry { hash, event }))
+            }
+            AUDIT_PAYLOAD => {
+                let (salt, values) = cut(name, bytes)?;
+                Self::AuditPayload(index().map(AuditIndex)?, Box::new(AuditPayload { salt, values }))
+            }
             EVENT => Self::Event(index().map(EventIndex)?, read(name, bytes)?),
             _ => return Err(unknown()),
         })
@@ -253,7 +270,10 @@ impl Write {
 }
 
 fn stored<T: Serialize>(name: Vec<u8>, what: &T) -> Stored {
-    let bytes = rmp_serde::to_vec_named(what).expect("a vector takes all that is written to it");
+    put(name, pack(what))
+}
+
+const fn put(name: Vec<u8>, bytes: Vec<u8>) -> Stored {
     Stored { name, bytes: Some(bytes) }
 }
 
@@ -270,6 +290,26 @@ const fn gone(name: Vec<u8>) -> Stored {
 
 fn read<T: DeserializeOwned>(name: &[u8], bytes: &[u8]) -> Result<T, StoredError> {
     rmp_serde::from_slice(bytes).map_err(|source| StoredError::Bytes { name: name.to_vec(), source })
+}
+
+fn written<T: Packable>(name: &[u8], bytes: &[u8]) -> Result<Written<T>, StoredError> {
+    Written::from_stored(bytes).map_err(|source| StoredError::Bytes { name: name.to_vec(), source })
+}
+
+/// Takes a number of bytes from the beginning.
+fn cut<const N: usize>(name: &[u8], bytes: &[u8]) -> Result<([u8; N], Vec<u8>), StoredError> {
+    let (first, rest) = bytes.split_first_chunk().ok_or_else(|| odd(name))?;
+    Ok((*first, rest.to_vec()))
+}
+
+fn fixed<const N: usize>(name: &[u8], bytes: &[u8]) -> Result<[u8; N], StoredError> {
+    bytes.try_into().map_err(|_| odd(name))
+}
+
+/// The bytes are not as many as they are to be.
+fn odd(name: &[u8]) -> StoredError {
+    let source = serde::de::Error::custom("there are too few bytes, or too many");
+    StoredError::Bytes { name: name.to_vec(), source }
 }
 
 /// A type is stored as operators write it.

@@ -2,6 +2,7 @@
 //!
 //! It is derived from the records when the ledger is loaded, and moves on with each of their changes; nothing of it is stored.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use syncline_core::entity::{
@@ -59,6 +60,11 @@ impl Ties {
         unique.iter_mut().for_each(|unique| unique.replace(&key.id, before, after));
     }
 
+    /// Returns whether the records of a type are tied to others.
+    pub(super) fn is_tied(&self, kind: &TypeName) -> bool {
+        self.of(kind).is_some_and(|of| !of.refs.is_empty() || !of.unique.is_empty())
+    }
+
     fn of(&self, kind: &TypeName) -> Option<&OfKind> {
         self.kinds.get(kind)
     }
@@ -110,7 +116,7 @@ impl Ledger {
         });
         self.ties.kinds.insert(kind.clone(), ties);
         for (key, record) in self.records.iter().filter(|(key, _)| key.kind == *kind) {
-            self.ties.replace(key, None, Some(record));
+            self.ties.replace(key, None, Some(&record.read()));
         }
     }
 
@@ -121,7 +127,7 @@ impl Ledger {
         new.into_iter().find_map(|fields| {
             let mut holders: BTreeMap<Vec<Value>, Vec<&EntityId>> = BTreeMap::new();
             for (key, record) in self.records.iter().filter(|(key, _)| key.kind == ty.name) {
-                held(fields, record)
+                held(fields, &record.read())
                     .into_iter()
                     .for_each(|values| holders.entry(values).or_default().push(&key.id));
             }
@@ -134,6 +140,7 @@ impl Ledger {
     /// Decides an op of the server, of which no rule and nobody is asked: it is done or refused.
     pub(super) fn decide_alone(&self, ty: &EntityType, key: &EntityKey, op: &Op) -> Decision {
         let (record, changed) = (self.record(key), BTreeMap::new());
+        let record = record.as_ref();
         let scene = Scene { ty, actors: &self.actors, ruling: None };
         let others = Surroundings { ledger: self, changed: &changed };
         let promises = Promises { scene: &scene, others: &others, key, record, may_wait: false };
@@ -142,8 +149,9 @@ impl Ledger {
 }
 
 impl Surroundings<'_> {
-    fn record(&self, key: &EntityKey) -> Option<&Record> {
-        self.changed.get(key).or_else(|| self.ledger.record(key))
+    fn record(&self, key: &EntityKey) -> Option<Cow<'_, Record>> {
+        let changed = self.changed.get(key).map(Cow::Borrowed);
+        changed.or_else(|| self.ledger.record(key).map(Cow::Owned))
     }
 }
 

@@ -1,7 +1,6 @@
 //! What a ledger has written.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use syncline_core::clock::{Dot, ReplicaId};
 use syncline_core::entity::bucket::Bucket;
@@ -17,7 +16,7 @@ use super::filling::Filling;
 use super::message::{ConflictId, Kept};
 use super::push::MutationHash;
 use super::scopes::ScopeDefinition;
-use super::{Acked, Binding, ContentHash, Numbers, Resync};
+use super::{Acked, Binding, ContentHash, Numbers, Resync, Written};
 
 /// One write of a batch. A later one of the same key replaces an earlier.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,9 +28,9 @@ pub enum Write {
     /// A device has acknowledged.
     Acked(ReplicaId, Box<Acked>),
     /// An op has its result.
-    Result(Dot, Box<Kept>),
+    Result(Dot, Written<Kept>),
     /// A record. Its entry in the index of the log goes with it, to its place.
-    Record(EntityKey, Arc<Record>),
+    Record(EntityKey, Written<Record>),
     /// A conflict.
     Conflict(ConflictId, Box<Conflict>),
     /// What is known of a device.
@@ -52,8 +51,8 @@ pub enum Write {
     Floor(Sequence),
     /// An entry of the audit. No ledger is loaded from it.
     Audit(AuditIndex, Box<AuditEntry>),
-    /// What lies beside an entry of the audit; none if it was erased. No ledger is loaded from it.
-    AuditPayload(AuditIndex, Option<Box<AuditPayload>>),
+    /// What lies beside an entry of the audit. No ledger is loaded from it.
+    AuditPayload(AuditIndex, Box<AuditPayload>),
     /// An event for others. No ledger is loaded from it.
     Event(EventIndex, Box<DomainEvent>),
     /// The ends of the audit and of the outbox.

@@ -19,7 +19,10 @@ use syncline_protocol::Access;
 
 pub(crate) use self::lease::Lease;
 pub use self::{
-    jwt::{JwtSettings, JwtVerifier, KeyError, MintError, NewToken, SigningAlgorithm, SigningKey},
+    jwt::{
+        JwtSettings, JwtVerifier, KeyError, MintError, NewToken, PublishedKeys, PublishedKeysError,
+        SigningAlgorithm, SigningKey,
+    },
     tokens::{StaticToken, StaticTokens},
 };
 

@@ -7,8 +7,8 @@
 use syncline_core::{entity::Epoch, limits::DELETE_BATCH_MAX};
 use syncline_protocol::ledger::{Ledger, Write, audit::AuditIndex, room_of};
 use syncline_store::{
-    Batch, CommitError, ReadError, Store, VacuumError, Vacuumed,
-    records::{self, RecordError},
+    Batch, CommitError, ReadError, RecordTooLong, Store, VacuumError, Vacuumed,
+    records::{self, RecordError, ledger::LedgerReadError},
 };
 
 use super::{
@@ -31,6 +31,12 @@ pub enum ErasureError {
     /// The audit cannot be read.
     #[error(transparent)]
     Audit(#[from] AuditError),
+    /// Pages of the ledger cannot be read.
+    #[error(transparent)]
+    Pages(#[from] LedgerReadError),
+    /// Pages of the ledger cannot be put together.
+    #[error(transparent)]
+    TooLong(#[from] RecordTooLong),
     /// The names of rooms cannot be read.
     #[error(transparent)]
     Names(#[from] RecordError),
@@ -70,7 +76,7 @@ pub fn finish_erasures(store: &mut dyn Store) -> Result<Option<Vacuumed>, Erasur
     }
     let kept = Kept::read(store, ONLY_TENANT)?;
     let epoch = kept.epoch().unwrap_or(Epoch(1));
-    let (ledger, _) = kept.load(Vec::new(), epoch)?;
+    let (ledger, mut shelf) = kept.load(Vec::new(), epoch)?;
     let unswept = ledger.unswept();
     let mut after = end_of(&unswept).map(|_| AuditIndex(0));
     while let Some(from) = after {
@@ -86,6 +92,13 @@ pub fn finish_erasures(store: &mut dyn Store) -> Result<Option<Vacuumed>, Erasur
             }
             store.commit(batch)?;
         }
+    }
+    // Pages hold what was replaced until they are rewritten.
+    for pages in shelf.all() {
+        let pages = pages.read(store)?;
+        let mut batch = Batch::new();
+        shelf.put(&mut batch, [], &pages)?;
+        store.commit(batch)?;
     }
     let vacuumed = store.vacuum()?;
     let mut batch = Batch::new();

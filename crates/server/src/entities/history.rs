@@ -6,21 +6,23 @@ use bytes::Bytes;
 use syncline_protocol::ledger::{
     Write,
     audit::{AuditEntry, AuditFault, AuditHead, AuditIndex, AuditPayload},
-    stored::{AUDIT, AUDIT_PAYLOAD, HEADS, StoredError},
+    stored::{AUDIT, HEADS, StoredError, audit_name},
 };
 use syncline_store::{
-    Store,
-    records::ledger::{LedgerReadError, things},
+    RecordTooLong, Store,
+    records::ledger::{LedgerReadError, LedgerShelf, history},
 };
 
 use crate::shared::ONLY_TENANT;
 
-type Thing = Result<(Vec<u8>, Bytes), LedgerReadError>;
+type Thing = Result<(Bytes, Bytes), LedgerReadError>;
 
 /// The entries of the audit of a store, in order. Behind an error nothing is promised.
 pub struct Audit<'s> {
-    entries: Box<dyn Iterator<Item = Thing> + 's>,
-    payloads: Peekable<Box<dyn Iterator<Item = Thing> + 's>>,
+    /// Entries, and behind each what lies beside it.
+    things: Peekable<Box<dyn Iterator<Item = Thing> + 's>>,
+    /// The next entry that is wanted.
+    next: AuditIndex,
 }
 
 /// An entry of the audit.
@@ -69,6 +71,9 @@ pub enum AuditError {
     /// The store cannot be read, or the end of the audit is damaged.
     #[error(transparent)]
     Read(LedgerReadError),
+    /// What is left of a page is too long to be stored: a mistake in this program.
+    #[error(transparent)]
+    TooLong(RecordTooLong),
     /// The end of the audit cannot be read.
     #[error("the end of the audit cannot be read")]
     End(#[source] StoredError),
@@ -81,19 +86,15 @@ impl AuditError {
         match self {
             Self::Fault(fault) => Some(fault.index()),
             Self::Damaged { index, .. } | Self::Unreadable { index, .. } => Some(*index),
-            Self::Read(_) | Self::End(_) => None,
+            Self::Read(_) | Self::TooLong(_) | Self::End(_) => None,
         }
     }
 
-    /// The store could not read something of this name, if it was its fault.
-    fn of_read(source: LedgerReadError) -> Self {
-        let index = match &source {
-            LedgerReadError::Damaged { name, .. } => index_of(name),
-            _ => None,
-        };
-        match index {
-            Some(index) => Self::Damaged { index, source },
-            None => Self::Read(source),
+    /// The store could not read the page of this entry.
+    fn of_read(index: AuditIndex, source: LedgerReadError) -> Self {
+        match source {
+            LedgerReadError::Damaged { .. } => Self::Damaged { index: index.0, source },
+            _ => Self::Read(source),
         }
     }
 }
@@ -102,39 +103,31 @@ impl<'s> Audit<'s> {
     /// Reads the audit of a store from an entry on.
     #[must_use]
     pub fn from(store: &'s dyn Store, first: AuditIndex) -> Self {
-        let after = |tag| name_of(tag, first.0.saturating_sub(1));
-        let read = |tag| -> Box<dyn Iterator<Item = Thing> + 's> {
-            Box::new(things(store, ONLY_TENANT, &[tag], Some(&after(tag))))
-        };
-        Self { entries: read(AUDIT), payloads: read(AUDIT_PAYLOAD).peekable() }
+        let next = first.max(AuditIndex(1));
+        let before = audit_name(AuditIndex(next.0 - 1));
+        let things: Box<dyn Iterator<Item = Thing> + 's> =
+            Box::new(history(store, ONLY_TENANT, AUDIT, &before));
+        Self { things: things.peekable(), next }
     }
 
-    fn read(&mut self, thing: Thing) -> Result<Audited, AuditError> {
-        let (name, bytes) = thing.map_err(AuditError::of_read)?;
-        let Write::Audit(index, entry) = written(&name, &bytes)? else {
-            unreachable!("the name is one of an entry")
+    fn read(&mut self, thing: Thing) -> Result<Option<Audited>, AuditError> {
+        let (name, bytes) = thing.map_err(|error| AuditError::of_read(self.next, error))?;
+        let (index, entry) = match written(self.next, &name, &bytes)? {
+            Write::Audit(index, entry) if index >= self.next => (index, *entry),
+            // What lies beside no entry is passed over, too: nothing speaks of it.
+            _ => return Ok(None),
         };
-        let payload = self.payload(index)?;
-        Ok(Audited { index, entry: *entry, payload })
+        self.next = AuditIndex(index.0.saturating_add(1));
+        Ok(Some(Audited { index, entry, payload: self.payload(index)? }))
     }
 
-    /// Returns what lies beside an entry. What lies beside none is passed over: nothing speaks of it.
+    /// Returns what lies beside an entry.
     fn payload(&mut self, index: AuditIndex) -> Result<Option<AuditPayload>, AuditError> {
-        let wanted = name_of(AUDIT_PAYLOAD, index.0);
-        // What is damaged waits for its entry, too: one before that may be the first that is wrong.
-        let is_at = |thing: &Thing| match thing {
-            Ok((name, _)) | Err(LedgerReadError::Damaged { name, .. }) => *name <= wanted,
-            Err(_) => true,
-        };
-        while let Some(thing) = self.payloads.next_if(is_at) {
-            let (name, bytes) = thing.map_err(AuditError::of_read)?;
-            if name == wanted
-                && let Write::AuditPayload(_, Some(payload)) = written(&name, &bytes)?
-            {
-                return Ok(Some(*payload));
-            }
+        let Some(Ok((name, bytes))) = self.things.peek() else { return Ok(None) };
+        match written(index, name, bytes)? {
+            Write::AuditPayload(of, payload) if of == index => Ok(Some(*payload)),
+            _ => Ok(None),
         }
-        Ok(None)
     }
 }
 
@@ -142,8 +135,12 @@ impl Iterator for Audit<'_> {
     type Item = Result<Audited, AuditError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let thing = self.entries.next()?;
-        Some(self.read(thing))
+        loop {
+            let thing = self.things.next()?;
+            if let Some(read) = self.read(thing).transpose() {
+                return Some(read);
+            }
+        }
     }
 }
 
@@ -169,29 +166,22 @@ pub fn verify_audit(store: &dyn Store) -> Result<AuditReport, AuditError> {
 
 /// Returns the end that the ledger has noted beside its chain.
 fn stored_end(store: &dyn Store) -> Result<AuditHead, AuditError> {
-    let Some(thing) = things(store, ONLY_TENANT, &[HEADS], None).next() else {
-        return Ok(AuditHead::default());
+    let mut heads = None;
+    let note = |name: Bytes, bytes: Bytes| {
+        if name[..] == [HEADS] {
+            heads = Some(bytes);
+        }
     };
-    let (name, bytes) = thing.map_err(AuditError::Read)?;
-    match Write::from_stored(&name, &bytes) {
+    LedgerShelf::load(store, ONLY_TENANT, note).map_err(AuditError::Read)?;
+    let Some(bytes) = heads else { return Ok(AuditHead::default()) };
+    match Write::from_stored(&[HEADS], &bytes) {
         Ok(Write::Heads(heads)) => Ok(heads.audit),
         Ok(_) => unreachable!("the name is that of the ends"),
         Err(source) => Err(AuditError::End(source)),
     }
 }
 
-fn written(name: &[u8], bytes: &[u8]) -> Result<Write, AuditError> {
-    let index = index_of(name).unwrap_or_default();
-    Write::from_stored(name, bytes).map_err(|source| AuditError::Unreadable { index, source })
-}
-
-fn name_of(tag: u8, index: u64) -> Vec<u8> {
-    [&[tag][..], &index.to_be_bytes()].concat()
-}
-
-/// Returns the number of the entry that something of this name belongs to.
-fn index_of(name: &[u8]) -> Option<u64> {
-    let (tag, rest) = name.split_first()?;
-    let is_of_audit = [AUDIT, AUDIT_PAYLOAD].contains(tag);
-    if is_of_audit { rest.try_into().ok().map(u64::from_be_bytes) } else { None }
+/// Returns what was written; if that cannot be told, `index` is the entry from which on the audit is not whole.
+fn written(index: AuditIndex, name: &[u8], bytes: &[u8]) -> Result<Write, AuditError> {
+    Write::from_stored(name, bytes).map_err(|source| AuditError::Unreadable { index: index.0, source })
 }

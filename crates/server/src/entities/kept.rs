@@ -1,8 +1,6 @@
 //! What a store keeps of a ledger, and beside it: read at once, and written a batch at a time. A server does so through the
 //! store's thread, a command on the store itself.
 
-use std::ops::ControlFlow;
-
 use bytes::Bytes;
 use syncline_core::{
     entity::{EntityType, Epoch},
@@ -10,12 +8,14 @@ use syncline_core::{
 };
 use syncline_protocol::ledger::{
     Ledger, LedgerLoadError, Write,
-    stored::{StoredError, is_history},
+    stored::{AUDIT, EVENT, Stored, StoredError, is_history},
 };
 use syncline_store::{
     Batch, RecordTooLong, Store,
-    records::ledger::{LedgerReadError, LedgerShelf},
+    records::ledger::{LedgerReadError, LedgerShelf, WornPage, put_history},
 };
+
+use crate::shared::ONLY_TENANT;
 
 /// What names of the server's own begin with, among those of the ledger.
 const OWN: u8 = 0;
@@ -30,8 +30,8 @@ pub(crate) type Secret = [u8; 32];
 /// What is kept, but for history.
 pub(super) struct Kept {
     shelf: LedgerShelf,
-    own: Vec<(Vec<u8>, Bytes)>,
-    things: Vec<(Vec<u8>, Bytes)>,
+    own: Vec<(Bytes, Bytes)>,
+    things: Vec<(Bytes, Bytes)>,
 }
 
 /// Why what is kept is no ledger.
@@ -52,21 +52,17 @@ pub enum KeptError {
 impl Kept {
     /// Reads what is kept of the ledger of a tenant.
     pub(super) fn read(store: &dyn Store, tenant: TenantId) -> Result<Self, KeptError> {
-        let mut read: Vec<(Vec<u8>, Bytes)> = Vec::new();
+        let (mut own, mut things) = (Vec::new(), Vec::new());
         let shelf = LedgerShelf::load(store, tenant, |name, bytes| {
-            if is_history(name) {
-                return ControlFlow::Break(());
-            }
-            read.push((name.to_vec(), bytes));
-            ControlFlow::Continue(())
+            let kept = if name.first() == Some(&OWN) { &mut own } else { &mut things };
+            kept.push((name, bytes));
         })?;
-        let (own, things) = read.into_iter().partition(|(name, _)| name.first() == Some(&OWN));
         Ok(Self { shelf, own, things })
     }
 
     /// Puts something of the server's own, a few bytes.
     pub(super) fn put_own(&mut self, batch: &mut Batch, name: [u8; 2], bytes: &[u8]) {
-        self.shelf.put(batch, &name, bytes).expect("a few bytes fit into a value");
+        self.shelf.put(batch, [(&name[..], Some(bytes))], &[]).expect("a few bytes fit into a value");
     }
 
     /// Makes the ledger of it.
@@ -75,9 +71,18 @@ impl Kept {
         types: Vec<EntityType>,
         epoch: Epoch,
     ) -> Result<(Ledger, LedgerShelf), KeptError> {
-        let writes = self.things.iter().map(|(name, bytes)| Write::from_stored(name, bytes));
-        let writes = writes.collect::<Result<Vec<_>, _>>()?;
-        Ok((Ledger::load(types, epoch, writes)?, self.shelf))
+        // One by one, as what was read takes up several times as much.
+        let mut odd = None;
+        let mut things = self.things.into_iter();
+        let writes = std::iter::from_fn(|| {
+            let (name, bytes) = things.next()?;
+            Write::from_stored(&name, &bytes).map_err(|error| odd = Some(error)).ok()
+        });
+        let loaded = Ledger::load(types, epoch, writes);
+        match odd {
+            Some(error) => Err(error.into()),
+            None => Ok((loaded?, self.shelf)),
+        }
     }
 
     /// Returns the key that cursors are signed with, if a server has made it.
@@ -91,19 +96,28 @@ impl Kept {
     }
 
     fn own(&self, name: [u8; 2]) -> Option<&[u8]> {
-        self.own.iter().find(|(stored, _)| *stored == name).map(|(_, bytes)| &bytes[..])
+        self.own.iter().find(|(stored, _)| stored[..] == name).map(|(_, bytes)| &bytes[..])
     }
 }
 
-/// Returns the batch of the store that a commit of the ledger is.
-pub(super) fn batch_of(shelf: &mut LedgerShelf, writes: &[Write]) -> Result<Batch, RecordTooLong> {
+/// Returns the batch of the store that a commit of the ledger is: a page of things, with what counts of `worn` pages, and a page
+/// of each kind of history.
+pub(super) fn batch_of(
+    shelf: &mut LedgerShelf,
+    writes: &[Write],
+    worn: &[WornPage],
+) -> Result<Batch, RecordTooLong> {
+    let stored: Vec<Stored> = writes.iter().map(Write::to_stored).collect();
+    let (told, things): (Vec<_>, Vec<_>) = stored.iter().partition(|stored| is_history(&stored.name));
     let mut batch = Batch::new();
-    for write in writes {
-        let stored = write.to_stored();
-        match &stored.bytes {
-            Some(bytes) if write.is_first() => shelf.put_new(&mut batch, &stored.name, bytes)?,
-            Some(bytes) => shelf.put(&mut batch, &stored.name, bytes)?,
-            None => shelf.delete(&mut batch, &stored.name),
+    shelf.put(&mut batch, things.iter().map(|thing| (&thing.name[..], thing.bytes.as_deref())), worn)?;
+    // What lies beside an entry of the audit is in the page of the entry.
+    let (events, audit): (Vec<_>, Vec<_>) =
+        told.into_iter().partition(|told| told.name.first() == Some(&EVENT));
+    for (tag, things) in [(AUDIT, audit), (EVENT, events)] {
+        if let Some(last) = things.iter().rev().find(|thing| thing.name.first() == Some(&tag)) {
+            let things = things.iter().filter_map(|thing| Some((&thing.name[..], thing.bytes.as_deref()?)));
+            put_history(&mut batch, ONLY_TENANT, &last.name, things)?;
         }
     }
     Ok(batch)

@@ -94,7 +94,7 @@ impl<'s> OfflineLedger<'s> {
         while let Some(effect) = self.machine.poll_effect() {
             match effect {
                 Effect::Commit { commit, batch, rooms } => {
-                    let mut stored = batch_of(&mut self.shelf, &batch)?;
+                    let mut stored = batch_of(&mut self.shelf, &batch, &[])?;
                     rooms
                         .iter()
                         .filter_map(|ticket| self.rooms.remove(ticket))

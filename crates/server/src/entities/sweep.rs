@@ -3,23 +3,26 @@
 //! History is read and removed a portion at a time, so that nobody waits long for the store. How far that is the ledger keeps
 //! ([`Swept`]); if the server stops in between, the next one looks at one portion again.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use syncline_core::{entity::EntityKey, time::WallMs};
 use syncline_protocol::ledger::{
     Erased, Erasure, EventIndex, Input, Ledger, Swept, Write,
     audit::{AuditEvent, AuditIndex, Audited as Told},
-    stored::{EVENT, event_name},
+    stored::{AUDIT, EVENT, audit_name, event_name, payload_name},
 };
 use syncline_store::{
     Batch, Store,
-    records::ledger::{page, remove},
+    records::ledger::{HistoryPage, history_pages},
 };
 use tokio::time::{Duration, interval};
 
 use super::{
     handle::{LedgerDown, LedgerHandle},
-    history::{Audit, AuditError, Audited},
+    history::AuditError,
 };
 use crate::{
     epoch::Epoch,
@@ -189,25 +192,29 @@ fn values(
     judge: impl Fn(AuditIndex, Option<AuditEvent>) -> Doom,
 ) -> Result<Portion, AuditError> {
     let mut found = Portion { batch: Batch::new(), through: after, is_last: true };
-    for (at, audited) in Audit::from(store, AuditIndex(after.saturating_add(1))).enumerate() {
-        if at == SWEPT_MAX {
+    let mut looked = 0;
+    for page in history_pages(store, ONLY_TENANT, AUDIT, &audit_name(AuditIndex(after))) {
+        let page = page.map_err(AuditError::Read)?;
+        if looked >= SWEPT_MAX {
             found.is_last = false;
             break;
         }
-        let Audited { index, entry, payload } = audited?;
-        match judge(index, entry.event()) {
-            Doom::Beyond => break,
-            Doom::Stays => {}
-            Doom::Goes => {
-                let stored =
-                    payload.map(|payload| Write::AuditPayload(index, Some(Box::new(payload))).to_stored());
-                if let Some(stored) = stored {
-                    let bytes = stored.bytes.map_or(0, |bytes| bytes.len());
-                    remove(&mut found.batch, ONLY_TENANT, &stored.name, bytes);
+        let mut doomed = BTreeSet::new();
+        for (name, bytes) in page.things() {
+            let Ok(Write::Audit(index, entry)) = Write::from_stored(name, bytes) else { continue };
+            looked += 1;
+            match judge(index, entry.event()) {
+                Doom::Beyond => {
+                    found.is_last = true;
+                    remove(&mut found.batch, &page, &doomed)?;
+                    return Ok(found);
                 }
+                Doom::Stays => {}
+                Doom::Goes => drop(doomed.insert(payload_name(index))),
             }
+            found.through = found.through.max(index.0);
         }
-        found.through = index.0;
+        remove(&mut found.batch, &page, &doomed)?;
     }
     Ok(found)
 }
@@ -218,21 +225,38 @@ fn old_events(
     EventIndex(after): EventIndex,
     before: WallMs,
 ) -> Result<Portion, AuditError> {
-    let name = event_name(EventIndex(after));
-    let events = page(store, ONLY_TENANT, &[EVENT], Some(&name), SWEPT_MAX).map_err(AuditError::Read)?;
-    let mut found = Portion { batch: Batch::new(), through: after, is_last: events.len() < SWEPT_MAX };
-    for (name, bytes) in events {
-        match Write::from_stored(&name, &bytes) {
-            Ok(Write::Event(index, event)) if event.at < before => {
-                remove(&mut found.batch, ONLY_TENANT, &name, bytes.len());
-                found.through = index.0;
+    let mut found = Portion { batch: Batch::new(), through: after, is_last: true };
+    let mut looked = 0;
+    for page in history_pages(store, ONLY_TENANT, EVENT, &event_name(EventIndex(after))) {
+        let page = page.map_err(AuditError::Read)?;
+        if looked >= SWEPT_MAX {
+            found.is_last = false;
+            break;
+        }
+        let mut doomed = BTreeSet::new();
+        let mut is_beyond = false;
+        for (name, bytes) in page.things() {
+            looked += 1;
+            match Write::from_stored(name, bytes) {
+                Ok(Write::Event(index, event)) if event.at < before => {
+                    doomed.insert(name.to_vec());
+                    found.through = found.through.max(index.0);
+                }
+                // Those behind it are younger, or were written by a version that this one does not know.
+                Ok(_) | Err(_) => {
+                    is_beyond = true;
+                    break;
+                }
             }
-            // Those behind it are younger, or were written by a version that this one does not know.
-            Ok(_) | Err(_) => {
-                found.is_last = true;
-                break;
-            }
+        }
+        remove(&mut found.batch, &page, &doomed)?;
+        if is_beyond {
+            break;
         }
     }
     Ok(found)
+}
+
+fn remove(batch: &mut Batch, page: &HistoryPage, doomed: &BTreeSet<Vec<u8>>) -> Result<(), AuditError> {
+    page.retain(batch, ONLY_TENANT, |name| !doomed.contains(name)).map_err(AuditError::TooLong)
 }

@@ -10,7 +10,7 @@ use syncline_protocol::{
     CloseReason,
     ledger::{Answer, AskId, Effect, Input, Ledger, LedgerCommit, RequestId, Ticket, Verdict, Write},
 };
-use syncline_store::records::ledger::LedgerShelf;
+use syncline_store::records::ledger::{LedgerReadError, LedgerShelf, WornPage};
 use tokio::{
     sync::{broadcast, mpsc, oneshot, watch},
     task::JoinSet,
@@ -45,6 +45,9 @@ pub(super) struct LedgerTask {
     found: VecDeque<(LedgerCommit, Found)>,
     committing: Option<LedgerCommit>,
     commit: Work<Result<(), StoreDown>>,
+    /// Pages that are read, to go with a commit to come.
+    reading: Work<Result<Result<Vec<WornPage>, LedgerReadError>, StoreDown>>,
+    worn: Vec<WornPage>,
     moved: broadcast::Sender<Moved>,
     durable: watch::Sender<LedgerCommit>,
     rooms: Rooms,
@@ -83,6 +86,8 @@ impl LedgerTask {
             found: VecDeque::new(),
             committing: None,
             commit: Work::NONE,
+            reading: Work::NONE,
+            worn: Vec::new(),
             rooms: Rooms::default(),
             documents,
             handlers,
@@ -124,6 +129,7 @@ impl LedgerTask {
             let served = tokio::select! {
                 biased;
                 committed = self.commit.done() => self.committed(committed),
+                read = self.reading.done() => self.read(read),
                 () = drain.as_mut(), if is_open => {
                     self.inbox.close();
                     is_open = false;
@@ -200,6 +206,22 @@ impl LedgerTask {
         self.handle(Input::Committed(commit))?;
         self.durable.send_replace(commit);
         self.let_out();
+        if !self.reading.is_under_way()
+            && self.worn.is_empty()
+            && let Some(pages) = self.shelf.worn()
+        {
+            let storage = self.epoch.storage.clone();
+            self.reading.start(async move { storage.read(move |store| pages.read(store)).await });
+        }
+        Ok(())
+    }
+
+    /// What was read goes with the next commit: nobody waits for it.
+    fn read(&mut self, read: Result<Result<Vec<WornPage>, LedgerReadError>, StoreDown>) -> Result<(), Down> {
+        match read.map_err(|_| Down)? {
+            Ok(worn) => self.worn = worn,
+            Err(error) => tracing::error!(%error, "pages of the ledger cannot be rewritten"),
+        }
         Ok(())
     }
 
@@ -244,7 +266,8 @@ impl LedgerTask {
     }
 
     fn begin(&mut self, commit: LedgerCommit, writes: &[Write], rooms: &[Ticket]) -> Result<(), Down> {
-        let mut batch = batch_of(&mut self.shelf, writes).map_err(|error| {
+        let worn = std::mem::take(&mut self.worn);
+        let mut batch = batch_of(&mut self.shelf, writes, &worn).map_err(|error| {
             tracing::error!(%error, "the ledger wrote something that is too long to be stored");
             self.epoch.halt.set(CloseReason::Internal);
             Down

@@ -13,6 +13,7 @@ use syncline_server::{Config, PushHandler, PushQuestion, Server};
 use crate::{
     entities::{Caller, set},
     support::{
+        certificates::file,
         chain,
         disk::Disk,
         handler::{Handler, Says},
@@ -201,7 +202,7 @@ async fn a_type_that_is_declared_by_request_is_handled() {
         ann.bind("phone").await;
         let put = "PUT /sync/v1/types/order";
         let at = |url: String| json!({ "policy": "lww", "handler": { "url": url } });
-        let refused = ann.refused(put, at("https://erp.example/".into())).await;
+        let refused = ann.refused(put, at("ftp://erp.example/".into())).await;
         assert_eq!(refused, (422, "validation-failed".into()));
         ann.ok(put, at(format!("http://{}/", handler.addr))).await;
         let mutation = json!({ "temp_id": "m1", "entity_id": "o", "type": "order", "operation": "create", "payload": {} });
@@ -258,11 +259,33 @@ async fn a_program_judges_ops_itself() {
     .await;
 }
 
+/// A handler over `https` is asked if its certificate is trusted; else its ops wait, as for any that cannot be reached.
 #[tokio::test]
-async fn a_handler_that_needs_tls_keeps_the_server_from_starting() {
+async fn a_handler_speaks_tls() {
+    within(async {
+        let handler = Handler::start_tls(accepts()).await;
+        let url = format!("https://localhost:{}/push", handler.addr.port());
+        for (trusted, want) in [("first.pem", "applied"), ("second.pem", "deferred")] {
+            let disk = Disk::new();
+            let server = start_with(&disk, |config| {
+                config.types = vec![handled(url.clone(), None, None)];
+                config.trust = Some(file(trusted));
+            })
+            .await;
+            let ann = Caller::of(&server, "ann");
+            ann.bind("phone").await;
+            assert_eq!(told(&ann, 1, create("o")).await["status"], want, "{trusted}");
+            server.shutdown().await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_handler_that_is_nowhere_keeps_the_server_from_starting() {
     let mut config = Config::default();
-    config.types = vec![handled("https://erp.example/".into(), None, None)];
+    config.types = vec![handled("ftp://erp.example/".into(), None, None)];
     let error = Server::start(config, Box::new(Disk::new())).await.expect_err("it could never ask");
     let told = chain(&error);
-    assert!(told.contains("type `order`") && told.contains("this server speaks no TLS"), "{told}");
+    assert!(told.contains("type `order`") && told.contains("`http://` or `https://`"), "{told}");
 }

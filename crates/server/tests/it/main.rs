@@ -15,6 +15,7 @@ mod http;
 mod loading;
 mod offline;
 mod promises;
+mod published;
 mod rooms;
 mod shutdown;
 mod store_failure;

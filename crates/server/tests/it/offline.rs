@@ -1,7 +1,5 @@
 //! The entities of a store that no server has open.
 
-use std::ops::ControlFlow;
-
 use serde_json::json;
 use syncline_core::{
     access::Grants,
@@ -12,15 +10,16 @@ use syncline_protocol::{
     ledger::{
         Answer, DeviceAbout, Input, Write,
         audit::AuditIndex,
-        stored::{AUDIT, AUDIT_PAYLOAD},
+        stored::{AUDIT, AUDIT_PAYLOAD, Stored, audit_name},
     },
     wire::sync_v1::Push,
 };
 use syncline_server::{Audit, OfflineLedger, RenewError, renew_epoch, verify_audit};
 use syncline_store::{
     Batch, Key, Store, Value,
+    key::ledger_prefix,
     mem::MemoryStore,
-    records::ledger::{LedgerShelf, page},
+    records::ledger::{LedgerShelf, history, put_history},
 };
 
 use crate::support::disk::TENANT;
@@ -55,38 +54,50 @@ fn store() -> MemoryStore {
     store
 }
 
-fn names(store: &MemoryStore, tag: u8) -> Vec<Vec<u8>> {
-    let things = page(store, TENANT, &[tag], None, 100).expect("the store is read");
-    things.into_iter().map(|(name, _)| name).collect()
+/// All that is stored of the audit, in its order.
+fn told(store: &MemoryStore) -> Vec<Write> {
+    let things = history(store, TENANT, AUDIT, &audit_name(AuditIndex(0)))
+        .map(|thing| thing.expect("the store is read"));
+    things.map(|(name, bytes)| Write::from_stored(&name, &bytes).expect("a ledger has written it")).collect()
 }
 
-/// Changes what is stored under a name, as somebody would who can write to the disk: checksums of the store are right.
-fn change(store: &MemoryStore, name: &[u8], change: impl FnOnce(&mut Option<Write>)) -> MemoryStore {
+/// The numbers of the entries, or of what lies beside them.
+fn indexes(store: &MemoryStore, tag: u8) -> Vec<u64> {
+    let names = told(store).into_iter().map(|write| write.to_stored().name);
+    let names = names.filter(|name| name[0] == tag);
+    names.map(|name| u64::from_be_bytes(name[1..].try_into().expect("a number"))).collect()
+}
+
+/// Changes what is stored of an entry, as somebody would who can write to the disk: checksums of the store are right.
+fn change(store: &MemoryStore, tag: u8, index: u64, change: impl FnOnce(&mut Option<Write>)) -> MemoryStore {
     let mut store = store.clone();
-    let mut found = None;
-    let mut shelf = LedgerShelf::load(&store, TENANT, |at, bytes| {
-        if at == name {
-            found = Some(Write::from_stored(at, &bytes).expect("a ledger has written it"));
-        }
-        ControlFlow::Continue(())
-    })
-    .expect("the store is read");
-    assert!(found.is_some());
-    change(&mut found);
+    let name = [&[tag][..], &index.to_be_bytes()].concat();
+    let mut things: Vec<Option<Write>> = told(&store).into_iter().map(Some).collect();
+    let is_it =
+        |write: &&mut Option<Write>| write.as_ref().is_some_and(|write| write.to_stored().name == name);
+    change(things.iter_mut().find(is_it).expect("it is there"));
+    let things: Vec<Stored> = things.iter().flatten().map(Write::to_stored).collect();
     let mut batch = Batch::new();
-    match found.and_then(|write| write.to_stored().bytes) {
-        Some(bytes) => shelf.put(&mut batch, name, &bytes).expect("it is short"),
-        None => shelf.delete(&mut batch, name),
-    }
+    keys(&store).into_iter().for_each(|key| batch.delete(key));
+    let last = things.iter().rev().find(|thing| thing.name[0] == AUDIT).expect("one entry is left");
+    let page = things.iter().map(|thing| (&thing.name[..], thing.bytes.as_deref().expect("it is there")));
+    put_history(&mut batch, TENANT, &last.name, page).expect("it is short");
     store.commit(batch).expect("the store is in memory");
     store
 }
 
-/// Puts bytes under a name of which the checksum of the store is not right.
-fn damage(store: &MemoryStore, name: &[u8]) -> MemoryStore {
+/// The keys under which the audit is.
+fn keys(store: &MemoryStore) -> Vec<Key> {
+    let prefix = [&ledger_prefix(TENANT)[..], &[AUDIT]].concat();
+    let found = store.scan(&prefix, &prefix, 100).expect("the store is read");
+    found.into_iter().map(|(key, _)| key).collect()
+}
+
+/// Puts bytes under a key of which the checksum of the store is not right.
+fn damage(store: &MemoryStore, key: &Key) -> MemoryStore {
     let mut store = store.clone();
     let mut batch = Batch::new();
-    batch.put(Key::ledger(TENANT, name, 0), Value::new(vec![7; 40]).expect("it is short"));
+    batch.put(key.clone(), Value::new(vec![7; 40]).expect("it is short"));
     store.commit(batch).expect("the store is in memory");
     store
 }
@@ -106,7 +117,7 @@ fn what_is_asked_is_there_when_the_store_is_opened_again() {
     let report = verify_audit(&store).expect("nobody has touched it");
     assert_eq!(
         (report.end, report.end.index.0, report.payloads),
-        (end, 4, names(&store, AUDIT_PAYLOAD).len() as u64)
+        (end, 4, indexes(&store, AUDIT_PAYLOAD).len() as u64)
     );
 }
 
@@ -114,34 +125,37 @@ fn what_is_asked_is_there_when_the_store_is_opened_again() {
 #[test]
 fn the_first_entry_is_named_that_is_not_as_it_was_written() {
     let store = store();
-    for (at, name) in (1..).zip(names(&store, AUDIT)) {
-        let flipped = change(&store, &name, |write| {
+    for index in indexes(&store, AUDIT) {
+        let flipped = change(&store, AUDIT, index, |write| {
             let Some(Write::Audit(_, entry)) = write else { panic!("{write:?}") };
             *entry.event.last_mut().expect("an event has bytes") ^= 1;
         });
-        assert_eq!(broken_at(&flipped), Some(at), "an event");
-        let hash = change(&store, &name, |write| {
+        assert_eq!(broken_at(&flipped), Some(index), "an event");
+        let hash = change(&store, AUDIT, index, |write| {
             let Some(Write::Audit(_, entry)) = write else { panic!("{write:?}") };
             entry.hash[31] ^= 1;
         });
-        assert_eq!(broken_at(&hash), Some(at), "a hash");
-        assert_eq!(broken_at(&change(&store, &name, |write| *write = None)), Some(at), "left out");
-        assert_eq!(broken_at(&damage(&store, &name)), Some(at), "an entry that is damaged");
+        assert_eq!(broken_at(&hash), Some(index), "a hash");
+        assert_eq!(broken_at(&change(&store, AUDIT, index, |write| *write = None)), Some(index), "left out");
     }
-    let payloads = names(&store, AUDIT_PAYLOAD);
+    let payloads = indexes(&store, AUDIT_PAYLOAD);
     assert!(payloads.len() >= 2);
-    for name in payloads {
-        // The last byte of a small number.
-        let index = Some(name[8].into());
-        let changed = change(&store, &name, |write| {
-            let Some(Write::AuditPayload(_, Some(payload))) = write else { panic!("{write:?}") };
+    for index in payloads {
+        let changed = change(&store, AUDIT_PAYLOAD, index, |write| {
+            let Some(Write::AuditPayload(_, payload)) = write else { panic!("{write:?}") };
             payload.values[0] ^= 1;
         });
-        assert_eq!(broken_at(&changed), index, "values");
-        assert_eq!(broken_at(&damage(&store, &name)), index, "values that are damaged");
-        let erased = change(&store, &name, |write| *write = None);
+        assert_eq!(broken_at(&changed), Some(index), "values");
+        let erased = change(&store, AUDIT_PAYLOAD, index, |write| *write = None);
         verify_audit(&erased).expect("values may be erased");
     }
+    // Of a page that is damaged nothing is told, so its first entry is the first that is wrong.
+    let pages = keys(&store);
+    assert_eq!(pages.len(), 2, "one of the device, one of its ops");
+    assert_eq!(
+        pages.iter().map(|key| broken_at(&damage(&store, key))).collect::<Vec<_>>(),
+        [Some(1), Some(2)]
+    );
 }
 
 #[test]
@@ -160,9 +174,9 @@ fn the_audit_is_read_from_any_entry_on() {
 fn a_log_that_is_renewed_has_a_life_that_it_never_had() {
     let mut store = MemoryStore::new();
     assert!(matches!(renew_epoch(&mut store, WallMs(5)), Err(RenewError::NoLog)));
-    let mut shelf = LedgerShelf::load(&store, TENANT, |_, _| ControlFlow::Continue(())).expect("it is empty");
+    let mut shelf = LedgerShelf::load(&store, TENANT, |_, _| {}).expect("it is empty");
     let mut batch = Batch::new();
-    shelf.put(&mut batch, &[0, 2], &1_u64.to_be_bytes()).expect("it is short");
+    shelf.put(&mut batch, [(&[0, 2][..], Some(&1_u64.to_be_bytes()[..]))], &[]).expect("it is short");
     store.commit(batch).expect("the store is in memory");
     let mut backup = store.clone();
     let renew = |store: &mut MemoryStore, now| {

@@ -1,38 +1,27 @@
 //! TLS at the edge, by a client that trusts one certificate.
 
-use std::{fs, net::SocketAddr, path::Path, sync::Arc};
+use std::{fs, net::SocketAddr};
 
-use rustls::{
-    ClientConfig, RootCertStore,
-    crypto::ring,
-    pki_types::{CertificateDer, ServerName, pem::PemObject},
-};
+use rustls::pki_types::ServerName;
 use syncline_server::{StartError, TlsError, TlsFiles};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
-use tokio_rustls::{TlsConnector, client::TlsStream};
+use tokio_rustls::client::TlsStream;
 
-use crate::support::{chain, disk::Disk, start_with, within};
-
-fn data(name: &str) -> std::path::PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/tls").join(name)
-}
+use crate::support::{
+    certificates::{connector, file},
+    chain,
+    disk::Disk,
+    start_with, within,
+};
 
 /// Connects as someone who trusts the certificate of this name alone.
 async fn connect(addr: SocketAddr, trusted: &str) -> std::io::Result<TlsStream<TcpStream>> {
-    let mut roots = RootCertStore::empty();
-    let certificate = CertificateDer::from_pem_file(data(&format!("{trusted}.pem"))).expect("a certificate");
-    roots.add(certificate).expect("it can be trusted");
-    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .expect("the provider knows them")
-        .with_root_certificates(roots)
-        .with_no_client_auth();
     let tcp = TcpStream::connect(addr).await?;
     let name = ServerName::try_from("localhost").expect("a name");
-    TlsConnector::from(Arc::new(config)).connect(name, tcp).await
+    connector(trusted).connect(name, tcp).await
 }
 
 async fn get(stream: &mut TlsStream<TcpStream>, path: &str, headers: &str) -> String {
@@ -52,8 +41,8 @@ async fn a_certificate_is_shown_and_replaced() {
         let folder = tempfile::tempdir().expect("a folder");
         let files = TlsFiles { certificates: folder.path().join("cert"), key: folder.path().join("key") };
         let install = |name: &str| {
-            fs::copy(data(&format!("{name}.pem")), &files.certificates).expect("it is copied");
-            fs::copy(data(&format!("{name}.key")), &files.key).expect("it is copied");
+            fs::copy(file(&format!("{name}.pem")), &files.certificates).expect("it is copied");
+            fs::copy(file(&format!("{name}.key")), &files.key).expect("it is copied");
         };
         install("first");
         let server = start_with(&Disk::new(), |config| config.tls = Some(files.clone())).await;
@@ -70,7 +59,7 @@ async fn a_certificate_is_shown_and_replaced() {
         assert!(get(&mut late, "/yjs/room", upgrade).await.starts_with("HTTP/1.1 101"));
         assert!(get(&mut early, "/favicon.ico", "").await.starts_with("HTTP/1.1 204"), "it goes on");
 
-        fs::copy(data("first.pem"), &files.certificates).expect("it is copied");
+        fs::copy(file("first.pem"), &files.certificates).expect("it is copied");
         let error = server.reload_certificate().expect_err("the key is another's");
         assert!(matches!(error, TlsError::Key(_)), "{}", chain(&error));
         assert!(connect(server.addr(), "second").await.is_ok());
@@ -83,7 +72,7 @@ async fn a_certificate_is_shown_and_replaced() {
 #[tokio::test]
 async fn who_speaks_no_tls_is_let_go() {
     within(async {
-        let files = TlsFiles { certificates: data("first.pem"), key: data("first.key") };
+        let files = TlsFiles { certificates: file("first.pem"), key: file("first.key") };
         let server = start_with(&Disk::new(), |config| config.tls = Some(files)).await;
         let mut plain = TcpStream::connect(server.addr()).await.expect("it listens");
         plain.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("it is taken");
@@ -95,7 +84,7 @@ async fn who_speaks_no_tls_is_let_go() {
         server.shutdown().await;
 
         let mut config = syncline_server::Config::default();
-        config.tls = Some(TlsFiles { certificates: data("first.key"), key: data("first.key") });
+        config.tls = Some(TlsFiles { certificates: file("first.key"), key: file("first.key") });
         let refused = syncline_server::Server::start(config, Box::new(Disk::new())).await;
         assert!(matches!(refused, Err(StartError::Tls(TlsError::Empty { .. }))), "{refused:?}");
     })

@@ -69,7 +69,7 @@ pub(crate) fn verify(data: &DataArgs) -> Outcome {
     let check::Report { keys, bytes, names, documents, snapshots, log_records, ledger_records, .. } = report;
     writeln!(out, "{keys} keys, {bytes} bytes")?;
     writeln!(out, "{names} rooms, {documents} documents, {snapshots} snapshots, {log_records} commits")?;
-    writeln!(out, "{ledger_records} records of ledgers")?;
+    writeln!(out, "{ledger_records} pages of ledgers")?;
     writeln!(
         out,
         "{} documents without a room, {} unused chunks",

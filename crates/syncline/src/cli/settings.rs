@@ -16,8 +16,8 @@ use syncline::{
         entity::{EntityType, Handler, NameError, TypeError, TypeForm, TypeName, UserName, Value},
     },
     server::{
-        Authenticator, Config, JwtSettings, JwtVerifier, KeyError, OneOf, Origin, OriginError, StaticToken,
-        StaticTokens, TlsFiles,
+        Authenticator, Config, JwtSettings, JwtVerifier, KeyError, OneOf, Origin, OriginError, PublishedKeys,
+        PublishedKeysError, StaticToken, StaticTokens, TlsFiles,
     },
 };
 
@@ -58,6 +58,9 @@ pub(crate) struct ServeArgs {
     /// Private key of the certificate, in PEM
     #[arg(long, env = "SYNCLINE_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
+    /// Certificates of authorities to trust when others are asked, besides those that browsers trust, in PEM
+    #[arg(long, env = "SYNCLINE_CA_FILE", value_name = "FILE")]
+    ca_file: Option<PathBuf>,
     /// Memory for documents, in MiB, above which unused ones are unloaded at once [default: half of the machine's]
     #[arg(long, env = "SYNCLINE_MEMORY_MB", value_name = "N")]
     memory_mb: Option<usize>,
@@ -107,6 +110,7 @@ struct File {
     data_dir: Option<PathBuf>,
     tls_cert: Option<PathBuf>,
     tls_key: Option<PathBuf>,
+    ca_file: Option<PathBuf>,
     memory_mb: Option<usize>,
     allow_origin: Option<Vec<String>>,
     connections_max: Option<usize>,
@@ -151,7 +155,9 @@ impl fmt::Debug for TokenGrant {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 struct Auth {
     /// File with a JWK set.
-    keys: PathBuf,
+    keys: Option<PathBuf>,
+    /// URL of a JWK set that the issuer publishes.
+    jwks_url: Option<String>,
     issuer: Option<String>,
     audience: Option<String>,
     /// What each bearer may do besides what their token says.
@@ -228,6 +234,16 @@ pub(crate) enum SettingsError {
         /// What is wrong with it.
         source: KeyError,
     },
+    /// The file says nothing of the keys of signed tokens, or twice.
+    #[error("`[auth]` has one of `keys` and `jwks-url`")]
+    AuthKeys,
+    /// The keys of signed tokens cannot be asked for.
+    #[error("`jwks-url` is of no use")]
+    JwksUrl {
+        /// Why.
+        #[from]
+        source: PublishedKeysError,
+    },
     /// The file holds a token twice.
     #[error("two tokens have the same secret: give one all grants")]
     SameSecret,
@@ -302,7 +318,8 @@ impl ServeArgs {
         if let Some(days) = self.event_retention_days.or(file.event_retention_days) {
             server.event_retention_days = unless_for_ever(days);
         }
-        server.authenticator = authenticator(file.token, file.auth)?;
+        server.trust = self.ca_file.or(file.ca_file);
+        server.authenticator = authenticator(file.token, file.auth, server.trust.as_deref())?;
         server.tls = match (self.tls_cert.or(file.tls_cert), self.tls_key.or(file.tls_key)) {
             (Some(certificates), Some(key)) => Some(TlsFiles { certificates, key }),
             (None, None) => None,
@@ -331,17 +348,26 @@ fn unless_for_ever(days: u32) -> Option<u32> {
 fn authenticator(
     tokens: Vec<TokenGrant>,
     auth: Option<Auth>,
+    trust: Option<&Path>,
 ) -> Result<Option<Arc<dyn Authenticator>>, SettingsError> {
     let mut ways: Vec<Arc<dyn Authenticator>> = Vec::new();
     if !tokens.is_empty() {
         ways.push(Arc::new(known_tokens(tokens)?));
     }
-    if let Some(Auth { keys: path, issuer, audience, grants }) = auth {
-        let set = fs::read(&path).map_err(|source| SettingsError::Read { path: path.clone(), source })?;
-        let verifier = JwtVerifier::new(JwtSettings { issuer, audience, grants }, &set);
-        ways.push(Arc::new(verifier.map_err(|source| SettingsError::Keys { path, source })?));
+    if let Some(Auth { keys, jwks_url, issuer, audience, grants }) = auth {
+        let settings = JwtSettings { issuer, audience, grants };
+        ways.push(match (keys, jwks_url) {
+            (Some(path), None) => Arc::new(verifier(settings, path)?),
+            (None, Some(url)) => Arc::new(PublishedKeys::new(settings, &url, trust)?),
+            _ => return Err(SettingsError::AuthKeys),
+        });
     }
     Ok(if ways.is_empty() { None } else { Some(Arc::new(OneOf::new(ways))) })
+}
+
+fn verifier(settings: JwtSettings, path: PathBuf) -> Result<JwtVerifier, SettingsError> {
+    let set = fs::read(&path).map_err(|source| SettingsError::Read { path: path.clone(), source })?;
+    JwtVerifier::new(settings, &set).map_err(|source| SettingsError::Keys { path, source })
 }
 
 fn known_tokens(grants: Vec<TokenGrant>) -> Result<StaticTokens, SettingsError> {
@@ -358,7 +384,7 @@ fn known_tokens(grants: Vec<TokenGrant>) -> Result<StaticTokens, SettingsError> 
         let identity = Identity { claims, ..Identity::of(name, grants.into_iter().collect()) };
         Ok(StaticToken { secret, identity: Arc::new(identity) })
     });
-    Ok(StaticTokens::new(tokens.collect::<Result<_, _>>()?))
+    Ok(StaticTokens::new(tokens.collect::<Result<_, SettingsError>>()?))
 }
 
 fn types(forms: BTreeMap<TypeName, TypeForm>) -> Result<Vec<EntityType>, SettingsError> {

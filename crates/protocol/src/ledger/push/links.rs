@@ -24,14 +24,16 @@ impl View<'_> {
         };
         let touched = || op.refs.iter().chain([&op.entity]);
         let mut earlier: BTreeMap<u64, (Linked, Fate)> = BTreeMap::new();
-        let created = touched().filter_map(|key| self.device.created.get(key));
+        let created = touched().filter_map(|key| self.device.refused.get(key));
         for n in op.deps.iter().chain(created) {
             if let Some(kept) = self.device.kept.get(n) {
-                earlier.insert(*n, (linked(*n, &kept.result.entity, kept.creates), fate(kept)));
+                let kept = kept.read();
+                earlier.insert(*n, (linked(*n, &kept.result.entity, kept.creates), fate(&kept)));
             }
         }
         for (n, hole) in self.device.numbers.holes() {
             let created = hole.creates.as_ref().filter(|creates| touched().any(|key| key == *creates));
+            let created = created.filter(|key| !self.device.is_created_behind(n, key));
             if op.deps.contains(&n) || created.is_some() {
                 let linked = linked(n, created.unwrap_or(&op.entity), created.is_some());
                 earlier.insert(n, (linked, Fate::Deferred));

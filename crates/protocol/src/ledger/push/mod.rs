@@ -190,7 +190,7 @@ impl Ledger {
 
     fn again(&self, dot: Dot) -> OpStatus {
         match self.devices[&dot.replica].kept.get(&dot.counter) {
-            Some(kept) => OpStatus::Done(Box::new(OpResult { is_duplicate: true, ..kept.result.clone() })),
+            Some(kept) => OpStatus::Done(Box::new(OpResult { is_duplicate: true, ..kept.read().result })),
             None => OpStatus::Aged { n: dot.counter },
         }
     }
@@ -213,7 +213,7 @@ impl Ledger {
         let mut view = View::new(self, actor);
         view.merged = merged;
         for (at, op) in unit.iter().enumerate() {
-            match view.decide(arrival, op, asked) {
+            match view.decide(arrival, op, at + 1 == unit.len(), asked) {
                 Step::Decided => {}
                 Step::Deferred(deferral) => return Taken::Statuses(self.defer(actor, unit, deferral)),
                 Step::Asks(question) => return Taken::Asks(question),

@@ -1,13 +1,15 @@
 //! How a decided op takes effect.
 
+use std::sync::Arc;
+
 use syncline_core::clock::Dot;
 use syncline_core::entity::conflict::{Conflict, Draft};
 use syncline_core::entity::{Decision, EntityKey, EntityType, Outcome, Record, Stamp, Trace, relate};
 use syncline_core::time::WallMs;
 
-use crate::ledger::ContentHash;
 use crate::ledger::machine::Ledger;
 use crate::ledger::message::{Collision, ConflictId, Kept, OpResult, RecordState, Write};
+use crate::ledger::{ContentHash, Written};
 
 /// An op that was decided, and has not taken effect.
 pub(in crate::ledger) struct Decided {
@@ -38,18 +40,24 @@ impl Ledger {
         let dot = trace.dot;
         self.hlc = self.hlc.max(trace.hlc);
         // Where others have written since, its author cannot tell by the op alone what the record is now.
-        let is_late = relate(&trace.context, self.record(&key)).is_stale();
-        let superseded_by = (decision.outcome == Outcome::Superseded).then(|| self.winner(&key, &decision));
-        if let Some(change) = &decision.change {
-            let mut record = change.applied_to(self.record(&key));
-            record.schema_v = schema_v;
-            self.put_record(&key, record);
-        }
+        let before = self.record(&key);
+        let is_late = relate(&trace.context, before.as_ref()).is_stale();
+        let is_superseded = decision.outcome == Outcome::Superseded;
+        let superseded_by = is_superseded.then(|| self.winner(before.as_ref(), &decision));
+        let record = match decision.change {
+            Some(change) => {
+                let mut record = change.into_record(before);
+                record.schema_v = schema_v;
+                Some(self.put_record(&key, record))
+            }
+            None => before.map(Arc::new),
+        };
         if key != sent {
             self.name(dot, sent, &key);
         }
-        let conflict = self.note_conflict(now, &key, decision.conflict).or(settles);
-        let record = self.record(&key);
+        let record = record.as_deref();
+        let is_deleted = record.is_some_and(|record| record.deleted);
+        let conflict = self.note_conflict(now, &key, is_deleted, decision.conflict).or(settles);
         let is_as_meant = decision.outcome == Outcome::Applied && !is_late;
         let result = OpResult {
             n: dot.counter,
@@ -63,11 +71,11 @@ impl Ledger {
             conflict,
             superseded_by: superseded_by.flatten(),
         };
-        let kept = Kept { hash, creates, result: result.clone(), trace, is_erased: false };
-        self.gathered.push(Write::Result(dot, Box::new(kept.clone())));
+        let kept = Written::new(Kept { hash, creates, result: result.clone(), trace });
         let device = self.devices.entry(dot.replica).or_default();
         device.numbers.consume(dot.counter);
-        device.keep(dot.counter, kept);
+        device.keep(dot.counter, &kept);
+        self.gathered.push(Write::Result(dot, kept));
         result
     }
 
@@ -81,16 +89,22 @@ impl Ledger {
     }
 
     /// The latest write that an op has lost to.
-    fn winner(&self, key: &EntityKey, decision: &Decision) -> Option<Stamp> {
-        let record = self.record(key)?;
+    fn winner(&self, record: Option<&Record>, decision: &Decision) -> Option<Stamp> {
+        let record = record?;
         let fields = decision.conflict.iter().flat_map(|draft| &draft.fields);
         let writes = fields.filter_map(|name| record.fields.get(name)).map(|slot| slot.stamp);
         Some(writes.max_by(|a, b| self.actors.compare(*a, *b)).unwrap_or(record.stamp()))
     }
 
     /// Opens, joins or closes a conflict of the entity.
-    fn note_conflict(&mut self, now: WallMs, key: &EntityKey, draft: Option<Draft>) -> Option<Collision> {
-        if self.record(key).is_some_and(|record| record.deleted) {
+    fn note_conflict(
+        &mut self,
+        now: WallMs,
+        key: &EntityKey,
+        is_deleted: bool,
+        draft: Option<Draft>,
+    ) -> Option<Collision> {
+        if is_deleted {
             self.close_conflict(now, key);
         }
         let draft = draft?;
@@ -99,7 +113,7 @@ impl Ledger {
             && let Some(&id) = self.open.get(key)
         {
             let mut conflict = self.conflicts[&id].clone();
-            conflict.join(draft, self.record(key)).expect("it is open");
+            conflict.join(draft, self.record(key).as_ref()).expect("it is open");
             // What joins is one of many, if it is about the same.
             let kind =
                 if kind.is_of_writes() && conflict.kind().is_of_writes() { conflict.kind() } else { kind };

@@ -1,5 +1,6 @@
 //! What the ops of a unit see while they are decided.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use syncline_core::clock::{Dot, HybridTime, ReplicaId};
@@ -14,6 +15,7 @@ use syncline_core::time::WallMs;
 use super::asked::{Asked, Guard, Judged, Question, amend};
 use super::temporary::{Rewritten, creates};
 use super::{Decided, fails};
+use crate::ledger::Packed;
 use crate::ledger::device::Device;
 use crate::ledger::documents::MergeOutcome;
 use crate::ledger::machine::Ledger;
@@ -36,6 +38,7 @@ pub(super) struct View<'a> {
     /// What became of the update of the op that is decided.
     pub(super) merged: Option<MergeOutcome>,
     decided: Vec<Decided>,
+    /// What those ops have left, and what is there where an op is to be decided.
     records: BTreeMap<EntityKey, Record>,
     hlc: HybridTime,
 }
@@ -49,7 +52,8 @@ pub(super) enum Step {
 }
 
 /// An op that is ready to be decided, or not to be.
-struct Prepared {
+pub(super) struct Prepared {
+    /// Without its action, and the values that its author saw.
     rewritten: Rewritten,
     op: Op,
     problem: Option<Problem>,
@@ -71,8 +75,16 @@ impl<'a> View<'a> {
     }
 
     /// Decides the next op of the unit.
-    pub(super) fn decide(&mut self, arrival: Arrival, sent: &PushOp, asked: &BTreeMap<u64, Asked>) -> Step {
-        let mut prepared = self.prepare(arrival, sent);
+    pub(super) fn decide(
+        &mut self,
+        arrival: Arrival,
+        sent: &PushOp,
+        is_last: bool,
+        asked: &BTreeMap<u64, Asked>,
+    ) -> Step {
+        let rewritten = self.rewrite(sent);
+        self.fetch(&rewritten.op.entity);
+        let mut prepared = self.prepare(arrival, rewritten);
         let ty = self.ledger.types.get(&sent.entity.kind);
         let (decision, detail) = match (prepared.problem, ty) {
             _ if sent.action == Action::Noop => (noop(), None),
@@ -89,7 +101,7 @@ impl<'a> View<'a> {
                 let judged = self.judge(arrival.now, ty, &prepared.rewritten.op, &prepared.op);
                 let (decision, detail) = judged;
                 if decision.change.as_ref().is_some_and(|change| change.document) {
-                    match self.merge(&prepared.rewritten.op, decision) {
+                    match self.merge(&prepared, decision) {
                         Ok(merged) => merged,
                         Err(step) => return step,
                     }
@@ -105,8 +117,9 @@ impl<'a> View<'a> {
         };
         self.hlc = self.hlc.max(prepared.op.stamp.hlc);
         let decided = self.finish(sent, prepared, decision, detail);
-        if let Some(change) = &decided.decision.change {
-            let record = change.applied_to(self.record(&decided.key));
+        // Nobody looks at what the last op has left.
+        if let Some(change) = decided.decision.change.as_ref().filter(|_| !is_last) {
+            let record = change.applied_to(self.record(&decided.key).as_deref());
             self.records.insert(decided.key.clone(), record);
         }
         self.decided.push(decided);
@@ -125,18 +138,29 @@ impl<'a> View<'a> {
 
     /// Returns an op that is not decided here.
     pub(super) fn with_decision(&self, arrival: Arrival, sent: &PushOp, decision: Decision) -> Decided {
-        self.finish(sent, self.prepare(arrival, sent), decision, None)
+        self.finish(sent, self.prepare(arrival, self.rewrite(sent)), decision, None)
     }
 
     /// Returns an op at which a transaction stops: it was decided, and writes nothing.
     pub(super) fn unwritten(&self, arrival: Arrival, sent: &PushOp, decision: Decision) -> Decided {
-        let prepared = self.prepare(arrival, sent);
-        let decision = decision.unwritten(&prepared.op, self.record(&prepared.rewritten.op.entity));
+        let prepared = self.prepare(arrival, self.rewrite(sent));
+        let record = self.record(&prepared.rewritten.op.entity);
+        let decision = decision.unwritten(&prepared.op, record.as_deref());
         self.finish(sent, prepared, decision, None)
     }
 
-    pub(super) fn record(&self, key: &EntityKey) -> Option<&Record> {
-        self.records.get(key).or_else(|| self.ledger.record(key))
+    pub(super) fn record(&self, key: &EntityKey) -> Option<Cow<'_, Record>> {
+        let here = self.records.get(key).map(Cow::Borrowed);
+        here.or_else(|| self.ledger.record(key).map(Cow::Owned))
+    }
+
+    /// Unpacks a record once for all who look at it.
+    fn fetch(&mut self, key: &EntityKey) {
+        if !self.records.contains_key(key)
+            && let Some(record) = self.ledger.record(key)
+        {
+            self.records.insert(key.clone(), record);
+        }
     }
 
     pub(super) fn decided(&self) -> &[Decided] {
@@ -147,6 +171,7 @@ impl<'a> View<'a> {
     fn judge(&self, now: WallMs, ty: &EntityType, pushed: &PushOp, op: &Op) -> (Decision, Option<String>) {
         let key = &pushed.entity;
         let (record, actors) = (self.record(key), &self.ledger.actors);
+        let record = record.as_deref();
         let ruleset = self.ledger.rulesets.get(&ty.name).filter(|_| ty.policy == Policy::Rules);
         let judged = ruleset.and_then(|ruleset| ruleset.judge(&Hearing { ty, actors, record, op, now }));
         let ruling = judged.as_ref().map(|judged| &judged.ruling);
@@ -171,16 +196,16 @@ impl<'a> View<'a> {
         decision: Decision,
         asked: &BTreeMap<u64, Asked>,
     ) -> Result<(Decision, Option<String>), Step> {
-        let Prepared { rewritten: Rewritten { op: pushed, .. }, op, .. } = prepared;
+        let pushed = &prepared.rewritten.op;
         let record = self.record(&pushed.entity);
-        let guard = Guard::new(&pushed.entity, record);
+        let guard = Guard::new(&pushed.entity, record.as_deref());
         match Judged::new(asked.get(&pushed.numbered.n), &guard) {
             Judged::Not if self.ledger.asks.is_full() => {
                 Err(Step::Deferred(waits(DeferralCode::HandlerUnavailable)))
             }
             Judged::Not => {
-                let server = record.cloned().map(Box::new);
-                Err(Step::Asks(Box::new(Question { guard, op: pushed.clone(), server })))
+                let server = record.map(Cow::into_owned).map(Box::new);
+                Err(Step::Asks(Box::new(Question { guard, op: prepared.pushed(), server })))
             }
             Judged::Deferred(deferral) => Err(Step::Deferred(deferral)),
             Judged::Refused(code, detail) => {
@@ -188,6 +213,7 @@ impl<'a> View<'a> {
                 Ok((Decision::refused(code), detail))
             }
             Judged::Accepted(set) => {
+                let op = &mut prepared.op;
                 let Some(action) = amend(&op.action, set) else {
                     return Ok((Decision::refused(RefusalCode::ValidationFailed), None));
                 };
@@ -204,11 +230,10 @@ impl<'a> View<'a> {
         }
     }
 
-    fn prepare(&self, arrival: Arrival, sent: &PushOp) -> Prepared {
-        let rewritten = self.rewrite(sent);
+    fn prepare(&self, arrival: Arrival, mut rewritten: Rewritten) -> Prepared {
         let pushed = &rewritten.op;
         let record = self.record(&pushed.entity);
-        let (context, seen, problem) = match self.context(record, pushed) {
+        let (context, seen, problem) = match self.context(record.as_deref(), pushed) {
             Ok((context, seen)) if pushed.unreadable => {
                 (context, seen, Some(Problem::Refused(RefusalCode::ValidationFailed)))
             }
@@ -218,8 +243,11 @@ impl<'a> View<'a> {
         let server = ServerClock { now: arrival.now, hlc: self.hlc };
         let hlc = server.effective(ClaimedTime { seen, ..pushed.time }, arrival.shift_ms);
         let stamp = Stamp { hlc, dot: Dot::new(self.actor, pushed.numbered.n) };
-        let op = Op { stamp, context, action: pushed.action.clone(), was: pushed.was.clone() };
-        Prepared { rewritten, op, problem }
+        let (action, was) = (
+            std::mem::replace(&mut rewritten.op.action, Action::Noop),
+            std::mem::take(&mut rewritten.op.was),
+        );
+        Prepared { rewritten, op: Op { stamp, context, action, was }, problem }
     }
 
     /// What the author of an op had seen, and the time of that.
@@ -235,16 +263,17 @@ impl<'a> View<'a> {
             return Err(Problem::Waits);
         }
         let (key, trace) = self.trace(n).ok_or(Problem::Refused(RefusalCode::ContextUnknown))?;
-        if *key != op.entity {
+        if key != op.entity {
             return Err(Problem::Refused(RefusalCode::ValidationFailed));
         }
         Ok((trace.context_after(), Some(trace.hlc)))
     }
 
     /// What an earlier op of the device has left.
-    fn trace(&self, n: u64) -> Option<(&EntityKey, &Trace)> {
-        let here = self.decided.iter().find(|op| op.n() == n).map(|op| (&op.key, &op.trace));
-        here.or_else(|| self.device.kept.get(&n).map(|kept| (&kept.result.entity, &kept.trace)))
+    fn trace(&self, n: u64) -> Option<(EntityKey, Trace)> {
+        let here = self.decided.iter().find(|op| op.n() == n).map(|op| (op.key.clone(), op.trace.clone()));
+        let kept = || self.device.kept.get(&n).map(Packed::read);
+        here.or_else(|| kept().map(|kept| (kept.result.entity, kept.trace)))
     }
 
     fn problem(&self, rewritten: &Rewritten) -> Option<Problem> {
@@ -291,6 +320,18 @@ impl<'a> View<'a> {
             detail,
             settles: None,
         }
+    }
+}
+
+impl Prepared {
+    /// Returns the op as it was pushed, with the names of entities here.
+    pub(super) fn pushed(&self) -> PushOp {
+        let Op { action, was, .. } = self.op.clone();
+        PushOp { action, was, ..self.rewritten.op.clone() }
+    }
+
+    pub(super) const fn is_in_tx(&self) -> bool {
+        self.rewritten.op.tx.is_some()
     }
 }
 

@@ -341,7 +341,7 @@ proptest! {
         prop_assert_eq!(world.disk.head(), Sequence(changes));
         let again = world.disk.load(types(), Epoch(1));
         for (key, record) in &records {
-            prop_assert_eq!(again.record(key), Some(record));
+            prop_assert_eq!(again.record(key), Some(record.clone()));
         }
     }
 }

@@ -108,6 +108,41 @@ fn a_crash_loses_no_op() {
     assert_eq!(words(&bench, request), ["duplicate", "applied"]);
 }
 
+/// Of creations of one entity the one with the greatest number counts, in whatever order they are decided.
+#[test]
+fn a_creation_that_is_refused_late_holds_up_nothing() {
+    for crashes in [false, true] {
+        let mut bench = bench();
+        let first = create(1, "handled/a", &[("v", 1.into())]);
+        let request = bench.send("d1", std::slice::from_ref(&first));
+        bench.answer(Verdict::Unavailable { retry_after_ms: 1 });
+        assert_eq!(words(&bench, request), ["deferred: handler-unavailable"]);
+        let second = bench.send("d1", &[create(2, "handled/a", &[("v", 2.into())])]);
+        bench.answer(accept(&[]));
+        assert_eq!(words(&bench, second), ["applied"]);
+        let other = bench.send("d1", &[after(2, update(3, "handled/a", &[("v", 3.into())]))]);
+        bench.answer(accept(&[]));
+        assert_eq!(words(&bench, other), ["applied"], "the first is still deferred");
+        let request = bench.send("d1", &[first]);
+        bench.answer(Verdict::Refuse { code: RefusalCode::ValidationFailed, detail: String::new() });
+        assert_eq!(words(&bench, request), ["validation-failed"]);
+        if crashes {
+            bench.crash();
+        }
+        let third = bench.send("d1", &[after(2, update(4, "handled/a", &[("v", 4.into())]))]);
+        bench.answer(accept(&[]));
+        assert_eq!(words(&bench, third), ["applied"]);
+        // One that is refused, and the last, does.
+        let fourth = bench.send("d1", &[create(5, "handled/b", &[])]);
+        bench.answer(Verdict::Refuse { code: RefusalCode::ValidationFailed, detail: String::new() });
+        assert_eq!(words(&bench, fourth), ["validation-failed"]);
+        if crashes {
+            bench.crash();
+        }
+        assert_eq!(bench.words("d1", &[update(6, "handled/b", &[])]), ["dependency-failed"]);
+    }
+}
+
 #[test]
 fn questions_are_bounded() {
     let mut bench = bench();

@@ -273,15 +273,8 @@ impl World {
         let seen = PushSeen::Record(claim.unwrap_or_default());
         let op = PushOp { seen, ..support::op(n, &entity.to_string(), action) };
         let (request, actor) = (self.request(Asked::Other), self.writer_name());
-        let clock = ClientClock::default();
-        self.handle(Input::Push {
-            request,
-            actor,
-            user: user(),
-            grants: Grants::everything(),
-            clock,
-            ops: vec![op],
-        })
+        let (grants, clock) = (Grants::everything(), ClientClock::default());
+        self.handle(Input::Push { request, actor, user: user(), grants, clock, ops: vec![op] })
     }
 
     fn pull(&mut self, reader: usize, count_max: usize) -> Result<(), TestCaseError> {
@@ -380,7 +373,10 @@ impl World {
         let began = from.filter(|_| scope.reset.is_none()).map_or(Some(pulled.as_of), |from| from.full_pass);
         for change in &scope.changes {
             let PullChange::Delete(_, record) = change else { continue };
-            prop_assert!(began.is_none_or(|began| record.seq > began), "a pass does not tell what was gone");
+            prop_assert!(
+                began.is_none_or(|began| record.read().seq > began),
+                "a pass does not tell what was gone"
+            );
         }
         prop_assert!(!scope.has_more || scope.cursor.full_pass == began);
         prop_assert_eq!(scope.done.is_some(), began.is_some(), "a full pass tells how far it is");
@@ -468,6 +464,7 @@ impl Reader {
     ) -> Result<(), TestCaseError> {
         match change {
             PullChange::Put(key, record) => {
+                let record = record.read();
                 let version = (record.epoch, record.ver);
                 let known = self.rows.get(key).filter(|row| !row.is_marked);
                 if known.is_none_or(|row| row.version <= version) {
@@ -475,7 +472,7 @@ impl Reader {
                 }
             }
             PullChange::Delete(key, record) => {
-                prop_assert!(record.deleted, "what only left is not told as deleted");
+                prop_assert!(record.read().deleted, "what only left is not told as deleted");
                 self.rows.remove(key);
             }
             PullChange::Evict(key) => {

@@ -146,7 +146,7 @@ impl Bench {
     }
 
     pub(super) fn data(&self, key: &EntityKey) -> Option<Values> {
-        self.ledger.record(key).filter(|record| !record.deleted).map(Record::data)
+        self.ledger.record(key).filter(|record| !record.deleted).map(|record| record.data())
     }
 }
 

@@ -20,7 +20,7 @@ fn entries(disk: &Disk) -> BTreeMap<AuditIndex, AuditEntry> {
 
 fn payloads(disk: &Disk) -> BTreeMap<AuditIndex, AuditPayload> {
     let payload = |write: &Write| match write {
-        Write::AuditPayload(index, Some(payload)) => Some((*index, (**payload).clone())),
+        Write::AuditPayload(index, payload) => Some((*index, (**payload).clone())),
         _ => None,
     };
     disk.pick(payload).collect()

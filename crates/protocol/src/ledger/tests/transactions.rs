@@ -42,7 +42,7 @@ fn one_that_fails_takes_the_others_with_it() {
                 "d2",
                 &[create(1, "wins/x", &[("v", 1.into())]), create(2, "ask/x", &[("v", 1.into())])],
             );
-            let before = bench.ledger.record(&entity("wins/x")).cloned();
+            let before = bench.ledger.record(&entity("wins/x"));
             let mut ops: Vec<PushOp> = (1..=2).map(|n| create(n, &format!("text/{n}"), &[])).collect();
             ops.insert(at, update(9, key, &[("v", 2.into())]));
             for (n, op) in (1..).zip(&mut ops) {
@@ -58,7 +58,7 @@ fn one_that_fails_takes_the_others_with_it() {
             assert_eq!(bench.words("d1", &ops), want, "{key} {at}");
             assert_eq!(bench.data(&entity("text/1")), None);
             assert_eq!(bench.data(&entity("text/2")), None);
-            assert_eq!(bench.ledger.record(&entity("wins/x")).cloned(), before);
+            assert_eq!(bench.ledger.record(&entity("wins/x")), before);
             assert_eq!(bench.ledger.conflicts().count(), usize::from(word != "entity-unknown"));
             bench.crash();
             assert_eq!(bench.words("d1", &ops), ["duplicate"; 4]);

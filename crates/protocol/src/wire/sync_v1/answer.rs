@@ -5,8 +5,12 @@ use syncline_core::entity::{Actors, EntityId, EntityKey, Epoch, Record, Sequence
 use syncline_core::time::WallMs;
 
 use super::result::{Told, dot, vector};
-use super::write::{Object, document, quoted_u64};
-use crate::ledger::Reset;
+use super::write::{Object, document, long_document, quoted_u64};
+use crate::ledger::{Packed, Reset};
+
+/// What a result, and a change, takes up in an answer, if it is short.
+const RESULT_BYTES: usize = 200;
+const CHANGE_BYTES: usize = 384;
 
 /// What became of a push.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,6 +91,8 @@ pub struct ScopePage<'a> {
 pub enum Change<'a> {
     /// The record is this now.
     Put(&'a EntityKey, &'a Record),
+    /// The record is this now, or was deleted. It is unpacked when it is written, so that many take up little.
+    Packed(&'a EntityKey, &'a Packed<Record>),
     /// It was deleted.
     Delete(&'a EntityKey, &'a Record),
     /// It is to be forgotten, though it was not deleted.
@@ -126,7 +132,7 @@ impl Pushed<'_> {
     /// Returns the body of the answer.
     #[must_use]
     pub fn body(&self, actors: &Actors) -> String {
-        document(|o| self.write(o, actors))
+        long_document(RESULT_BYTES * self.results.len(), |o| self.write(o, actors))
     }
 
     pub(super) fn write(&self, o: &mut Object<'_>, actors: &Actors) {
@@ -144,7 +150,8 @@ impl Pulled<'_> {
     /// Returns the body of the answer.
     #[must_use]
     pub fn body(&self, actors: &Actors) -> String {
-        document(|o| self.write(o, actors))
+        let changes: usize = self.scopes.iter().map(|page| page.changes.len()).sum();
+        long_document(CHANGE_BYTES * changes, |o| self.write(o, actors))
     }
 
     pub(super) fn write(&self, o: &mut Object<'_>, actors: &Actors) {
@@ -202,6 +209,12 @@ impl ScopePage<'_> {
 impl Change<'_> {
     pub(super) fn write(&self, o: &mut Object<'_>, actors: &Actors) {
         let (op, key) = match self {
+            Self::Packed(key, packed) => {
+                let record = packed.read();
+                let is_gone = record.deleted;
+                let change = if is_gone { Change::Delete(key, &record) } else { Change::Put(key, &record) };
+                return change.write(o, actors);
+            }
             Self::Put(key, _) => ("put", key),
             Self::Delete(key, _) => ("delete", key),
             Self::Evict(key, _) => ("evict", key),
@@ -221,6 +234,8 @@ impl Change<'_> {
                 });
             }
             Self::Delete(_, record) => head(o, record, actors),
+            // It is written as one of the others.
+            Self::Packed(..) => {}
             Self::Evict(_, EvictReason::Scope) => o.text("reason", "scope"),
             Self::Evict(_, EvictReason::Permission) => o.text("reason", "permission"),
             Self::Document { record, update, state_vector, .. } => {

@@ -19,7 +19,7 @@ use crate::ledger::ContentHash;
 const APART: [&str; 2] = ["meta", "from_n"];
 
 pub(super) fn content_hash(op: Node<'_>) -> ContentHash {
-    let mut text = String::new();
+    let mut text = String::with_capacity(op.raw().len());
     members(&mut text, op, &APART);
     let digest = Sha256::digest(text.as_bytes());
     let mut first = [0; 8];
@@ -45,11 +45,15 @@ fn members(out: &mut String, node: Node<'_>, apart: &[&str]) {
 
 /// The order of RFC 8785, which differs from that of UTF-8 beyond the basic plane.
 fn by_utf16(a: &str, b: &str) -> Ordering {
-    a.encode_utf16().cmp(b.encode_utf16())
+    // In ASCII both orders are one.
+    if a.is_ascii() && b.is_ascii() { a.cmp(b) } else { a.encode_utf16().cmp(b.encode_utf16()) }
 }
 
 /// Lays out a number as `Number::toString` of ECMA-262 does.
 fn number(out: &mut String, literal: &str) {
+    if literal.len() <= 21 && literal.bytes().all(|byte| byte.is_ascii_digit()) {
+        return out.push_str(literal);
+    }
     let Ok(number) = Decimal::parse(literal) else { return out.push_str(literal) };
     let (coefficient, exponent) = number.parts();
     let digits = coefficient.unsigned_abs().to_string();

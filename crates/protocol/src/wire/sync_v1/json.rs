@@ -138,7 +138,20 @@ impl<'a> Node<'a> {
 
     /// Returns the member of an object that has this name.
     pub(super) fn member(self, name: &str) -> Option<Node<'a>> {
-        self.members().find(|(key, _)| key == name).map(|(_, value)| value)
+        let mut children = self.children(Kind::Map);
+        std::iter::from_fn(|| Some((children.next()?, children.next()?)))
+            .find(|(key, _)| key.says(name))
+            .map(|(_, value)| value)
+    }
+
+    /// Returns whether a key is this name; few have escapes.
+    fn says(self, name: &str) -> bool {
+        let literal = self.raw();
+        if literal.len() == name.len() + 2 {
+            literal.as_bytes()[1..=name.len()] == *name.as_bytes()
+        } else {
+            literal.len() > name.len() + 2 && unescaped(literal) == name
+        }
     }
 
     /// Returns the JSON pointer (RFC 6901) that leads from here to a value within.

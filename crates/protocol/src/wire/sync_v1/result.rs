@@ -253,7 +253,8 @@ pub(super) fn dot(out: &mut String, dot: Dot, actors: &Actors) {
 /// Writes a vector by the names of its actors, in their order.
 pub(super) fn vector(out: &mut String, vv: &VectorClock, actors: &Actors) {
     let named = vv.iter().filter_map(|(actor, n)| Some((actors.name(actor)?, n)));
-    let named: BTreeMap<_, _> = named.collect();
+    let mut named: Vec<_> = named.collect();
+    named.sort_unstable();
     super::write::object(out, |o| named.iter().for_each(|(name, n)| o.u64(name.as_str(), *n)));
 }
 

@@ -1,5 +1,7 @@
 //! Writes JSON: keys in the order in which they are written, strings as RFC 8785 has them, numbers exact.
 
+use std::fmt::{self, Write as _};
+
 use data_encoding::BASE64;
 use syncline_core::clock::HybridTime;
 use syncline_core::entity::{Value, Values};
@@ -15,7 +17,12 @@ pub(super) struct Object<'a> {
 
 /// Returns the text of an object.
 pub(super) fn document(fill: impl FnOnce(&mut Object<'_>)) -> String {
-    let mut out = String::new();
+    long_document(0, fill)
+}
+
+/// Returns the text of an object of about so many bytes: a long one is not moved while it grows.
+pub(super) fn long_document(bytes: usize, fill: impl FnOnce(&mut Object<'_>)) -> String {
+    let mut out = String::with_capacity(bytes);
     object(&mut out, fill);
     out
 }
@@ -65,14 +72,21 @@ pub(super) fn string(out: &mut String, text: &str) {
 }
 
 pub(super) fn quoted_u64(out: &mut String, number: u64) {
-    string(out, &number.to_string());
+    out.push('"');
+    plain(out, number);
+    out.push('"');
+}
+
+/// Writes what needs no quotes.
+fn plain(out: &mut String, it: impl fmt::Display) {
+    write!(out, "{it}").expect("a string takes all that is written to it");
 }
 
 pub(super) fn value(out: &mut String, it: &Value) {
     match it {
         Value::Null => out.push_str("null"),
         Value::Bool(bool) => out.push_str(if *bool { "true" } else { "false" }),
-        Value::Number(number) => out.push_str(&number.to_string()),
+        Value::Number(number) => plain(out, number),
         Value::Text(text) => string(out, text),
         Value::List(items) => list(out, items, value),
         Value::Map(members) => {
@@ -103,7 +117,7 @@ impl Object<'_> {
 
     /// Writes a plain number, of what is counted in thousands.
     pub(super) fn count(&mut self, name: &str, number: u64) {
-        self.key(name).push_str(&number.to_string());
+        plain(self.key(name), number);
     }
 
     pub(super) fn bool(&mut self, name: &str, is: bool) {
@@ -115,7 +129,7 @@ impl Object<'_> {
     }
 
     pub(super) fn hlc(&mut self, name: &str, hlc: HybridTime) {
-        self.text(name, &format!("{:016x}", hlc.to_bits()));
+        plain(self.key(name), format_args!("\"{:016x}\"", hlc.to_bits()));
     }
 
     pub(super) fn time(&mut self, name: &str, at: WallMs) {

@@ -1,7 +1,7 @@
 //! Keys that tokens are verified with: a JWK set (RFC 7517).
 
 use jsonwebtoken::{
-    Algorithm, DecodingKey, DecodingKeyKind,
+    Algorithm, DecodingKey, DecodingKeyKind, decode_header,
     jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, PublicKeyUse},
 };
 use serde::Deserialize;
@@ -38,6 +38,9 @@ pub enum KeyError {
     /// There are too many.
     #[error("it holds {0} keys, and at most {KEYS_MAX} are taken")]
     Many(usize),
+    /// A key that an issuer publishes is a secret.
+    #[error("it holds a secret, which nobody publishes")]
+    PublicSecret,
     /// A secret is too easily guessed.
     #[error("a secret of HS256 has at least {SECRET_BYTES_MIN} bytes")]
     ShortSecret,
@@ -61,6 +64,18 @@ impl KeySet {
             return Err(KeyError::ShortSecret);
         }
         if keys.is_empty() { Err(KeyError::Empty) } else { Ok(Self(keys)) }
+    }
+
+    /// Reads a set that everyone can read: it holds no secrets.
+    pub(super) fn parse_public(json: &[u8]) -> Result<Self, KeyError> {
+        let set = Self::parse(json)?;
+        let is_secret = |key: &Key| key.algorithm == Algorithm::HS256;
+        if set.0.iter().any(is_secret) { Err(KeyError::PublicSecret) } else { Ok(set) }
+    }
+
+    /// Returns whether a token names a key that is not here.
+    pub(super) fn lacks_key_of(&self, token: &str) -> bool {
+        decode_header(token).is_ok_and(|header| self.find(header.kid.as_deref()).is_none())
     }
 
     /// Returns the key of an id; for a token that names none, the only one.

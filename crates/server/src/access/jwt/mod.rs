@@ -14,6 +14,7 @@
 mod keys;
 mod mint;
 mod provider;
+mod published;
 #[cfg(test)]
 mod tests;
 
@@ -33,6 +34,7 @@ use self::keys::KeySet;
 pub use self::{
     keys::KeyError,
     mint::{MintError, NewToken, SigningAlgorithm, SigningKey},
+    published::{PublishedKeys, PublishedKeysError},
 };
 use super::{Authenticator, Unauthenticated};
 

@@ -204,5 +204,7 @@ fn keys_are_of_use_or_refused() {
     check(json!({ "keys": [rsa, { "kty": "new" }, secret(40)] }), None);
     check(json!([secret(32)]), Some(KeyError::Form(String::new())));
     check(json!({ "keys": vec![secret(32); 65] }), Some(KeyError::Many(65)));
+    let published = json!({ "keys": [secret(32)] }).to_string();
+    assert_eq!(keys::KeySet::parse_public(published.as_bytes()).err(), Some(KeyError::PublicSecret));
     assert!(!format!("{:?}", any(&key(SigningAlgorithm::Hs256))).contains("key"), "secrets stay out of logs");
 }

@@ -2,7 +2,7 @@
 //!
 //! * [`PushHandler`]: one of them, in the program that embeds the server;
 //! * `judge`: a handler and what stands before it; `suggester`: the same of who is asked about conflicts;
-//! * `web`: whoever is asked over HTTP; `target`: where that may be;
+//! * `web`: whoever is asked over HTTP;
 //! * `gate`: how long and how often somebody is asked; `breaker`: when they are left in peace.
 //!
 //! Invariants:
@@ -14,7 +14,6 @@ mod gate;
 mod judge;
 mod question;
 mod suggester;
-mod target;
 #[cfg(test)]
 mod tests;
 mod web;
@@ -31,19 +30,35 @@ use syncline_core::{
 use syncline_protocol::ledger::{Proposal, Verdict};
 
 pub use self::question::{PushHandler, PushQuestion};
+pub(crate) use self::suggester::SuggestError;
 use self::{
     judge::Judge,
     suggester::Suggester,
-    target::Target,
     web::{Web, WebHandler},
 };
-pub(crate) use self::{suggester::SuggestError, target::HandlerError};
-use crate::{clock::Clock, config::Config};
+use crate::{
+    clock::Clock,
+    config::Config,
+    outgoing::{Target, TargetError, Trust},
+};
+
+/// Why a handler cannot be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub(crate) enum HandlerError {
+    /// Nothing is sent to its address. Whoever declares its type is at fault.
+    #[error("the handler cannot be asked: {0}")]
+    Target(#[from] TargetError),
+    /// The type has none any more.
+    #[error("the type has no handler any more")]
+    Gone,
+}
 
 /// The handlers of all types.
 #[derive(Debug)]
 pub(crate) struct Handlers {
     clock: Clock,
+    trust: Trust,
     /// Those of the program, by type.
     own: BTreeMap<TypeName, Arc<dyn PushHandler>>,
     /// The addresses that the operator has declared.
@@ -59,13 +74,14 @@ pub(crate) struct Handlers {
 }
 
 impl Handlers {
-    pub(crate) fn new(config: &Config, clock: Clock) -> Self {
+    pub(crate) fn new(config: &Config, trust: Trust, clock: Clock) -> Self {
         let declared = config.types.iter().flat_map(|ty| {
             let named = ty.handler.iter().chain(&ty.suggest);
             named.map(|handler| (ty.name.clone(), handler.url.clone()))
         });
         Self {
             clock,
+            trust,
             own: config.handlers.clone(),
             declared: declared.collect(),
             is_local: config.listen.ip().is_loopback(),
@@ -83,12 +99,15 @@ impl Handlers {
     /// Checks that whoever a type names can be asked, before the type is declared.
     pub(crate) fn check(&self, ty: &EntityType) -> Result<(), HandlerError> {
         let handler = ty.handler.iter().filter(|_| !self.own.contains_key(&ty.name));
-        handler.chain(&ty.suggest).try_for_each(|named| self.target(&ty.name, named)?.check_literal())
+        handler.chain(&ty.suggest).try_for_each(|named| Ok(self.target(&ty.name, named)?.check_literal()?))
     }
 
     /// Checks that whoever the server names can be asked.
     pub(crate) fn check_server(&self) -> Result<(), HandlerError> {
-        self.suggest.iter().try_for_each(|named| Target::parse(&named.url, true).map(drop))
+        if let Some(named) = &self.suggest {
+            Target::parse(&named.url, true)?;
+        }
+        Ok(())
     }
 
     /// Asks what to make of a conflict of a type, whose own setting is `named`.
@@ -130,7 +149,7 @@ impl Handlers {
             (Some(own), _) => Arc::clone(own),
             (None, Some(handler)) => {
                 let target = self.target(kind, handler)?;
-                Arc::new(WebHandler(Web::new(target, handler.secret.clone(), self.clock)))
+                Arc::new(WebHandler(Web::new(target, self.trust.clone(), handler.secret.clone(), self.clock)))
             }
             // The type was changed while the question waited.
             (None, None) => return Err(HandlerError::Gone),
@@ -158,7 +177,7 @@ impl Handlers {
         if let Some(known) = suggesters.get(&name).filter(|known| *known.named() == named) {
             return Ok(Some(Arc::clone(known)));
         }
-        let web = Web::new(target, named.secret.clone(), self.clock);
+        let web = Web::new(target, self.trust.clone(), named.secret.clone(), self.clock);
         let suggester = Arc::new(Suggester::new(name.clone(), named, web));
         suggesters.insert(name, Arc::clone(&suggester));
         Ok(Some(suggester))
@@ -166,6 +185,6 @@ impl Handlers {
 
     fn target(&self, kind: &TypeName, handler: &Handler) -> Result<Target, HandlerError> {
         let is_trusted = self.is_local || self.declared.contains(&(kind.clone(), handler.url.clone()));
-        Target::parse(&handler.url, is_trusted)
+        Ok(Target::parse(&handler.url, is_trusted)?)
     }
 }

@@ -28,7 +28,7 @@ fn handlers(listen: &str, declared: &[EntityType]) -> Arc<Handlers> {
         types: declared.to_vec(),
         ..Config::default()
     };
-    Arc::new(Handlers::new(&config, Clock::start()))
+    Arc::new(Handlers::new(&config, Trust::load(None).expect("nothing is added"), Clock::start()))
 }
 
 fn question() -> PushQuestion {
@@ -55,13 +55,15 @@ fn only_an_operator_has_the_server_ask_its_own_network() {
     let (inside, outside, named) = ("http://10.0.0.1/", "http://8.8.8.8/", "http://erp.example/");
     for (listen, declared, url, want) in [
         ("127.0.0.1", None, inside, Ok(())),
-        ("0.0.0.0", None, inside, Err(HandlerError::Inside)),
-        ("0.0.0.0", None, "http://[::1]:9/", Err(HandlerError::Inside)),
+        ("0.0.0.0", None, inside, Err(TargetError::Inside.into())),
+        ("0.0.0.0", None, "http://[::1]:9/", Err(TargetError::Inside.into())),
         ("0.0.0.0", None, outside, Ok(())),
         ("0.0.0.0", None, named, Ok(())),
         ("0.0.0.0", Some(inside), inside, Ok(())),
-        ("0.0.0.0", Some(outside), inside, Err(HandlerError::Inside)),
-        ("127.0.0.1", None, "https://erp.example/", Err(HandlerError::Tls)),
+        ("0.0.0.0", Some(outside), inside, Err(TargetError::Inside.into())),
+        ("127.0.0.1", None, "https://erp.example/", Ok(())),
+        ("0.0.0.0", None, "https://10.0.0.1/", Err(TargetError::Inside.into())),
+        ("127.0.0.1", None, "ftp://erp.example/", Err(TargetError::Url.into())),
     ] {
         let declared: Vec<_> = declared.map(typed).into_iter().collect();
         let handlers = handlers(listen, &declared);
@@ -107,7 +109,8 @@ async fn so_many_ask_at_a_time_and_the_others_wait() {
     let counting = Arc::new(Counting::default());
     let own = [(kind(), Arc::clone(&counting) as Arc<dyn PushHandler>)].into();
     let config = Config { handlers: own, ..Config::default() };
-    let handlers = Arc::new(Handlers::new(&config, Clock::start()));
+    let handlers =
+        Arc::new(Handlers::new(&config, Trust::load(None).expect("nothing is added"), Clock::start()));
     let asking = (0..3 * HANDLER_CALLS_MAX).map(|_| Arc::clone(&handlers).judge(kind(), None, question()));
     let verdicts = join_all(asking).await;
     assert!(verdicts.iter().all(|verdict| matches!(verdict, Verdict::Accept { .. })));

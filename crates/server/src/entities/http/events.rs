@@ -10,6 +10,7 @@ use axum::{
         sse::{Event, KeepAlive, Sse},
     },
 };
+use bytes::Bytes;
 use futures_util::stream;
 use serde::Deserialize;
 use syncline_core::access::{Action, Resource};
@@ -20,7 +21,7 @@ use syncline_protocol::{
     },
     wire::sync_v1::{Code, Problem, event_body},
 };
-use syncline_store::records::ledger::page;
+use syncline_store::records::ledger::history;
 use tokio::{
     sync::{OwnedSemaphorePermit, watch},
     time::Instant,
@@ -129,8 +130,12 @@ impl Feed {
     /// Reads the next events. Returns nothing where they cannot be read.
     async fn look(&mut self) -> Option<()> {
         let after = event_name(self.after);
-        let read =
-            self.storage.read(move |store| page(store, ONLY_TENANT, &[EVENT], Some(&after), EVENTS_PAGE));
+        let read = self.storage.read(move |store| {
+            let events = history(store, ONLY_TENANT, EVENT, &after);
+            // The page may begin before them.
+            let behind = |found: &Result<_, _>| found.as_ref().map_or(true, |(name, _)| *name > after[..]);
+            events.filter(behind).take(EVENTS_PAGE).collect::<Result<Vec<(Bytes, Bytes)>, _>>()
+        });
         let found = read
             .await
             .ok()?

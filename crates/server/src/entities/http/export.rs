@@ -119,7 +119,7 @@ impl Lines {
                 // It may have been deleted while it was read.
                 None | Some(_) => Attached::Nothing,
             };
-            self.export.record(&key, record, ledger.actors(), attached, &mut text);
+            self.export.record(&key, &record, ledger.actors(), attached, &mut text);
             if let (Some(Some(update)), true) = (read, is_document) {
                 return (Next::Pieces(self, update), text);
             }

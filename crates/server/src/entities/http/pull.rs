@@ -163,13 +163,12 @@ pub(super) fn change<'a>(
     content: impl Fn(&EntityKey) -> Option<&'a Content>,
 ) -> Change<'a> {
     match change {
-        PullChange::Put(key, record) => Change::Put(key, record),
+        PullChange::Put(key, record) | PullChange::Delete(key, record) => Change::Packed(key, record),
         PullChange::Document(key, record) => match content(key) {
             Some(Content { update, state_vector }) => Change::Document { key, record, update, state_vector },
             // It cannot be read: there is its record, at least.
             None => Change::Put(key, record),
         },
-        PullChange::Delete(key, record) => Change::Delete(key, record),
         PullChange::Evict(key) => Change::Evict(key, EvictReason::Scope),
     }
 }

@@ -56,12 +56,9 @@ fn ready(ledger: &Ledger, id: ConflictId, user: &UserName) -> Result<Ready, Code
         return Err(Code::ConflictAlreadyResolved);
     }
     let key = conflict.entity();
-    let question = SuggestQuestion {
-        tenant: ONLY_TENANT_NAME,
-        user,
-        conflict: (id, conflict),
-        server: ledger.record(key),
-    };
+    let server = ledger.record(key);
+    let question =
+        SuggestQuestion { tenant: ONLY_TENANT_NAME, user, conflict: (id, conflict), server: server.as_ref() };
     Ok(Ready {
         kind: key.kind.clone(),
         named: ledger.entity_type(&key.kind).and_then(|ty| ty.suggest.clone()),

@@ -104,7 +104,7 @@ impl OfflineLedger<'_> {
                 None if is_document => Attached::Unreadable,
                 None => Attached::Nothing,
             };
-            export.record(&key, record, ledger.actors(), attached, &mut text);
+            export.record(&key, &record, ledger.actors(), attached, &mut text);
             for piece in update.iter().flat_map(|update| update.chunks(EXPORT_PIECE_BYTES)) {
                 out.write_all(std::mem::take(&mut text).as_bytes())?;
                 export.piece(piece, &mut text);

@@ -150,7 +150,7 @@ async fn an_import_tells_how_far_it_is_and_can_go_on_there() {
         assert_eq!(told.line().await["unchanged"], 1_200);
         assert_eq!(told.line().await["code"], "malformed-request");
         let eve = Caller::of(&empty, "eve");
-        let handler = json!({ "policy": "lww", "handler": { "url": "https://judge.example" } });
+        let handler = json!({ "policy": "lww", "handler": { "url": "ftp://judge.example" } });
         let odd = json!({ "format": 1, "epoch": "1", "as_of": "0", "types": { "odd": handler }, "records": 0 });
         assert_eq!(eve.refused("POST /sync/v1/import", odd).await, (422, "validation-failed".into()));
         let odd = eve.refused("POST /sync/v1/import?after=note", json!({})).await;

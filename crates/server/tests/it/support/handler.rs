@@ -4,10 +4,13 @@ use std::net::SocketAddr;
 
 use serde_json::Value;
 use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
-    net::{TcpListener, TcpStream},
+    io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader},
+    net::TcpListener,
     sync::{mpsc, watch},
 };
+use tokio_rustls::TlsAcceptor;
+
+use super::certificates;
 
 /// What it does with a question.
 #[derive(Clone, Debug)]
@@ -43,13 +46,33 @@ impl Asked {
 
 impl Handler {
     pub(crate) async fn start(says: Says) -> Self {
+        Self::start_with(says, None).await
+    }
+
+    /// Starts one that speaks TLS, with a certificate for localhost.
+    pub(crate) async fn start_tls(says: Says) -> Self {
+        Self::start_with(says, Some(certificates::acceptor("first"))).await
+    }
+
+    async fn start_with(says: Says, tls: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
         let addr = listener.local_addr().expect("it listens");
         let (noted, asked) = mpsc::channel(64);
         let (says, heard) = watch::channel(says);
         tokio::spawn(async move {
             while let Ok((tcp, _)) = listener.accept().await {
-                tokio::spawn(answer(tcp, noted.clone(), heard.clone()));
+                let (tls, noted, heard) = (tls.clone(), noted.clone(), heard.clone());
+                tokio::spawn(async move {
+                    match tls {
+                        None => answer(tcp, noted, heard).await,
+                        // Whoever does not trust the certificate asks nothing.
+                        Some(tls) => {
+                            if let Ok(stream) = tls.accept(tcp).await {
+                                answer(stream, noted, heard).await;
+                            }
+                        }
+                    }
+                });
             }
         });
         Self { addr, says, asked }
@@ -70,15 +93,18 @@ impl Handler {
     }
 }
 
-async fn answer(tcp: TcpStream, noted: mpsc::Sender<Asked>, says: watch::Receiver<Says>) {
-    let mut reader = BufReader::new(tcp);
+async fn answer<S>(stream: S, noted: mpsc::Sender<Asked>, says: watch::Receiver<Says>)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut reader = BufReader::new(stream);
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
         reader.read_line(&mut head).await.expect("a question is text");
     }
     let head = head.to_lowercase();
     let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
-    let mut body = vec![0; length.expect("a question says how long it is").parse().expect("a number")];
+    let mut body = vec![0; length.map_or(0, |length| length.parse().expect("a number"))];
     reader.read_exact(&mut body).await.expect("a question is whole");
     let asked = Asked { head, body: String::from_utf8(body).expect("text") };
     noted.send(asked).await.expect("the test listens");
@@ -89,6 +115,7 @@ async fn answer(tcp: TcpStream, noted: mpsc::Sender<Asked>, says: watch::Receive
             let answer = format!("HTTP/1.1 {status} So\r\nContent-Length: {length}\r\n\r\n{body}");
             // Whoever asked may have heard enough.
             drop(reader.get_mut().write_all(answer.as_bytes()).await);
+            drop(reader.get_mut().shutdown().await);
         }
         Says::Nothing => std::future::pending().await,
         Says::Gone => {}

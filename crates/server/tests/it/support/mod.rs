@@ -1,6 +1,7 @@
 //! What every test here needs.
 
 pub(crate) mod bearers;
+pub(crate) mod certificates;
 pub(crate) mod client;
 pub(crate) mod disk;
 pub(crate) mod handler;

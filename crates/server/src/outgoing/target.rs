@@ -1,41 +1,44 @@
-//! Where a handler is that is asked over HTTP.
+//! Where a request goes.
 
 use std::{
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    time::Duration,
 };
 
 use axum::http::{HeaderValue, Uri, uri::PathAndQuery};
-use tokio::net::{TcpStream, lookup_host};
+use rustls::pki_types::ServerName;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpStream, lookup_host},
+    time::timeout,
+};
 
-/// Why a handler cannot be asked. Whoever declares its type is at fault.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+use super::trust::Trust;
+use crate::limits::TLS_HANDSHAKE_MS_MAX;
+
+/// Why nothing is sent to an address. Whoever gave it is at fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub(crate) enum HandlerError {
+pub(crate) enum TargetError {
     /// The address is none.
-    #[error("the `url` of the handler has no host")]
+    #[error("the `url` is none of `http://` or `https://` with a host")]
     Url,
-    /// TLS is not in the build.
-    #[error(
-        "the `url` of the handler begins with `https`, and this server speaks no TLS: use `http`, or a proxy beside it"
-    )]
-    Tls,
     /// It would be asked in the name of the server.
     #[error(
-        "the handler is on a loopback or private address: only the operator may declare such a type, in the settings of the server"
+        "the `url` is on a loopback or private address: only the operator may name one, in the settings of the server"
     )]
     Inside,
-    /// The type has none any more.
-    #[error("the type has no handler any more")]
-    Gone,
 }
 
-/// An address over `http`.
+/// An address over `http` or `https`.
 #[derive(Debug)]
-pub(super) struct Target {
+pub(crate) struct Target {
     /// Without the brackets of IPv6.
     host: String,
     port: u16,
+    /// Whom the certificate must name; none over `http`.
+    tls: Option<ServerName<'static>>,
     /// Host and port, as they are written.
     pub(super) authority: HeaderValue,
     pub(super) path: PathAndQuery,
@@ -43,42 +46,57 @@ pub(super) struct Target {
     is_trusted: bool,
 }
 
+/// A stream of bytes, with TLS or without.
+pub(super) trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Wire for T {}
+
 impl Target {
-    pub(super) fn parse(url: &str, is_trusted: bool) -> Result<Self, HandlerError> {
-        let uri: Uri = url.parse().map_err(|_| HandlerError::Url)?;
-        match uri.scheme_str() {
-            Some("http") => {}
-            Some("https") => return Err(HandlerError::Tls),
-            Some(_) | None => return Err(HandlerError::Url),
-        }
-        let authority = uri.authority().ok_or(HandlerError::Url)?;
-        let host = authority.host();
-        let port = match authority.as_str().strip_prefix(host) {
-            Some("") => 80,
+    pub(crate) fn parse(url: &str, is_trusted: bool) -> Result<Self, TargetError> {
+        let uri: Uri = url.parse().map_err(|_| TargetError::Url)?;
+        let authority = uri.authority().ok_or(TargetError::Url)?;
+        let written = authority.host();
+        let host = written.trim_matches(['[', ']']).to_owned();
+        let (tls, usual) = match uri.scheme_str() {
+            Some("http") => (None, 80),
+            Some("https") => (Some(ServerName::try_from(host.clone()).map_err(|_| TargetError::Url)?), 443),
+            Some(_) | None => return Err(TargetError::Url),
+        };
+        let port = match authority.as_str().strip_prefix(written) {
+            Some("") => usual,
             Some(rest) => {
-                rest.strip_prefix(':').and_then(|port| port.parse().ok()).ok_or(HandlerError::Url)?
+                rest.strip_prefix(':').and_then(|port| port.parse().ok()).ok_or(TargetError::Url)?
             }
             // Something stands before the host.
-            None => return Err(HandlerError::Url),
+            None => return Err(TargetError::Url),
         };
         Ok(Self {
-            host: host.trim_matches(['[', ']']).to_owned(),
+            host,
             port,
-            authority: HeaderValue::from_str(authority.as_str()).map_err(|_| HandlerError::Url)?,
+            tls,
+            authority: HeaderValue::from_str(authority.as_str()).map_err(|_| TargetError::Url)?,
             path: uri.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/")),
             is_trusted,
         })
     }
 
     /// Checks an address that is written as numbers. What a name means is only known when it is asked for.
-    pub(super) fn check_literal(&self) -> Result<(), HandlerError> {
+    pub(crate) fn check_literal(&self) -> Result<(), TargetError> {
         let is_refused = self.host.parse().is_ok_and(|address| !self.may_reach(address));
-        if is_refused { Err(HandlerError::Inside) } else { Ok(()) }
+        if is_refused { Err(TargetError::Inside) } else { Ok(()) }
     }
 
     /// Connects to the first address that takes the connection, of those that it may reach.
-    pub(super) async fn connect(&self) -> io::Result<TcpStream> {
-        let mut last = io::Error::new(io::ErrorKind::PermissionDenied, HandlerError::Inside);
+    pub(super) async fn connect(&self, trust: &Trust) -> io::Result<Box<dyn Wire>> {
+        let tcp = self.dial().await?;
+        let Some(name) = &self.tls else { return Ok(Box::new(tcp)) };
+        let wait = Duration::from_millis(TLS_HANDSHAKE_MS_MAX);
+        let agreed = timeout(wait, trust.connector().connect(name.clone(), tcp)).await;
+        Ok(Box::new(agreed.map_err(|_| io::ErrorKind::TimedOut)??))
+    }
+
+    async fn dial(&self) -> io::Result<TcpStream> {
+        let mut last = io::Error::new(io::ErrorKind::PermissionDenied, TargetError::Inside);
         for address in lookup_host((self.host.as_str(), self.port)).await? {
             if !self.may_reach(address.ip()) {
                 continue;
@@ -159,12 +177,14 @@ mod tests {
             ("http://erp.example:8080", good("erp.example", 8080, "/")),
             ("http://[::1]:9/a#b", good("::1", 9, "/a")),
             ("HTTP://erp.example/", good("erp.example", 80, "/")),
-            ("https://erp.example/", Err(HandlerError::Tls)),
-            ("http://erp.example:99999/", Err(HandlerError::Url)),
-            ("http://erp.example:/", Err(HandlerError::Url)),
-            ("http://ann@erp.example/", Err(HandlerError::Url)),
-            ("ftp://erp.example/", Err(HandlerError::Url)),
-            ("/push", Err(HandlerError::Url)),
+            ("https://erp.example/", good("erp.example", 443, "/")),
+            ("https://[::1]/a", good("::1", 443, "/a")),
+            ("https://erp.example:8443/a", good("erp.example", 8443, "/a")),
+            ("http://erp.example:99999/", Err(TargetError::Url)),
+            ("http://erp.example:/", Err(TargetError::Url)),
+            ("http://ann@erp.example/", Err(TargetError::Url)),
+            ("ftp://erp.example/", Err(TargetError::Url)),
+            ("/push", Err(TargetError::Url)),
         ] {
             assert_eq!(parsed(url), want, "{url}");
         }
