@@ -219,9 +219,9 @@ async fn administrators_erase() {
 
 /// How many events are stored.
 fn events_stored(disk: &Disk) -> u64 {
-    history(&*disk.memory(), TENANT, EVENT, &event_name(EventIndex(0)))
-        .map(|found| found.expect("the store is read"))
-        .count() as u64
+    let memory = disk.memory();
+    let events = history(&*memory, TENANT, EVENT, &event_name(EventIndex(0)));
+    events.collect::<Result<Vec<_>, _>>().expect("the store is read").len() as u64
 }
 
 /// Returns up to which event there are none any more.
