@@ -249,6 +249,43 @@ fn whoever_changes_the_audit_is_found_out() {
     assert!(output.stdout.starts_with(b"broken at 4: "), "{output:?}");
 }
 
+/// A command erases what a server has stored: no file holds it, the audit is whole, and the next server knows that it was erased.
+#[test]
+fn an_entity_is_erased_without_a_server() {
+    let world = World::new("erased");
+    let server = world.serve();
+    server.ask("POST /sync/v1/devices", &json!({ "device_id": "phone" }));
+    let op = |n: &str| json!({ "n": n, "type": "price", "id": "p", "op": "create", "set": { "of": "a canary in a mine" } });
+    assert_eq!(server.push("phone", op("1")), "applied");
+    server.stop();
+    let holds = || {
+        let out = Command::new("grep")
+            .args(["-rl", "a canary in a mine", "data"])
+            .current_dir(&world.folder)
+            .output();
+        !out.expect("there is a grep").stdout.is_empty()
+    };
+    assert!(holds());
+    assert!(world.error(&["entities", "erase", "cost/p"]).contains("`syncline types` lists"));
+    for want in ["is erased; the data folder was rewritten", "was erased before"] {
+        let output = world.run(&["entities", "erase", "price/p", "--by", "eve"]);
+        let told = String::from_utf8(output.stderr).expect("text");
+        assert!(output.status.success() && told.contains(want), "{told}");
+        assert!(!holds());
+    }
+    assert!(world.ok(&["audit", "verify"]).ends_with("the chain is whole\n"));
+    let last: Value = world
+        .ok(&["audit", "export"])
+        .lines()
+        .last()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .expect("a line");
+    assert_eq!(last["event"], json!({ "kind": "erased", "type": "price", "id": "p", "by": "eve" }));
+    let server = world.serve();
+    assert_eq!(server.push("phone", op("2")), "rejected");
+    server.stop();
+}
+
 /// Changes a byte of an event in a data folder, under checksums of the store that are right.
 fn flip(folder: &Path, index: u64) {
     let mut store = SledStore::open(folder).expect("no server has it open");

@@ -14,6 +14,9 @@ use syncline_core::{
 
 use crate::{access::Authenticator, entities::PushHandler, memory, origin::Origin, tls::TlsFiles};
 
+/// How long events are kept unless an operator says otherwise, in days: who reads them has been away for a holiday.
+const EVENT_RETENTION_DAYS: u32 = 30;
+
 /// The settings of a server.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -36,6 +39,10 @@ pub struct Config {
     pub handlers: BTreeMap<TypeName, Arc<dyn PushHandler>>,
     /// Who is asked what to make of conflicts of types that name nobody themselves.
     pub suggest: Option<Handler>,
+    /// How long the values are kept that lie beside the audit, in days; if there is nothing here, for ever.
+    pub audit_retention_days: Option<u32>,
+    /// How long events are kept for those who read them later, in days; if there is nothing here, for ever.
+    pub event_retention_days: Option<u32>,
     /// Memory that documents may hold before rooms without anyone in them are unloaded at once, in bytes.
     pub memory_bytes: usize,
     /// Open WebSockets.
@@ -55,6 +62,8 @@ impl Default for Config {
             types: Vec::new(),
             handlers: BTreeMap::new(),
             suggest: None,
+            audit_retention_days: None,
+            event_retention_days: Some(EVENT_RETENTION_DAYS),
             memory_bytes: memory::default_budget_bytes(),
             connections_max: CONNECTIONS_MAX,
         }

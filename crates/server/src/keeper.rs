@@ -35,7 +35,7 @@ pub(crate) async fn open_first(shared: &Shared, committer: &Handle) -> Result<Ar
     let epoch = Epoch::new(shared.clock, committer, &shared.memory, &shared.metrics);
     loader::count_unfinished(&epoch.storage).await?;
     shared.gate.load(&epoch.storage, shared.clock.now().wall).await?;
-    entities::open(&epoch, shared.types.clone(), &shared.handlers).await?;
+    entities::open(&epoch, shared.types.clone(), &shared.handlers, shared.retention).await?;
     Ok(epoch)
 }
 
@@ -119,6 +119,6 @@ async fn open_again(shared: &Shared, committer: &Handle) -> Option<Arc<Epoch>> {
 async fn begin_again(epoch: &Arc<Epoch>, shared: &Shared) -> Result<(), BeginError> {
     loader::forget_unfinished(&epoch.storage).await?;
     shared.gate.load(&epoch.storage, shared.clock.now().wall).await?;
-    entities::open(epoch, shared.types.clone(), &shared.handlers).await?;
+    entities::open(epoch, shared.types.clone(), &shared.handlers, shared.retention).await?;
     Ok(())
 }

@@ -56,8 +56,9 @@ pub use self::{
     },
     config::Config,
     entities::{
-        Audit, AuditError, AuditReport, Audited, BulkError, Exported, KeptError, OfflineError, OfflineLedger,
-        PushHandler, PushQuestion, RenewError, Renewed, Wanted, renew_epoch, verify_audit,
+        Audit, AuditError, AuditReport, Audited, BulkError, ErasureError, Exported, KeptError, OfflineError,
+        OfflineLedger, PushHandler, PushQuestion, RenewError, Renewed, Wanted, finish_erasures, renew_epoch,
+        verify_audit,
     },
     limits::STACK_BYTES,
     loader::new_document_id,

@@ -35,6 +35,9 @@ pub(crate) const LIVE_SCOPES_MAX: usize = 100;
 /// Live streams that may be open at the same time. Each holds a connection.
 pub(crate) const LIVE_MAX: usize = 4_096;
 
+/// Entries of the audit, or events, that are looked at in one go for whether they are to be kept.
+pub(crate) const SWEPT_MAX: usize = 500;
+
 /// Events of the outbox that are read at once.
 pub(crate) const EVENTS_PAGE: usize = 100;
 

@@ -110,7 +110,7 @@ pub fn new_document_id() -> DocumentId {
 /// it has its first commit.
 pub(crate) async fn open(epoch: &Epoch, key: &RoomKey) -> Result<Opened, OpenError> {
     if let Some((ledger, entity)) = epoch.entity_of(&key.name)
-        && ledger.look(move |ledger| ledger.record(&entity).is_some_and(|record| record.deleted)).await?
+        && ledger.look(move |ledger| ledger.is_gone(&entity)).await?
     {
         return Err(OpenError::Deleted);
     }

@@ -8,6 +8,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 
 use crate::{
     config::Config,
+    entities::finish_erasures,
     http,
     keeper::{self, BeginError},
     listener, lobby,
@@ -107,6 +108,7 @@ impl Server {
         }
         let checked = shared.handlers.check_server();
         checked.map_err(|error| StartError::Suggest { source: Box::new(error) })?;
+        let store = without_erased(store).await?;
         let observer = shared.metrics.commit_observer();
         let committer = Committer::start(store, observer).map_err(|source| StartError::Thread { source })?;
         let epoch = keeper::open_first(&shared, &committer.handle()).await.map_err(store_error)?;
@@ -171,4 +173,22 @@ impl Server {
 
 fn store_error(error: BeginError) -> StartError {
     StartError::Store { source: Box::new(error) }
+}
+
+/// Has no file hold what was erased before. Should that fail, the server serves all the same, and the next start tries again.
+async fn without_erased(mut store: Box<dyn Store>) -> Result<Box<dyn Store>, StartError> {
+    let finished = tokio::task::spawn_blocking(move || {
+        let finished = finish_erasures(&mut *store);
+        (store, finished)
+    });
+    let (store, finished) = finished.await.map_err(|error| StartError::Store { source: Box::new(error) })?;
+    match finished {
+        Ok(None) => {}
+        Ok(Some(_)) => tracing::info!("the data folder was rewritten without what was erased"),
+        Err(error) => {
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(error, "files may still hold what was erased");
+        }
+    }
+    Ok(store)
 }

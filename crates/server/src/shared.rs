@@ -8,7 +8,7 @@ use std::sync::{
 use syncline_core::{
     entity::EntityType,
     id::{ConnectionId, TenantId},
-    limits::INBOUND_BYTES_MAX,
+    limits::{DAY_MS, INBOUND_BYTES_MAX},
 };
 use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -17,7 +17,7 @@ use crate::{
     access::Gate,
     clock::Clock,
     config::Config,
-    entities::Handlers,
+    entities::{Handlers, Retention},
     epoch::Epoch,
     inbound::InboundBudget,
     limits::{BULK_MAX, HANDSHAKES_MAX, LIVE_MAX},
@@ -45,6 +45,7 @@ pub(crate) struct Shared {
     /// Those that the operator declared.
     pub(crate) types: Vec<EntityType>,
     pub(crate) handlers: Arc<Handlers>,
+    pub(crate) retention: Retention,
     /// One permit for each live stream of entities that may still be opened.
     pub(crate) live: Arc<Semaphore>,
     /// One permit for each export and import that may still be begun.
@@ -80,6 +81,10 @@ impl Shared {
             lobby: Lobby::default(),
             types: config.types.clone(),
             handlers: Arc::new(Handlers::new(config, trust, clock)),
+            retention: Retention {
+                audit_ms: config.audit_retention_days.map(ms_of_days),
+                events_ms: config.event_retention_days.map(ms_of_days),
+            },
             live: Arc::new(Semaphore::new(LIVE_MAX)),
             bulk: Arc::new(Semaphore::new(BULK_MAX)),
             connections_max,
@@ -119,4 +124,8 @@ impl Shared {
             ready: epoch.is_some(),
         })
     }
+}
+
+fn ms_of_days(days: u32) -> u64 {
+    u64::from(days).saturating_mul(DAY_MS)
 }

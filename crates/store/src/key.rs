@@ -10,6 +10,8 @@
 //! | 21..29 | | commit number, u64; 0 where a document has one such record |
 //! | 29..31 | | chunk, u16; 0 is the head |
 //!
+//! Kind 9 belongs to no document: its document id is 0.
+//!
 //! Kind 7, what a ledger keeps, has after the tenant the name of a page, to the last two bytes, and then the chunk. No name is
 //! the beginning of another. Kind 8, a revocation, has after the tenant whose credentials are revoked, to the end: `user:NAME`,
 //! `device:ID` or `token:ID`, UTF-8.
@@ -45,10 +47,12 @@ pub enum Kind {
     Ledger = 7,
     /// Whose credentials are good no longer.
     Revocation = 8,
+    /// Something was erased that the files may still hold.
+    Erased = 9,
 }
 
 impl Kind {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Name,
         Self::Snapshot,
         Self::Log,
@@ -57,6 +61,7 @@ impl Kind {
         Self::Edited,
         Self::Ledger,
         Self::Revocation,
+        Self::Erased,
     ];
 
     fn from_byte(byte: u8) -> Option<Self> {
@@ -158,6 +163,13 @@ impl Key {
     #[must_use]
     pub fn edited(tenant: TenantId, document: DocumentId) -> Self {
         Self::record(Slot { kind: Kind::Edited, tenant, document, number: CommitNumber(0), chunk: 0 })
+    }
+
+    /// Returns the key of the marker that something of the tenant was erased.
+    #[must_use]
+    pub fn erased(tenant: TenantId) -> Self {
+        let document = DocumentId([0; 16]);
+        Self::record(Slot { kind: Kind::Erased, tenant, document, number: CommitNumber(0), chunk: 0 })
     }
 
     /// Returns the key of one chunk of a page of what the ledger of `tenant` keeps. No name may be the beginning of another.
@@ -321,7 +333,7 @@ mod tests {
         assert_eq!(revoked.as_bytes(), b"\x08\x01\x02\x03\x04user:ann");
         check(revoked, Some(Place::Revocation { tenant: TENANT, subject }));
         check(Key::from_stored(b"\x08\0\0\0\0ann"), None);
-        check(Key::from_stored(b"\x09\0\0\0\0"), None);
+        check(Key::from_stored(b"\x0a\0\0\0\0"), None);
         check(Key::log(TENANT, DOCUMENT, CommitNumber(1), 0).successor(), None);
     }
 

@@ -229,7 +229,7 @@ impl Pass {
                 self.follow(document, slot.number);
                 payload.and_then(|payload| decode_log(slot.number, payload)).map(drop)
             }
-            Kind::Loading => payload.map(drop),
+            Kind::Loading | Kind::Erased => payload.map(drop),
             Kind::FailedLoads => payload.and_then(|payload| decode_count(&payload)).map(drop),
             Kind::Edited => payload.and_then(|payload| decode_time(&payload)).map(drop),
         };

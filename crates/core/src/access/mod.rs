@@ -7,10 +7,10 @@
 //! | resource | as text | what its actions mean |
 //! | --- | --- | --- |
 //! | a document | `doc:NAME` | read it; comment: presence and stateless messages; write it; admin: delete it |
-//! | a type of entities | `type:NAME` | read its records and conflicts; write them, and settle conflicts; admin: declare it |
+//! | a type of entities | `type:NAME` | read its records and conflicts; write them, and settle conflicts; admin: declare it, erase records |
 //! | a scope | `scope:NAME` | read what is in it; admin: define it |
 //! | the conflicts of a type | `conflict:NAME` | read them; write: settle them |
-//! | the server | `server` | read: which documents there are; admin: export, import, events, others' devices, revocations |
+//! | the server | `server` | read: which documents there are; admin: export, import, events, others' devices, revocations, erasure |
 //! | all of these | `*` | |
 //!
 //! A `NAME` that ends in `*` is the beginning of names.

@@ -86,6 +86,18 @@ pub enum Audited {
         /// The entity.
         entity: EntityKey,
     },
+    /// An entity was erased: the values of earlier entries about it are to be found nowhere any more.
+    Erased {
+        /// The entity.
+        entity: EntityKey,
+        /// Who wanted that.
+        by: UserName,
+    },
+    /// A user was erased. They are called by the number of this entry from now on.
+    UserErased {
+        /// Who wanted that.
+        by: UserName,
+    },
 }
 
 /// An event in the chain.

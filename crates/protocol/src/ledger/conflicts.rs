@@ -223,6 +223,15 @@ impl Ledger {
         self.restore_conflict(id, conflict);
     }
 
+    /// Closes what is open about an entity that is there no more.
+    pub(super) fn close_conflict(&mut self, now: WallMs, key: &EntityKey) {
+        if let Some(&id) = self.open.get(key) {
+            let mut conflict = self.conflicts[&id].clone();
+            conflict.delete(now).expect("it is open");
+            self.keep_conflict(id, conflict);
+        }
+    }
+
     /// Puts a conflict where it is found: by its entity and its deadline as long as it is open.
     pub(super) fn restore_conflict(&mut self, id: ConflictId, conflict: Conflict) {
         if let Some(before) = self.conflicts.get(&id).filter(|before| before.is_open()) {

@@ -119,6 +119,18 @@ impl Ledger {
         Ok(Answer::Device { binding: Box::new(binding), is_new: true })
     }
 
+    /// Shuts a device out, if it is not, and forgets all about it but what its user is called from now on.
+    pub(super) fn shut_out_as(&mut self, now: WallMs, name: &ActorName, known_as: &UserName) {
+        let device = self.actors.known(name).and_then(|actor| self.devices.get(&actor));
+        let Some(before) = device.and_then(|device| device.binding.clone()) else { return };
+        let about = DeviceAbout::default();
+        let revoked_at = before.revoked_at.or(Some(now));
+        self.keep_binding(name, &Binding { user: known_as.clone(), about, revoked_at, ..before });
+        if before.revoked_at.is_none() {
+            self.tell_revoked(now, name.clone());
+        }
+    }
+
     /// Lets a device in that is bound to the user, and notes that it was seen. Servers are always in: no request names one.
     pub(super) fn admit(&mut self, now: WallMs, name: &ActorName, user: &UserName) -> Result<(), Refused> {
         if name.is_server() {

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use syncline_core::clock::{Dot, ReplicaId};
+use syncline_core::clock::{Dot, HybridTime, ReplicaId};
 use syncline_core::entity::{
     Action, ActorName, Change, ClaimedTime, EntityId, EntityKey, Life, Policy, ServerClock, Stamp, TypeName,
     UserName,
@@ -102,9 +102,8 @@ impl Ledger {
     pub(super) fn touched(&mut self, now: WallMs, touched: Touched) {
         let Touched { ticket, key, merges, typed } = touched;
         let key = &key;
-        let before = self.record(key);
-        let (ver, is_deleted) =
-            (before.as_ref().map(|record| record.ver), before.is_some_and(|record| record.deleted));
+        let ver = self.record(key).map(|record| record.ver);
+        let is_deleted = self.is_gone(key);
         if is_deleted {
             self.park_effect(Effect::Refuse { ticket });
         } else {
@@ -165,19 +164,30 @@ impl Ledger {
         if !self.is_document(key) {
             return;
         }
+        let before = self.record(key);
+        let stamp = self.own_stamp(now, before.as_ref().map(|record| record.hlc));
+        let life = if before.is_some() { Life::Lives } else { Life::Begins };
+        let mut record = Change { document: true, ..Change::new(stamp, life) }.applied_to(before.as_ref());
+        record.schema_v = self.types[&key.kind].schema_v;
+        self.put_record(key, record);
+    }
+
+    /// Returns the next write of the server to a record of this time, which has no result: nobody waits for one.
+    pub(super) fn own_stamp(&mut self, now: WallMs, seen: Option<HybridTime>) -> Stamp {
         let actor = self.number(&self.settings.server.clone());
         let n = self.next_own(actor);
         self.devices.entry(actor).or_default().numbers.consume(n);
         self.renumbered.insert(actor);
-        let before = self.record(key);
-        let seen = before.as_ref().map(|record| record.hlc);
         let clock = ServerClock { now, hlc: self.hlc };
         let hlc = clock.effective(ClaimedTime { seen, ..ClaimedTime::default() }, 0);
         self.hlc = self.hlc.max(hlc);
-        let life = if before.is_some() { Life::Lives } else { Life::Begins };
-        let stamp = Stamp { hlc, dot: Dot::new(actor, n) };
-        let mut record = Change { document: true, ..Change::new(stamp, life) }.applied_to(before.as_ref());
-        record.schema_v = self.types[&key.kind].schema_v;
-        self.put_record(key, record);
+        Stamp { hlc, dot: Dot::new(actor, n) }
+    }
+
+    /// Lets nobody be in the room of an entity any more, if it is a document, once what was gathered is durable.
+    pub(super) fn close_room(&mut self, key: &EntityKey) {
+        if self.is_document(key) {
+            self.park_effect(Effect::Deleted { key: key.clone() });
+        }
     }
 }

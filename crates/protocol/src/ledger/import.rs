@@ -54,6 +54,9 @@ impl Ledger {
         now: WallMs,
         Import { key, data, hlc, schema_v }: Import,
     ) -> Result<Imported, Refusal> {
+        if self.erased.contains_key(&key) && data.is_some() {
+            return Err(RefusalCode::EntityDeleted.into());
+        }
         let there = self.record(&key);
         let data = match (&there, data) {
             (Some(there), Some(data)) if !there.deleted && there.data() == data => {

@@ -110,10 +110,13 @@ impl Ledger {
             }
             Write::Aged(dot, Some(hash)) => self.restore_aged(dot.replica, dot.counter, hash),
             Write::Day(at, Some(head)) => drop(self.days.insert(at, head)),
+            Write::Erased(key, erased) => drop(self.erased.insert(key, erased)),
+            Write::Swept(swept) => self.swept = swept,
             Write::Floor(floor) => self.log.raise_floor(floor),
             Write::Heads(heads) => self.heads = heads,
             Write::Filling(kind, filling) => drop(self.fillings.insert(kind, filling)),
-            // Buckets are known before records take their places, which is seen to above; the others are of keys that are there no more, or history.
+            // Buckets are known before records take their places, which is seen to above; the others are of keys that are there no more,
+            // history, or only for people.
             Write::Buckets(..)
             | Write::Record(..)
             | Write::Evicted(_, _, None)
@@ -121,6 +124,7 @@ impl Ledger {
             | Write::Aged(_, None)
             | Write::Day(_, None)
             | Write::Purged(_)
+            | Write::UserErased(..)
             | Write::Audit(..)
             | Write::AuditPayload(..)
             | Write::Event(..) => {}

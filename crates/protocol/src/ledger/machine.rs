@@ -16,6 +16,7 @@ use syncline_core::time::{Now, WallMs};
 use super::conflicts::Comment;
 use super::device::Device;
 use super::documents::{Merges, Ticket};
+use super::erasure::{Erased, Swept};
 use super::events::Heads;
 use super::filling::Filling;
 use super::message::{Answer, ConflictId, Effect, Input, LedgerCommit, Refused, RequestId, Write};
@@ -43,6 +44,9 @@ pub struct Ledger {
     pub(super) devices: BTreeMap<ReplicaId, Device>,
     pub(super) records: BTreeMap<EntityKey, Packed<Record>>,
     pub(super) ties: Ties,
+    /// The entities that were erased, for ever.
+    pub(super) erased: BTreeMap<EntityKey, Erased>,
+    pub(super) swept: Swept,
     pub(super) log: Log,
     /// Where the log ended, on some days.
     pub(super) days: BTreeMap<WallMs, Sequence>,
@@ -108,6 +112,8 @@ impl Ledger {
             devices: BTreeMap::new(),
             records: BTreeMap::new(),
             ties: Ties::default(),
+            erased: BTreeMap::new(),
+            swept: Swept::default(),
             log: Log::new(),
             days: BTreeMap::new(),
             conflicts: BTreeMap::new(),
@@ -257,8 +263,8 @@ impl Ledger {
         }
         self.records.insert(key.clone(), record.packed());
         self.gathered.push(Write::Record(key.clone(), record));
-        if is_deleted && self.is_document(key) {
-            self.park_effect(Effect::Deleted { key: key.clone() });
+        if is_deleted {
+            self.close_room(key);
         }
         self.gathered.extend(moves.buckets.map(|buckets| Write::Buckets(key.clone(), buckets)));
         let left = moves.left.into_iter().map(|bucket| Write::Evicted(bucket, key.clone(), Some(moves.seq)));
@@ -328,6 +334,7 @@ impl Ledger {
             Input::DefineScope { request, name, definition } => {
                 (request, Ok(self.define_scope(name, definition)))
             }
+            Input::Erase { request, what } => (request, Ok(self.erase(now.wall, what))),
             Input::Import { request, records } => (request, Ok(self.import(now.wall, records))),
             Input::Conflict { request, conflict, wish } => (request, Ok(self.wish(now.wall, conflict, wish))),
             Input::Touched(touched) => {

@@ -14,6 +14,7 @@ use syncline_core::entity::{
 pub use super::conflicts::ConflictId;
 use super::conflicts::{ConflictRefusal, ConflictWish};
 use super::documents::{Merge, MergeId, MergeOutcome, Ticket, Touched};
+use super::erasure::{Erased, Erasure};
 pub use super::op::{PushMutation, PushOp, PushSeen};
 use super::scopes::{ScopeDefinition, ScopeError};
 pub use super::write::Write;
@@ -147,6 +148,13 @@ pub enum Input {
         request: RequestId,
         /// The records.
         records: Vec<Import>,
+    },
+    /// Something is to be erased, by whoever may do so, or was.
+    Erase {
+        /// The request.
+        request: RequestId,
+        /// What.
+        what: Erasure,
     },
     /// A handler has judged an op.
     Answered {
@@ -293,6 +301,20 @@ pub enum Answer {
     },
     /// It is so.
     Noted,
+    /// The entity is erased.
+    Erased {
+        /// Since when.
+        erased: Erased,
+        /// Whether this request has done it.
+        is_new: bool,
+    },
+    /// The user is erased.
+    UserErased {
+        /// What they are called from now on; none if nothing was known of them.
+        known_as: Option<UserName>,
+        /// Their devices, which are shut out.
+        devices: Vec<ActorName>,
+    },
     /// What became of each record.
     Imported(Vec<Imported>),
     /// The type is declared.

@@ -21,6 +21,9 @@
 //! | 17, epoch u64, number u64, place u64 | a comment on a conflict |
 //! | 18, scope, 0 | what a scope holds |
 //! | 19, device u64, hash of 16 bytes | the number of a mutation |
+//! | 20, type, 0, entity id, 0 | that an entity was erased |
+//! | 21 | how far history was removed |
+//! | 22, index u64 | that a user was erased, by the entry of the audit that says so |
 //! | 128, index u64 | an entry of the audit |
 //! | 129, index u64 | what lies beside it, and may be erased |
 //! | 130, index u64 | an event of the outbox |
@@ -71,6 +74,9 @@ const NAMED: u8 = 16;
 const COMMENT: u8 = 17;
 const SCOPE: u8 = 18;
 const MUTATION: u8 = 19;
+const ERASED: u8 = 20;
+const SWEPT: u8 = 21;
+const USER_ERASED: u8 = 22;
 /// The first byte of an entry of the audit.
 pub const AUDIT: u8 = 128;
 /// The first byte of what lies beside one.
@@ -88,6 +94,12 @@ pub fn is_history(name: &[u8]) -> bool {
 #[must_use]
 pub fn audit_name(index: AuditIndex) -> Vec<u8> {
     of_number(AUDIT, index.0)
+}
+
+/// Returns the name of what lies beside an entry of the audit.
+#[must_use]
+pub fn payload_name(index: AuditIndex) -> Vec<u8> {
+    of_number(AUDIT_PAYLOAD, index.0)
 }
 
 /// Returns the name under which an event is stored. Those that come later have greater names.
@@ -157,6 +169,9 @@ impl Write {
             Self::Day(at, head) => stored_if(of_number(DAY, at.0), head.as_ref()),
             Self::Floor(floor) => stored(vec![FLOOR], floor),
             Self::Heads(heads) => stored(vec![HEADS], heads),
+            Self::Erased(key, erased) => stored(of_entity(ERASED, key), erased),
+            Self::Swept(swept) => stored(vec![SWEPT], swept),
+            Self::UserErased(index, at) => stored(of_number(USER_ERASED, index.0), at),
             Self::Filling(kind, filling) => stored(with_text(vec![FILLING], kind.as_str()), filling),
             Self::Audit(index, entry) => put(audit_name(*index), [&entry.hash[..], &entry.event].concat()),
             Self::AuditPayload(index, payload) => {
@@ -235,6 +250,9 @@ impl Write {
                 Self::Comment(id, at, read(name, bytes)?)
             }
             FLOOR if rest.is_empty() => Self::Floor(read(name, bytes)?),
+            ERASED => Self::Erased(entity(rest).ok_or_else(unknown)?, read(name, bytes)?),
+            USER_ERASED => Self::UserErased(index().map(AuditIndex)?, read(name, bytes)?),
+            SWEPT if rest.is_empty() => Self::Swept(read(name, bytes)?),
             HEADS if rest.is_empty() => Self::Heads(read(name, bytes)?),
             FILLING => Self::Filling(type_name(rest).ok_or_else(unknown)?, read(name, bytes)?),
             AUDIT => {

@@ -23,6 +23,7 @@ mod aging;
 mod conflicts;
 mod disk;
 mod documents;
+mod erasing;
 mod handlers;
 mod importing;
 mod live;
@@ -309,6 +310,8 @@ impl World {
             Answer::Refused(Refused::Numbers(NumbersError::Gap { .. })) => {}
             Answer::Refused(refusal) => prop_assert!(false, "{refusal}"),
             Answer::Imported(_)
+            | Answer::Erased { .. }
+            | Answer::UserErased { .. }
             | Answer::TypeDefined { .. }
             | Answer::TypeRefused(_)
             | Answer::ScopeDefined { .. }

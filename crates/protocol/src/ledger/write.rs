@@ -10,6 +10,7 @@ use syncline_core::time::WallMs;
 
 use super::audit::{AuditEntry, AuditIndex, AuditPayload};
 use super::conflicts::Comment;
+use super::erasure::{Erased, Swept};
 use super::events::{DomainEvent, EventIndex, Heads};
 use super::filling::Filling;
 use super::message::{ConflictId, Kept};
@@ -66,6 +67,12 @@ pub enum Write {
     Scope(TypeName, Box<ScopeDefinition>),
     /// An entity that a device names by a temporary id has got its own.
     Named(ReplicaId, EntityKey, EntityId),
+    /// An entity was erased.
+    Erased(EntityKey, Erased),
+    /// How far history was removed.
+    Swept(Swept),
+    /// A user was erased, and is called by the number of this entry of the audit.
+    UserErased(AuditIndex, WallMs),
     /// What was said about a conflict, by its place from 0.
     Comment(ConflictId, u64, Box<Comment>),
 }

@@ -10,7 +10,7 @@ use syncline_protocol::ledger::{
     Answer, Input, Ledger, LedgerCommit, MergeId, MergeOutcome, RequestId, Section,
 };
 use syncline_store::Batch;
-use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::sync::{Notify, broadcast, mpsc, oneshot, watch};
 
 use super::kept::Secret;
 use crate::{access::Lease, limits::REVOCATIONS_MAX};
@@ -26,6 +26,7 @@ pub(crate) struct LedgerHandle {
     /// Devices that were shut out just now.
     revoked: broadcast::Sender<ActorName>,
     documents: Documents,
+    erased: Arc<Notify>,
 }
 
 /// The types whose entities are documents.
@@ -55,7 +56,7 @@ pub(super) enum ToLedger {
     /// To take something in, and to answer.
     Ask {
         /// How long whoever asks may.
-        lease: Arc<Lease>,
+        lease: Option<Arc<Lease>>,
         input: MakeInput,
         /// Dropped if they may not any more.
         answer: oneshot::Sender<Answered>,
@@ -105,7 +106,8 @@ impl LedgerHandle {
         documents: Documents,
     ) -> Self {
         let revoked = broadcast::Sender::new(REVOCATIONS_MAX);
-        Self { inbox, key, epoch, moved, committed, revoked, documents }
+        let erased = Arc::default();
+        Self { inbox, key, epoch, moved, committed, revoked, documents, erased }
     }
 
     /// Returns the key that cursors are signed with.
@@ -127,6 +129,16 @@ impl LedgerHandle {
     /// Returns where it is told which devices are shut out from now on.
     pub(crate) fn revoked(&self) -> broadcast::Receiver<ActorName> {
         self.revoked.subscribe()
+    }
+
+    /// Says that something was erased.
+    pub(crate) fn tell_erased(&self) {
+        self.erased.notify_one();
+    }
+
+    /// Waits until something was erased since it was last waited for.
+    pub(super) async fn erasing(&self) {
+        self.erased.notified().await;
     }
 
     /// Returns where it is told what has changed from now on.
@@ -157,10 +169,11 @@ impl LedgerHandle {
         drop(self.inbox.send(ToLedger::Merged { merge, outcome }).await);
     }
 
-    /// Has the ledger take in what `input` makes, and waits for the answer. If the lease is over by its turn nothing is taken in.
+    /// Has the ledger take in what `input` makes, and waits for the answer. If there is a lease and it is over by its
+    /// turn nothing is taken in; the server needs none.
     pub(crate) async fn ask(
         &self,
-        lease: Arc<Lease>,
+        lease: Option<Arc<Lease>>,
         input: impl FnOnce(&Ledger, RequestId) -> Input + Send + 'static,
     ) -> Result<Answered, LedgerDown> {
         let (answer, answered) = oneshot::channel();

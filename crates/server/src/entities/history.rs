@@ -9,7 +9,7 @@ use syncline_protocol::ledger::{
     stored::{AUDIT, HEADS, StoredError, audit_name},
 };
 use syncline_store::{
-    Store,
+    RecordTooLong, Store,
     records::ledger::{LedgerReadError, LedgerShelf, history},
 };
 
@@ -71,6 +71,9 @@ pub enum AuditError {
     /// The store cannot be read, or the end of the audit is damaged.
     #[error(transparent)]
     Read(LedgerReadError),
+    /// What is left of a page is too long to be stored: a mistake in this program.
+    #[error(transparent)]
+    TooLong(RecordTooLong),
     /// The end of the audit cannot be read.
     #[error("the end of the audit cannot be read")]
     End(#[source] StoredError),
@@ -83,7 +86,7 @@ impl AuditError {
         match self {
             Self::Fault(fault) => Some(fault.index()),
             Self::Damaged { index, .. } | Self::Unreadable { index, .. } => Some(*index),
-            Self::Read(_) | Self::End(_) => None,
+            Self::Read(_) | Self::TooLong(_) | Self::End(_) => None,
         }
     }
 

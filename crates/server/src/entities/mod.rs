@@ -6,10 +6,12 @@
 //! * `handlers`: who judges ops before they take effect;
 //! * `bulk`: what exports and imports have in common;
 //! * `kept`, `open`: the ledger as the store has it;
+//! * `erasing`, `sweep`: what becomes of what was erased, and of history that is too old;
 //! * [`OfflineLedger`]: the same in a data folder that no server has open, for commands; `history`: its audit.
 
 mod bulk;
 mod documents;
+mod erasing;
 mod handle;
 mod handlers;
 mod history;
@@ -17,10 +19,12 @@ mod http;
 mod kept;
 mod offline;
 mod open;
+mod sweep;
 mod task;
 
 pub use self::{
     bulk::Wanted,
+    erasing::{ErasureError, finish_erasures},
     handlers::{PushHandler, PushQuestion},
     history::{Audit, AuditError, AuditReport, Audited, verify_audit},
     kept::KeptError,
@@ -32,4 +36,5 @@ pub(crate) use self::{
     handlers::{Handlers, SuggestError},
     http::{dress, preflight, routes},
     open::{OpenError, open},
+    sweep::Retention,
 };

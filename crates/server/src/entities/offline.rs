@@ -15,6 +15,7 @@ use syncline_protocol::ledger::{
 use syncline_store::{Batch, CommitError, RecordTooLong, Store, records::ledger::LedgerShelf};
 
 pub use self::bulk::{BulkError, Exported};
+use super::erasing::mark;
 use super::kept::{EPOCH, Kept, KeptError, batch_of, random};
 use crate::{clock::Clock, shared::ONLY_TENANT};
 
@@ -98,6 +99,7 @@ impl<'s> OfflineLedger<'s> {
                         .iter()
                         .filter_map(|ticket| self.rooms.remove(ticket))
                         .for_each(|of| stored.append(of));
+                    mark(&mut stored, &self.machine, &batch);
                     self.store.commit(stored)?;
                     self.machine.handle(now, Input::Committed(commit));
                 }

@@ -11,6 +11,7 @@ use super::{
     LedgerHandle,
     handlers::Handlers,
     kept::{EPOCH, KEY, Kept, KeptError, Secret, random},
+    sweep::{self, Retention},
     task::LedgerTask,
 };
 use crate::{epoch::Epoch, limits::LEDGER_INBOX_MAX, shared::ONLY_TENANT, storage::StoreDown};
@@ -34,6 +35,7 @@ pub(crate) async fn open(
     epoch: &Arc<Epoch>,
     types: Vec<EntityType>,
     handlers: &Arc<Handlers>,
+    retention: Retention,
 ) -> Result<(), OpenError> {
     let mut kept = epoch.storage.read(|store| Kept::read(store, ONLY_TENANT)).await??;
     let own = own_of(epoch, &mut kept).await?;
@@ -43,8 +45,10 @@ pub(crate) async fn open(
     let salt = random().map_err(OpenError::Random)?;
     let task = LedgerTask::new(Arc::clone(epoch), machine, shelf, inbox, salt, Arc::clone(handlers));
     let (moved, durable, documents) = (task.moved(), task.durable(), task.documents());
-    epoch.set_ledger(LedgerHandle::new(sender, own.key, own.epoch, moved, durable, documents));
+    let handle = LedgerHandle::new(sender, own.key, own.epoch, moved, durable, documents);
+    epoch.set_ledger(handle.clone());
     epoch.ledger_tasks.spawn(task.run());
+    epoch.tasks.spawn(sweep::run(Arc::clone(epoch), handle, retention));
     Ok(())
 }
 

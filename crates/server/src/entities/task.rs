@@ -19,6 +19,7 @@ use tokio::{
 
 use super::{
     documents::{self, Rooms},
+    erasing,
     handle::{Answered, Documents, Found, Moved, ToLedger},
     handlers::{Handlers, PushQuestion},
     kept::{Secret, batch_of},
@@ -175,7 +176,7 @@ impl LedgerTask {
 
     fn take(&mut self, message: ToLedger) -> Result<(), Down> {
         match message {
-            ToLedger::Ask { lease, .. } if lease.is_over(self.epoch.clock.now().wall) => Ok(()),
+            ToLedger::Ask { lease: Some(lease), .. } if lease.is_over(self.epoch.clock.now().wall) => Ok(()),
             ToLedger::Ask { input, answer, .. } => {
                 self.requests += 1;
                 let request = RequestId(self.requests);
@@ -274,6 +275,7 @@ impl LedgerTask {
         })?;
         documents::forget(&mut batch, &self.machine, writes);
         self.rooms.store(&mut batch, rooms);
+        erasing::mark(&mut batch, &self.machine, writes);
         self.committing = Some(commit);
         self.commit.start(self.epoch.storage.commit(batch));
         Ok(())

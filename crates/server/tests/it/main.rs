@@ -8,6 +8,7 @@ mod churn;
 mod document_entities;
 mod documents;
 mod entities;
+mod erasing;
 mod handlers;
 mod hocuspocus;
 mod http;

@@ -4,6 +4,7 @@
 //! it panic, and lengths are checked before anything is allocated by them.
 
 mod cover;
+mod erased;
 pub mod ledger;
 mod load;
 mod payload;
@@ -22,6 +23,7 @@ use syncline_core::{
 pub(crate) use self::payload::{decode_count, decode_document, decode_log, decode_revocation, decode_time};
 pub use self::{
     cover::{DocumentSizes, covered, document_sizes},
+    erased::{clear_erased, document_records, is_erased, put_erased, unnamed_documents},
     load::{Corruption, LoadError, Loaded, load},
     revocation::{clear_revocation, put_revocation, revocations},
     summary::{Summary, edited, put_edited, summary},

@@ -1,4 +1,4 @@
-//! `syncline entities`: all records of a data folder, and the documents that they are, out of it and into it.
+//! `syncline entities`: all records of a data folder, and the documents that they are, out of it and into it; and some erased.
 
 use std::{
     fs::File,
@@ -11,11 +11,11 @@ use std::{
 use clap::{Args, Subcommand};
 use syncline::{
     core::{
-        entity::{EntityKey, TypeName},
+        entity::{EntityId, EntityKey, NameError as NameFault, TypeName, UserName},
         id::RoomName,
     },
-    protocol::ledger::entity_of,
-    server::{OfflineLedger, Wanted},
+    protocol::ledger::{Answer, Erasure, Input, entity_of},
+    server::{OfflineLedger, Wanted, finish_erasures},
 };
 
 use super::{Outcome, at, folder, settings::DataArgs, table::plain};
@@ -25,6 +25,7 @@ Examples:
   syncline entities export all.ndjson.zst
   syncline entities export --type note --type stock | jq .id
   syncline entities import all.ndjson.zst --data-dir copy
+  syncline entities erase note/n1
 
 A server that runs exports and imports the same lines:
   curl -H 'Authorization: Bearer TOKEN' -H 'Accept-Encoding: zstd' http://127.0.0.1:8080/sync/v1/export -o all.ndjson.zst
@@ -65,6 +66,17 @@ pub(crate) enum EntitiesCommand {
         #[command(flatten)]
         data: DataArgs,
     },
+    /// Removes for good what is known of an entity, and rewrites the data folder so that no file holds it.
+    Erase {
+        /// The entity, named TYPE/ID
+        #[arg(value_name = "TYPE/ID")]
+        name: String,
+        /// Who wants that, as the audit is to say
+        #[arg(long, value_name = "USER", default_value = "local")]
+        by: String,
+        #[command(flatten)]
+        data: DataArgs,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -83,6 +95,17 @@ enum NameError {
     Type { name: String },
 }
 
+/// Why an entity is not erased.
+#[derive(Debug, thiserror::Error)]
+enum EraseError {
+    #[error("{by:?} is no name of a user")]
+    User { by: String, source: NameFault },
+    #[error("{name} has not got its own id yet; nothing is known by this one")]
+    Temporary { name: EntityId },
+    #[error("the ledger answers another question")]
+    Unexpected,
+}
+
 /// Tells how far it is, now and then.
 struct Teller {
     told: Instant,
@@ -98,17 +121,21 @@ impl EntitiesCommand {
                 export(&data, &wanted, file.as_deref())
             }
             Self::Import { file, after, data } => import(&data, &file, after.key()?),
+            Self::Erase { name, by, data } => erase(&data, key_of(name)?, &by),
         }
     }
 }
 
 impl AfterArg {
     fn key(self) -> Result<Option<EntityKey>, NameError> {
-        let Some(name) = self.after else { return Ok(None) };
-        // It is named as its room would be.
-        let key = RoomName::new(&name).ok().and_then(|name| entity_of(&name));
-        key.map(Some).ok_or(NameError::Entity { name })
+        self.after.map(key_of).transpose()
     }
+}
+
+fn key_of(name: String) -> Result<EntityKey, NameError> {
+    // It is named as its room would be.
+    let key = RoomName::new(&name).ok().and_then(|name| entity_of(&name));
+    key.ok_or(NameError::Entity { name })
 }
 
 fn export(data: &DataArgs, wanted: &Wanted, file: Option<&Path>) -> Outcome {
@@ -166,6 +193,30 @@ fn import(data: &DataArgs, file: &Path, after: Option<EntityKey>) -> Outcome {
     let (imported, merged, unchanged) = (tally.imported, tally.merged, tally.unchanged);
     writeln!(errors, "{imported} imported, {merged} merged, {unchanged} unchanged, {refused} refused")?;
     Ok(if refused == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn erase(data: &DataArgs, key: EntityKey, by: &str) -> Outcome {
+    let by = UserName::new(by).map_err(|source| EraseError::User { by: by.to_owned(), source })?;
+    if key.id.is_temporary() {
+        return Err(EraseError::Temporary { name: key.id }.into());
+    }
+    let mut store = folder::open_existing(data)?;
+    let mut entities = OfflineLedger::open(&mut store)?;
+    if entities.ledger().entity_type(&key.kind).is_none() {
+        return Err(NameError::Type { name: key.kind.to_string() }.into());
+    }
+    let named = key.clone();
+    let Answer::Erased { is_new, .. } =
+        entities.ask(|request| Input::Erase { request, what: Erasure::Entity { key: named, by } })?
+    else {
+        return Err(EraseError::Unexpected.into());
+    };
+    let rewritten = finish_erasures(&mut store)?.is_some();
+    let EntityKey { kind, id } = key;
+    let when = if is_new { "is erased" } else { "was erased before" };
+    let files = if rewritten { "; the data folder was rewritten without it" } else { "" };
+    writeln!(io::stderr(), "{kind}/{id} {when}{files}")?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Opens what is to be imported, unpacked.

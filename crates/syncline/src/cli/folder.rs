@@ -7,10 +7,13 @@ use std::{
     process::ExitCode,
 };
 
-use syncline::store::{
-    Store,
-    sled_store::{OpenError, SledStore},
-    verify as check,
+use syncline::{
+    server::finish_erasures,
+    store::{
+        Store,
+        sled_store::{OpenError, SledStore},
+        verify as check,
+    },
 };
 
 use super::{
@@ -85,13 +88,14 @@ pub(crate) fn verify(data: &DataArgs) -> Outcome {
     Ok(ExitCode::FAILURE)
 }
 
-/// Gives back the space of what was deleted.
+/// Gives back the space of what was deleted; no file holds then what was erased.
 pub(crate) fn vacuum(data: &DataArgs) -> Outcome {
     let mut store = open_existing(data)?;
-    // Opening rewrites a folder that is mostly garbage, so there may be nothing left to do.
-    let done = match store.vacuum_at_open() {
-        Some(Ok(done)) => *done,
-        Some(Err(_)) | None => store.vacuum()?,
+    let done = match (finish_erasures(&mut store)?, store.vacuum_at_open()) {
+        (Some(done), _) => done,
+        // Opening rewrites a folder that is mostly garbage, so there may be nothing left to do.
+        (None, Some(Ok(done))) => *done,
+        (None, Some(Err(_)) | None) => store.vacuum()?,
     };
     writeln!(io::stdout(), "{} bytes on disk, {} before", done.after.disk_bytes, done.before.disk_bytes)?;
     Ok(ExitCode::SUCCESS)

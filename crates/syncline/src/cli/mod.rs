@@ -58,7 +58,7 @@ enum Task {
     /// Lists, shows, exports and imports documents of a data folder that no server has open.
     #[command(subcommand, arg_required_else_help = true, after_help = doc::EXAMPLES)]
     Doc(DocCommand),
-    /// Exports and imports the entities of a data folder that no server has open.
+    /// Exports, imports and erases the entities of a data folder that no server has open.
     #[command(subcommand, arg_required_else_help = true, after_help = entities::EXAMPLES)]
     Entities(EntitiesCommand),
     /// Lists, shows and settles conflicts of entities in a data folder that no server has open.
@@ -85,7 +85,7 @@ enum Task {
     /// Checks every record of a data folder that no server has open; exit code 1 if anything is damaged.
     #[command(after_help = "Example:\n  syncline verify --data-dir /var/lib/syncline")]
     Verify(DataArgs),
-    /// Rewrites a data folder that no server has open, to give back the space of what was deleted.
+    /// Rewrites a data folder that no server has open: space is given back, and what was erased is in no file any more.
     #[command(after_help = "Example:\n  syncline vacuum --data-dir /var/lib/syncline")]
     Vacuum(DataArgs),
 }

@@ -70,6 +70,12 @@ pub(crate) struct ServeArgs {
     /// WebSockets that may be open at the same time [default: 10000]
     #[arg(long, env = "SYNCLINE_CONNECTIONS_MAX", value_name = "N")]
     connections_max: Option<usize>,
+    /// Days for which the values are kept that entities once had, beside the audit; 0 is for ever [default: 0]
+    #[arg(long, env = "SYNCLINE_AUDIT_RETENTION_DAYS", value_name = "DAYS")]
+    audit_retention_days: Option<u32>,
+    /// Days for which events are kept; 0 is for ever [default: 30]
+    #[arg(long, env = "SYNCLINE_EVENT_RETENTION_DAYS", value_name = "DAYS")]
+    event_retention_days: Option<u32>,
     /// Listen beyond this machine although nobody is asked who they are
     #[arg(
         long, env = "SYNCLINE_INSECURE_LISTEN_ANYWHERE", value_name = "BOOL",
@@ -108,6 +114,8 @@ struct File {
     memory_mb: Option<usize>,
     allow_origin: Option<Vec<String>>,
     connections_max: Option<usize>,
+    audit_retention_days: Option<u32>,
+    event_retention_days: Option<u32>,
     insecure_listen_anywhere: Option<bool>,
     log: Option<String>,
     log_format: Option<LogFormat>,
@@ -304,6 +312,12 @@ impl ServeArgs {
         if let Some(connections_max) = self.connections_max.or(file.connections_max) {
             server.connections_max = connections_max;
         }
+        if let Some(days) = self.audit_retention_days.or(file.audit_retention_days) {
+            server.audit_retention_days = unless_for_ever(days);
+        }
+        if let Some(days) = self.event_retention_days.or(file.event_retention_days) {
+            server.event_retention_days = unless_for_ever(days);
+        }
         server.trust = self.ca_file.or(file.ca_file);
         server.authenticator = authenticator(file.token, file.auth, server.trust.as_deref())?;
         server.tls = match (self.tls_cert.or(file.tls_cert), self.tls_key.or(file.tls_key)) {
@@ -325,6 +339,10 @@ impl ServeArgs {
             log_format: self.log_format.or(file.log_format).unwrap_or_default(),
         })
     }
+}
+
+fn unless_for_ever(days: u32) -> Option<u32> {
+    (days > 0).then_some(days)
 }
 
 fn authenticator(
@@ -395,6 +413,9 @@ mod tests {
 
     #[test]
     fn a_flag_counts_more_than_the_file_and_that_more_than_the_default() {
+        let kept = "audit-retention-days = 400\nevent-retention-days = 0";
+        let kept = ServeArgs::default().over(file(kept).unwrap()).unwrap().server;
+        assert_eq!((kept.audit_retention_days, kept.event_retention_days), (Some(400), None));
         let text =
             "listen = '[::1]:1'\nmemory-mb = 5\nallow-origin = ['https://a.example']\nlog-format = 'json'";
         let args = ServeArgs { memory_mb: Some(7), ..ServeArgs::default() };

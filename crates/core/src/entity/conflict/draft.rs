@@ -159,6 +159,13 @@ impl Draft {
         self
     }
 
+    /// Removes all values.
+    pub(super) fn empty(&mut self) {
+        self.base.clear();
+        self.standing.clear();
+        self.candidates.iter_mut().for_each(|candidate| candidate.wish = wish_for(BTreeMap::new()));
+    }
+
     /// Has people decide about these values of the op, and no others.
     pub(crate) fn narrow(&mut self, opened: BTreeMap<FieldName, Option<Value>>) {
         self.fields = opened.keys().cloned().collect();

@@ -203,6 +203,31 @@ impl Conflict {
         Ok(())
     }
 
+    /// Removes all values and what people have said of them, as the entity is erased. What collided, when, and who decided stays.
+    /// It is not a change: a closed conflict is emptied, too.
+    pub fn empty(&mut self) {
+        self.draft.empty();
+        if let Some(resolution) = &mut self.resolution {
+            resolution.empty();
+        }
+    }
+
+    /// Returns whether someone has it, or has settled it.
+    #[must_use]
+    pub fn names(&self, person: &str) -> bool {
+        let request = self.resolution.as_ref().and_then(|resolution| resolution.request.as_ref());
+        self.assignee.as_deref() == Some(person) || request.is_some_and(|request| request.by == person)
+    }
+
+    /// Calls someone otherwise, as the person is erased. It is not a change, as [`empty`](Self::empty) is none.
+    pub fn rename(&mut self, person: &str, known_as: &str) {
+        let request = self.resolution.as_mut().and_then(|resolution| resolution.request.as_mut());
+        let by = request.map(|request| &mut request.by);
+        for name in self.assignee.iter_mut().chain(by).filter(|name| *name == person) {
+            known_as.clone_into(name);
+        }
+    }
+
     /// Closes the conflict as a person asks for, and says what is to be done to the record for it.
     ///
     /// # Errors

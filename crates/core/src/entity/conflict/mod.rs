@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Invariants:
-//! * no conflict that is closed ever changes;
+//! * no conflict that is closed ever changes, but that the values are removed from it of an entity that is erased;
 //! * no value that an op wanted and a record does not hold is without a candidate here, unless the op was refused.
 
 mod draft;

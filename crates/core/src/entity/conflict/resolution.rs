@@ -69,6 +69,19 @@ pub struct Resolution {
     pub at: WallMs,
 }
 
+impl Resolution {
+    /// Removes all values, and the reason that was given.
+    pub(super) fn empty(&mut self) {
+        self.action = None;
+        if let Some(request) = &mut self.request {
+            request.rationale.clear();
+            if let Choice::Merged(_) = request.choice {
+                request.choice = Choice::Merged(Action::Noop);
+            }
+        }
+    }
+}
+
 /// The answer to a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]

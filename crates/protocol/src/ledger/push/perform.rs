@@ -104,10 +104,8 @@ impl Ledger {
         is_deleted: bool,
         draft: Option<Draft>,
     ) -> Option<Collision> {
-        if is_deleted && let Some(&id) = self.open.get(key) {
-            let mut conflict = self.conflicts[&id].clone();
-            conflict.delete(now).expect("it is open");
-            self.keep_conflict(id, conflict);
+        if is_deleted {
+            self.close_conflict(now, key);
         }
         let draft = draft?;
         let (kind, fields) = (draft.kind, draft.fields.clone());

@@ -88,6 +88,9 @@ impl<'a> View<'a> {
         let ty = self.ledger.types.get(&sent.entity.kind);
         let (decision, detail) = match (prepared.problem, ty) {
             _ if sent.action == Action::Noop => (noop(), None),
+            _ if self.ledger.erased.contains_key(&prepared.rewritten.op.entity) => {
+                (Decision::refused(RefusalCode::EntityDeleted), None)
+            }
             (Some(Problem::Waits), _) => return Step::Deferred(waits(DeferralCode::DependencyFailed)),
             (Some(Problem::Refused(code)), _) => (Decision::refused(code), None),
             (None, None) => (Decision::refused(RefusalCode::UnknownType), None),

@@ -87,6 +87,15 @@ fn audited(o: &mut Object<'_>, what: &Audited) {
             o.text("kind", "purged");
             key(o, entity);
         }
+        Audited::Erased { entity, by } => {
+            o.text("kind", "erased");
+            key(o, entity);
+            o.text("by", by.as_str());
+        }
+        Audited::UserErased { by } => {
+            o.text("kind", "user_erased");
+            o.text("by", by.as_str());
+        }
     }
 }
 

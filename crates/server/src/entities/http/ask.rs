@@ -106,7 +106,7 @@ impl Asked {
         &self,
         input: impl FnOnce(&Ledger, RequestId) -> Input + Send + 'static,
     ) -> Result<Answered, Refusal> {
-        let answered = self.ledger.ask(Arc::clone(&self.lease), input).await;
+        let answered = self.ledger.ask(Some(Arc::clone(&self.lease)), input).await;
         if answered.is_err() {
             self.check_lease()?;
         }

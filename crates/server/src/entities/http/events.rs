@@ -48,12 +48,15 @@ pub(super) async fn events(
     let Query(wanted) = wanted?;
     // Browsers come again with the path that they had, and say in the header how far they have come.
     let last = headers.get("last-event-id").and_then(|value| value.to_str().ok());
-    let after = EventIndex(match last.or(wanted.after.as_deref()) {
-        Some(word) => word.parse().map_err(|_| no_place())?,
-        None => 0,
-    });
-    if after > asked.look(|ledger| ledger.heads().events).await? {
+    let named = last.or(wanted.after.as_deref());
+    let named: Option<u64> = named.map(str::parse).transpose().map_err(|_| no_place())?;
+    let (first, head) = asked.look(|ledger| (ledger.swept().events, ledger.heads().events)).await?;
+    let after = named.map_or(first, EventIndex);
+    if after > head {
         return Err(no_place().into());
+    }
+    if after < first {
+        return Err(forgotten(first).into());
     }
     let feed = Feed {
         _place: asked.live_place()?,
@@ -75,6 +78,12 @@ pub(super) async fn events(
 /// The number is none, or lies behind the end: of a log that is not this one.
 fn no_place() -> Problem {
     Problem::new(Code::CursorInvalid).because("no event has this number")
+}
+
+/// The events behind the number are too old, and are there no more.
+fn forgotten(EventIndex(first): EventIndex) -> Problem {
+    Problem::new(Code::CursorInvalid)
+        .because(format!("the events up to {first} are kept no more; go on from there"))
 }
 
 /// Who is told of events.
@@ -130,6 +139,10 @@ impl Feed {
                 tracing::error!(?name, "an event of the outbox is none that this version knows");
                 return None;
             };
+            if index.0 != self.after.0.saturating_add(1) {
+                // Those between have grown too old meanwhile. Whoever comes again is told so.
+                return None;
+            }
             self.after = index;
             let told = Event::default().id(index.0.to_string()).event(event.what.name());
             self.waiting.push_back(told.data(event_body(index, &event, ONLY_TENANT_NAME)));

@@ -12,6 +12,7 @@ mod description;
 mod devices;
 mod documents;
 mod edge;
+mod erase;
 mod events;
 mod export;
 mod import;

@@ -365,6 +365,23 @@ fn management() -> Named {
                 }),
             ),
         ),
+        (
+            "Erase",
+            sent(
+                &[],
+                json!({ "type": reference("TypeName"), "id": reference("EntityId"), "user": { "type": "string", "minLength": 1, "maxLength": 256 } }),
+            ),
+        ),
+        (
+            "Erased",
+            object(
+                &["purged", "vacuum"],
+                json!({
+                    "type": reference("TypeName"), "id": reference("EntityId"), "purged": { "const": true }, "at": reference("Time"),
+                    "known_as": { "type": "string" }, "devices": list(reference("EntityId")), "vacuum": { "enum": ["pending", "done"] },
+                }),
+            ),
+        ),
         ("Devices", object(&["devices"], json!({ "devices": { "type": "array" } }))),
         (
             "Status",

@@ -9,8 +9,8 @@ use syncline_protocol::wire::sync_v1::Code;
 use super::{
     ack, conflicts,
     description::{Content, EXPORT_LINE, Operation, Parameter},
-    devices, events, export, import, live, pull, push, reconcile, resolve, scopes, status, suggest, types,
-    ws,
+    devices, erase, events, export, import, live, pull, push, reconcile, resolve, scopes, status, suggest,
+    types, ws,
 };
 
 /// A device that may not sync, in each of the ways.
@@ -110,6 +110,17 @@ pub(super) const OPERATIONS: &[Operation] = &[
         answers: &[(200, Content::Json("Bound"))],
         codes: &[Code::UnknownDevice, Code::DeviceNotBound, Code::DeviceRevoked, Code::DeviceMismatch],
         serve: || delete(devices::revoke),
+    },
+    Operation {
+        method: Method::POST,
+        path: "/erase",
+        id: "erase",
+        summary: "Removes for good what is known of an entity, for an administrator of its type; or of a user, for one of the server.",
+        query: &[],
+        body: Some("Erase"),
+        answers: &[(200, Content::Json("Erased"))],
+        codes: &[Code::UnknownType, Code::EntityUnknown],
+        serve: || post(erase::erase),
     },
     Operation {
         method: Method::GET,

@@ -21,7 +21,7 @@ use bytes::Bytes;
 use syncline_core::id::TenantId;
 
 pub use self::{
-    history::{history, put_history},
+    history::{HistoryPage, history, history_pages, put_history},
     pages::{LedgerShelf, WornPage, WornPages},
 };
 use crate::{

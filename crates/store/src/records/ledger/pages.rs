@@ -162,6 +162,16 @@ impl LedgerShelf {
         is_time.then(|| WornPages { tenant: self.tenant, numbers: numbers() })
     }
 
+    /// Returns all pages, some at a time: when each has been given to [`put`](Self::put), nothing is left that counts no more.
+    #[must_use]
+    pub fn all(&self) -> Vec<WornPages> {
+        let numbers: Vec<u64> = self.pages.keys().copied().collect();
+        numbers
+            .chunks(WORN_MAX)
+            .map(|some| WornPages { tenant: self.tenant, numbers: some.to_vec() })
+            .collect()
+    }
+
     fn key(&self, number: u64, chunk: u16) -> Key {
         Key::ledger(self.tenant, &name_of(number), chunk)
     }

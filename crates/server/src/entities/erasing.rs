@@ -1,0 +1,108 @@
+//! Has no file hold what was erased.
+//!
+//! An erasure is durable at once, and nobody reads any more what was erased. But engines keep pages that nothing refers to until
+//! their files are rewritten, and documents that have lost their name are there for rooms that are just closing. So a marker goes
+//! with the erasure, and the next start, or `syncline vacuum`, does the rest while nobody else has the store.
+
+use syncline_core::{entity::Epoch, limits::DELETE_BATCH_MAX};
+use syncline_protocol::ledger::{Ledger, Write, audit::AuditIndex, room_of};
+use syncline_store::{
+    Batch, CommitError, ReadError, RecordTooLong, Store, VacuumError, Vacuumed,
+    records::{self, RecordError, ledger::LedgerReadError},
+};
+
+use super::{
+    history::AuditError,
+    kept::{Kept, KeptError},
+    sweep::{Portion, end_of, erased_values},
+};
+use crate::shared::ONLY_TENANT;
+
+/// Why files may still hold what was erased. It is tried again at the next start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ErasureError {
+    /// The store cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// What the store keeps is no ledger.
+    #[error(transparent)]
+    Kept(#[from] KeptError),
+    /// The audit cannot be read.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
+    /// Pages of the ledger cannot be read.
+    #[error(transparent)]
+    Pages(#[from] LedgerReadError),
+    /// Pages of the ledger cannot be put together.
+    #[error(transparent)]
+    TooLong(#[from] RecordTooLong),
+    /// The names of rooms cannot be read.
+    #[error(transparent)]
+    Names(#[from] RecordError),
+    /// The store does not take a removal.
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+    /// The files cannot be rewritten.
+    #[error(transparent)]
+    Vacuum(#[from] VacuumError),
+}
+
+/// Adds to a batch what goes with the erasures in it: their documents lose their names, and files are to be rewritten. Nothing
+/// that a room stores may come behind it.
+pub(super) fn mark(batch: &mut Batch, ledger: &Ledger, writes: &[Write]) {
+    for write in writes {
+        match write {
+            Write::UserErased(..) => records::put_erased(batch, ONLY_TENANT),
+            Write::Erased(key, _) => {
+                records::put_erased(batch, ONLY_TENANT);
+                if ledger.is_document(key) {
+                    records::clear_name(batch, ONLY_TENANT, &room_of(key));
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Removes what was erased from all that a store has, and rewrites its files, if anything was erased since that was done last.
+/// Nobody else may use the store.
+///
+/// # Errors
+/// [`ErasureError`]: the files may still hold what was erased. Called again it goes on.
+pub fn finish_erasures(store: &mut dyn Store) -> Result<Option<Vacuumed>, ErasureError> {
+    if !records::is_erased(store, ONLY_TENANT)? {
+        return Ok(None);
+    }
+    let kept = Kept::read(store, ONLY_TENANT)?;
+    let epoch = kept.epoch().unwrap_or(Epoch(1));
+    let (ledger, mut shelf) = kept.load(Vec::new(), epoch)?;
+    let unswept = ledger.unswept();
+    let mut after = end_of(&unswept).map(|_| AuditIndex(0));
+    while let Some(from) = after {
+        let Portion { batch, through, is_last } = erased_values(store, from, &unswept)?;
+        store.commit(batch)?;
+        after = (!is_last).then_some(AuditIndex(through));
+    }
+    for document in records::unnamed_documents(store, ONLY_TENANT)? {
+        loop {
+            let batch = records::document_records(store, ONLY_TENANT, document, DELETE_BATCH_MAX)?;
+            if batch.is_empty() {
+                break;
+            }
+            store.commit(batch)?;
+        }
+    }
+    // Pages hold what was replaced until they are rewritten.
+    for pages in shelf.all() {
+        let pages = pages.read(store)?;
+        let mut batch = Batch::new();
+        shelf.put(&mut batch, [], &pages)?;
+        store.commit(batch)?;
+    }
+    let vacuumed = store.vacuum()?;
+    let mut batch = Batch::new();
+    records::clear_erased(&mut batch, ONLY_TENANT);
+    store.commit(batch)?;
+    Ok(Some(vacuumed))
+}

@@ -1,0 +1,308 @@
+//! What is erased is gone: from answers at once, from the audit soon, and from all files after the next start.
+
+use std::{fs, path::Path, sync::Arc};
+
+use bytes::Bytes;
+use data_encoding::BASE64;
+use serde_json::{Value, json};
+use syncline_core::entity::{EntityType, Policy, TypeName};
+use syncline_protocol::ledger::{
+    EventIndex, Write,
+    stored::{EVENT, event_name},
+};
+use syncline_server::{Config, Server, finish_erasures, verify_audit};
+use syncline_store::{
+    records::ledger::{LedgerShelf, history},
+    sled_store::SledStore,
+    verify::verify,
+};
+
+use crate::{
+    entities::{Caller, set},
+    support::{
+        bearers::{self, Bearers},
+        client::{Client, Heard},
+        disk::{Disk, TENANT},
+        raw, start_with,
+        updates::long_text,
+        within,
+    },
+};
+
+const CANARY: &str = "a canary in a mine";
+
+/// The name of what says how far history was removed.
+const SWEPT: u8 = 21;
+
+fn types() -> Vec<EntityType> {
+    let types = [("note", Policy::Lww), ("price", Policy::Manual), ("text", Policy::Crdt)];
+    types.map(|(name, policy)| EntityType::new(TypeName::new(name).expect("a name"), policy)).into()
+}
+
+/// Starts a server on a data folder.
+async fn start_in(folder: &Path) -> Server {
+    let store = SledStore::open(folder).expect("it is nobody else's");
+    let mut config = Config::default();
+    config.types = types();
+    Server::start(config, Box::new(store)).await.expect("loopback has a free port")
+}
+
+/// Returns whether any file of a folder holds a text, as it is or in base64.
+fn is_in_files(folder: &Path, text: &str) -> bool {
+    let entries = fs::read_dir(folder).expect("it is a folder").map(|entry| entry.expect("an entry").path());
+    entries.into_iter().any(|path| {
+        if path.is_dir() {
+            return is_in_files(&path, text);
+        }
+        let bytes = fs::read(&path).expect("it is a file");
+        let holds = |part: &str| bytes.windows(part.len()).any(|window| window == part.as_bytes());
+        // By where it begins in a group of three bytes: but for what its neighbours have a say in.
+        let packed = [0, 1, 2].map(|at: usize| {
+            let packed = BASE64.encode(&[&b"  "[..at], text.as_bytes()].concat());
+            packed[4..(at + text.len()) / 3 * 4].to_owned()
+        });
+        holds(text) || packed.iter().any(|part| holds(part))
+    })
+}
+
+/// An update that types the canary.
+fn typed() -> Bytes {
+    let update = long_text(1, CANARY.len());
+    let at = update.windows(CANARY.len()).position(|window| window.iter().all(|&byte| byte == b'x'));
+    let at = at.expect("it is a text of that letter");
+    [&update[..at], CANARY.as_bytes(), &update[at + CANARY.len()..]].concat().into()
+}
+
+fn of(kind: &str) -> Value {
+    json!({ "type": kind, "id": "secret" })
+}
+
+/// Writes the canary into a record, a conflict with all that is said of it, and a document.
+async fn write(ann: &Caller, editor: &mut Client) {
+    ann.bind("phone").await;
+    ann.bind("till").await;
+    let long = format!("{CANARY} {}", "x".repeat(20_000));
+    let ops = [
+        set("note", "secret", "create", json!({ "v": long })),
+        set("price", "secret", "create", json!({ "v": CANARY })),
+        set("note", "other", "create", json!({ "v": "stays" })),
+    ];
+    assert_eq!(ann.push("phone", 1, &ops).await, ["applied"; 3]);
+    let ops = [set("price", "secret", "update", json!({ "v": format!("{CANARY} too") }))];
+    assert_eq!(ann.push("till", 1, &ops).await, ["conflict"]);
+    ann.ok("POST /sync/v1/conflicts/cnf_1/comment", json!({ "text": CANARY })).await;
+    let typed = typed();
+    editor.update(&typed).await;
+    editor.hear_echo(&typed).await;
+}
+
+/// Pages that engines keep, documents, results, conflicts, the audit: after the next start no file holds the text. The audit is whole.
+#[tokio::test]
+async fn no_file_holds_what_was_erased() {
+    within(async {
+        let folder = tempfile::tempdir().expect("a folder");
+        let server = start_in(folder.path()).await;
+        let ann = Caller::of(&server, "ann");
+        let mut editor = Client::connect(server.addr(), "text/secret").await;
+        write(&ann, &mut editor).await;
+        let before = ann.pull("till", "note", &Value::Null).await["scopes"][0]["cursor"].clone();
+        assert!(is_in_files(folder.path(), CANARY));
+
+        for kind in ["note", "price", "text"] {
+            let answer = ann.ok("POST /sync/v1/erase", of(kind)).await;
+            assert_eq!((&answer["purged"], &answer["vacuum"]), (&json!(true), &json!("pending")));
+            assert_eq!(ann.ok("POST /sync/v1/erase", of(kind)).await, answer, "once more");
+        }
+        loop {
+            match editor.hear().await {
+                Heard::Closed(code, _) => break assert_eq!(code, 4410),
+                Heard::Message(_) => {}
+                Heard::Lost => panic!("nobody has said why"),
+            }
+        }
+        let mut late = Client::connect(server.addr(), "text/secret").await;
+        assert!(matches!(late.hear().await, Heard::Closed(4410, _)));
+        let told = ann.pull("till", "note", &before).await;
+        let told = &told["scopes"][0]["changes"];
+        assert_eq!((&told[0]["op"], &told[0]["id"]), (&json!("delete"), &json!("secret")));
+        let conflict = ann.ok("GET /sync/v1/conflicts/cnf_1", json!({})).await;
+        assert_eq!(conflict["conflict"]["state"], "resolved");
+        assert!(!conflict.to_string().contains(CANARY), "{conflict}");
+        let late = set("note", "secret", "create", json!({ "v": CANARY }));
+        assert_eq!(ann.push("phone", 4, &[late]).await, ["rejected"]);
+        server.shutdown().await;
+
+        let server = start_in(folder.path()).await;
+        let ann = Caller::of(&server, "ann");
+        assert!(!is_in_files(folder.path(), CANARY));
+        assert_eq!(ann.ok("POST /sync/v1/erase", of("note")).await["vacuum"], "done");
+        let stays = ann.pull("till", "note", &Value::Null).await;
+        assert!(stays.to_string().contains("stays"), "{stays}");
+        server.shutdown().await;
+        let mut store = SledStore::open(folder.path()).expect("the server has let it go");
+        assert!(verify_audit(&store).expect("the chain is whole").end.index.0 > 8);
+        let report = verify(&store).expect("the store is read");
+        assert_eq!((report.unnamed_documents, report.garbage_chunks, &report.faults[..]), (0, 0, &[][..]));
+        assert!(finish_erasures(&mut store).expect("it works").is_none(), "nothing is left to do");
+    })
+    .await;
+}
+
+/// What lies beside the audit goes while the server runs, of the erased entity alone.
+#[tokio::test]
+async fn values_beside_the_audit_are_removed() {
+    within(async {
+        let disk = Disk::new();
+        let server = start_with(&disk, |config| config.types = types()).await;
+        let ann = Caller::of(&server, "ann");
+        let mut editor = Client::connect(server.addr(), "text/secret").await;
+        write(&ann, &mut editor).await;
+        drop(editor);
+        let payloads = || verify_audit(&*disk.memory()).expect("the chain is whole").payloads;
+        assert_eq!(payloads(), 3);
+        ann.ok("POST /sync/v1/erase", of("note")).await;
+        while payloads() > 2 {
+            ann.ok("GET /sync/v1/devices", json!({})).await;
+        }
+        ann.ok("POST /sync/v1/erase", of("price")).await;
+        while payloads() > 1 {
+            ann.ok("GET /sync/v1/devices", json!({})).await;
+        }
+        server.shutdown().await;
+        assert_eq!(payloads(), 1);
+        assert_eq!(verify(&*disk.memory()).expect("the store is read").garbage_chunks, 0);
+    })
+    .await;
+}
+
+/// Who administers the type or the server may erase, and nobody else. Nothing is erased that can be nothing.
+#[tokio::test]
+async fn administrators_erase() {
+    within(async {
+        let disk = Disk::new();
+        let bearers = Arc::new(Bearers::default());
+        for (token, grant) in [
+            ("of-writer", "type:*=write"),
+            ("of-other", "type:price=admin"),
+            ("of-type", "type:note=admin"),
+            ("of-server", "server=admin"),
+        ] {
+            bearers.put(token, bearers::of("ann", &[grant]));
+        }
+        let server = start_with(&disk, |config| {
+            config.types = types();
+            config.authenticator = Some(bearers);
+        })
+        .await;
+        let ask = async |token: &str, body: Value| {
+            Caller::bearing(&server, token).refused("POST /sync/v1/erase", body).await
+        };
+        for token in ["of-writer", "of-other"] {
+            assert_eq!(ask(token, of("note")).await, (403, "forbidden-op".into()), "{token}");
+        }
+        let user = json!({ "user": "bob" });
+        assert_eq!(ask("of-type", user.clone()).await, (403, "forbidden-op".into()));
+        assert_eq!(ask("of-server", user).await.0, 200);
+        for token in ["of-type", "of-server"] {
+            assert_eq!(ask(token, of("note")).await.0, 200, "{token}");
+        }
+        assert_eq!(ask("of-server", of("never")).await, (404, "unknown-type".into()));
+        let temporary = json!({ "type": "note", "id": "tmp_1" });
+        assert_eq!(ask("of-server", temporary).await, (404, "entity-unknown".into()));
+        for body in [json!({}), json!({ "type": "note" }), json!({ "type": "note", "id": "a b" })] {
+            assert_eq!(ask("of-server", body).await, (400, "malformed-request".into()));
+        }
+        server.shutdown().await;
+    })
+    .await;
+}
+
+/// How many events are stored.
+fn events_stored(disk: &Disk) -> u64 {
+    let memory = disk.memory();
+    let events = history(&*memory, TENANT, EVENT, &event_name(EventIndex(0)));
+    events.collect::<Result<Vec<_>, _>>().expect("the store is read").len() as u64
+}
+
+/// Returns up to which event there are none any more.
+fn swept(disk: &Disk) -> Option<EventIndex> {
+    let mut found = None;
+    LedgerShelf::load(&*disk.memory(), TENANT, |name, bytes| {
+        if name[..] == [SWEPT] {
+            found = Some(Write::from_stored(&name, &bytes).expect("a ledger has written it"));
+        }
+    })
+    .expect("the store is read");
+    match found {
+        Some(Write::Swept(swept)) => Some(swept.events),
+        _ => None,
+    }
+}
+
+/// A user's devices hear that they are shut out; nobody but an administrator of the server may do that.
+#[tokio::test]
+async fn a_user_is_erased() {
+    within(async {
+        let disk = Disk::new();
+        let server = start_with(&disk, |config| config.types = types()).await;
+        let ann = Caller::of(&server, "ann");
+        ann.bind("phone").await;
+        let mut live = raw::Events::open(
+            server.addr(),
+            "/sync/v1/live?device_id=phone&scope=note",
+            "Sync-User: ann\r\n",
+        )
+        .await;
+        let eve = Caller::of(&server, "eve");
+        let answer = eve.ok("POST /sync/v1/erase", json!({ "user": "ann" })).await;
+        let want =
+            json!({ "purged": true, "known_as": "erased:2", "devices": ["phone"], "vacuum": "pending" });
+        assert_eq!(answer, want);
+        assert_eq!(live.next().await, None);
+        let listed = eve.ok("GET /sync/v1/devices", json!({})).await;
+        assert!(!listed.to_string().contains("ann"), "{listed}");
+        let again = eve.ok("POST /sync/v1/erase", json!({ "user": "ann" })).await;
+        assert_eq!(again, json!({ "purged": true, "devices": [], "vacuum": "pending" }));
+        server.shutdown().await;
+        verify_audit(&*disk.memory()).expect("the chain is whole");
+    })
+    .await;
+}
+
+/// Values and events that are too old go at the next tick; the chain stays, and whoever asks for older events is told so.
+#[tokio::test]
+async fn history_is_kept_as_long_as_it_is_to_be() {
+    within(async {
+        let disk = Disk::new();
+        let server = start_with(&disk, |config| config.types = types()).await;
+        let mut editor = Client::connect(server.addr(), "text/secret").await;
+        write(&Caller::of(&server, "ann"), &mut editor).await;
+        drop(editor);
+        server.shutdown().await;
+        let report = || verify_audit(&*disk.memory()).expect("the chain is whole");
+        let before = report();
+        assert_eq!(before.payloads, 3);
+        let events = events_stored(&disk);
+
+        let server = start_with(&disk, |config| {
+            config.audit_retention_days = Some(0);
+            config.event_retention_days = Some(0);
+        })
+        .await;
+        let ann = Caller::of(&server, "ann");
+        // The events go last, and that they are gone is noted behind that.
+        while swept(&disk) < Some(EventIndex(events)) {
+            ann.ok("GET /sync/v1/devices", json!({})).await;
+        }
+        let refused = ann.refused("GET /sync/v1/events?after=1", json!({})).await;
+        assert_eq!(refused, (400, "cursor-invalid".into()));
+        assert_eq!((report().payloads, report().end), (0, before.end));
+        assert_eq!(events_stored(&disk), 0);
+        // Whoever names no place hears what comes.
+        let mut events = raw::Events::open(server.addr(), "/sync/v1/events", "").await;
+        ann.bind("desk").await;
+        assert_eq!(events.next().await.expect("an event").0, "device_bound");
+        server.shutdown().await;
+    })
+    .await;
+}
