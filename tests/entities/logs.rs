@@ -14,6 +14,9 @@ use super::{app::App, server::Server};
 const CANARY: &str = "c4nary-of-a-value";
 const UNKNOWN: &str = "c4nary-of-a-token";
 
+/// A frame that ends a WebSocket.
+const CLOSE: &[u8] = &[0x88, 0x80, 0, 0, 0, 0];
+
 /// Asks for a WebSocket with a token in its URL, and sends an update that no decoder takes.
 fn knock(server: &Server, token: &str) {
     let mut tcp = TcpStream::connect(server.addr).expect("the server listens");
@@ -25,7 +28,7 @@ fn knock(server: &Server, token: &str) {
     tcp.write_all(head.as_bytes()).expect("it is taken");
     // A masked frame whose mask is 0 (RFC 6455 section 5.2).
     let frame = [&[0x82, 0x80 | CANARY.len() as u8, 0, 0, 0, 0], CANARY.as_bytes()].concat();
-    tcp.write_all(&frame).expect("it is taken");
+    tcp.write_all(&[&frame[..], CLOSE].concat()).expect("it is taken");
     let _ = tcp.read_to_end(&mut Vec::new());
 }
 
@@ -50,7 +53,8 @@ fn nothing_secret_is_logged() {
     }
     server.kill();
     let log = fs::read_to_string(server.log()).expect("it has logged");
-    assert!(log.contains("pad") && log.contains("TRACE"), "{log}");
+    let told: Vec<&str> = log.lines().filter(|line| line.contains("pad")).collect();
+    assert!(!told.is_empty(), "{log}");
     let signature = bare.rsplit('.').next().expect("a token has parts");
     for secret in [CANARY, UNKNOWN, bare, signature] {
         let line = log.lines().find(|line| line.contains(secret));

@@ -100,7 +100,7 @@ const readOnly = async (world, server, generation) => {
   world.tell('it is seen and heard, and hears; but what it writes goes nowhere')
   reader.awareness.setLocalStateField('user', { name: 'reader' })
   for (const writer of writers) {
-    const seen = () => writer.awareness.getStates().get(reader.doc.clientID)?.user?.name === 'reader'
+    const seen = () => writer.awareness.getStates().get(reader.doc.clientID)?.user?.name === 'bob'
     await until(seen, `${writer} sees the reader`)
   }
   reader.provider.sendStateless('from the reader')
