@@ -6,7 +6,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use syncline_core::{access::Identity, time::WallMs};
+use syncline_core::{access::Identity, entity::ActorName, time::WallMs};
 use syncline_server::Server;
 
 use crate::{
@@ -259,6 +259,46 @@ async fn a_token_is_renewed_in_band() {
         socket.hear_until("e", |heard| matches!(heard, Heard::Ended(_))).await;
         socket.update("d", &letter(1, 'a')).await;
         socket.hear_until("d", |heard| *heard == Heard::Saved).await;
+        server.shutdown().await;
+    })
+    .await;
+}
+
+/// A token that was given to a device speaks for no other, not even of the same user.
+#[tokio::test]
+async fn a_token_of_a_device_is_good_for_no_other() {
+    within(async {
+        let (disk, bearers) = (Disk::new(), Arc::new(Bearers::default()));
+        bearers.set("ann", &["type:*=write"]);
+        let device = ActorName::device("phone").expect("a device");
+        bearers.put("phone", Identity { device: Some(device), ..of("ann", &["type:*=write"]) });
+        let server = serve(&disk, &bearers).await;
+        let [ann, phone] = ["ann", "phone"].map(|token| Caller::bearing(&server, token));
+        ann.bind("pad").await;
+        phone.bind("phone").await;
+        assert_eq!(phone.push("phone", 1, &[price("a", 1)]).await, ["applied"]);
+        let mismatch = (409, "device-mismatch".to_owned());
+        let pad = json!({ "device_id": "pad" });
+        let with = |name: &str, value: Value| {
+            let mut body = pad.clone();
+            body[name] = value;
+            body
+        };
+        for (request, body) in [
+            ("POST /sync/v1/devices", pad.clone()),
+            ("POST /sync/v1/push", with("ops", json!([]))),
+            ("POST /sync/v1/pull", with("scopes", json!([]))),
+            ("POST /sync/v1/ack", with("cursors", json!([]))),
+            ("POST /sync/v1/reconcile", with("ops", json!([]))),
+            ("POST /sync/v1/reconcile", with("mutations", json!([]))),
+            ("GET /sync/v1/live?device_id=pad&scope=price", json!({})),
+            ("DELETE /sync/v1/devices/pad", json!({})),
+        ] {
+            assert_eq!(phone.refused(request, body).await, mismatch, "{request}");
+        }
+        let status = "GET /sync/v1/status?device_id=pad";
+        assert_eq!(phone.refused(status, json!({})).await, (404, "unknown-device".into()));
+        assert_eq!(ann.ask(status, json!({})).await.0, 200);
         server.shutdown().await;
     })
     .await;

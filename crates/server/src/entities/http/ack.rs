@@ -23,6 +23,7 @@ pub(super) async fn ack(asked: Asked, body: Body) -> Result<Response, Refusal> {
 /// Has the ledger take down what a device has stored.
 pub(super) async fn acknowledge(asked: &Asked, ack: Ack) -> Result<Answered, Refusal> {
     let Ack { device: actor, cursors, results_through, backlog } = ack;
+    asked.check_device(&actor)?;
     let cursors = cursors::open_all(cursors, &asked.ledger)?;
     let stored = Stored { cursors, results_through: results_through.unwrap_or(0), backlog };
     let user = asked.user.clone();

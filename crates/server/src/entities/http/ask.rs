@@ -10,7 +10,7 @@ use axum::{
 use bytes::Bytes;
 use syncline_core::{
     access::{Action, Identity, Resource},
-    entity::{TypeName, UserName},
+    entity::{ActorName, TypeName, UserName},
     time::WallMs,
 };
 use syncline_protocol::{
@@ -94,6 +94,14 @@ impl Asked {
     pub(super) fn over(&self) -> impl Future<Output = ()> + Send + use<> {
         let (lease, clock) = (Arc::clone(&self.lease), self.clock);
         async move { lease.ended(clock).await }
+    }
+
+    /// Checks that the caller may speak for a device: a token that was given to one is good for no other.
+    pub(super) fn check_device(&self, device: &ActorName) -> Result<(), Refusal> {
+        match &self.identity.device {
+            Some(own) if own != device => Err(Problem::new(Code::DeviceMismatch).into()),
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// Returns whose devices the caller may revoke: all, or their own.

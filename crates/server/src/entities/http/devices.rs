@@ -22,6 +22,7 @@ use super::{
 pub(super) async fn bind(asked: Asked, body: Body) -> Result<Response, Refusal> {
     let DeviceRequest { device, name, app, public_key } = DeviceRequest::parse(&whole(body).await?)?;
     let about = DeviceAbout { name, app, public_key: public_key.map(Into::into) };
+    asked.check_device(&device)?;
     let (user, actor) = (asked.user.clone(), device.clone());
     let answered = asked.ledger(|_, request| Input::Bind { request, actor, user, about }).await?;
     let Answer::Device { binding, is_new } = answered.answer else { return Err(unexpected()) };
@@ -48,6 +49,7 @@ pub(super) async fn revoke(
 ) -> Result<Response, Refusal> {
     let Path(device) = device?;
     let actor = ActorName::device(&device).map_err(|_| Problem::new(Code::UnknownDevice))?;
+    asked.check_device(&actor)?;
     let (user, name) = (asked.owner(), actor.clone());
     let answered = asked.ledger(|_, request| Input::Revoke { request, actor, user }).await?;
     let Answer::Device { binding, .. } = answered.answer else { return Err(unexpected()) };

@@ -88,6 +88,7 @@ impl Listener {
     /// Returns who is told what a query asks for. A refusal is told as one, and not at the end of a stream.
     pub(super) async fn open(asked: Asked, query: &str) -> Result<Self, Refusal> {
         let wanted = Wanted::parse(query)?;
+        asked.check_device(&wanted.device)?;
         let place = asked.live_place()?;
         let news = News::listen(&asked);
         let mut listener = Self {

@@ -99,6 +99,7 @@ pub(super) async fn take(
     pull: &Pull,
     scopes: Vec<ledger::PullScope>,
 ) -> Result<Answered, Refusal> {
+    asked.check_device(&pull.device)?;
     let (actor, user) = (pull.device.clone(), asked.user.clone());
     asked.ledger(|_, request| Input::Pull { request, actor, user, scopes }).await
 }

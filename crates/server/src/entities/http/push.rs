@@ -35,6 +35,7 @@ pub(super) async fn push(asked: Asked, body: Body) -> Result<Response, Refusal> 
     let identity = Arc::clone(&asked.identity);
     let faults = push.faults();
     let device = push.device.clone();
+    asked.check_device(&device)?;
     let schema = asked.schema()?;
     asked.check_schema(kinds(&push)).await?;
     let answered = asked.ledger(move |ledger, request| input(ledger, request, &identity, push, schema)).await;

@@ -37,6 +37,7 @@ pub(super) async fn status(
 ) -> Result<Response, Refusal> {
     let Query(wanted) = wanted?;
     let name = ActorName::device(&wanted.device_id).map_err(|_| Problem::new(Code::UnknownDevice))?;
+    asked.check_device(&name).map_err(|_| Problem::new(Code::UnknownDevice))?;
     let key = wanted.key()?;
     if let Some(key) = &key {
         let may_read = asked.may(Action::Read, Resource::Type(key.kind.as_str()));
