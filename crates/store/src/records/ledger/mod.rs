@@ -8,7 +8,7 @@
 //! | 1, number u64 | a page of things; of each name the one in the last page counts |
 //! | the name of a thing of history | a page of such things, named by its last; see [`put_history`] |
 //!
-//! Integers are big-endian; names of history begin with 128 or more. [`page`](self::page) says what a page is.
+//! Integers are big-endian; names of history begin with 128 or more. The module `page` says what a page is.
 //!
 //! A page whose things have mostly been replaced is *worn*: what still counts of it goes into the next page, and the page is
 //! deleted. That a thing is there no more is written, too, and counts until no page holds the thing.
