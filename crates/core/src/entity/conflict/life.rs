@@ -1,5 +1,6 @@
 //! The life of a conflict.
 
+use alloc::borrow::ToOwned;
 use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec::Vec;
