@@ -24,6 +24,28 @@ fn no_test_sleeps() {
     );
 }
 
+/// The last column of the promises in docs/security.md names the tests that show them.
+#[test]
+fn each_promise_of_security_has_its_tests() {
+    let sources = ["crates", "tests"].into_iter().flat_map(|folder| tree::files(folder, "rs"));
+    let code: String = sources.map(tree::read).collect();
+    let text = tree::read("docs/security.md");
+    let rows = text.lines().skip_while(|line| !line.starts_with("| promise")).skip(2);
+    let mut breaches = Vec::new();
+    for row in rows.take_while(|line| line.starts_with('|')) {
+        let shown = row.trim_end_matches([' ', '|']).rsplit_once('|').map_or("", |(_, shown)| shown);
+        let names: Vec<&str> = shown.split('`').skip(1).step_by(2).collect();
+        let is_there = |name: &&str| code.contains(&format!("fn {name}("));
+        if names.is_empty() || !names.iter().all(is_there) {
+            breaches.push(row.to_owned());
+        }
+    }
+    tree::report(
+        "Name a test that there is in the last column of docs/security.md, for each promise.",
+        &breaches,
+    );
+}
+
 #[test]
 fn no_test_has_a_fixed_port() {
     let mut breaches = Vec::new();

@@ -242,4 +242,39 @@ mod tests {
         );
         assert_eq!(gate.identify("", Some(""), WallMs(1)).await, Err(Unauthenticated::Unknown));
     }
+
+    /// Says the same of every token.
+    #[derive(Debug)]
+    struct Says(Result<Arc<Identity>, Unauthenticated>);
+
+    impl Authenticator for Says {
+        fn authenticate<'a>(
+            &'a self,
+            _token: &'a str,
+            _now: WallMs,
+        ) -> BoxFuture<'a, Result<Arc<Identity>, Unauthenticated>> {
+            Box::pin(std::future::ready(self.0.clone()))
+        }
+    }
+
+    /// Whoever knows a token is believed, wherever they stand; else the answer that says most is given.
+    #[tokio::test]
+    async fn one_of_several_ways_is_enough() {
+        use Unauthenticated::{Expired, Missing, Unavailable, Unknown};
+        let ann = Arc::new(Identity::of(UserName::new("ann").expect("a name"), Grants::default()));
+        let check = async |says: &[Result<Arc<Identity>, Unauthenticated>], want| {
+            let ways = says.iter().map(|says| Arc::new(Says(says.clone())) as Arc<dyn Authenticator>);
+            let found = OneOf::new(ways.collect()).authenticate("token", WallMs(0)).await;
+            assert_eq!(found, want, "{says:?}");
+        };
+        let known = Ok(ann);
+        for error in [Missing, Unknown, Expired, Unavailable] {
+            check(&[Err(error), known.clone()], known.clone()).await;
+            check(&[known.clone(), Err(error)], known.clone()).await;
+            check(&[Err(Missing), Err(error)], Err(error)).await;
+            check(&[Err(Unknown), Err(error)], Err(if error == Missing { Unknown } else { error })).await;
+            check(&[Err(error), Err(Unknown)], Err(if error == Missing { Unknown } else { error })).await;
+        }
+        check(&[], Err(Missing)).await;
+    }
 }
