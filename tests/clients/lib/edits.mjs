@@ -9,6 +9,9 @@ const WORDS = ['a', 'word', 'two words ', '😀', 'Straße', '\n', '世界', 'x'
 
 const FORMATS = [{ bold: true }, { bold: null }, { italic: true }, { color: 'red' }, { link: { href: '#' } }]
 
+const ROOT_LENGTH_MAX = 400
+const TRIMMED_LENGTH = 200
+
 const KEYS = ['one', 'two', 'three', 'four 🔑']
 
 const place = (rng, length) => prng.int32(rng, 0, length)
@@ -35,7 +38,8 @@ const cutsOf = text => {
   return [...units.keys(), units.length].filter(i => !(units[i] >= '\uDC00' && units[i] <= '\uDFFF'))
 }
 
-const spot = (rng, text) => prng.oneOf(rng, cutsOf(text))
+/** Somewhere to insert. */
+export const spot = (rng, text) => prng.oneOf(rng, cutsOf(text))
 
 const span = (rng, text) => {
   const cuts = cutsOf(text)
@@ -110,4 +114,13 @@ export const edits = (rng, doc) => {
   }
   if (prng.bool(rng)) doc.transact(several)
   else several()
+}
+
+/** Takes from the front of a root that has become long, so that the last edits are as cheap as the first. */
+export const trim = doc => {
+  const { text, array, xml } = rootsOf(doc)
+  if (text.length > ROOT_LENGTH_MAX) text.delete(0, cutsOf(text).find(cut => cut >= TRIMMED_LENGTH))
+  for (const root of [array, xml]) {
+    if (root.length > ROOT_LENGTH_MAX) root.delete(0, TRIMMED_LENGTH)
+  }
 }

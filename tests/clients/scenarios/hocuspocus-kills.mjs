@@ -6,7 +6,7 @@ import assert from 'node:assert/strict'
 import * as prng from 'lib0/prng'
 
 import { contentOf, sameState } from '../lib/content.mjs'
-import { edits } from '../lib/edits.mjs'
+import { edits, spot, trim } from '../lib/edits.mjs'
 import { hocuspocusGenerations } from '../lib/generations.mjs'
 import { servedToHocuspocus } from '../lib/raw.mjs'
 import { scenario, setting } from '../lib/scenario.mjs'
@@ -21,13 +21,6 @@ const LIFE_MS_MAX = 100
 const KILLS_AN_ABSENCE = 10
 /** More than the server takes in at once. */
 const OFFLINE_EDITS = 200
-
-/** Roots stay small enough for every cycle to be as cheap as the first. */
-const trim = doc => {
-  for (const root of [doc.getText('text'), doc.getArray('array'), doc.getXmlFragment('xml')]) {
-    if (root.length > 400) root.delete(0, 200)
-  }
-}
 
 const type = (rng, { doc }) => {
   edits(rng, doc)
@@ -77,7 +70,9 @@ const live = async (world, server, people, one) => {
  */
 const typeOffline = (rng, people) => {
   for (const person of people) {
-    for (let i = 0; i < OFFLINE_EDITS; i++) person.doc.getText('text').insert(prng.int32(rng, 0, i), `${i} `)
+    const text = person.doc.getText('text')
+    const start = spot(rng, text)
+    for (let i = 0; i < OFFLINE_EDITS; i++) text.insert(start + prng.int32(rng, 0, i), `${i} `)
   }
 }
 

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict'
 import * as prng from 'lib0/prng'
 
 import { contentOf, sameState } from '../lib/content.mjs'
-import { edits } from '../lib/edits.mjs'
+import { edits, trim } from '../lib/edits.mjs'
 import { served } from '../lib/raw.mjs'
 import { generations, scenario, setting } from '../lib/scenario.mjs'
 import { pause, until } from '../lib/until.mjs'
@@ -15,13 +15,6 @@ const CYCLES = setting('SYNCLINE_KILLS', 20)
 const ROOMS = ['first', 'second']
 const WRITERS = 3
 const LIFE_MS_MAX = 150
-
-/** Roots stay small enough for every cycle to be as cheap as the first. */
-const trim = doc => {
-  for (const root of [doc.getText('text'), doc.getArray('array'), doc.getXmlFragment('xml')]) {
-    if (root.length > 400) root.delete(0, 200)
-  }
-}
 
 const write = async (rng, writers, life) => {
   const end = performance.now() + life
