@@ -7,7 +7,7 @@ use std::{
 
 use bytes::Bytes;
 use yrs::{
-    ClientID, Doc, IdSet, OffsetKind, Options, ReadTxn, Transact, Update,
+    ClientID, Doc, IdSet, OffsetKind, Options, ReadTxn, Transact, TransactionMut, Update,
     updates::{decoder::Decode, encoder::Encode},
 };
 
@@ -43,8 +43,13 @@ pub(crate) struct Changes {
 impl Contained {
     /// Makes an empty document that is never the author of a change.
     pub(crate) fn new() -> Self {
+        Self::of(ClientId(0))
+    }
+
+    /// Makes an empty document that writes as this client.
+    pub(crate) fn of(author: ClientId) -> Self {
         let options = Options {
-            client_id: ClientID::new(0),
+            client_id: ClientID::new(author.0),
             guid: "".into(),
             collection_id: None,
             offset_kind: OffsetKind::Utf16,
@@ -58,13 +63,7 @@ impl Contained {
 
     /// Integrates an update of which every struct can be integrated, in a transaction of its own.
     pub(crate) fn integrate(&mut self, update: Update, encode: bool) -> Result<Changes, Failed> {
-        if !self.sound {
-            return Err(Failed);
-        }
-        // Dropping a transaction commits it, and a panic while unwinding aborts the process. So it lives outside the
-        // closure and is dropped only after it has been committed without one.
-        let mut txn = ManuallyDrop::new(self.doc.transact_mut());
-        let result = catch_unwind(AssertUnwindSafe(|| {
+        self.transact(|txn| {
             txn.apply_update(update).map_err(|_| Failed)?;
             let encoded = encode.then(|| txn.encode_update_v1().into());
             txn.commit();
@@ -72,11 +71,37 @@ impl Contained {
                 return Err(Failed);
             }
             Ok(Changes { deleted: delete_ranges(txn.delete_set()), encoded })
-        }));
-        match result {
-            Ok(Ok(changes)) => {
+        })
+    }
+
+    /// Writes in a transaction of its own. Returns what `write` returns, and what was written as an update.
+    pub(crate) fn write<T>(
+        &mut self,
+        write: impl FnOnce(&mut TransactionMut<'_>) -> T,
+    ) -> Result<(T, Bytes), Failed> {
+        self.transact(|txn| {
+            let written = write(txn);
+            let update = txn.encode_update_v1().into();
+            txn.commit();
+            Ok((written, update))
+        })
+    }
+
+    /// Runs a transaction that `change` commits itself, unless it fails.
+    fn transact<T>(
+        &mut self,
+        change: impl FnOnce(&mut TransactionMut<'_>) -> Result<T, Failed>,
+    ) -> Result<T, Failed> {
+        if !self.sound {
+            return Err(Failed);
+        }
+        // Dropping a transaction commits it, and a panic while unwinding aborts the process. So it lives outside the
+        // closure and is dropped only after it has been committed without one.
+        let mut txn = ManuallyDrop::new(self.doc.transact_mut());
+        match catch_unwind(AssertUnwindSafe(|| change(&mut txn))) {
+            Ok(Ok(changed)) => {
                 drop(ManuallyDrop::into_inner(txn));
-                Ok(changes)
+                Ok(changed)
             }
             Ok(Err(Failed)) | Err(_) => {
                 self.sound = false;

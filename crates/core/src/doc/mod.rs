@@ -9,9 +9,11 @@
 mod compact;
 mod contain;
 mod contains;
+mod content;
 mod index;
 mod originals;
 mod read;
+mod restore;
 mod same;
 mod slices;
 mod splice;
@@ -21,5 +23,7 @@ mod tests;
 mod yjs;
 
 pub use compact::{CompactError, compact};
+pub use content::{Change, ItemsChange, TextChange};
+pub use restore::WriteError;
 pub use splice::merge_in_order;
 pub use yjs::{Applied, ApplyError, Broken, DiffError, ReplayError, YjsDocument};

@@ -2,8 +2,12 @@
 
 use serde_json::{Map as JsonMap, Value};
 use yrs::{
-    Any, Array, ArrayRef, GetString, Map, MapRef, Number, Out, ReadTxn, TextRef, XmlFragmentRef,
-    branch::BranchPtr, types::ToJson,
+    Any, Array, ArrayRef, GetString, Map, MapRef, Number, Out, ReadTxn, Text, TextRef, XmlFragmentRef,
+    branch::BranchPtr,
+    types::{
+        ToJson,
+        text::{Diff, YChange},
+    },
 };
 
 use super::yjs::{Broken, YjsDocument};
@@ -54,8 +58,9 @@ pub(super) fn typed<T: ReadTxn>(root: Out, txn: &T) -> Out {
         }
         first => {
             let text = TextRef::from(branch);
-            // A string of a text is many elements; one of an array is one value. Only a text has characters.
-            let is_text = !text.get_string(txn).is_empty() || first.is_none();
+            // Only a text has characters and embeds; shared types may stand in both.
+            let is_embedded = |run: Diff<YChange>| matches!(run.insert, Out::Any(_));
+            let is_text = first.is_none() || text.diff(txn, YChange::identity).into_iter().any(is_embedded);
             if is_text { Out::YText(text) } else { Out::YArray(array) }
         }
     }

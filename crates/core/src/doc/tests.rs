@@ -10,6 +10,7 @@ use yrs::{
 
 mod large;
 mod originals;
+mod restore;
 
 use super::*;
 use crate::{

@@ -134,6 +134,11 @@ impl Default for YjsDocument {
 }
 
 impl YjsDocument {
+    /// Makes an empty document that can write as this client.
+    pub(super) fn of(author: ClientId) -> Self {
+        Self { doc: Contained::of(author), ..Self::default() }
+    }
+
     /// Takes in an update from outside.
     ///
     /// # Errors
@@ -351,6 +356,10 @@ impl YjsDocument {
 
     pub(super) fn contained(&self) -> &Contained {
         &self.doc
+    }
+
+    pub(super) fn contained_mut(&mut self) -> &mut Contained {
+        &mut self.doc
     }
 
     pub(super) fn originals(&self) -> &Originals {

@@ -1,0 +1,124 @@
+//! What a document holds, as a tree: read from yrs, compared, and written back.
+//!
+//! A tree of content knows neither ids nor authors. Two documents with the same content are the same to a reader.
+
+mod delta;
+mod read;
+mod report;
+mod write;
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use yrs::Any;
+
+pub use report::{Change, ItemsChange, TextChange};
+
+pub(super) use delta::{Delta, delta};
+pub(super) use read::content_of;
+pub(super) use report::{escaped, report};
+pub(super) use write::{Unwritable, append, write};
+
+use super::read::json;
+
+/// Named parts, in order.
+pub(super) type Named = BTreeMap<String, Content>;
+
+/// What a shared type or a plain value holds.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Content {
+    /// A text.
+    Text(Vec<Run>),
+    /// An array, or the children of an XML fragment.
+    Items(Items, Vec<Content>),
+    /// A map.
+    Map(Named),
+    /// An XML element.
+    Element { name: String, attributes: Named, children: Vec<Content> },
+    /// A text within XML.
+    XmlText { attributes: Named, runs: Vec<Run> },
+    /// A plain value.
+    Value(Any),
+    /// A subdocument, or a type that yrs only passes on: it can be seen that there is one.
+    Opaque,
+}
+
+/// What holds a sequence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Items {
+    Array,
+    Fragment,
+}
+
+/// A stretch of a text with one format.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Run {
+    pub(super) piece: Piece,
+    pub(super) format: BTreeMap<String, Any>,
+}
+
+/// What a run holds.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Piece {
+    /// Characters, at least one.
+    Text(String),
+    /// One thing that stands in the text.
+    Embed(Box<Content>),
+}
+
+impl Content {
+    /// Returns whether there is nothing in it.
+    pub(super) fn is_empty(&self) -> bool {
+        match self {
+            Self::Text(runs) => runs.is_empty(),
+            Self::Items(_, items) => items.is_empty(),
+            Self::Map(entries) => entries.is_empty(),
+            _ => false,
+        }
+    }
+
+    /// Returns the same kind of shared type with nothing in it.
+    pub(super) fn emptied(&self) -> Self {
+        match self {
+            Self::Text(_) => Self::Text(Vec::new()),
+            Self::Items(kind, _) => Self::Items(*kind, Vec::new()),
+            Self::Map(_) => Self::Map(Named::new()),
+            other => other.clone(),
+        }
+    }
+
+    /// Returns the content as JSON in which nothing is left out: formats and attributes are there, and things of different
+    /// kinds differ in form where they could be mistaken.
+    pub(super) fn to_json(&self) -> Value {
+        match self {
+            Self::Text(runs) => runs_json(runs),
+            Self::Items(_, items) => items.iter().map(Self::to_json).collect(),
+            Self::Map(entries) => named_json(entries),
+            Self::Element { name, attributes, children } => {
+                let children = children.iter().map(Self::to_json).collect();
+                [Value::from(&**name), named_json(attributes), children].into_iter().collect()
+            }
+            Self::XmlText { attributes, runs } => {
+                [named_json(attributes), runs_json(runs)].into_iter().collect()
+            }
+            Self::Value(any) => json(any),
+            Self::Opaque => Value::Null,
+        }
+    }
+}
+
+fn named_json(named: &Named) -> Value {
+    named.iter().map(|(name, content)| (name.clone(), content.to_json())).collect()
+}
+
+/// Each piece, followed by its format.
+fn runs_json(runs: &[Run]) -> Value {
+    let parts = runs.iter().flat_map(|run| {
+        let piece = match &run.piece {
+            Piece::Text(text) => Value::from(&**text),
+            Piece::Embed(content) => content.to_json(),
+        };
+        [piece, run.format.iter().map(|(name, value)| (name.clone(), json(value))).collect()]
+    });
+    parts.collect()
+}

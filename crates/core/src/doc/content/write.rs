@@ -1,0 +1,305 @@
+//! Writes content into yrs.
+
+use std::collections::BTreeMap;
+
+use yrs::{
+    Any, Array, ArrayPrelim, ArrayRef, In, Map, MapPrelim, MapRef, Out, Text, TextRef, TransactionMut,
+    XmlElementPrelim,
+    branch::BranchPtr,
+    types::{Attrs, text::DeltaPrelim},
+};
+
+use super::{
+    Content, Delta, Items, Named, Piece, Run,
+    delta::{Hunk, ItemsHunk},
+    read::runs_of,
+};
+
+/// There is something that cannot be written anew: a subdocument, or a type that yrs only passes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::doc) struct Unwritable;
+
+/// Changes a shared type by `delta`, which turns what it holds into `after`.
+pub(in crate::doc) fn write(
+    txn: &mut TransactionMut<'_>,
+    branch: BranchPtr,
+    delta: &Delta,
+    after: &Content,
+) -> Result<(), Unwritable> {
+    match (delta, after) {
+        (Delta::Same, _) => Ok(()),
+        (Delta::Text(hunks), Content::Text(runs) | Content::XmlText { runs, .. }) => {
+            write_text(txn, &TextRef::from(branch), hunks, runs)
+        }
+        (Delta::Items(hunks), Content::Items(_, items) | Content::Element { children: items, .. }) => {
+            write_items(txn, &ArrayRef::from(branch), hunks, items)
+        }
+        (Delta::Named(named), Content::Map(entries)) => write_named(txn, branch, named, entries),
+        (
+            Delta::Xml { attributes, inside },
+            Content::Element { attributes: entries, .. } | Content::XmlText { attributes: entries, .. },
+        ) => {
+            write_named(txn, branch, attributes, entries)?;
+            write(txn, branch, inside, after)
+        }
+        // A shared type stays what it is; who holds it puts another in its place.
+        _ => Err(Unwritable),
+    }
+}
+
+/// Puts content at the end of what an empty shared type holds.
+pub(in crate::doc) fn append(
+    txn: &mut TransactionMut<'_>,
+    branch: BranchPtr,
+    content: &Content,
+) -> Result<(), Unwritable> {
+    match content {
+        Content::Text(runs) => insert_runs(txn, &TextRef::from(branch), runs),
+        Content::Items(_, items) => insert_items(txn, &ArrayRef::from(branch), 0, items),
+        Content::Map(entries) => put_all(txn, branch, entries),
+        Content::Element { attributes, children, .. } => {
+            put_all(txn, branch, attributes)?;
+            insert_items(txn, &ArrayRef::from(branch), 0, children)
+        }
+        Content::XmlText { attributes, runs } => {
+            put_all(txn, branch, attributes)?;
+            insert_runs(txn, &TextRef::from(branch), runs)
+        }
+        Content::Value(_) | Content::Opaque => Err(Unwritable),
+    }
+}
+
+fn put_all(txn: &mut TransactionMut<'_>, branch: BranchPtr, entries: &Named) -> Result<(), Unwritable> {
+    entries.iter().try_for_each(|(name, content)| put(txn, &MapRef::from(branch), name, content))
+}
+
+fn put(txn: &mut TransactionMut<'_>, map: &MapRef, name: &str, content: &Content) -> Result<(), Unwritable> {
+    let there = map.insert(txn, name, empty(content)?);
+    fill(txn, &there, content)
+}
+
+fn write_named(
+    txn: &mut TransactionMut<'_>,
+    branch: BranchPtr,
+    changed: &BTreeMap<String, Delta>,
+    after: &Named,
+) -> Result<(), Unwritable> {
+    let map = MapRef::from(branch);
+    for (name, delta) in changed {
+        match (delta, after.get(name)) {
+            (_, None) => {
+                map.remove(txn, name);
+            }
+            (Delta::Other, Some(content)) => put(txn, &map, name, content)?,
+            (delta, Some(content)) => {
+                let inside = map.get(txn, name).as_ref().and_then(Out::try_branch).map(BranchPtr::from);
+                write(txn, inside.ok_or(Unwritable)?, delta, content)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn insert_items(
+    txn: &mut TransactionMut<'_>,
+    array: &ArrayRef,
+    at: u32,
+    items: &[Content],
+) -> Result<(), Unwritable> {
+    for (place, content) in (at..).zip(items) {
+        let there = array.insert(txn, place, empty(content)?);
+        fill(txn, &there, content)?;
+    }
+    Ok(())
+}
+
+/// From the last to the first, so that the numbers of those before stay.
+fn write_items(
+    txn: &mut TransactionMut<'_>,
+    array: &ArrayRef,
+    hunks: &[ItemsHunk],
+    after: &[Content],
+) -> Result<(), Unwritable> {
+    for ItemsHunk { hunk: Hunk { before, after: new }, changed } in hunks.iter().rev() {
+        let kept = changed.len();
+        let end = (before.start + kept) as u32;
+        if before.len() > kept {
+            array.remove_range(txn, end, (before.len() - kept) as u32);
+        }
+        insert_items(txn, array, end, &after[new.start + kept..new.end])?;
+        for (i, delta) in changed.iter().enumerate().rev() {
+            let (place, content) = ((before.start + i) as u32, &after[new.start + i]);
+            if *delta == Delta::Other {
+                array.remove_range(txn, place, 1);
+                insert_items(txn, array, place, std::slice::from_ref(content))?;
+            } else {
+                let inside = array.get(txn, place).as_ref().and_then(Out::try_branch).map(BranchPtr::from);
+                write(txn, inside.ok_or(Unwritable)?, delta, content)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What stands for content until it is filled.
+fn empty(content: &Content) -> Result<In, Unwritable> {
+    Ok(match content {
+        Content::Text(_) => In::Text(DeltaPrelim::default()),
+        Content::Items(Items::Array, _) => In::Array(ArrayPrelim::default()),
+        Content::Items(Items::Fragment, _) => In::XmlFragment(yrs::XmlFragmentPrelim::default()),
+        Content::Map(_) => In::Map(MapPrelim::default()),
+        Content::Element { name, .. } => In::XmlElement(XmlElementPrelim::empty(&**name)),
+        Content::XmlText { .. } => In::XmlText(yrs::types::xml::XmlDeltaPrelim::default()),
+        Content::Value(any) => In::Any(any.clone()),
+        Content::Opaque => return Err(Unwritable),
+    })
+}
+
+fn fill(txn: &mut TransactionMut<'_>, there: &Out, content: &Content) -> Result<(), Unwritable> {
+    match there.try_branch() {
+        Some(branch) => append(txn, BranchPtr::from(branch), content),
+        None => Ok(()),
+    }
+}
+
+/// Characters first, in one pass; formats then, from what has come of them.
+fn write_text(
+    txn: &mut TransactionMut<'_>,
+    text: &TextRef,
+    hunks: &[Hunk],
+    after: &[Run],
+) -> Result<(), Unwritable> {
+    let before = runs_of(text, txn);
+    let (mut old, mut new) = (Units::of(&before), Units::of(after));
+    let mut delta = Vec::new();
+    for hunk in hunks {
+        delta.push(yrs::types::Delta::Retain(old.skip_to(hunk.before.start), None));
+        delta.push(yrs::types::Delta::Deleted(old.skip_to(hunk.before.end)));
+        new.skip_to(hunk.after.start);
+        new.insert_to(hunk.after.end, &mut delta)?;
+    }
+    text.apply_delta(txn, delta);
+    reformat(txn, text, after);
+    Ok(())
+}
+
+/// Gives each stretch of a text, whose characters are as they should be, the format that it should have.
+fn reformat(txn: &mut TransactionMut<'_>, text: &TextRef, after: &[Run]) {
+    let before = runs_of(text, txn);
+    let (mut old, mut new) = (Units::of(&before), Units::of(after));
+    let mut at = 0;
+    while let (Some((run, left)), Some((other, other_left))) = (old.rest(), new.rest()) {
+        let both = left.min(other_left);
+        let len = old.advance(both);
+        new.advance(both);
+        let change = format_change(&run.format, &other.format);
+        if !change.is_empty() {
+            text.format(txn, at, len, change);
+        }
+        at += len;
+    }
+}
+
+fn insert_runs(txn: &mut TransactionMut<'_>, text: &TextRef, runs: &[Run]) -> Result<(), Unwritable> {
+    let mut delta = Vec::new();
+    Units::of(runs).insert_to(usize::MAX, &mut delta)?;
+    text.apply_delta(txn, delta);
+    Ok(())
+}
+
+type TextDelta = Vec<yrs::types::Delta<In>>;
+
+/// Walks through runs by characters; what is no character counts as one.
+struct Units<'a> {
+    runs: std::slice::Iter<'a, Run>,
+    /// The run under way, what is left of its characters, and how many that are.
+    current: Option<(&'a Run, &'a str, usize)>,
+    place: usize,
+}
+
+impl<'a> Units<'a> {
+    fn of(runs: &'a [Run]) -> Self {
+        Self { runs: runs.iter(), current: None, place: 0 }
+    }
+
+    /// Returns the run under way and how many characters are left of it.
+    fn rest(&mut self) -> Option<(&'a Run, usize)> {
+        if self.current.is_none_or(|(.., left)| left == 0) {
+            self.current = self.runs.next().map(|run| match &run.piece {
+                Piece::Text(text) => (run, text.as_str(), text.chars().count()),
+                Piece::Embed(_) => (run, "", 1),
+            });
+        }
+        self.current.map(|(run, _, left)| (run, left))
+    }
+
+    /// Takes characters of the run under way, at most as many as are left, and returns them.
+    fn take(&mut self, count: usize) -> &'a str {
+        let Some((_, text, left)) = &mut self.current else { return "" };
+        let end = text.char_indices().nth(count).map_or(text.len(), |(at, _)| at);
+        let (taken, rest) = text.split_at(end);
+        (*text, *left) = (rest, *left - count);
+        self.place += count;
+        taken
+    }
+
+    /// Passes over characters of the run under way, and returns how many UTF-16 code units they have.
+    fn advance(&mut self, count: usize) -> u32 {
+        let is_embed = matches!(self.current, Some((Run { piece: Piece::Embed(_), .. }, ..)));
+        let taken = self.take(count);
+        if is_embed { 1 } else { taken.encode_utf16().count() as u32 }
+    }
+
+    /// Passes over all before a character.
+    fn skip_to(&mut self, upto: usize) -> u32 {
+        let mut len = 0;
+        while self.place < upto
+            && let Some((_, left)) = self.rest()
+        {
+            len += self.advance(left.min(upto - self.place));
+        }
+        len
+    }
+
+    /// Inserts all before a character.
+    fn insert_to(&mut self, upto: usize, delta: &mut TextDelta) -> Result<(), Unwritable> {
+        while self.place < upto
+            && let Some((run, left)) = self.rest()
+        {
+            let taken = self.take(left.min(upto - self.place));
+            let inserted = match &run.piece {
+                Piece::Text(_) => In::Any(taken.into()),
+                Piece::Embed(content) => embedded(content)?,
+            };
+            delta.push(yrs::types::Delta::Inserted(inserted, Some(Box::new(attrs(&run.format)))));
+        }
+        Ok(())
+    }
+}
+
+/// What may stand in a text.
+fn embedded(content: &Content) -> Result<In, Unwritable> {
+    Ok(match content {
+        Content::Value(any) => In::Any(any.clone()),
+        Content::Items(Items::Array, items) => {
+            In::Array(items.iter().map(embedded).collect::<Result<ArrayPrelim, _>>()?)
+        }
+        Content::Map(entries) => {
+            let entries = entries.iter().map(|(name, content)| Ok((name.as_str(), embedded(content)?)));
+            In::Map(entries.collect::<Result<MapPrelim, _>>()?)
+        }
+        _ => return Err(Unwritable),
+    })
+}
+
+/// What makes one format another; null ends an attribute.
+fn format_change(old: &BTreeMap<String, Any>, new: &BTreeMap<String, Any>) -> Attrs {
+    let ended =
+        old.keys().filter(|name| !new.contains_key(*name)).map(|name| (name.as_str().into(), Any::Null));
+    let begun = new.iter().filter(|(name, value)| old.get(*name) != Some(value));
+    ended.chain(begun.map(|(name, value)| (name.as_str().into(), value.clone()))).collect()
+}
+
+fn attrs(format: &BTreeMap<String, Any>) -> Attrs {
+    format.iter().map(|(name, value)| (name.as_str().into(), value.clone())).collect()
+}
