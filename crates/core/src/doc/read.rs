@@ -10,7 +10,10 @@ use yrs::{
     },
 };
 
-use super::yjs::{Broken, YjsDocument};
+use super::{
+    subdocument::may_be_subdocument,
+    yjs::{Broken, YjsDocument},
+};
 
 impl YjsDocument {
     /// Returns the document as JSON: an object with one member for each root type. Maps and arrays become objects and
@@ -58,12 +61,16 @@ pub(super) fn typed<T: ReadTxn>(root: Out, txn: &T) -> Out {
         }
         first => {
             let text = TextRef::from(branch);
-            // Only a text has characters and embeds; shared types may stand in both.
-            let is_embedded = |run: Diff<YChange>| matches!(run.insert, Out::Any(_));
-            let is_text = first.is_none() || text.diff(txn, YChange::identity).into_iter().any(is_embedded);
+            let mut runs = text.diff(txn, YChange::identity).into_iter();
+            let is_text = first.is_none() || runs.any(|run| is_of_text(&run));
             if is_text { Out::YText(text) } else { Out::YArray(array) }
         }
     }
+}
+
+/// Only a text has characters and embeds; shared types and subdocuments may stand in an array, too.
+fn is_of_text(run: &Diff<YChange>) -> bool {
+    matches!(&run.insert, Out::Any(any) if !may_be_subdocument(any))
 }
 
 fn branch_of(out: Out) -> Option<BranchPtr> {

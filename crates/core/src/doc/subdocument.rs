@@ -6,6 +6,8 @@
 //! countable, never joined with its neighbours, and read as the same JSON. What was written is among the
 //! [originals](super::originals), which are put back into all that yrs encodes.
 
+use yrs::Any;
+
 use crate::guard::{Malformed, Reader, ScannedUpdate, Struct, StructKind, write_string};
 
 /// Reference number of the content that is a subdocument.
@@ -20,6 +22,11 @@ const CONTENT_BITS: u8 = 0x1f;
 /// Returns the reference number of the content that stands in yrs for one of `content`.
 pub(crate) const fn content_in_yrs(content: u8) -> u8 {
     if content == CONTENT_DOCUMENT { CONTENT_EMBED } else { content }
+}
+
+/// Returns whether an embed is one that may stand for a subdocument.
+pub(super) fn may_be_subdocument(embed: &Any) -> bool {
+    matches!(embed, Any::Map(members) if members.len() == 1 && members.contains_key("guid"))
 }
 
 /// Returns an update with embeds in the place of all subdocuments; nothing if there are none.
