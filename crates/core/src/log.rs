@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Who made a change, as far as the server knows. Both are absent while no authentication is configured.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Author {
     /// The user, as the credential names them.
     pub user: Option<Arc<str>>,

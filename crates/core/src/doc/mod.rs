@@ -10,6 +10,7 @@ mod compact;
 mod contain;
 mod contains;
 mod content;
+mod history;
 mod index;
 mod originals;
 mod read;
@@ -24,6 +25,7 @@ mod yjs;
 
 pub use compact::{CompactError, compact};
 pub use content::{Change, ItemsChange, TextChange};
+pub use history::{Authorship, WorkSession, Written, WrittenRange, work_sessions};
 pub use restore::WriteError;
 pub use splice::merge_in_order;
 pub use yjs::{Applied, ApplyError, Broken, DiffError, ReplayError, YjsDocument};

@@ -8,6 +8,7 @@ use yrs::{
     updates::decoder::Decode,
 };
 
+mod history;
 mod large;
 mod originals;
 mod restore;

@@ -1,0 +1,107 @@
+//! Who worked when, and who wrote what.
+
+use super::*;
+
+const PAUSE_MS: u64 = 1_000;
+
+fn by(number: u64, user: &str, at: u64, update: &Bytes) -> LogRecord {
+    let mut record = record(number, update);
+    record.entries[0].at = WallMs(at);
+    record.entries[0].author.user = Some(user.into());
+    record
+}
+
+fn authorship(log: &[LogRecord]) -> Authorship {
+    let mut authorship = Authorship::default();
+    log.iter().for_each(|record| authorship.take(record).expect("honest"));
+    authorship
+}
+
+#[test]
+fn a_session_ends_with_a_pause() {
+    let nothing = Bytes::from_static(&[0, 0]);
+    let log = [(1, "ann", 5_000), (2, "bob", 6_000), (3, "ann", 5_500), (4, "ann", 7_001)]
+        .map(|(number, user, at)| by(number, user, at, &nothing));
+    let sessions = work_sessions(&log, PAUSE_MS);
+    let [first, second] = &sessions[..] else { panic!("{sessions:?}") };
+    assert_eq!((first.first.0, first.last.0, first.from.0, first.to.0), (1, 3, 5_000, 6_000));
+    assert_eq!((first.updates, first.bytes, first.authors.len()), (3, 6, 2));
+    assert_eq!((second.first.0, second.last.0, second.from.0, second.to.0), (4, 4, 7_001, 7_001));
+}
+
+#[test]
+fn every_stretch_has_its_author() {
+    let (ann, bob) = (client(1), client(2));
+    let type_in = |doc: &Doc, at, text: &str| -> Bytes {
+        let mut txn = doc.transact_mut();
+        let root = txn.get_or_insert_text("text");
+        root.insert(&mut txn, at, text);
+        txn.encode_update_v1().into()
+    };
+    let before = type_in(&ann, 0, "old ");
+    let one = type_in(&ann, 4, "🙂 ann");
+    for update in [&before, &one] {
+        receive(&bob, update);
+    }
+    let other = type_in(&bob, 7, "bob ");
+    let mut document = YjsDocument::default();
+    for update in [&before, &one, &other] {
+        document.apply(update).expect("honest");
+    }
+    let log = [by(2, "ann", 10, &one), by(3, "bob", 20, &other)];
+    let ranges = document.written_by(&authorship(&log)).expect("sound");
+    let seen: Vec<_> = ranges
+        .iter()
+        .map(|range| {
+            let user = range.written.as_ref().and_then(|written| written.author.user.as_deref());
+            (range.path.as_str(), range.at, range.text.as_str(), user)
+        })
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            ("/text", 0, "old ", None),
+            ("/text", 4, "🙂 ", Some("ann")),
+            ("/text", 7, "bob ", Some("bob")),
+            ("/text", 11, "ann", Some("ann")),
+        ]
+    );
+    assert_eq!(ranges[2].written.as_ref().map(|written| (written.at.0, written.commit.0)), Some((20, 3)));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    /// Two write, each sees the other's updates now and then. The ranges are the text, and each letter has the author who
+    /// alone uses it.
+    #[test]
+    fn ranges_are_the_text(history in prop::collection::vec((any::<bool>(), edits(), any::<bool>()), 1..40)) {
+        let (docs, mut sent) = ([client(1), client(2)], [Vec::new(), Vec::new()]);
+        let (mut document, mut log) = (YjsDocument::default(), Vec::new());
+        for (number, (who, made, meet)) in (1..).zip(&history) {
+            let who = usize::from(*who);
+            let made = match made {
+                Edit::Insert(at, _) => Edit::Insert(*at, ["ann", "🙂bob"][who]),
+                other => other.clone(),
+            };
+            let update = edit(&docs[who], &made);
+            document.apply(&update).expect("honest");
+            log.push(by(number, ["ann", "bob"][who], number, &update));
+            sent[who].push(update);
+            if *meet {
+                for update in sent[1 - who].drain(..) {
+                    receive(&docs[who], &update);
+                }
+            }
+        }
+        let ranges = document.written_by(&authorship(&log)).expect("sound");
+        let in_text = ranges.iter().filter(|range| range.path == "/text");
+        let text: String = in_text.clone().map(|range| range.text.as_str()).collect();
+        prop_assert_eq!(Some(text).filter(|text| !text.is_empty()), document.text("text").expect("sound").filter(|text| !text.is_empty()));
+        for range in in_text {
+            let user = range.written.as_ref().and_then(|written| written.author.user.as_deref());
+            let letters = if user == Some("ann") { "an" } else { "🙂bo" };
+            prop_assert!(range.text.chars().all(|char| letters.contains(char)), "{range:?}");
+        }
+    }
+}
