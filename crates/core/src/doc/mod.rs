@@ -10,6 +10,7 @@ mod compact;
 mod contain;
 mod contains;
 mod content;
+mod edit;
 mod history;
 mod index;
 mod originals;
@@ -25,6 +26,7 @@ mod yjs;
 
 pub use compact::{CompactError, compact};
 pub use content::{Change, ItemsChange, TextChange};
+pub use edit::{DocumentEdit, EditError};
 pub use history::{Authorship, WorkSession, Written, WrittenRange, work_sessions};
 pub use restore::WriteError;
 pub use splice::merge_in_order;

@@ -55,8 +55,17 @@ impl YjsDocument {
     /// # Errors
     /// [`WriteError`]; the document itself is never changed.
     pub fn restore(&self, target: &Self, author: ClientId) -> Result<Option<Bytes>, WriteError> {
-        let (before, after) = (self.roots()?, target.roots()?);
-        let changes = differing(&before, &after);
+        self.write_roots(&self.roots()?, &target.roots()?, author)
+    }
+
+    /// Writes what turns the roots of this document into others.
+    pub(super) fn write_roots(
+        &self,
+        before: &BTreeMap<String, Content>,
+        after: &BTreeMap<String, Content>,
+        author: ClientId,
+    ) -> Result<Option<Bytes>, WriteError> {
+        let changes = differing(before, after);
         if changes.is_empty() {
             return Ok(None);
         }

@@ -8,6 +8,7 @@ use yrs::{
     updates::decoder::Decode,
 };
 
+mod edit;
 mod history;
 mod large;
 mod originals;

@@ -1,0 +1,388 @@
+//! Changes that programs make: JSON operations and splices of texts, decided on the tree of content and written as what
+//! differs.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use serde_json::Value;
+use yrs::Any;
+
+use super::{
+    content::{Content, Items, Piece, Run},
+    read::json,
+    restore::WriteError,
+    yjs::{Broken, YjsDocument},
+};
+use crate::id::ClientId;
+
+/// One change of a document. A path is a JSON pointer (RFC 6901) whose first part names the root type; then come names of
+/// maps, places in arrays and XML, and `@name` for an attribute of XML.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum DocumentEdit {
+    /// Puts a value at a name of a map, or before a place of an array; the place `-` is the end. An array or an object
+    /// becomes a shared type. As a root, a string becomes a text, and what was there is replaced. A root that holds
+    /// nothing becomes an array for the places `-` and `0`, and else a map.
+    Add {
+        /// Where.
+        path: String,
+        /// What.
+        value: Value,
+    },
+    /// Puts a value in the place of another.
+    Replace {
+        /// Where.
+        path: String,
+        /// What.
+        value: Value,
+    },
+    /// Takes something away. A root becomes empty.
+    Remove {
+        /// What.
+        path: String,
+    },
+    /// Changes nothing, and fails if something else is there.
+    Test {
+        /// Where.
+        path: String,
+        /// What is expected, in the form of [`YjsDocument::to_json`].
+        value: Value,
+    },
+    /// Replaces a stretch of a text. A root that is not there becomes a text.
+    Splice {
+        /// Which text.
+        path: String,
+        /// Where the stretch begins, in UTF-16 code units.
+        at: u32,
+        /// How long it is, in UTF-16 code units.
+        remove: u32,
+        /// What takes its place.
+        insert: String,
+        /// The format of that, by attribute.
+        format: BTreeMap<String, Value>,
+    },
+}
+
+/// Why an edit was refused. Then none of those that came with it is made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EditError {
+    /// The path is no JSON pointer to a root or something in one.
+    #[error("{path:?} is no path: it begins with '/' and the name of a root")]
+    Path {
+        /// What was given.
+        path: String,
+    },
+    /// There is nothing at the path, or nothing that the operation can be done to.
+    #[error("there is nothing at {path:?} that this can be done to")]
+    Missing {
+        /// What was given.
+        path: String,
+    },
+    /// A root is a map, an array or a text.
+    #[error("a root is an object, an array or a string, not {value}")]
+    Root {
+        /// What was given.
+        value: Value,
+    },
+    /// Something else is there than was expected.
+    #[error("something else is at {path:?}")]
+    Test {
+        /// What was given.
+        path: String,
+    },
+    /// The stretch is not in the text, or cuts a surrogate pair.
+    #[error("{path:?} has no characters from {at} to {end}, in UTF-16 code units")]
+    Range {
+        /// Which text.
+        path: String,
+        /// Where the stretch begins.
+        at: u32,
+        /// Where it ends.
+        end: u64,
+    },
+    /// The engine could not write.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+}
+
+impl From<Broken> for EditError {
+    fn from(broken: Broken) -> Self {
+        Self::Write(broken.into())
+    }
+}
+
+type Roots = BTreeMap<String, Content>;
+
+impl YjsDocument {
+    /// Makes edits one after the other, all or none, as the client `author`, and returns them as one update; nothing if
+    /// they change nothing. The document itself stays as it is.
+    ///
+    /// # Errors
+    /// [`EditError`] says which edit is refused, and why.
+    pub fn edit(&self, edits: &[DocumentEdit], author: ClientId) -> Result<Option<Bytes>, EditError> {
+        let before = self.roots()?;
+        let mut after = before.clone();
+        edits.iter().try_for_each(|edit| make(&mut after, edit))?;
+        Ok(self.write_roots(&before, &after, author)?)
+    }
+}
+
+fn make(roots: &mut Roots, edit: &DocumentEdit) -> Result<(), EditError> {
+    match edit {
+        DocumentEdit::Add { path, value } => put(roots, path, value, Put::Add),
+        DocumentEdit::Replace { path, value } => put(roots, path, value, Put::Replace),
+        DocumentEdit::Remove { path } => remove(roots, path),
+        DocumentEdit::Test { path, value } => {
+            let (root, inside) = parts(path)?;
+            let found = roots.get(&root).and_then(|content| inside.iter().try_fold(content, part));
+            let same = found.is_some_and(|content| plain(content) == *value);
+            if same { Ok(()) } else { Err(EditError::Test { path: path.clone() }) }
+        }
+        DocumentEdit::Splice { path, at, remove, insert, format } => {
+            let format = format.iter().map(|(name, value)| (name.clone(), any(value))).collect();
+            splice(roots, path, (*at, *remove), insert, format)
+        }
+    }
+}
+
+/// Takes a path apart: the root, and what follows.
+fn parts(path: &str) -> Result<(String, Vec<String>), EditError> {
+    let wrong = || EditError::Path { path: path.to_owned() };
+    let rest = path.strip_prefix('/').ok_or_else(wrong)?;
+    let mut parts = rest.split('/').map(|part| part.replace("~1", "/").replace("~0", "~"));
+    let root = parts.next().filter(|root| !root.is_empty()).ok_or_else(wrong)?;
+    Ok((root, parts.collect()))
+}
+
+fn part<'a>(content: &'a Content, part: &String) -> Option<&'a Content> {
+    match content {
+        Content::Map(entries) => entries.get(part),
+        Content::Items(_, items) => items.get(part.parse::<usize>().ok()?),
+        Content::Element { attributes, children, .. } => match part.strip_prefix('@') {
+            Some(name) => attributes.get(name),
+            None => children.get(part.parse::<usize>().ok()?),
+        },
+        Content::XmlText { attributes, .. } => attributes.get(part.strip_prefix('@')?),
+        Content::Text(_) | Content::Value(_) | Content::Opaque => None,
+    }
+}
+
+fn part_mut<'a>(content: &'a mut Content, part: &String) -> Option<&'a mut Content> {
+    match content {
+        Content::Map(entries) => entries.get_mut(part),
+        Content::Items(_, items) => items.get_mut(part.parse::<usize>().ok()?),
+        Content::Element { attributes, children, .. } => match part.strip_prefix('@') {
+            Some(name) => attributes.get_mut(name),
+            None => children.get_mut(part.parse::<usize>().ok()?),
+        },
+        Content::XmlText { attributes, .. } => attributes.get_mut(part.strip_prefix('@')?),
+        Content::Text(_) | Content::Value(_) | Content::Opaque => None,
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Put {
+    Add,
+    Replace,
+}
+
+fn put(roots: &mut Roots, path: &str, value: &Value, how: Put) -> Result<(), EditError> {
+    let missing = || EditError::Missing { path: path.to_owned() };
+    let (root, inside) = parts(path)?;
+    let Some((last, above)) = inside.split_last() else {
+        if how == Put::Replace && !roots.contains_key(&root) {
+            return Err(missing());
+        }
+        roots.insert(root, root_of(value)?);
+        return Ok(());
+    };
+    let root = roots.entry(root).or_insert_with(|| Content::Text(Vec::new()));
+    if above.is_empty() && root.is_empty() {
+        *root = root_for(last);
+    }
+    let holder = above.iter().try_fold(root, part_mut).ok_or_else(missing)?;
+    let content = content_of(value);
+    match (holder, last.strip_prefix('@')) {
+        (Content::Map(entries), _) => put_named(entries, last, content, how),
+        (
+            Content::Element { attributes: named, .. } | Content::XmlText { attributes: named, .. },
+            Some(name),
+        ) => put_named(named, name, content, how),
+        (Content::Items(Items::Array, items), None) => put_item(items, last, content, how),
+        _ => None,
+    }
+    .ok_or_else(missing)
+}
+
+/// A root without anything in it, or that is not there, has no kind: it becomes what its first part can stand in.
+fn root_for(part: &str) -> Content {
+    if matches!(part, "-" | "0") {
+        Content::Items(Items::Array, Vec::new())
+    } else {
+        Content::Map(BTreeMap::new())
+    }
+}
+
+fn put_named(named: &mut BTreeMap<String, Content>, name: &str, content: Content, how: Put) -> Option<()> {
+    if how == Put::Replace && !named.contains_key(name) {
+        return None;
+    }
+    named.insert(name.to_owned(), content);
+    Some(())
+}
+
+fn put_item(items: &mut Vec<Content>, place: &str, content: Content, how: Put) -> Option<()> {
+    let place = if place == "-" { items.len() } else { place.parse().ok()? };
+    match how {
+        Put::Add if place <= items.len() => items.insert(place, content),
+        Put::Replace if place < items.len() => items[place] = content,
+        Put::Add | Put::Replace => return None,
+    }
+    Some(())
+}
+
+fn remove(roots: &mut Roots, path: &str) -> Result<(), EditError> {
+    let missing = || EditError::Missing { path: path.to_owned() };
+    let (root, inside) = parts(path)?;
+    let content = roots.get_mut(&root).ok_or_else(missing)?;
+    let Some((last, above)) = inside.split_last() else {
+        *content = content.emptied();
+        return Ok(());
+    };
+    let holder = above.iter().try_fold(content, part_mut).ok_or_else(missing)?;
+    let gone = match (holder, last.strip_prefix('@')) {
+        (Content::Map(entries), _) => entries.remove(last),
+        (
+            Content::Element { attributes: named, .. } | Content::XmlText { attributes: named, .. },
+            Some(name),
+        ) => named.remove(name),
+        (Content::Items(_, items) | Content::Element { children: items, .. }, None) => {
+            let place = last.parse().ok().filter(|place| *place < items.len());
+            place.map(|place: usize| items.remove(place))
+        }
+        _ => None,
+    };
+    gone.map(|_| ()).ok_or_else(missing)
+}
+
+fn splice(
+    roots: &mut Roots,
+    path: &str,
+    (at, len): (u32, u32),
+    insert: &str,
+    format: BTreeMap<String, Any>,
+) -> Result<(), EditError> {
+    let (root, inside) = parts(path)?;
+    if inside.is_empty() {
+        roots.entry(root.clone()).or_insert_with(|| Content::Text(Vec::new()));
+    }
+    let found = roots.get_mut(&root).and_then(|root| inside.iter().try_fold(root, part_mut));
+    let Some(Content::Text(runs) | Content::XmlText { runs, .. }) = found else {
+        return Err(EditError::Missing { path: path.to_owned() });
+    };
+    let end = u64::from(at) + u64::from(len);
+    let range = || EditError::Range { path: path.to_owned(), at, end };
+    let (before, rest) = cut(runs, at).ok_or_else(range)?;
+    let (_, behind) = cut(&rest, len).ok_or_else(range)?;
+    let new = (!insert.is_empty()).then(|| Run { piece: Piece::Text(insert.to_owned()), format });
+    *runs = before.into_iter().chain(new).chain(behind).collect();
+    Ok(())
+}
+
+/// Cuts a text in two at so many UTF-16 code units; nothing if it is shorter, or the place is within a surrogate pair.
+fn cut(runs: &[Run], at: u32) -> Option<(Vec<Run>, Vec<Run>)> {
+    let (mut before, mut left) = (Vec::new(), at);
+    for (i, run) in runs.iter().enumerate() {
+        let len = match &run.piece {
+            Piece::Text(text) => text.encode_utf16().count() as u32,
+            Piece::Embed(_) => 1,
+        };
+        if left == 0 {
+            return Some((before, runs[i..].to_vec()));
+        }
+        if left < len {
+            let Piece::Text(text) = &run.piece else { return None };
+            let (one, other) = text.split_at(byte_at(text, left)?);
+            let part = |text: &str| Run { piece: Piece::Text(text.to_owned()), format: run.format.clone() };
+            before.push(part(one));
+            let rest = std::iter::once(part(other)).chain(runs[i + 1..].iter().cloned());
+            return Some((before, rest.collect()));
+        }
+        left -= len;
+        before.push(run.clone());
+    }
+    (left == 0).then_some((before, Vec::new()))
+}
+
+/// Returns the byte at which so many UTF-16 code units end.
+fn byte_at(text: &str, units: u32) -> Option<usize> {
+    let mut left = units as usize;
+    for (at, char) in text.char_indices() {
+        if left == 0 {
+            return Some(at);
+        }
+        left = left.checked_sub(char.len_utf16())?;
+    }
+    (left == 0).then_some(text.len())
+}
+
+/// Makes a root of JSON.
+fn root_of(value: &Value) -> Result<Content, EditError> {
+    match value {
+        Value::String(text) if text.is_empty() => Ok(Content::Text(Vec::new())),
+        Value::String(text) => {
+            let run = Run { piece: Piece::Text(text.clone()), format: BTreeMap::new() };
+            Ok(Content::Text(vec![run]))
+        }
+        Value::Object(_) | Value::Array(_) => Ok(content_of(value)),
+        other => Err(EditError::Root { value: other.clone() }),
+    }
+}
+
+/// Makes shared types of objects and arrays, and plain values of all else.
+fn content_of(value: &Value) -> Content {
+    match value {
+        Value::Object(members) => {
+            Content::Map(members.iter().map(|(name, value)| (name.clone(), content_of(value))).collect())
+        }
+        Value::Array(items) => Content::Items(Items::Array, items.iter().map(content_of).collect()),
+        other => Content::Value(any(other)),
+    }
+}
+
+fn any(value: &Value) -> Any {
+    match value {
+        Value::Null => Any::Null,
+        Value::Bool(value) => Any::from(*value),
+        Value::Number(number) => match number.as_i64() {
+            Some(whole) => Any::from(whole),
+            None => Any::from(number.as_f64().unwrap_or(f64::NAN)),
+        },
+        Value::String(text) => Any::from(text.as_str()),
+        Value::Array(items) => items.iter().map(any).collect::<Vec<_>>().into(),
+        Value::Object(members) => {
+            let members = members.iter().map(|(name, value)| (name.clone(), any(value)));
+            Any::Map(std::sync::Arc::new(members.collect()))
+        }
+    }
+}
+
+/// What people compare with: a text is its characters.
+fn plain(content: &Content) -> Value {
+    match content {
+        Content::Text(runs) | Content::XmlText { runs, .. } => {
+            let texts = runs.iter().filter_map(|run| match &run.piece {
+                Piece::Text(text) => Some(text.as_str()),
+                Piece::Embed(_) => None,
+            });
+            texts.collect::<String>().into()
+        }
+        Content::Map(entries) => {
+            entries.iter().map(|(name, content)| (name.clone(), plain(content))).collect()
+        }
+        Content::Items(_, items) => items.iter().map(plain).collect(),
+        Content::Value(any) => json(any),
+        Content::Element { .. } | Content::Opaque => content.to_json(),
+    }
+}
