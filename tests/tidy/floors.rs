@@ -11,7 +11,7 @@ use super::tree;
 const ALLOWED: [(&str, &[&str]); 6] = [
     ("core", &["bytes", "cel", "imara-diff", "serde", "serde_json", "thiserror", "yrs"]),
     ("protocol", &["bytes", "data-encoding", "hmac", "rmp-serde", "serde", "sha2", "syncline-core", "thiserror"]),
-    ("store", &["bytes", "crc32fast", "sled", "syncline-core", "thiserror"]),
+    ("store", &["bytes", "crc32fast", "sled", "syncline-core", "thiserror", "zstd"]),
     ("sim", &["bytes", "clap", "syncline-core", "syncline-protocol", "syncline-store", "yrs"]),
     ("server", &[
         "async-compression", "axum", "bytes", "data-encoding", "form_urlencoded", "futures-util", "getrandom", "hyper", "hyper-util", "jsonwebtoken", "prometheus-client",

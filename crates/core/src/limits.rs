@@ -113,6 +113,10 @@ pub const COMPACT_COMMITS_MIN: u64 = 10_000;
 /// Failed loads after which a document is quarantined.
 pub const FAILED_LOADS_MAX: u32 = 2;
 
+/// Bytes of log records that make a page of history, before they are compressed: enough to compress well, few enough to read one
+/// for a single commit.
+pub const HISTORY_PAGE_BYTES: usize = 64 << 10;
+
 /// Operations that the committer puts into one batch.
 pub const BATCH_OPERATIONS_MAX: usize = 4_096;
 

@@ -49,10 +49,16 @@ pub enum Kind {
     Revocation = 8,
     /// Something was erased that the files may still hold.
     Erased = 9,
+    /// Commits that a snapshot covers.
+    HistoryPage = 12,
+    /// The state with which a document's history begins.
+    HistoryBase = 13,
+    /// A state of a document that was given a name.
+    Version = 14,
 }
 
 impl Kind {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 12] = [
         Self::Name,
         Self::Snapshot,
         Self::Log,
@@ -62,6 +68,9 @@ impl Kind {
         Self::Ledger,
         Self::Revocation,
         Self::Erased,
+        Self::HistoryPage,
+        Self::HistoryBase,
+        Self::Version,
     ];
 
     fn from_byte(byte: u8) -> Option<Self> {

@@ -12,7 +12,10 @@ use crate::{
     envelope::{self, RecordFault},
     key::{Key, Kind, Place, Slot},
     port::{ReadError, Store},
-    records::{decode_count, decode_document, decode_log, decode_revocation, decode_time},
+    records::{
+        decode_count, decode_document, decode_log, decode_page, decode_revocation, decode_time,
+        decode_version,
+    },
     walk::Walk,
 };
 
@@ -229,7 +232,9 @@ impl Pass {
                 self.follow(document, slot.number);
                 payload.and_then(|payload| decode_log(slot.number, payload)).map(drop)
             }
-            Kind::Loading | Kind::Erased => payload.map(drop),
+            Kind::HistoryPage => payload.and_then(|payload| decode_page(slot.number, payload)).map(drop),
+            Kind::Version => payload.and_then(|payload| decode_version(slot.number.0, payload)).map(drop),
+            Kind::HistoryBase | Kind::Loading | Kind::Erased => payload.map(drop),
             Kind::FailedLoads => payload.and_then(|payload| decode_count(&payload)).map(drop),
             Kind::Edited => payload.and_then(|payload| decode_time(&payload)).map(drop),
         };

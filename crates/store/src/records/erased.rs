@@ -19,7 +19,16 @@ use crate::{
 const NAMES_PAGE: usize = 512;
 
 /// The records that documents have.
-const KINDS: [Kind; 5] = [Kind::Snapshot, Kind::Log, Kind::Loading, Kind::FailedLoads, Kind::Edited];
+const KINDS: [Kind; 8] = [
+    Kind::Snapshot,
+    Kind::Log,
+    Kind::Loading,
+    Kind::FailedLoads,
+    Kind::Edited,
+    Kind::HistoryPage,
+    Kind::HistoryBase,
+    Kind::Version,
+];
 
 /// Puts the marker that something was erased.
 pub fn put_erased(batch: &mut Batch, tenant: TenantId) {

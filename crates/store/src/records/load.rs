@@ -1,5 +1,6 @@
 //! Loads a document: the newest snapshot and every commit after it, checked.
 
+use bytes::Bytes;
 use syncline_core::{
     id::{CommitNumber, DocumentId, TenantId},
     log::{LogRecord, Snapshot},
@@ -125,28 +126,40 @@ fn read_snapshot(
     document: DocumentId,
     number: CommitNumber,
 ) -> Result<Snapshot, LoadError> {
-    let corrupt = |source| {
-        let source = Corruption::Record { kind: Kind::Snapshot, number, source };
-        LoadError::Corrupt { tenant, document, source }
-    };
-    let prefix = document_prefix(Kind::Snapshot, tenant, document);
-    let from = Key::snapshot(tenant, document, number, 0);
+    let slot = Slot { kind: Kind::Snapshot, tenant, document, number, chunk: 0 };
+    match read_whole(store, slot)? {
+        Some(state) => Ok(Snapshot { number, state }),
+        // The head was there a moment ago, and one thread owns the store.
+        None => {
+            let source = RecordFault::ChunkMissing { chunk: 0 };
+            let source = Corruption::Record { kind: Kind::Snapshot, number, source };
+            Err(LoadError::Corrupt { tenant, document, source })
+        }
+    }
+}
+
+/// Reads what a record holds, put together from its chunks; nothing if it has no head.
+pub(super) fn read_whole(store: &dyn Store, slot: Slot) -> Result<Option<Bytes>, LoadError> {
+    let Slot { kind, tenant, document, number, .. } = slot;
+    let from = Key::record(Slot { chunk: 0, ..slot });
     let mut assembly = Assembly::default();
-    for found in Walk::from(store, prefix, &from) {
+    for found in Walk::from(store, document_prefix(kind, tenant, document), &from) {
         let (key, value) = found?;
         match key.place() {
             Some(Place::Record(slot)) if slot.number == number => {
                 assembly.push(&key, slot.head(), slot.chunk, value)
             }
-            // Chunks of a newer snapshot that never got its head.
+            // Chunks of a newer record that never got its head.
             _ => break,
         };
     }
     match assembly.finish().map(|finished| finished.outcome) {
-        Some(Outcome::Whole { payload, .. }) => Ok(Snapshot { number, state: payload }),
-        Some(Outcome::Faulty(fault)) => Err(corrupt(fault)),
-        // The head was there a moment ago, and one thread owns the store.
-        Some(Outcome::Garbage { .. }) | None => Err(corrupt(RecordFault::ChunkMissing { chunk: 0 })),
+        Some(Outcome::Whole { payload, .. }) => Ok(Some(payload)),
+        Some(Outcome::Faulty(source)) => {
+            let source = Corruption::Record { kind, number, source };
+            Err(LoadError::Corrupt { tenant, document, source })
+        }
+        Some(Outcome::Garbage { .. }) | None => Ok(None),
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod cover;
 mod erased;
+mod history;
 pub mod ledger;
 mod load;
 mod payload;
@@ -20,10 +21,15 @@ use syncline_core::{
     log::{LogRecord, Snapshot},
 };
 
+pub(crate) use self::history::{decode_page, decode_version};
 pub(crate) use self::payload::{decode_count, decode_document, decode_log, decode_revocation, decode_time};
 pub use self::{
     cover::{DocumentSizes, covered, document_sizes},
     erased::{clear_erased, document_records, is_erased, put_erased, unnamed_documents},
+    history::{
+        HistoryPage, Version, base_batches, dropped_history, history_base, history_batches, history_page,
+        stale_history, version, version_batches, version_numbers, version_records,
+    },
     load::{Corruption, LoadError, Loaded, load},
     revocation::{clear_revocation, put_revocation, revocations},
     summary::{Summary, edited, put_edited, summary},

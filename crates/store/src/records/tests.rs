@@ -470,3 +470,5 @@ enum Change {
     Extend,
     Zero,
 }
+
+mod history;
