@@ -1,7 +1,7 @@
 //! Folds a document's log into a snapshot, beside the room.
 //!
 //! The log is read on the store's thread, folded on a thread that may block, and written back as a snapshot; only when
-//! that is durable is anything deleted. One compaction runs at a time in the whole server, from its first read to its
+//! that is durable is anything deleted. What the snapshot covers is kept as history before, if it is to be kept. One compaction runs at a time in the whole server, from its first read to its
 //! last deletion, so two can never overtake each other.
 
 use std::sync::Arc;
@@ -19,11 +19,15 @@ use syncline_store::{
 };
 use tokio::sync::oneshot;
 
-use crate::{epoch::Epoch, storage::StoreDown};
+use crate::{
+    epoch::Epoch,
+    history::{self, HistoryRetention},
+    storage::StoreDown,
+};
 
 /// Why a compaction was given up. The log is as it was, or as much shorter as the new snapshot allows.
 #[derive(Debug, thiserror::Error)]
-enum GivenUp {
+pub(crate) enum GivenUp {
     #[error(transparent)]
     Down(#[from] StoreDown),
     #[error(transparent)]
@@ -46,12 +50,13 @@ pub(crate) fn run(
     epoch: &Arc<Epoch>,
     tenant: TenantId,
     document: DocumentId,
+    retention: HistoryRetention,
     upto: CommitNumber,
 ) -> impl Future<Output = Option<usize>> + Send + 'static + use<> {
     let (report, reported) = oneshot::channel();
     let task_epoch = Arc::clone(epoch);
     epoch.tasks.spawn(async move {
-        let result = fold(&task_epoch, tenant, document, upto).await;
+        let result = fold(&task_epoch, tenant, document, retention, upto).await;
         match &result {
             Ok(bytes) => {
                 task_epoch.metrics.compacted();
@@ -70,6 +75,7 @@ async fn fold(
     epoch: &Epoch,
     tenant: TenantId,
     document: DocumentId,
+    retention: HistoryRetention,
     upto: CommitNumber,
 ) -> Result<usize, GivenUp> {
     let _turn = epoch.compactions.acquire().await.expect("the semaphore is never closed");
@@ -79,6 +85,9 @@ async fn fold(
         Some(snapshot) => snapshot.state.len(),
         None => {
             let edited = last_edit(&loaded, upto);
+            if retention != HistoryRetention::Nothing {
+                history::keep(epoch, tenant, document, &loaded, upto).await?;
+            }
             let snapshot = fold_loaded(loaded, upto).await?;
             let mut batches = records::snapshot_batches(tenant, document, &snapshot)?;
             if let (Some(last), Some(at)) = (batches.last_mut(), edited) {
@@ -97,10 +106,12 @@ async fn fold(
             move |store: &dyn Store| records::covered(store, tenant, document, upto, DELETE_BATCH_MAX);
         let deletions = epoch.storage.read(covered).await??;
         if deletions.is_empty() {
-            return Ok(snapshot_bytes);
+            break;
         }
         epoch.storage.commit(deletions).await?;
     }
+    history::trim(epoch, tenant, document, retention, upto).await?;
+    Ok(snapshot_bytes)
 }
 
 /// Returns the snapshot that an earlier compaction wrote before it could delete what it covers.
@@ -121,6 +132,6 @@ async fn fold_loaded(loaded: Loaded, upto: CommitNumber) -> Result<Snapshot, Giv
     Ok(folded.map_err(|_| GivenUp::Panicked)??)
 }
 
-fn still_running(epoch: &Epoch) -> Result<(), GivenUp> {
+pub(crate) fn still_running(epoch: &Epoch) -> Result<(), GivenUp> {
     if epoch.drain.is_cancelled() { Err(GivenUp::Stopped) } else { Ok(()) }
 }

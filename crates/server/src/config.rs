@@ -12,7 +12,10 @@ use syncline_core::{
     limits::CONNECTIONS_MAX,
 };
 
-use crate::{access::Authenticator, entities::PushHandler, memory, origin::Origin, tls::TlsFiles};
+use crate::{
+    access::Authenticator, entities::PushHandler, history::HistoryRules, memory, origin::Origin,
+    tls::TlsFiles,
+};
 
 /// How long events are kept unless an operator says otherwise, in days: who reads them has been away for a holiday.
 const EVENT_RETENTION_DAYS: u32 = 30;
@@ -43,6 +46,8 @@ pub struct Config {
     pub audit_retention_days: Option<u32>,
     /// How long events are kept for those who read them later, in days; if there is nothing here, for ever.
     pub event_retention_days: Option<u32>,
+    /// How long every update of a document is kept, with who made it and when.
+    pub history: HistoryRules,
     /// Memory that documents may hold before rooms without anyone in them are unloaded at once, in bytes.
     pub memory_bytes: usize,
     /// Open WebSockets.
@@ -64,6 +69,7 @@ impl Default for Config {
             suggest: None,
             audit_retention_days: None,
             event_retention_days: Some(EVENT_RETENTION_DAYS),
+            history: HistoryRules::default(),
             memory_bytes: memory::default_budget_bytes(),
             connections_max: CONNECTIONS_MAX,
         }

@@ -9,8 +9,8 @@ use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    clock::Clock, entities::LedgerHandle, halt::Halt, limits::LOADS_MAX, lobby::Directory,
-    memory::MemoryBudget, metrics::Metrics, registry::Registry, storage::Storage,
+    clock::Clock, entities::LedgerHandle, halt::Halt, history::HistoryRules, limits::LOADS_MAX,
+    lobby::Directory, memory::MemoryBudget, metrics::Metrics, registry::Registry, storage::Storage,
 };
 
 /// Everything that begins when the store opens and must end before it is opened again.
@@ -26,6 +26,8 @@ pub(crate) struct Epoch {
     ledger: OnceLock<LedgerHandle>,
     pub(crate) memory: Arc<MemoryBudget>,
     pub(crate) metrics: Arc<Metrics>,
+    /// How long what documents were is kept.
+    pub(crate) history: Arc<HistoryRules>,
     /// Closes every connection of the epoch.
     pub(crate) halt: Arc<Halt>,
     /// Asks rooms to store what they have and to end.
@@ -47,6 +49,7 @@ impl Epoch {
         committer: &Handle,
         memory: &Arc<MemoryBudget>,
         metrics: &Arc<Metrics>,
+        history: &Arc<HistoryRules>,
     ) -> Arc<Self> {
         let halt = Arc::new(Halt::new());
         Arc::new(Self {
@@ -57,6 +60,7 @@ impl Epoch {
             ledger: OnceLock::new(),
             memory: Arc::clone(memory),
             metrics: Arc::clone(metrics),
+            history: Arc::clone(history),
             halt,
             drain: CancellationToken::new(),
             tasks: TaskTracker::new(),

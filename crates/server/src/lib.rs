@@ -7,7 +7,7 @@
 //! * `registry`: which rooms are open, and why joining, loading and unloading cannot race.
 //! * `outgoing`: the requests that the server makes itself.
 //! * `entities`: one task a tenant, which owns a [`syncline_protocol::ledger::Ledger`]; push handlers.
-//! * `loader`, `compaction`: from the store to a room, and back into less room.
+//! * `loader`, `compaction`: from the store to a room, and back into less room. `history`: what documents were.
 //! * `lobby`: the list of rooms, for people. `page`: what their browsers get.
 //! * `storage`, `epoch`, `keeper`: the store's thread, and what happens when a commit fails.
 //!
@@ -27,6 +27,7 @@ mod connection;
 mod entities;
 mod epoch;
 mod halt;
+mod history;
 mod http;
 mod inbound;
 mod keeper;
@@ -60,6 +61,7 @@ pub use self::{
         OfflineLedger, PushHandler, PushQuestion, RenewError, Renewed, Wanted, finish_erasures, renew_epoch,
         verify_audit,
     },
+    history::{HistoryRetention, HistoryRules},
     limits::STACK_BYTES,
     loader::new_document_id,
     origin::{Origin, OriginError},

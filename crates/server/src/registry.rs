@@ -191,7 +191,13 @@ mod tests {
         let (release, held) = channel::<()>();
         committer.handle().maintain(move |_| _ = held.recv()).unwrap();
         let memory = MemoryBudget::new(usize::MAX);
-        let epoch = Epoch::new(Clock::start(), &committer.handle(), &memory, &Arc::new(Metrics::new()));
+        let epoch = Epoch::new(
+            Clock::start(),
+            &committer.handle(),
+            &memory,
+            &Arc::new(Metrics::new()),
+            &Arc::default(),
+        );
         let key = RoomKey { tenant: TenantId(0), name: RoomName::new("room").unwrap() };
 
         let mut joins = JoinSet::new();

@@ -19,6 +19,7 @@ use crate::{
     config::Config,
     entities::{Handlers, Retention},
     epoch::Epoch,
+    history::HistoryRules,
     inbound::InboundBudget,
     limits::{BULK_MAX, HANDSHAKES_MAX, LIVE_MAX},
     lobby::Lobby,
@@ -46,6 +47,7 @@ pub(crate) struct Shared {
     pub(crate) types: Vec<EntityType>,
     pub(crate) handlers: Arc<Handlers>,
     pub(crate) retention: Retention,
+    pub(crate) history: Arc<HistoryRules>,
     /// One permit for each live stream of entities that may still be opened.
     pub(crate) live: Arc<Semaphore>,
     /// One permit for each export and import that may still be begun.
@@ -85,6 +87,7 @@ impl Shared {
                 audit_ms: config.audit_retention_days.map(ms_of_days),
                 events_ms: config.event_retention_days.map(ms_of_days),
             },
+            history: Arc::new(config.history.clone()),
             live: Arc::new(Semaphore::new(LIVE_MAX)),
             bulk: Arc::new(Semaphore::new(BULK_MAX)),
             connections_max,

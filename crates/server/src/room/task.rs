@@ -323,7 +323,9 @@ impl RoomTask {
                     }
                 }
                 Effect::Compact(upto) => {
-                    self.compaction.start(compaction::run(&self.epoch, self.key.tenant, self.document, upto));
+                    let retention = self.epoch.history.of(&self.key.name);
+                    let (tenant, document) = (self.key.tenant, self.document);
+                    self.compaction.start(compaction::run(&self.epoch, tenant, document, retention, upto));
                 }
                 Effect::Reload => self.reload = Reload::Wanted,
                 Effect::Unload => next = Next::Unload,

@@ -26,7 +26,8 @@ async fn what_waits_longer_than_its_lease_is_not_done() {
     let (release, held) = channel::<()>();
     committer.handle().maintain(move |_| _ = held.recv()).unwrap();
     let memory = MemoryBudget::new(usize::MAX);
-    let epoch = Epoch::new(Clock::start(), &committer.handle(), &memory, &Arc::new(Metrics::new()));
+    let epoch =
+        Epoch::new(Clock::start(), &committer.handle(), &memory, &Arc::new(Metrics::new()), &Arc::default());
     let key = RoomKey { tenant: TenantId(0), name: RoomName::new("room").unwrap() };
     let budget = InboundBudget::new(usize::MAX);
     let until = |expires_at| {

@@ -235,6 +235,26 @@ pub fn dropped_history(
     Ok(batch)
 }
 
+/// Returns deletions of all pages and of the base; at most `limit`. Versions stay.
+///
+/// # Errors
+/// [`ReadError`] if the store cannot be read.
+pub fn all_history(
+    store: &dyn Store,
+    tenant: TenantId,
+    document: DocumentId,
+    limit: usize,
+) -> Result<Batch, ReadError> {
+    let mut batch = Batch::new();
+    for kind in [Kind::HistoryPage, Kind::HistoryBase] {
+        let prefix = document_prefix(kind, tenant, document);
+        for (key, _) in store.scan(&prefix, &prefix, limit - batch.len())? {
+            batch.delete(key);
+        }
+    }
+    Ok(batch)
+}
+
 /// Returns the first page behind the commit `after`, up to the commit `upto`; nothing if there is none.
 ///
 /// # Errors

@@ -27,8 +27,8 @@ pub use self::{
     cover::{DocumentSizes, covered, document_sizes},
     erased::{clear_erased, document_records, is_erased, put_erased, unnamed_documents},
     history::{
-        HistoryPage, Version, base_batches, dropped_history, history_base, history_batches, history_page,
-        stale_history, version, version_batches, version_numbers, version_records,
+        HistoryPage, Version, all_history, base_batches, dropped_history, history_base, history_batches,
+        history_page, stale_history, version, version_batches, version_numbers, version_records,
     },
     load::{Corruption, LoadError, Loaded, load},
     revocation::{clear_revocation, put_revocation, revocations},

@@ -9,6 +9,7 @@ mod epoch;
 mod folder;
 mod keys;
 mod logging;
+mod retention;
 mod serve;
 mod settings;
 mod table;

@@ -21,6 +21,8 @@ use syncline::{
     },
 };
 
+use super::retention::History;
+
 /// Where a server listens that was told nothing.
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 
@@ -122,6 +124,8 @@ struct File {
     #[serde(default)]
     token: Vec<TokenGrant>,
     auth: Option<Auth>,
+    #[serde(default)]
+    history: History,
     /// Who is asked what to make of conflicts of types that name nobody themselves.
     suggest: Option<Handler>,
     /// Types of entities, by their names.
@@ -318,6 +322,7 @@ impl ServeArgs {
         if let Some(days) = self.event_retention_days.or(file.event_retention_days) {
             server.event_retention_days = unless_for_ever(days);
         }
+        server.history = file.history.rules();
         server.trust = self.ca_file.or(file.ca_file);
         server.authenticator = authenticator(file.token, file.auth, server.trust.as_deref())?;
         server.tls = match (self.tls_cert.or(file.tls_cert), self.tls_key.or(file.tls_key)) {
