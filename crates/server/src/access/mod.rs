@@ -178,7 +178,10 @@ impl Gate {
     }
 
     fn good(&self, identity: Arc<Identity>, now: WallMs) -> Result<Arc<Identity>, Unauthenticated> {
-        if identity.is_expired(now) {
+        // No other tenant is served yet.
+        if !identity.tenant.is_default() {
+            Err(Unauthenticated::Unknown)
+        } else if identity.is_expired(now) {
             Err(Unauthenticated::Expired)
         } else if self.revoked.revokes(&identity, now) {
             Err(Unauthenticated::Revoked)
