@@ -10,6 +10,7 @@ mod load;
 mod payload;
 mod revocation;
 mod summary;
+mod tenants;
 
 #[cfg(test)]
 mod tests;
@@ -21,12 +22,14 @@ use syncline_core::{
 };
 
 pub(crate) use self::payload::{decode_count, decode_document, decode_log, decode_revocation, decode_time};
+pub(crate) use self::tenants::decode as decode_tenant;
 pub use self::{
     cover::{DocumentSizes, covered, document_sizes},
-    erased::{clear_erased, document_records, is_erased, put_erased, unnamed_documents},
+    erased::{clear_erased, document_records, erased_tenants, is_erased, put_erased, unnamed_documents},
     load::{Corruption, LoadError, Loaded, load},
     revocation::{clear_revocation, put_revocation, revocations},
     summary::{Summary, edited, put_edited, summary},
+    tenants::{Tenants, put_tenant},
 };
 use crate::{
     batch::Batch,
