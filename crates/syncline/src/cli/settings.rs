@@ -37,6 +37,26 @@ const TOKEN_BYTES_MIN: usize = 8;
 /// The file that is read if it exists and no other is named.
 const CONFIG_FILE: &str = "syncline.toml";
 
+/// Settings of every command that looks at a tenant in a data folder.
+#[derive(Debug, Args)]
+pub(crate) struct TenantArgs {
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// Whose rooms and entities
+    #[arg(long, value_name = "NAME", default_value = TenantName::DEFAULT)]
+    pub(crate) tenant: TenantName,
+}
+
+/// Settings of the command that checks a data folder.
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// Look only at what is this tenant's
+    #[arg(long, value_name = "NAME")]
+    pub(crate) tenant: Option<TenantName>,
+}
+
 /// Settings of every command that opens a data folder.
 #[derive(Debug, Default, Args)]
 pub(crate) struct DataArgs {
@@ -74,6 +94,9 @@ pub(crate) struct ServeArgs {
     /// WebSockets that may be open at the same time [default: 10000]
     #[arg(long, env = "SYNCLINE_CONNECTIONS_MAX", value_name = "N")]
     connections_max: Option<usize>,
+    /// Tenants besides `default` that there may be [default: 1000]
+    #[arg(long, env = "SYNCLINE_TENANTS_MAX", value_name = "N")]
+    tenants_max: Option<usize>,
     /// Days for which the values are kept that entities once had, beside the audit; 0 is for ever [default: 0]
     #[arg(long, env = "SYNCLINE_AUDIT_RETENTION_DAYS", value_name = "DAYS")]
     audit_retention_days: Option<u32>,
@@ -118,6 +141,7 @@ struct File {
     memory_mb: Option<usize>,
     allow_origin: Option<Vec<String>>,
     connections_max: Option<usize>,
+    tenants_max: Option<usize>,
     audit_retention_days: Option<u32>,
     event_retention_days: Option<u32>,
     insecure_listen_anywhere: Option<bool>,
@@ -332,6 +356,9 @@ impl ServeArgs {
         };
         if let Some(connections_max) = self.connections_max.or(file.connections_max) {
             server.connections_max = connections_max;
+        }
+        if let Some(tenants_max) = self.tenants_max.or(file.tenants_max) {
+            server.tenants_max = tenants_max;
         }
         if let Some(days) = self.audit_retention_days.or(file.audit_retention_days) {
             server.audit_retention_days = unless_for_ever(days);
