@@ -3,6 +3,12 @@
 /// Longest room name, in bytes. Names are keys of records and labels in logs.
 pub const ROOM_NAME_BYTES_MAX: usize = 256;
 
+/// Tenants of a server, unless an operator says otherwise. Each that is used holds what it has stored in memory, and a few KiB.
+pub const TENANTS_MAX: usize = 1_000;
+
+/// Longest name of a tenant, in bytes. All names are held in memory; those that identity providers make up are far shorter.
+pub const TENANT_NAME_BYTES_MAX: usize = 256;
+
 /// Longest message from a client, in bytes. A pasted image fits; a whole disk does not.
 pub const MESSAGE_BYTES_MAX: usize = 64 << 20;
 

@@ -9,7 +9,7 @@ use std::{
 
 use syncline_core::{
     entity::{EntityType, Handler, TypeName},
-    limits::CONNECTIONS_MAX,
+    limits::{CONNECTIONS_MAX, TENANTS_MAX},
 };
 
 use crate::{
@@ -42,6 +42,8 @@ pub struct Config {
     pub handlers: BTreeMap<TypeName, Arc<dyn PushHandler>>,
     /// Who is asked what to make of conflicts of types that name nobody themselves.
     pub suggest: Option<Handler>,
+    /// Tenants besides the one that is always there, as far as anything of them is stored or somebody looks at them.
+    pub tenants_max: usize,
     /// How long the values are kept that lie beside the audit, in days; if there is nothing here, for ever.
     pub audit_retention_days: Option<u32>,
     /// How long events are kept for those who read them later, in days; if there is nothing here, for ever.
@@ -67,6 +69,7 @@ impl Default for Config {
             types: Vec::new(),
             handlers: BTreeMap::new(),
             suggest: None,
+            tenants_max: TENANTS_MAX,
             audit_retention_days: None,
             event_retention_days: Some(EVENT_RETENTION_DAYS),
             history: HistoryRules::default(),

@@ -1,29 +1,39 @@
 //! One life of the open store and everything that rests on it.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use syncline_core::{entity::EntityKey, id::RoomName};
+use syncline_core::entity::EntityKey;
 use syncline_protocol::ledger::entity_of;
 use syncline_store::committer::Handle;
 use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    clock::Clock, entities::LedgerHandle, halt::Halt, history::HistoryRules, limits::LOADS_MAX,
-    lobby::Directory, memory::MemoryBudget, metrics::Metrics, registry::Registry, storage::Storage,
+    clock::Clock,
+    entities::{LedgerDown, LedgerHandle},
+    halt::Halt,
+    history::HistoryRules,
+    limits::LOADS_MAX,
+    lobby::Directories,
+    memory::MemoryBudget,
+    metrics::Metrics,
+    registry::{Registry, RoomKey},
+    storage::Storage,
+    tenants::{Ledgers, Tenant, TenantSettings, Tenants},
 };
 
 /// Everything that begins when the store opens and must end before it is opened again.
 ///
 /// A commit of a room from before a failure must never reach the store after it: so rooms, loads and compactions
-/// belong to an epoch, and the next one begins when all [`tasks`](Self::tasks) of this one, and its ledger, have ended.
+/// belong to an epoch, and the next one begins when all [`tasks`](Self::tasks) of this one, and its ledgers, have ended.
 pub(crate) struct Epoch {
     pub(crate) clock: Clock,
     pub(crate) storage: Storage,
     pub(crate) registry: Registry,
-    pub(crate) directory: Directory,
-    /// There before the epoch is shown to anyone.
-    ledger: OnceLock<LedgerHandle>,
+    pub(crate) directories: Directories,
+    /// Loaded before the epoch is shown to anyone.
+    pub(crate) tenants: Tenants,
+    pub(crate) ledgers: Ledgers,
     pub(crate) memory: Arc<MemoryBudget>,
     pub(crate) metrics: Arc<Metrics>,
     /// How long what documents were is kept.
@@ -32,11 +42,11 @@ pub(crate) struct Epoch {
     pub(crate) halt: Arc<Halt>,
     /// Asks rooms to store what they have and to end.
     pub(crate) drain: CancellationToken,
-    /// Rooms, compactions and what the ledger wants of rooms.
+    /// Rooms, compactions and what ledgers want of rooms.
     pub(crate) tasks: TaskTracker,
-    /// Asks the ledger to end: later than rooms, for what they store goes through it.
+    /// Asks the ledgers to end: later than rooms, for what they store goes through them.
     pub(crate) ledger_drain: CancellationToken,
-    /// The ledger.
+    /// The ledgers.
     pub(crate) ledger_tasks: TaskTracker,
     pub(crate) loads: Arc<Semaphore>,
     /// One compaction at a time: it is CPU and disk that clients would rather have.
@@ -49,18 +59,19 @@ impl Epoch {
         committer: &Handle,
         memory: &Arc<MemoryBudget>,
         metrics: &Arc<Metrics>,
-        history: &Arc<HistoryRules>,
+        tenants: &TenantSettings,
     ) -> Arc<Self> {
         let halt = Arc::new(Halt::new());
         Arc::new(Self {
             clock,
             storage: Storage::new(committer.clone(), Arc::clone(&halt)),
             registry: Registry::default(),
-            directory: Directory::default(),
-            ledger: OnceLock::new(),
+            directories: Directories::default(),
+            tenants: Tenants::new(&tenants.bound),
+            ledgers: Ledgers::new(&tenants.ledgers),
             memory: Arc::clone(memory),
             metrics: Arc::clone(metrics),
-            history: Arc::clone(history),
+            history: Arc::clone(&tenants.history),
             halt,
             drain: CancellationToken::new(),
             tasks: TaskTracker::new(),
@@ -71,23 +82,19 @@ impl Epoch {
         })
     }
 
-    /// Returns how to reach the ledger; nothing before it has been loaded.
-    pub(crate) fn ledger(&self) -> Option<&LedgerHandle> {
-        self.ledger.get()
+    /// Returns the ledger of a tenant, which is opened if need be.
+    pub(crate) async fn ledger(self: &Arc<Self>, tenant: &Tenant) -> Result<LedgerHandle, LedgerDown> {
+        Ledgers::of(self, tenant).await
     }
 
     /// Returns the entity that the document of a room is, and who keeps it; nothing if it is none.
-    pub(crate) fn entity_of(&self, room: &RoomName) -> Option<(&LedgerHandle, EntityKey)> {
-        let (ledger, key) = self.ledger().zip(entity_of(room))?;
-        ledger.has_documents(&key.kind).then_some((ledger, key))
-    }
-
-    /// Says how to reach the ledger.
-    ///
-    /// # Panics
-    /// If it was said before.
-    pub(crate) fn set_ledger(&self, ledger: LedgerHandle) {
-        assert!(self.ledger.set(ledger).is_ok(), "an epoch has one ledger");
+    pub(crate) async fn entity_of(
+        self: &Arc<Self>,
+        room: &RoomKey,
+    ) -> Result<Option<(LedgerHandle, EntityKey)>, LedgerDown> {
+        let Some(key) = entity_of(&room.name) else { return Ok(None) };
+        let ledger = self.ledger(&room.tenant).await?;
+        Ok(ledger.has_documents(&key.kind).then_some((ledger, key)))
     }
 
     /// Waits until nothing of the epoch touches the store any more. No room can be opened from now on.
@@ -96,6 +103,7 @@ impl Epoch {
         self.drain.cancel();
         self.tasks.close();
         self.tasks.wait().await;
+        self.ledgers.close();
         self.ledger_drain.cancel();
         self.ledger_tasks.close();
         self.ledger_tasks.wait().await;

@@ -9,6 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{any, get},
 };
+use futures_util::future::join_all;
 
 use crate::{access, entities, lobby, page, shared::Shared, upgrade};
 
@@ -55,10 +56,13 @@ async fn ready(State(shared): State<Arc<Shared>>) -> Response {
 
 async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
     let now = shared.clock.now().wall;
-    if let Some(ledger) = shared.epoch().and_then(|epoch| epoch.ledger().cloned())
-        && let Ok(devices) = ledger.look(move |ledger| ledger.device_statuses(now)).await
-    {
-        shared.metrics.sync.note_devices(&devices);
+    if let Some(epoch) = shared.epoch() {
+        let looks = epoch.ledgers.all().into_iter().map(|ledger| async move {
+            let devices = ledger.look(move |ledger| ledger.device_statuses(now)).await.ok()?;
+            Some((ledger.tenant().clone(), devices))
+        });
+        let looked = join_all(looks).await.into_iter().flatten().collect::<Vec<_>>();
+        shared.metrics.sync.note_devices(&looked);
     }
     ([(header::CONTENT_TYPE, PROMETHEUS_TEXT)], shared.encode_metrics()).into_response()
 }

@@ -14,6 +14,7 @@ use crate::{
     loader::{self, OpenError},
     shared::Shared,
     storage::{ReopenError, reopen},
+    tenants::{Ledgers, TenantsError},
 };
 
 /// Why an epoch does not begin.
@@ -22,6 +23,9 @@ pub(crate) enum BeginError {
     /// What is stored of documents.
     #[error(transparent)]
     Documents(#[from] OpenError),
+    /// Which tenants there are.
+    #[error(transparent)]
+    Tenants(#[from] TenantsError),
     /// Which credentials are revoked.
     #[error(transparent)]
     Revocations(#[from] LoadError),
@@ -32,10 +36,9 @@ pub(crate) enum BeginError {
 
 /// Opens the first epoch, which counts the loads that the last process did not finish.
 pub(crate) async fn open_first(shared: &Shared, committer: &Handle) -> Result<Arc<Epoch>, BeginError> {
-    let epoch = Epoch::new(shared.clock, committer, &shared.memory, &shared.metrics, &shared.history);
+    let epoch = new_epoch(shared, committer);
     loader::count_unfinished(&epoch.storage).await?;
-    shared.gate.load(&epoch.storage, shared.clock.now().wall).await?;
-    entities::open(&epoch, shared.types.clone(), &shared.handlers, shared.retention).await?;
+    begin(&epoch, shared).await?;
     Ok(epoch)
 }
 
@@ -105,7 +108,7 @@ async fn open_again(shared: &Shared, committer: &Handle) -> Option<Arc<Epoch>> {
                 continue;
             }
         }
-        let epoch = Epoch::new(shared.clock, committer, &shared.memory, &shared.metrics, &shared.history);
+        let epoch = new_epoch(shared, committer);
         match begin_again(&epoch, shared).await {
             Ok(()) => {
                 tracing::info!("the store is open again");
@@ -118,7 +121,17 @@ async fn open_again(shared: &Shared, committer: &Handle) -> Option<Arc<Epoch>> {
 
 async fn begin_again(epoch: &Arc<Epoch>, shared: &Shared) -> Result<(), BeginError> {
     loader::forget_unfinished(&epoch.storage).await?;
-    shared.gate.load(&epoch.storage, shared.clock.now().wall).await?;
-    entities::open(epoch, shared.types.clone(), &shared.handlers, shared.retention).await?;
+    begin(epoch, shared).await
+}
+
+fn new_epoch(shared: &Shared, committer: &Handle) -> Arc<Epoch> {
+    Epoch::new(shared.clock, committer, &shared.memory, &shared.metrics, &shared.tenants)
+}
+
+/// Reads what must be known before anyone is let in.
+async fn begin(epoch: &Arc<Epoch>, shared: &Shared) -> Result<(), BeginError> {
+    epoch.tenants.load(&epoch.storage).await?;
+    shared.gate.load(epoch, shared.clock.now().wall).await?;
+    Ledgers::begin(epoch).await?;
     Ok(())
 }

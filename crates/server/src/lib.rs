@@ -7,6 +7,7 @@
 //! * `registry`: which rooms are open, and why joining, loading and unloading cannot race.
 //! * `outgoing`: the requests that the server makes itself.
 //! * `entities`: one task a tenant, which owns a [`syncline_protocol::ledger::Ledger`]; push handlers.
+//! * `tenants`: whose data a request is for, and the ledger of each of them.
 //! * `loader`, `compaction`: from the store to a room, and back into less room. `history`: what documents were.
 //! * `lobby`: the list of rooms, for people. `page`: what their browsers get.
 //! * `storage`, `epoch`, `keeper`: the store's thread, and what happens when a commit fails.
@@ -14,6 +15,7 @@
 //! This crate decides nothing about documents: an async function here awaits something and calls a machine.
 //!
 //! Invariants:
+//! * nothing that belongs to a tenant is reached but through what its credential says, and all that is cached is kept by tenant;
 //! * no lock is held across an `await`, and no queue is without a bound;
 //! * no task outlives [`Server::shutdown`], apart from a decoding that cannot be interrupted;
 //! * no room of a document is opened while another has the document, or a commit of it is under way;
@@ -46,6 +48,7 @@ mod room;
 mod server;
 mod shared;
 mod storage;
+mod tenants;
 mod tls;
 mod upgrade;
 mod work;

@@ -108,14 +108,15 @@ pub fn new_document_id() -> DocumentId {
 
 /// Finds the document of a name and loads it. An unknown name means a new document, of which nothing is written until
 /// it has its first commit.
-pub(crate) async fn open(epoch: &Epoch, key: &RoomKey) -> Result<Opened, OpenError> {
-    if let Some((ledger, entity)) = epoch.entity_of(&key.name)
+pub(crate) async fn open(epoch: &Arc<Epoch>, key: &RoomKey) -> Result<Opened, OpenError> {
+    if let Some((ledger, entity)) = epoch.entity_of(key).await?
         && ledger.look(move |ledger| ledger.is_gone(&entity)).await?
     {
         return Err(OpenError::Deleted);
     }
     let _turn = epoch.loads.acquire().await.expect("the semaphore is never closed");
     let RoomKey { tenant, name } = key.clone();
+    let tenant = tenant.id();
     let opened = match epoch.storage.read(move |store| records::name(store, tenant, &name)).await?? {
         Some(document) => {
             let machine = load(epoch, tenant, document).await;

@@ -9,7 +9,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use syncline_core::id::{RoomName, TenantId};
+use syncline_core::id::RoomName;
 use tokio::sync::mpsc::{self, error::TrySendError};
 
 use crate::{
@@ -17,12 +17,13 @@ use crate::{
     limits::ROOM_INBOX_MESSAGES_MAX,
     lobby::Card,
     room::{self, Join, ToRoom},
+    tenants::Tenant,
 };
 
-/// Where a room is found.
+/// Where a room is found: by whose it is, and by its name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct RoomKey {
-    pub(crate) tenant: TenantId,
+    pub(crate) tenant: Tenant,
     pub(crate) name: RoomName,
 }
 
@@ -118,11 +119,11 @@ impl Registry {
         self.rooms().open.len()
     }
 
-    /// Returns every open room with its card and its inbox.
-    pub(crate) fn open(&self) -> Vec<(RoomKey, Arc<Card>, mpsc::Sender<ToRoom>)> {
+    /// Returns every open room of a tenant with its card and its inbox.
+    pub(crate) fn open(&self, tenant: &Tenant) -> Vec<(RoomName, Arc<Card>, mpsc::Sender<ToRoom>)> {
         let rooms = self.rooms();
-        let open = rooms.open.iter();
-        open.map(|(key, entry)| (key.clone(), Arc::clone(&entry.card), entry.inbox.clone())).collect()
+        let open = rooms.open.iter().filter(|(key, _)| key.tenant == *tenant);
+        open.map(|(key, entry)| (key.name.clone(), Arc::clone(&entry.card), entry.inbox.clone())).collect()
     }
 
     fn entry(&self, epoch: &Arc<Epoch>, key: &RoomKey) -> Result<Entry, RegistryClosed> {
@@ -180,6 +181,7 @@ mod tests {
         memory::MemoryBudget,
         metrics::Metrics,
         outbox::{Ready, SharedOutbox},
+        tenants::TenantSettings,
     };
 
     /// Goal: a join that finds the inbox full is not lost, whatever the room does meanwhile. Method: the load is held
@@ -191,14 +193,10 @@ mod tests {
         let (release, held) = channel::<()>();
         committer.handle().maintain(move |_| _ = held.recv()).unwrap();
         let memory = MemoryBudget::new(usize::MAX);
-        let epoch = Epoch::new(
-            Clock::start(),
-            &committer.handle(),
-            &memory,
-            &Arc::new(Metrics::new()),
-            &Arc::default(),
-        );
-        let key = RoomKey { tenant: TenantId(0), name: RoomName::new("room").unwrap() };
+        let (clock, metrics) = (Clock::start(), Arc::new(Metrics::new()));
+        let epoch =
+            Epoch::new(clock, &committer.handle(), &memory, &metrics, &TenantSettings::of_tests(clock));
+        let key = RoomKey { tenant: epoch.tenants.default_one(), name: RoomName::new("room").unwrap() };
 
         let mut joins = JoinSet::new();
         let mut readies = Vec::new();

@@ -113,7 +113,7 @@ impl Server {
         let committer = Committer::start(store, observer).map_err(|source| StartError::Thread { source })?;
         let epoch = keeper::open_first(&shared, &committer.handle()).await.map_err(store_error)?;
         if asks_token {
-            tracing::info!(%addr, "serving one tenant, to whoever has a token");
+            tracing::info!(%addr, "serving whoever has a token, each the tenant that it says");
         } else {
             tracing::info!(
                 %addr,

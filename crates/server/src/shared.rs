@@ -5,11 +5,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use syncline_core::{
-    entity::EntityType,
-    id::{ConnectionId, TenantId},
-    limits::{DAY_MS, INBOUND_BYTES_MAX},
-};
+use syncline_core::{entity::EntityType, id::ConnectionId, limits::INBOUND_BYTES_MAX};
 use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -17,9 +13,8 @@ use crate::{
     access::Gate,
     clock::Clock,
     config::Config,
-    entities::{Handlers, Retention},
+    entities::Handlers,
     epoch::Epoch,
-    history::HistoryRules,
     inbound::InboundBudget,
     limits::{BULK_MAX, HANDSHAKES_MAX, LIVE_MAX},
     lobby::Lobby,
@@ -27,13 +22,8 @@ use crate::{
     metrics::{Metrics, Moment},
     origin::Pages,
     outgoing::Trust,
+    tenants::TenantSettings,
 };
-
-/// The tenant of everyone: credentials that name another are still to come.
-pub(crate) const ONLY_TENANT: TenantId = TenantId(0);
-
-/// Its name, for whoever is told of it.
-pub(crate) const ONLY_TENANT_NAME: &str = "default";
 
 pub(crate) struct Shared {
     pub(crate) clock: Clock,
@@ -46,8 +36,7 @@ pub(crate) struct Shared {
     /// Those that the operator declared.
     pub(crate) types: Vec<EntityType>,
     pub(crate) handlers: Arc<Handlers>,
-    pub(crate) retention: Retention,
-    pub(crate) history: Arc<HistoryRules>,
+    pub(crate) tenants: TenantSettings,
     /// One permit for each live stream of entities that may still be opened.
     pub(crate) live: Arc<Semaphore>,
     /// One permit for each export and import that may still be begun.
@@ -70,6 +59,7 @@ impl Shared {
         // Permits beyond what the semaphore can count are beyond what a machine can connect, too.
         let connections_max = config.connections_max.min(Semaphore::MAX_PERMITS);
         let clock = Clock::start();
+        let handlers = Arc::new(Handlers::new(config, trust, clock));
         Self {
             clock,
             metrics: Arc::new(Metrics::new()),
@@ -82,12 +72,8 @@ impl Shared {
             gate: Gate::new(config.authenticator.clone()),
             lobby: Lobby::default(),
             types: config.types.clone(),
-            handlers: Arc::new(Handlers::new(config, trust, clock)),
-            retention: Retention {
-                audit_ms: config.audit_retention_days.map(ms_of_days),
-                events_ms: config.event_retention_days.map(ms_of_days),
-            },
-            history: Arc::new(config.history.clone()),
+            tenants: TenantSettings::new(config, &handlers),
+            handlers,
             live: Arc::new(Semaphore::new(LIVE_MAX)),
             bulk: Arc::new(Semaphore::new(BULK_MAX)),
             connections_max,
@@ -127,8 +113,4 @@ impl Shared {
             ready: epoch.is_some(),
         })
     }
-}
-
-fn ms_of_days(days: u32) -> u64 {
-    u64::from(days).saturating_mul(DAY_MS)
 }

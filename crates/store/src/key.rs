@@ -10,7 +10,8 @@
 //! | 21..29 | | commit number, u64; 0 where a document has one such record |
 //! | 29..31 | | chunk, u16; 0 is the head |
 //!
-//! Kind 9 belongs to no document: its document id is 0.
+//! Kind 9 belongs to no document: its document id is 0. Kind 10, the name of a tenant, has nothing after the tenant. There is
+//! no key without a tenant, and no way to make one.
 //!
 //! Kind 7, what a ledger keeps, has after the tenant the name of a page, to the last two bytes, and then the chunk. No name is
 //! the beginning of another. Kind 8, a revocation, has after the tenant whose credentials are revoked, to the end: `user:NAME`,
@@ -49,6 +50,8 @@ pub enum Kind {
     Revocation = 8,
     /// Something was erased that the files may still hold.
     Erased = 9,
+    /// The name of a tenant.
+    Tenant = 10,
     /// Commits that a snapshot covers.
     HistoryPage = 12,
     /// The state with which a document's history begins.
@@ -58,7 +61,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::Name,
         Self::Snapshot,
         Self::Log,
@@ -68,6 +71,7 @@ impl Kind {
         Self::Ledger,
         Self::Revocation,
         Self::Erased,
+        Self::Tenant,
         Self::HistoryPage,
         Self::HistoryBase,
         Self::Version,
@@ -81,7 +85,7 @@ impl Kind {
 /// The place of one record, or of one chunk of it, among the records of documents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Slot {
-    /// What the record is; neither [`Kind::Name`] nor [`Kind::Ledger`] nor [`Kind::Revocation`].
+    /// What the record is; none of those whose keys have another shape.
     pub kind: Kind,
     /// Whose document.
     pub tenant: TenantId,
@@ -129,6 +133,22 @@ pub enum Place {
         /// Whose credentials are revoked.
         subject: Subject,
     },
+    /// The key of the name of a tenant.
+    Tenant(TenantId),
+}
+
+impl Place {
+    /// Returns whose it is.
+    #[must_use]
+    pub const fn tenant(&self) -> TenantId {
+        match self {
+            Self::Name { tenant, .. } | Self::Ledger { tenant, .. } | Self::Revocation { tenant, .. } => {
+                *tenant
+            }
+            Self::Record(slot) => slot.tenant,
+            Self::Tenant(tenant) => *tenant,
+        }
+    }
 }
 
 /// A key of the store. Keys order as their bytes do.
@@ -198,6 +218,12 @@ impl Key {
         Self(bytes)
     }
 
+    /// Returns the key of the name of a tenant.
+    #[must_use]
+    pub fn tenant(tenant: TenantId) -> Self {
+        Self(tenant_prefix(Kind::Tenant, tenant))
+    }
+
     /// Takes the bytes of a key back from an engine, whatever they are.
     #[must_use]
     pub fn from_stored(bytes: &[u8]) -> Self {
@@ -237,6 +263,9 @@ impl Key {
         if kind == Kind::Revocation {
             let subject = std::str::from_utf8(rest).ok()?.parse().ok()?;
             return Some(Place::Revocation { tenant, subject });
+        }
+        if kind == Kind::Tenant {
+            return rest.is_empty().then_some(Place::Tenant(tenant));
         }
         let (document, rest) = rest.split_first_chunk::<16>()?;
         let (number, rest) = rest.split_first_chunk::<8>()?;
@@ -342,7 +371,10 @@ mod tests {
         assert_eq!(revoked.as_bytes(), b"\x08\x01\x02\x03\x04user:ann");
         check(revoked, Some(Place::Revocation { tenant: TENANT, subject }));
         check(Key::from_stored(b"\x08\0\0\0\0ann"), None);
-        check(Key::from_stored(b"\x0a\0\0\0\0"), None);
+        assert_eq!(Key::tenant(TENANT).as_bytes(), b"\x0a\x01\x02\x03\x04");
+        check(Key::tenant(TENANT), Some(Place::Tenant(TENANT)));
+        check(Key::tenant(TENANT).successor(), None);
+        check(Key::from_stored(b"\x0b\0\0\0\0"), None);
         check(Key::log(TENANT, DOCUMENT, CommitNumber(1), 0).successor(), None);
     }
 

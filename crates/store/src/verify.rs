@@ -13,8 +13,8 @@ use crate::{
     key::{Key, Kind, Place, Slot},
     port::{ReadError, Store},
     records::{
-        decode_count, decode_document, decode_log, decode_page, decode_revocation, decode_time,
-        decode_version,
+        decode_count, decode_document, decode_log, decode_page, decode_revocation, decode_tenant,
+        decode_time, decode_version,
     },
     walk::Walk,
 };
@@ -26,6 +26,8 @@ pub struct Report {
     pub keys: u64,
     /// Bytes of those keys and their values.
     pub bytes: u64,
+    /// Tenants besides the one that is always there.
+    pub tenants: u64,
     /// Names of rooms.
     pub names: u64,
     /// Documents that have a snapshot or a log.
@@ -55,6 +57,20 @@ pub enum Fault {
     UnknownKey {
         /// The key.
         key: Key,
+    },
+    /// The name of a tenant is damaged.
+    #[error("the name of tenant {tenant} is damaged")]
+    Tenant {
+        /// Which.
+        tenant: TenantId,
+        /// What is wrong with it.
+        source: RecordFault,
+    },
+    /// Something is stored of a tenant that has no name, so nobody reaches it.
+    #[error("tenant {tenant} has no name")]
+    NamelessTenant {
+        /// Which.
+        tenant: TenantId,
     },
     /// The record of a name is damaged.
     #[error("the name {name} of tenant {tenant} is damaged")]
@@ -126,13 +142,30 @@ pub enum Fault {
 /// # Errors
 /// [`ReadError`] if the store cannot be read; what is wrong with what it holds is in the report.
 pub fn verify(store: &dyn Store) -> Result<Report, ReadError> {
+    verify_of(store, None)
+}
+
+/// Looks as [`verify`] does, at what is of one tenant.
+///
+/// # Errors
+/// As for [`verify`].
+pub fn verify_tenant(store: &dyn Store, tenant: TenantId) -> Result<Report, ReadError> {
+    verify_of(store, Some(tenant))
+}
+
+fn verify_of(store: &dyn Store, only: Option<TenantId>) -> Result<Report, ReadError> {
     let mut pass = Pass::default();
     let mut assembly = Assembly::default();
     for found in Walk::new(store, Vec::new()) {
         let (key, value) = found?;
+        let place = key.place();
+        let tenant = place.as_ref().map(Place::tenant);
+        if only.is_some() && tenant != only {
+            continue;
+        }
+        pass.tenants.extend(tenant);
         pass.report.keys += 1;
         pass.report.bytes += (key.as_bytes().len() + value.len()) as u64;
-        let place = key.place();
         let finished = match &place {
             Some(Place::Record(slot)) => assembly.push(&key, What::Record(slot.head()), slot.chunk, value),
             Some(Place::Ledger { tenant, name, chunk }) => {
@@ -144,6 +177,10 @@ pub fn verify(store: &dyn Store) -> Result<Report, ReadError> {
             }
             Some(Place::Revocation { tenant, subject }) => {
                 pass.revocation(*tenant, subject.clone(), &key, &value);
+                None
+            }
+            Some(Place::Tenant(tenant)) => {
+                pass.tenant(*tenant, &key, &value);
                 None
             }
             None => assembly.finish(),
@@ -171,6 +208,10 @@ type Document = (TenantId, DocumentId);
 #[derive(Default)]
 struct Pass {
     report: Report,
+    /// Of which something is stored.
+    tenants: BTreeSet<TenantId>,
+    /// Those that have names.
+    named_tenants: BTreeSet<TenantId>,
     names: Vec<(TenantId, RoomName, DocumentId)>,
     documents: BTreeSet<Document>,
     /// The newest snapshot of each document that has one.
@@ -180,6 +221,14 @@ struct Pass {
 }
 
 impl Pass {
+    fn tenant(&mut self, tenant: TenantId, key: &Key, value: &[u8]) {
+        self.report.tenants += 1;
+        self.named_tenants.insert(tenant);
+        if let Err(source) = envelope::open_one(key, value).and_then(decode_tenant) {
+            self.report.faults.push(Fault::Tenant { tenant, source });
+        }
+    }
+
     fn name(&mut self, tenant: TenantId, name: RoomName, key: &Key, value: &[u8]) {
         self.report.names += 1;
         match envelope::open_one(key, value).and_then(decode_document) {
@@ -219,7 +268,7 @@ impl Pass {
         let document = (slot.tenant, slot.document);
         let checked = match slot.kind {
             // Their keys have a place of another shape.
-            Kind::Name | Kind::Ledger | Kind::Revocation => payload.map(drop),
+            Kind::Name | Kind::Ledger | Kind::Revocation | Kind::Tenant => payload.map(drop),
             Kind::Snapshot => {
                 self.report.snapshots += 1;
                 self.documents.insert(document);
@@ -259,6 +308,9 @@ impl Pass {
     }
 
     fn end(mut self) -> Report {
+        self.named_tenants.insert(TenantId::DEFAULT);
+        let nameless = self.tenants.difference(&self.named_tenants);
+        self.report.faults.extend(nameless.map(|&tenant| Fault::NamelessTenant { tenant }));
         let mut unnamed = self.documents.clone();
         for (tenant, name, document) in self.names {
             unnamed.remove(&(tenant, document));

@@ -28,12 +28,15 @@ pub use revocation::{Revocation, Revocations, Subject, SubjectError};
 pub use crate::entity::TokenId;
 
 use crate::entity::{ActorName, UserName, Value};
+use crate::id::TenantName;
 use crate::time::WallMs;
 
 /// Who a credential has proved someone to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// The user.
+    /// Whose data the credential is for: none of it is within the reach of another tenant's.
+    pub tenant: TenantName,
+    /// The user, whom another tenant may call by the same name.
     pub user: UserName,
     /// The device that the credential was given to; none if it is good for each device of the user.
     pub device: Option<ActorName>,
@@ -50,10 +53,11 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Returns someone who may do this, by a credential that does not end.
+    /// Returns someone of the default tenant who may do this, by a credential that does not end.
     #[must_use]
-    pub const fn of(user: UserName, grants: Grants) -> Self {
+    pub fn of(user: UserName, grants: Grants) -> Self {
         Self {
+            tenant: TenantName::default(),
             user,
             device: None,
             grants,

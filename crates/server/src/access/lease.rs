@@ -80,6 +80,7 @@ mod tests {
     use syncline_core::{
         access::{Grants, Revocation},
         entity::UserName,
+        id::TenantName,
     };
 
     use super::*;
@@ -107,9 +108,9 @@ mod tests {
         assert!(!lease.is_over(WallMs(1)));
         let subject = "user:ann".parse().expect("a subject");
         let revocation = Revocation { subject, at: WallMs(1), until: WallMs(100) };
-        revoked.change(|known| known.put(revocation.clone()));
+        revoked.change(&TenantName::default(), |known| known.put(revocation.clone()));
         assert!(lease.is_over(WallMs(1)));
-        revoked.change(|known| assert!(known.remove(&revocation.subject)));
+        revoked.change(&TenantName::default(), |known| assert!(known.remove(&revocation.subject)));
         assert!(lease.is_over(WallMs(1)));
         lease.renew(until_then(Some(9)));
         assert!(!lease.is_over(WallMs(1)));

@@ -17,7 +17,7 @@ use futures_util::future::BoxFuture;
 use syncline_core::{
     access::{Action, Grants, Identity, Resource, Revocation, Revocations, Subject},
     entity::UserName,
-    id::RoomName,
+    id::{RoomName, TenantName},
     time::WallMs,
 };
 use syncline_protocol::Access;
@@ -37,7 +37,7 @@ pub use self::{
     },
     tokens::{StaticToken, StaticTokens},
 };
-use crate::{epoch::Epoch, storage::Storage};
+use crate::{epoch::Epoch, tenants::Tenant};
 
 /// Who is someone that nobody has to prove themselves to, and who says nothing.
 const LOCAL_USER: &str = "local";
@@ -198,21 +198,31 @@ impl Gate {
     }
 
     /// Takes in which credentials the store says are revoked.
-    pub(crate) async fn load(&self, storage: &Storage, now: WallMs) -> Result<(), LoadError> {
-        stored::load(&self.revoked, storage, now).await
+    pub(crate) async fn load(&self, epoch: &Epoch, now: WallMs) -> Result<(), LoadError> {
+        stored::load(&self.revoked, epoch, now).await
     }
 
-    async fn revoke(&self, epoch: &Arc<Epoch>, revocation: Revocation) -> Result<(), PutError> {
-        stored::put(&self.revoked, epoch, revocation).await
+    async fn revoke(
+        &self,
+        epoch: &Arc<Epoch>,
+        tenant: &Tenant,
+        revocation: Revocation,
+    ) -> Result<(), PutError> {
+        stored::put(&self.revoked, epoch, tenant, revocation).await
     }
 
     /// Takes a revocation back. Returns whether there was one.
-    async fn take_back(&self, epoch: &Arc<Epoch>, subject: Subject) -> Result<bool, PutError> {
-        stored::remove(&self.revoked, epoch, subject).await
+    async fn take_back(
+        &self,
+        epoch: &Arc<Epoch>,
+        tenant: &Tenant,
+        subject: Subject,
+    ) -> Result<bool, PutError> {
+        stored::remove(&self.revoked, epoch, tenant, subject).await
     }
 
-    fn revocations(&self) -> Revocations {
-        self.revoked.look(Clone::clone)
+    fn revocations(&self, tenant: &TenantName) -> Revocations {
+        self.revoked.look(tenant, Clone::clone)
     }
 }
 

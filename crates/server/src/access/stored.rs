@@ -1,9 +1,10 @@
 //! Revocations as they are stored: durable before they are answered, and read again before anyone is let in.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use syncline_core::{
-    access::{Revocation, Subject},
+    access::{Revocation, Revocations, Subject},
+    id::TenantName,
     time::WallMs,
 };
 use syncline_store::{
@@ -15,8 +16,8 @@ use super::revoked::Revoked;
 use crate::{
     epoch::Epoch,
     limits::{REVOKED_FORGET_MAX, REVOKED_MAX},
-    shared::ONLY_TENANT,
-    storage::{Storage, StoreDown},
+    storage::StoreDown,
+    tenants::Tenant,
 };
 
 /// Why it is not known which credentials are revoked.
@@ -39,19 +40,23 @@ pub(super) enum PutError {
     Down,
 }
 
-/// Takes in what is stored, in place of what was known.
-pub(super) async fn load(revoked: &Revoked, storage: &Storage, now: WallMs) -> Result<(), LoadError> {
-    let stored = storage.read(|store| records::revocations(store, ONLY_TENANT)).await??;
-    let (over, good): (Vec<_>, Vec<_>) = stored.into_iter().partition(|revocation| revocation.is_over(now));
-    if !over.is_empty() {
-        let mut batch = Batch::new();
-        over.iter().for_each(|old| records::clear_revocation(&mut batch, ONLY_TENANT, &old.subject));
-        storage.commit(batch).await?;
-    }
-    revoked.change(|known| {
-        *known = Default::default();
+/// Takes in what is stored of all tenants, in place of what was known.
+pub(super) async fn load(revoked: &Revoked, epoch: &Epoch, now: WallMs) -> Result<(), LoadError> {
+    let mut all = BTreeMap::<TenantName, Revocations>::new();
+    for tenant in epoch.tenants.stored() {
+        let id = tenant.id();
+        let stored = epoch.storage.read(move |store| records::revocations(store, id)).await??;
+        let (over, good): (Vec<_>, Vec<_>) =
+            stored.into_iter().partition(|revocation| revocation.is_over(now));
+        if !over.is_empty() {
+            let mut batch = Batch::new();
+            over.iter().for_each(|old| records::clear_revocation(&mut batch, id, &old.subject));
+            tenant.commit(&epoch.storage, batch).await?;
+        }
+        let known = all.entry(tenant.name().clone()).or_default();
         good.into_iter().for_each(|revocation| known.put(revocation));
-    });
+    }
+    revoked.change_all(|known| *known = all);
     Ok(())
 }
 
@@ -59,23 +64,24 @@ pub(super) async fn load(revoked: &Revoked, storage: &Storage, now: WallMs) -> R
 pub(super) async fn put(
     revoked: &Arc<Revoked>,
     epoch: &Arc<Epoch>,
+    tenant: &Tenant,
     revocation: Revocation,
 ) -> Result<(), PutError> {
-    let now = revocation.at;
+    let (now, id, name) = (revocation.at, tenant.id(), tenant.name().clone());
     let mut batch = Batch::new();
-    records::put_revocation(&mut batch, ONLY_TENANT, &revocation);
-    change(revoked, epoch, move |revoked| {
-        let (count, over) = revoked.look(|known| {
+    records::put_revocation(&mut batch, id, &revocation);
+    change(revoked, epoch, tenant, move |revoked| {
+        let (count, over) = revoked.look(&name, |known| {
             let over = known.iter().filter(|known| known.is_over(now) && known.subject != revocation.subject);
             let over: Vec<_> = over.take(REVOKED_FORGET_MAX).map(|over| over.subject.clone()).collect();
             (known.iter().len(), over)
         });
-        if count - over.len() >= REVOKED_MAX && revoked.of(&revocation.subject).is_none() {
+        if count - over.len() >= REVOKED_MAX && revoked.of(&name, &revocation.subject).is_none() {
             return Err(PutError::TooMany);
         }
-        over.iter().for_each(|subject| records::clear_revocation(&mut batch, ONLY_TENANT, subject));
+        over.iter().for_each(|subject| records::clear_revocation(&mut batch, id, subject));
         let put = move |revoked: &Revoked| {
-            revoked.change(|known| {
+            revoked.change(&name, |known| {
                 for subject in &over {
                     known.remove(subject);
                 }
@@ -91,19 +97,21 @@ pub(super) async fn put(
 pub(super) async fn remove(
     revoked: &Arc<Revoked>,
     epoch: &Arc<Epoch>,
+    tenant: &Tenant,
     subject: Subject,
 ) -> Result<bool, PutError> {
-    if revoked.of(&subject).is_none() {
+    if revoked.of(tenant.name(), &subject).is_none() {
         return Ok(false);
     }
     let mut batch = Batch::new();
-    records::clear_revocation(&mut batch, ONLY_TENANT, &subject);
+    records::clear_revocation(&mut batch, tenant.id(), &subject);
+    let name = tenant.name().clone();
     let remove = move |revoked: &Revoked| {
-        revoked.change(|known| {
+        revoked.change(&name, |known| {
             known.remove(&subject);
         });
     };
-    change(revoked, epoch, move |_| Ok((batch, remove))).await?;
+    change(revoked, epoch, tenant, move |_| Ok((batch, remove))).await?;
     Ok(true)
 }
 
@@ -111,13 +119,14 @@ pub(super) async fn remove(
 async fn change<F: FnOnce(&Revoked) + Send + 'static>(
     revoked: &Arc<Revoked>,
     epoch: &Arc<Epoch>,
+    tenant: &Tenant,
     plan: impl FnOnce(&Revoked) -> Result<(Batch, F), PutError> + Send + 'static,
 ) -> Result<(), PutError> {
-    let (revoked, storage) = (Arc::clone(revoked), epoch.storage.clone());
+    let (revoked, storage, tenant) = (Arc::clone(revoked), epoch.storage.clone(), tenant.clone());
     let done = epoch.tasks.spawn(async move {
         let _turn = revoked.turn.acquire().await.map_err(|_closed| PutError::Down)?;
         let (batch, enforce) = plan(&revoked)?;
-        storage.commit(batch).await.map_err(|_down| PutError::Down)?;
+        tenant.commit(&storage, batch).await.map_err(|_down| PutError::Down)?;
         enforce(&revoked);
         Ok(())
     });

@@ -10,7 +10,7 @@ use std::{
 
 use data_encoding::BASE64URL_NOPAD;
 use ring::digest::{SHA256, digest};
-use syncline_core::{access::Identity, entity::UserName, time::WallMs};
+use syncline_core::{access::Identity, entity::UserName, id::TenantName, time::WallMs};
 
 use crate::limits::{TICKET_MS, TICKETS_MAX, TICKETS_PER_USER_MAX};
 
@@ -27,8 +27,8 @@ struct Issued {
     good: BTreeMap<Hash, Ticket>,
     /// All, the used ones included, in the order in which they were issued.
     recent: VecDeque<Recent>,
-    /// How many of these each user has.
-    of_user: BTreeMap<UserName, usize>,
+    /// How many of these each user of each tenant has.
+    of_user: BTreeMap<Bearer, usize>,
 }
 
 struct Ticket {
@@ -36,9 +36,12 @@ struct Ticket {
     ends_at: WallMs,
 }
 
+/// Who has a ticket: a user of a tenant.
+type Bearer = (TenantName, UserName);
+
 struct Recent {
     hash: Hash,
-    user: UserName,
+    user: Bearer,
     forgotten_at: WallMs,
 }
 
@@ -64,14 +67,15 @@ impl Tickets {
     ) -> Result<(String, WallMs), TooManyTickets> {
         let mut issued = self.issued();
         issued.forget(now);
-        let of_user = issued.of_user.get(&identity.user).copied().unwrap_or_default();
+        let user = (identity.tenant.clone(), identity.user.clone());
+        let of_user = issued.of_user.get(&user).copied().unwrap_or_default();
         if of_user >= TICKETS_PER_USER_MAX || issued.recent.len() >= TICKETS_MAX {
             return Err(TooManyTickets);
         }
         let forgotten_at = WallMs(now.0.saturating_add(TICKET_MS));
         let ends_at = identity.expires_at.map_or(forgotten_at, |end| end.min(forgotten_at));
         let word = BASE64URL_NOPAD.encode(&random);
-        let (hash, user) = (hash(&word), identity.user.clone());
+        let hash = hash(&word);
         issued.good.insert(hash, Ticket { identity, ends_at });
         issued.of_user.insert(user.clone(), of_user + 1);
         issued.recent.push_back(Recent { hash, user, forgotten_at });

@@ -7,14 +7,21 @@ use syncline_core::{access::Identity, id::RoomName, log::Author, time::WallMs};
 use syncline_protocol::{Access, Slot};
 use tokio::sync::watch;
 
-use crate::access::{Gate, Lease, Unauthenticated, room_access};
+use crate::{
+    access::{Gate, Lease, Unauthenticated, room_access},
+    tenants::{Tenant, Tenants},
+};
 
 /// The slot of a connection with one document.
 const ONLY: Slot = Slot(0);
 
 /// The bearers of tokens on one connection, and the tokens that are being looked at.
+///
+/// All tokens of a connection are of one tenant: that of the first good one.
 pub(super) struct Bearers {
     gate: Gate,
+    tenants: Tenants,
+    tenant: Option<Tenant>,
     known: BTreeMap<Slot, Bearer>,
     asked: FuturesUnordered<BoxFuture<'static, Asked>>,
     /// When the first of the leases ends.
@@ -37,9 +44,16 @@ struct Asked {
 
 impl Bearers {
     /// Takes who has shown a token for the only document of a connection.
-    pub(super) fn of(gate: &Gate, identity: Option<Arc<Identity>>) -> Self {
+    pub(super) fn of(
+        gate: &Gate,
+        tenants: &Tenants,
+        tenant: Option<Tenant>,
+        identity: Option<Arc<Identity>>,
+    ) -> Self {
         let mut bearers = Self {
             gate: gate.clone(),
+            tenants: tenants.clone(),
+            tenant,
             known: BTreeMap::new(),
             asked: FuturesUnordered::new(),
             first_end: None,
@@ -77,6 +91,7 @@ impl Bearers {
             }
         };
         let access = found.as_deref().ok().and_then(|identity| room_access(identity, &room));
+        let access = access.filter(|_| found.as_deref().is_ok_and(|identity| self.is_of_tenant(identity)));
         match found {
             // Where nobody has to prove who they are nobody is known to be anyone.
             Ok(identity) if access.is_some() && self.gate.asks_token() => self.note(slot, identity),
@@ -84,6 +99,21 @@ impl Bearers {
             Err(error) => tracing::debug!(%error, "a token was refused"),
         }
         Some((slot, access))
+    }
+
+    /// Returns whether a token is of the tenant of the connection, which the first one says.
+    fn is_of_tenant(&mut self, identity: &Identity) -> bool {
+        if let Some(tenant) = &self.tenant {
+            return *tenant.name() == identity.tenant;
+        }
+        let tenant = self.tenants.of(&identity.tenant);
+        self.tenant = tenant.inspect_err(|error| tracing::warn!(%error, "a token is turned away")).ok();
+        self.tenant.is_some()
+    }
+
+    /// Returns whose documents may be opened, once a good token has said so, or if none is asked for.
+    pub(super) fn tenant(&self) -> Option<Tenant> {
+        self.tenant.clone()
     }
 
     fn note(&mut self, slot: Slot, identity: Arc<Identity>) {

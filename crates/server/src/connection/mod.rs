@@ -14,7 +14,6 @@ use std::{panic::AssertUnwindSafe, sync::Arc};
 use futures_util::FutureExt;
 use syncline_core::{
     access::Identity,
-    id::TenantId,
     limits::{FRAGMENT_BYTES, MESSAGE_BYTES_MAX},
 };
 use syncline_protocol::{CloseReason, Dialect, Session};
@@ -38,13 +37,15 @@ use crate::{
     epoch::Epoch,
     limits::{READ_BUFFER_BYTES, WRITE_BUFFER_BYTES_MAX},
     shared::Shared,
+    tenants::Tenant,
 };
 
 /// A connection that was upgraded and has not joined a room yet.
 pub(crate) struct Arrival {
     pub(crate) shared: Arc<Shared>,
     pub(crate) epoch: Arc<Epoch>,
-    pub(crate) tenant: TenantId,
+    /// Whose documents may be opened; nobody's until a good token says.
+    pub(crate) tenant: Option<Tenant>,
     /// Who has shown a token already; nobody if none is asked for, or it is shown later.
     pub(crate) identity: Option<Arc<Identity>>,
     /// The machine, or why the connection is closed at once.
@@ -73,8 +74,8 @@ pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send>(socket: S, a
         Ok(session) => {
             let many = session.dialect() == Dialect::Hocuspocus;
             let mut documents = Documents::new(&epoch, many);
-            let bearers = Bearers::of(&shared.gate, identity);
-            let guests = Guests { shared: &shared, tenant, bearers, handshake: handshake.filter(|_| !many) };
+            let bearers = Bearers::of(&shared.gate, &epoch.tenants, tenant, identity);
+            let guests = Guests { shared: &shared, bearers, handshake: handshake.filter(|_| !many) };
             let connection = Connection::new(&epoch, &mut ws, session, &mut documents, guests);
             let ran = AssertUnwindSafe(connection.run(epoch.halt.wait())).catch_unwind().await;
             documents.end().await;

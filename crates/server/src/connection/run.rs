@@ -10,7 +10,7 @@ use std::{
 use bytes::Bytes;
 use futures_util::StreamExt;
 use syncline_core::{
-    id::{CommitNumber, RoomName, TenantId},
+    id::{CommitNumber, RoomName},
     time::MonotonicMs,
 };
 use syncline_protocol::{Access, Action, Batch, CloseReason, Guest, Session, Slot, Written};
@@ -63,7 +63,6 @@ pub(super) struct Connection<'a, S> {
 /// As whom a connection joins rooms.
 pub(super) struct Guests<'a> {
     pub(super) shared: &'a Shared,
-    pub(super) tenant: TenantId,
     /// Who has shown which token.
     pub(super) bearers: Bearers,
     /// Given back when the first room has taken the connection in.
@@ -270,10 +269,15 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
     }
 
     fn open(&mut self, slot: Slot, room: RoomName, access: Access) {
+        let Some(tenant) = self.guests.bearers.tenant() else {
+            // A token said whose before anything was opened with it.
+            self.closing = Some(CloseReason::Unauthorized);
+            return;
+        };
         let connection = self.guests.shared.next_connection();
         let author = self.guests.bearers.author(slot);
         let guest = Guest { author, access, dialect: self.session.dialect() };
-        let key = RoomKey { tenant: self.guests.tenant, name: room };
+        let key = RoomKey { tenant, name: room };
         self.documents.open(slot, key, connection, guest, self.guests.handshake.take());
     }
 

@@ -7,6 +7,7 @@ use std::{
 
 use syncline_core::{
     entity::{EntityKey, Policy},
+    id::TenantId,
     log::Author,
 };
 use syncline_protocol::ledger::{Input, Ledger, Merge, MergeOutcome, Ticket, Touched, Write, room_of};
@@ -18,7 +19,7 @@ use crate::{
     epoch::Epoch,
     registry::{Registry, RoomKey},
     room::ToRoom,
-    shared::ONLY_TENANT,
+    tenants::Tenant,
 };
 
 /// What rooms store with the commits of a ledger.
@@ -74,44 +75,44 @@ pub(super) fn note(documents: &Documents, ledger: &Ledger) {
 }
 
 /// Returns the room of the document that an entity is.
-pub(crate) fn room_key(key: &EntityKey) -> RoomKey {
-    RoomKey { tenant: ONLY_TENANT, name: room_of(key) }
+pub(crate) fn room_key(tenant: &Tenant, key: &EntityKey) -> RoomKey {
+    RoomKey { tenant: tenant.clone(), name: room_of(key) }
 }
 
 /// Where a tombstone is forgotten, its document is, too: an entity of that name would be another one, and begins without text.
-pub(super) fn forget(batch: &mut Batch, ledger: &Ledger, writes: &[Write]) {
+pub(super) fn forget(batch: &mut Batch, tenant: TenantId, ledger: &Ledger, writes: &[Write]) {
     for write in writes {
         if let Write::Purged(key) = write
             && ledger.entity_type(&key.kind).is_some_and(|ty| ty.policy == Policy::Crdt)
         {
-            records::clear_name(batch, ONLY_TENANT, &room_of(key));
+            records::clear_name(batch, tenant, &room_of(key));
         }
     }
 }
 
 /// Has a room take in an update, beside the ledger: opening the room may ask the ledger something.
-pub(super) fn merge(epoch: &Arc<Epoch>, wanted: Merge) {
+pub(super) fn merge(epoch: &Arc<Epoch>, tenant: &Tenant, wanted: Merge) {
     let Merge { merge, device, user, key, update } = wanted;
-    let task_epoch = Arc::clone(epoch);
+    let (task_epoch, tenant) = (Arc::clone(epoch), tenant.clone());
     epoch.tasks.spawn(async move {
         let (done, outcome) = oneshot::channel();
         let author =
             Author { user: user.map(|user| user.as_str().into()), device: Some(device.as_str().into()) };
         let message = ToRoom::Merge { merge, author, update, done };
-        let told = Registry::tell(&task_epoch, &room_key(&key), message).await;
+        let told = Registry::tell(&task_epoch, &room_key(&tenant, &key), message).await;
         let outcome = match told {
             Ok(_inbox) => outcome.await.unwrap_or(MergeOutcome::Unavailable),
             Err(_closed) => MergeOutcome::Unavailable,
         };
-        if let Some(ledger) = task_epoch.ledger() {
+        if let Some(ledger) = task_epoch.ledgers.now_open(tenant.id()) {
             ledger.merged(merge, outcome).await;
         }
     });
 }
 
 /// Closes the room of a document whose entity was deleted, if it is open. Nobody opens it again meanwhile.
-pub(super) fn close(epoch: &Arc<Epoch>, key: &EntityKey) {
-    let Some(inbox) = epoch.registry.inbox(&room_key(key)) else { return };
+pub(super) fn close(epoch: &Arc<Epoch>, tenant: &Tenant, key: &EntityKey) {
+    let Some(inbox) = epoch.registry.inbox(&room_key(tenant, key)) else { return };
     epoch.tasks.spawn(async move {
         // It may have ended by itself.
         drop(inbox.send(ToRoom::Deleted).await);

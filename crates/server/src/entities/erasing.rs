@@ -4,7 +4,7 @@
 //! their files are rewritten, and documents that have lost their name are there for rooms that are just closing. So a marker goes
 //! with the erasure, and the next start, or `syncline vacuum`, does the rest while nobody else has the store.
 
-use syncline_core::{entity::Epoch, limits::DELETE_BATCH_MAX};
+use syncline_core::{entity::Epoch, id::TenantId, limits::DELETE_BATCH_MAX};
 use syncline_protocol::ledger::{Ledger, Write, audit::AuditIndex, room_of};
 use syncline_store::{
     Batch, CommitError, ReadError, RecordTooLong, Store, VacuumError, Vacuumed,
@@ -16,7 +16,6 @@ use super::{
     kept::{Kept, KeptError},
     sweep::{Portion, end_of, erased_values},
 };
-use crate::shared::ONLY_TENANT;
 
 /// Why files may still hold what was erased. It is tried again at the next start.
 #[derive(Debug, thiserror::Error)]
@@ -50,14 +49,14 @@ pub enum ErasureError {
 
 /// Adds to a batch what goes with the erasures in it: their documents lose their names, and files are to be rewritten. Nothing
 /// that a room stores may come behind it.
-pub(super) fn mark(batch: &mut Batch, ledger: &Ledger, writes: &[Write]) {
+pub(super) fn mark(batch: &mut Batch, tenant: TenantId, ledger: &Ledger, writes: &[Write]) {
     for write in writes {
         match write {
-            Write::UserErased(..) => records::put_erased(batch, ONLY_TENANT),
+            Write::UserErased(..) => records::put_erased(batch, tenant),
             Write::Erased(key, _) => {
-                records::put_erased(batch, ONLY_TENANT);
+                records::put_erased(batch, tenant);
                 if ledger.is_document(key) {
-                    records::clear_name(batch, ONLY_TENANT, &room_of(key));
+                    records::clear_name(batch, tenant, &room_of(key));
                 }
             }
             _ => {}
@@ -71,22 +70,33 @@ pub(super) fn mark(batch: &mut Batch, ledger: &Ledger, writes: &[Write]) {
 /// # Errors
 /// [`ErasureError`]: the files may still hold what was erased. Called again it goes on.
 pub fn finish_erasures(store: &mut dyn Store) -> Result<Option<Vacuumed>, ErasureError> {
-    if !records::is_erased(store, ONLY_TENANT)? {
+    let tenants = records::erased_tenants(store)?;
+    if tenants.is_empty() {
         return Ok(None);
     }
-    let kept = Kept::read(store, ONLY_TENANT)?;
+    tenants.iter().try_for_each(|tenant| remove(store, *tenant))?;
+    let vacuumed = store.vacuum()?;
+    let mut batch = Batch::new();
+    tenants.iter().for_each(|tenant| records::clear_erased(&mut batch, *tenant));
+    store.commit(batch)?;
+    Ok(Some(vacuumed))
+}
+
+/// Removes what was erased of a tenant.
+fn remove(store: &mut dyn Store, tenant: TenantId) -> Result<(), ErasureError> {
+    let kept = Kept::read(store, tenant)?;
     let epoch = kept.epoch().unwrap_or(Epoch(1));
     let (ledger, mut shelf) = kept.load(Vec::new(), epoch)?;
     let unswept = ledger.unswept();
     let mut after = end_of(&unswept).map(|_| AuditIndex(0));
     while let Some(from) = after {
-        let Portion { batch, through, is_last } = erased_values(store, from, &unswept)?;
+        let Portion { batch, through, is_last } = erased_values(store, tenant, from, &unswept)?;
         store.commit(batch)?;
         after = (!is_last).then_some(AuditIndex(through));
     }
-    for document in records::unnamed_documents(store, ONLY_TENANT)? {
+    for document in records::unnamed_documents(store, tenant)? {
         loop {
-            let batch = records::document_records(store, ONLY_TENANT, document, DELETE_BATCH_MAX)?;
+            let batch = records::document_records(store, tenant, document, DELETE_BATCH_MAX)?;
             if batch.is_empty() {
                 break;
             }
@@ -100,9 +110,5 @@ pub fn finish_erasures(store: &mut dyn Store) -> Result<Option<Vacuumed>, Erasur
         shelf.put(&mut batch, [], &pages)?;
         store.commit(batch)?;
     }
-    let vacuumed = store.vacuum()?;
-    let mut batch = Batch::new();
-    records::clear_erased(&mut batch, ONLY_TENANT);
-    store.commit(batch)?;
-    Ok(Some(vacuumed))
+    Ok(())
 }

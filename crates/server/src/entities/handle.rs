@@ -13,11 +13,12 @@ use syncline_store::Batch;
 use tokio::sync::{Notify, broadcast, mpsc, oneshot, watch};
 
 use super::kept::Secret;
-use crate::{access::Lease, limits::REVOCATIONS_MAX};
+use crate::{access::Lease, limits::REVOCATIONS_MAX, tenants::Tenant};
 
 /// Reaches the task of a ledger.
 #[derive(Clone)]
 pub(crate) struct LedgerHandle {
+    tenant: Tenant,
     inbox: mpsc::Sender<ToLedger>,
     key: Secret,
     epoch: Epoch,
@@ -98,6 +99,7 @@ pub(crate) struct LedgerDown;
 
 impl LedgerHandle {
     pub(super) fn new(
+        tenant: &Tenant,
         inbox: mpsc::Sender<ToLedger>,
         key: Secret,
         epoch: Epoch,
@@ -107,7 +109,13 @@ impl LedgerHandle {
     ) -> Self {
         let revoked = broadcast::Sender::new(REVOCATIONS_MAX);
         let erased = Arc::default();
-        Self { inbox, key, epoch, moved, committed, revoked, documents, erased }
+        let tenant = tenant.clone();
+        Self { tenant, inbox, key, epoch, moved, committed, revoked, documents, erased }
+    }
+
+    /// Returns whose it is.
+    pub(crate) fn tenant(&self) -> &Tenant {
+        &self.tenant
     }
 
     /// Returns the key that cursors are signed with.

@@ -3,6 +3,7 @@
 use std::iter::Peekable;
 
 use bytes::Bytes;
+use syncline_core::id::TenantId;
 use syncline_protocol::ledger::{
     Write,
     audit::{AuditEntry, AuditFault, AuditHead, AuditIndex, AuditPayload},
@@ -13,11 +14,9 @@ use syncline_store::{
     records::ledger::{LedgerReadError, LedgerShelf, history},
 };
 
-use crate::shared::ONLY_TENANT;
-
 type Thing = Result<(Bytes, Bytes), LedgerReadError>;
 
-/// The entries of the audit of a store, in order. Behind an error nothing is promised.
+/// The entries of the audit of a tenant, in order. Behind an error nothing is promised.
 pub struct Audit<'s> {
     /// Entries, and behind each what lies beside it.
     things: Peekable<Box<dyn Iterator<Item = Thing> + 's>>,
@@ -100,13 +99,12 @@ impl AuditError {
 }
 
 impl<'s> Audit<'s> {
-    /// Reads the audit of a store from an entry on.
+    /// Reads the audit of a tenant from an entry on.
     #[must_use]
-    pub fn from(store: &'s dyn Store, first: AuditIndex) -> Self {
+    pub fn from(store: &'s dyn Store, tenant: TenantId, first: AuditIndex) -> Self {
         let next = first.max(AuditIndex(1));
         let before = audit_name(AuditIndex(next.0 - 1));
-        let things: Box<dyn Iterator<Item = Thing> + 's> =
-            Box::new(history(store, ONLY_TENANT, AUDIT, &before));
+        let things: Box<dyn Iterator<Item = Thing> + 's> = Box::new(history(store, tenant, AUDIT, &before));
         Self { things: things.peekable(), next }
     }
 
@@ -144,13 +142,13 @@ impl Iterator for Audit<'_> {
     }
 }
 
-/// Reads the whole audit of a store, and checks the chain, its end, and what lies beside it.
+/// Reads the whole audit of a tenant, and checks the chain, its end, and what lies beside it.
 ///
 /// # Errors
 /// [`AuditError`] about the first entry that is not as it was written.
-pub fn verify_audit(store: &dyn Store) -> Result<AuditReport, AuditError> {
+pub fn verify_audit(store: &dyn Store, tenant: TenantId) -> Result<AuditReport, AuditError> {
     let mut report = AuditReport::default();
-    for audited in Audit::from(store, AuditIndex(1)) {
+    for audited in Audit::from(store, tenant, AuditIndex(1)) {
         let Audited { index, entry, payload } = audited?;
         report.end = report.end.verify([(index, &entry)])?;
         if let Some(payload) = payload {
@@ -160,19 +158,19 @@ pub fn verify_audit(store: &dyn Store) -> Result<AuditReport, AuditError> {
             report.payloads += 1;
         }
     }
-    report.end.check_end(stored_end(store)?)?;
+    report.end.check_end(stored_end(store, tenant)?)?;
     Ok(report)
 }
 
 /// Returns the end that the ledger has noted beside its chain.
-fn stored_end(store: &dyn Store) -> Result<AuditHead, AuditError> {
+fn stored_end(store: &dyn Store, tenant: TenantId) -> Result<AuditHead, AuditError> {
     let mut heads = None;
     let note = |name: Bytes, bytes: Bytes| {
         if name[..] == [HEADS] {
             heads = Some(bytes);
         }
     };
-    LedgerShelf::load(store, ONLY_TENANT, note).map_err(AuditError::Read)?;
+    LedgerShelf::load(store, tenant, note).map_err(AuditError::Read)?;
     let Some(bytes) = heads else { return Ok(AuditHead::default()) };
     match Write::from_stored(&[HEADS], &bytes) {
         Ok(Write::Heads(heads)) => Ok(heads.audit),

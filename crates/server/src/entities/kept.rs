@@ -15,8 +15,6 @@ use syncline_store::{
     records::ledger::{LedgerReadError, LedgerShelf, WornPage, put_history},
 };
 
-use crate::shared::ONLY_TENANT;
-
 /// What names of the server's own begin with, among those of the ledger.
 const OWN: u8 = 0;
 /// The key that cursors are signed with: 32 bytes.
@@ -104,6 +102,7 @@ impl Kept {
 /// of each kind of history.
 pub(super) fn batch_of(
     shelf: &mut LedgerShelf,
+    tenant: TenantId,
     writes: &[Write],
     worn: &[WornPage],
 ) -> Result<Batch, RecordTooLong> {
@@ -117,7 +116,7 @@ pub(super) fn batch_of(
     for (tag, things) in [(AUDIT, audit), (EVENT, events)] {
         if let Some(last) = things.iter().rev().find(|thing| thing.name.first() == Some(&tag)) {
             let things = things.iter().filter_map(|thing| Some((&thing.name[..], thing.bytes.as_deref()?)));
-            put_history(&mut batch, ONLY_TENANT, &last.name, things)?;
+            put_history(&mut batch, tenant, &last.name, things)?;
         }
     }
     Ok(batch)

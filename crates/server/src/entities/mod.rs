@@ -35,6 +35,6 @@ pub(crate) use self::{
     handle::{Answered, LedgerDown, LedgerHandle, Moved, Stored, Touch},
     handlers::{Handlers, SuggestError},
     http::{dress, preflight, routes},
-    open::{OpenError, open},
+    open::{LedgerSettings, OpenError, open},
     sweep::Retention,
 };

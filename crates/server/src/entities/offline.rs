@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use syncline_core::{
     entity::Epoch,
+    id::TenantId,
     limits::RETRY_AFTER_MS,
     time::{Now, WallMs},
 };
@@ -17,14 +18,15 @@ use syncline_store::{Batch, CommitError, RecordTooLong, Store, records::ledger::
 pub use self::bulk::{BulkError, Exported};
 use super::erasing::mark;
 use super::kept::{EPOCH, Kept, KeptError, batch_of, random};
-use crate::{clock::Clock, shared::ONLY_TENANT};
+use crate::clock::Clock;
 
-/// The entities of a store that nobody else uses.
+/// The entities of a tenant in a store that nobody else uses.
 ///
 /// Types are those that are stored: what an operator has declared since the last server is known to the next one.
 /// Deadlines that have passed meanwhile are left to it, too.
 pub struct OfflineLedger<'s> {
     store: &'s mut dyn Store,
+    tenant: TenantId,
     machine: Ledger,
     shelf: LedgerShelf,
     /// What rooms store with the next commit.
@@ -54,15 +56,15 @@ pub enum OfflineError {
 }
 
 impl<'s> OfflineLedger<'s> {
-    /// Loads the ledger of a store; one that never had any has an empty one.
+    /// Loads the ledger of a tenant; one that never had any has an empty one.
     ///
     /// # Errors
     /// [`OfflineError::Kept`] if what the store keeps is no ledger.
-    pub fn open(store: &'s mut dyn Store) -> Result<Self, OfflineError> {
-        let kept = Kept::read(store, ONLY_TENANT)?;
+    pub fn open(store: &'s mut dyn Store, tenant: TenantId) -> Result<Self, OfflineError> {
+        let kept = Kept::read(store, tenant)?;
         let epoch = kept.epoch().unwrap_or(Epoch(1));
         let (machine, shelf) = kept.load(Vec::new(), epoch)?;
-        Ok(Self { store, machine, shelf, rooms: BTreeMap::new(), clock: Clock::start() })
+        Ok(Self { store, tenant, machine, shelf, rooms: BTreeMap::new(), clock: Clock::start() })
     }
 
     /// Has the ledger take in a request, and returns the answer once all that it rests on is stored.
@@ -94,12 +96,12 @@ impl<'s> OfflineLedger<'s> {
         while let Some(effect) = self.machine.poll_effect() {
             match effect {
                 Effect::Commit { commit, batch, rooms } => {
-                    let mut stored = batch_of(&mut self.shelf, &batch, &[])?;
+                    let mut stored = batch_of(&mut self.shelf, self.tenant, &batch, &[])?;
                     rooms
                         .iter()
                         .filter_map(|ticket| self.rooms.remove(ticket))
                         .for_each(|of| stored.append(of));
-                    mark(&mut stored, &self.machine, &batch);
+                    mark(&mut stored, self.tenant, &self.machine, &batch);
                     self.store.commit(stored)?;
                     self.machine.handle(now, Input::Committed(commit));
                 }
@@ -144,15 +146,15 @@ pub enum RenewError {
     Commit(#[from] CommitError),
 }
 
-/// Has the log of a store begin another life, so that the place of no client counts any more: each begins again.
+/// Has the log of a tenant begin another life, so that the place of no client counts any more: each begins again.
 ///
 /// Its number is `now` in milliseconds since the Unix epoch, or the next one if that is greater. Were it always the next one,
 /// two restorations of one backup would begin the same life, and cursors of the first would count in the second.
 ///
 /// # Errors
 /// [`RenewError`]; the log is as it was.
-pub fn renew_epoch(store: &mut dyn Store, now: WallMs) -> Result<Renewed, RenewError> {
-    let mut kept = Kept::read(store, ONLY_TENANT)?;
+pub fn renew_epoch(store: &mut dyn Store, tenant: TenantId, now: WallMs) -> Result<Renewed, RenewError> {
+    let mut kept = Kept::read(store, tenant)?;
     let before = kept.epoch().ok_or(RenewError::NoLog)?;
     let after = Epoch(before.0.saturating_add(1).max(now.0));
     let mut batch = Batch::new();

@@ -14,7 +14,7 @@ use super::{
     sweep::{self, Retention},
     task::LedgerTask,
 };
-use crate::{epoch::Epoch, limits::LEDGER_INBOX_MAX, shared::ONLY_TENANT, storage::StoreDown};
+use crate::{epoch::Epoch, limits::LEDGER_INBOX_MAX, storage::StoreDown, tenants::Tenant};
 
 /// Why the ledger is not open.
 #[derive(Debug, thiserror::Error)]
@@ -30,45 +30,59 @@ pub(crate) enum OpenError {
     Random(getrandom::Error),
 }
 
-/// Loads the ledger and starts its task, which belongs to the epoch.
+/// What all ledgers have in common.
+#[derive(Debug)]
+pub(crate) struct LedgerSettings {
+    /// Types of entities that each has from the start.
+    pub(crate) types: Vec<EntityType>,
+    pub(crate) handlers: Arc<Handlers>,
+    pub(crate) retention: Retention,
+}
+
+/// Loads the ledger of a tenant. Its task is still to be run.
 pub(crate) async fn open(
     epoch: &Arc<Epoch>,
-    types: Vec<EntityType>,
-    handlers: &Arc<Handlers>,
-    retention: Retention,
-) -> Result<(), OpenError> {
-    let mut kept = epoch.storage.read(|store| Kept::read(store, ONLY_TENANT)).await??;
-    let own = own_of(epoch, &mut kept).await?;
-    let (machine, shelf) = kept.load(types, own.epoch)?;
+    tenant: &Tenant,
+    settings: &LedgerSettings,
+) -> Result<(LedgerHandle, LedgerTask), OpenError> {
+    let LedgerSettings { types, handlers, retention } = settings;
+    let id = tenant.id();
+    let mut kept = epoch.storage.read(move |store| Kept::read(store, id)).await??;
+    let own = own_of(epoch, tenant, &mut kept).await?;
+    let (machine, shelf) = kept.load(types.clone(), own.epoch)?;
     let machine = machine.with_settings(Settings { handled: handlers.own(), ..Settings::default() });
     let (sender, inbox) = mpsc::channel(LEDGER_INBOX_MAX);
     let salt = random().map_err(OpenError::Random)?;
-    let task = LedgerTask::new(Arc::clone(epoch), machine, shelf, inbox, salt, Arc::clone(handlers));
+    let place = (Arc::clone(epoch), tenant.clone());
+    let task = LedgerTask::new(place, machine, shelf, own.first, inbox, salt, Arc::clone(handlers));
     let (moved, durable, documents) = (task.moved(), task.durable(), task.documents());
-    let handle = LedgerHandle::new(sender, own.key, own.epoch, moved, durable, documents);
-    epoch.set_ledger(handle.clone());
-    epoch.ledger_tasks.spawn(task.run());
-    epoch.tasks.spawn(sweep::run(Arc::clone(epoch), handle, retention));
-    Ok(())
+    let handle = LedgerHandle::new(tenant, sender, own.key, own.epoch, moved, durable, documents);
+    epoch.tasks.spawn(sweep::run(Arc::clone(epoch), handle.clone(), *retention));
+    Ok((handle, task))
 }
 
 /// What the server itself keeps beside the ledger.
 struct Own {
     key: Secret,
     epoch: LogEpoch,
+    /// What goes with the first commit.
+    first: Batch,
 }
 
-/// Returns what the server keeps; makes it first if this is a new data folder.
-async fn own_of(epoch: &Epoch, kept: &mut Kept) -> Result<Own, OpenError> {
+/// Returns what the server keeps; makes it first if the ledger is a new one. Whoever only looks at a tenant stores nothing.
+async fn own_of(epoch: &Epoch, tenant: &Tenant, kept: &mut Kept) -> Result<Own, OpenError> {
     let (key, log) = (kept.key(), kept.epoch());
     if let (Some(key), Some(epoch)) = (key, log) {
-        return Ok(Own { key, epoch });
+        return Ok(Own { key, epoch, first: Batch::new() });
     }
     let key = key.map_or_else(random, Ok).map_err(OpenError::Random)?;
     let log = log.unwrap_or(LogEpoch(1));
     let mut batch = Batch::new();
     kept.put_own(&mut batch, KEY, &key);
     kept.put_own(&mut batch, EPOCH, &log.0.to_be_bytes());
-    epoch.storage.commit(batch).await?;
-    Ok(Own { key, epoch: log })
+    if !tenant.is_stored() {
+        return Ok(Own { key, epoch: log, first: batch });
+    }
+    tenant.commit(&epoch.storage, batch).await?;
+    Ok(Own { key, epoch: log, first: Batch::new() })
 }

@@ -8,7 +8,7 @@ use std::{
     sync::Arc,
 };
 
-use syncline_core::{entity::EntityKey, time::WallMs};
+use syncline_core::{entity::EntityKey, id::TenantId, time::WallMs};
 use syncline_protocol::ledger::{
     Erased, Erasure, EventIndex, Input, Ledger, Swept, Write,
     audit::{AuditEvent, AuditIndex, Audited as Told},
@@ -27,7 +27,6 @@ use super::{
 use crate::{
     epoch::Epoch,
     limits::{LEDGER_TICK_MS, SWEPT_MAX},
-    shared::ONLY_TENANT,
     storage::StoreDown,
 };
 
@@ -89,6 +88,7 @@ pub(super) async fn run(epoch: Arc<Epoch>, ledger: LedgerHandle, retention: Rete
 async fn sweep(epoch: &Epoch, ledger: &LedgerHandle, retention: Retention) -> Result<(), SweepError> {
     let wanted = |ledger: &Ledger| Wanted { unswept: Arc::new(ledger.unswept()), swept: ledger.swept() };
     let Wanted { unswept, mut swept } = ledger.look(wanted).await?;
+    let tenant = ledger.tenant().id();
     let now = epoch.clock.now().wall;
     let before = |age_ms: Option<u64>| age_ms.and_then(|age_ms| now.0.checked_sub(age_ms)).map(WallMs);
     if let Some(end) = end_of(&unswept) {
@@ -96,7 +96,7 @@ async fn sweep(epoch: &Epoch, ledger: &LedgerHandle, retention: Retention) -> Re
         let mut after = AuditIndex(0);
         while let Some(through) = portion(epoch, {
             let unswept = Arc::clone(&unswept);
-            move |store| erased_values(store, after, &unswept)
+            move |store| erased_values(store, tenant, after, &unswept)
         })
         .await?
         {
@@ -107,7 +107,9 @@ async fn sweep(epoch: &Epoch, ledger: &LedgerHandle, retention: Retention) -> Re
     }
     if let Some(before) = before(retention.audit_ms) {
         let mut after = swept.aged;
-        while let Some(through) = portion(epoch, move |store| old_values(store, after, before)).await? {
+        while let Some(through) =
+            portion(epoch, move |store| old_values(store, tenant, after, before)).await?
+        {
             after = AuditIndex(through);
             swept.aged = after;
             note(ledger, swept).await?;
@@ -115,7 +117,9 @@ async fn sweep(epoch: &Epoch, ledger: &LedgerHandle, retention: Retention) -> Re
     }
     if let Some(before) = before(retention.events_ms) {
         let mut after = swept.events;
-        while let Some(through) = portion(epoch, move |store| old_events(store, after, before)).await? {
+        while let Some(through) =
+            portion(epoch, move |store| old_events(store, tenant, after, before)).await?
+        {
             after = EventIndex(through);
             swept.events = after;
             note(ledger, swept).await?;
@@ -153,11 +157,12 @@ pub(super) fn end_of(unswept: &BTreeMap<EntityKey, Erased>) -> Option<AuditIndex
 /// Finds values of what was erased beside some of the entries after one.
 pub(super) fn erased_values(
     store: &dyn Store,
+    tenant: TenantId,
     after: AuditIndex,
     unswept: &BTreeMap<EntityKey, Erased>,
 ) -> Result<Portion, AuditError> {
     let end = end_of(unswept).unwrap_or_default();
-    values(store, after, |index, entry| {
+    values(store, tenant, after, |index, entry| {
         if index > end {
             return Doom::Beyond;
         }
@@ -171,8 +176,13 @@ pub(super) fn erased_values(
 }
 
 /// Finds values beside some of the entries after one that are of before a time.
-fn old_values(store: &dyn Store, after: AuditIndex, before: WallMs) -> Result<Portion, AuditError> {
-    values(store, after, |_, event| match event {
+fn old_values(
+    store: &dyn Store,
+    tenant: TenantId,
+    after: AuditIndex,
+    before: WallMs,
+) -> Result<Portion, AuditError> {
+    values(store, tenant, after, |_, event| match event {
         Some(event) if event.at < before => Doom::Goes,
         // What this version does not know is left to the one that does, and with it all that is behind.
         Some(_) | None => Doom::Beyond,
@@ -189,12 +199,13 @@ enum Doom {
 
 fn values(
     store: &dyn Store,
+    tenant: TenantId,
     AuditIndex(after): AuditIndex,
     judge: impl Fn(AuditIndex, Option<AuditEvent>) -> Doom,
 ) -> Result<Portion, AuditError> {
     let mut found = Portion { batch: Batch::new(), through: after, is_last: true };
     let mut looked = 0;
-    for page in history_pages(store, ONLY_TENANT, AUDIT, &audit_name(AuditIndex(after))) {
+    for page in history_pages(store, tenant, AUDIT, &audit_name(AuditIndex(after))) {
         let page = page.map_err(AuditError::Read)?;
         if looked >= SWEPT_MAX {
             found.is_last = false;
@@ -207,7 +218,7 @@ fn values(
             match judge(index, entry.event()) {
                 Doom::Beyond => {
                     found.is_last = true;
-                    remove(&mut found.batch, &page, &doomed)?;
+                    remove(&mut found.batch, tenant, &page, &doomed)?;
                     return Ok(found);
                 }
                 Doom::Stays => {}
@@ -215,7 +226,7 @@ fn values(
             }
             found.through = found.through.max(index.0);
         }
-        remove(&mut found.batch, &page, &doomed)?;
+        remove(&mut found.batch, tenant, &page, &doomed)?;
     }
     Ok(found)
 }
@@ -223,12 +234,13 @@ fn values(
 /// Finds some of the events after one that are of before a time.
 fn old_events(
     store: &dyn Store,
+    tenant: TenantId,
     EventIndex(after): EventIndex,
     before: WallMs,
 ) -> Result<Portion, AuditError> {
     let mut found = Portion { batch: Batch::new(), through: after, is_last: true };
     let mut looked = 0;
-    for page in history_pages(store, ONLY_TENANT, EVENT, &event_name(EventIndex(after))) {
+    for page in history_pages(store, tenant, EVENT, &event_name(EventIndex(after))) {
         let page = page.map_err(AuditError::Read)?;
         if looked >= SWEPT_MAX {
             found.is_last = false;
@@ -250,7 +262,7 @@ fn old_events(
                 }
             }
         }
-        remove(&mut found.batch, &page, &doomed)?;
+        remove(&mut found.batch, tenant, &page, &doomed)?;
         if is_beyond {
             break;
         }
@@ -258,6 +270,11 @@ fn old_events(
     Ok(found)
 }
 
-fn remove(batch: &mut Batch, page: &HistoryPage, doomed: &BTreeSet<Vec<u8>>) -> Result<(), AuditError> {
-    page.retain(batch, ONLY_TENANT, |name| !doomed.contains(name)).map_err(AuditError::TooLong)
+fn remove(
+    batch: &mut Batch,
+    tenant: TenantId,
+    page: &HistoryPage,
+    doomed: &BTreeSet<Vec<u8>>,
+) -> Result<(), AuditError> {
+    page.retain(batch, tenant, |name| !doomed.contains(name)).map_err(AuditError::TooLong)
 }

@@ -10,7 +10,10 @@ use syncline_protocol::{
     CloseReason,
     ledger::{Answer, AskId, Effect, Input, Ledger, LedgerCommit, RequestId, Ticket, Verdict, Write},
 };
-use syncline_store::records::ledger::{LedgerReadError, LedgerShelf, WornPage};
+use syncline_store::{
+    Batch,
+    records::ledger::{LedgerReadError, LedgerShelf, WornPage},
+};
 use tokio::{
     sync::{broadcast, mpsc, oneshot, watch},
     task::JoinSet,
@@ -28,12 +31,17 @@ use crate::{
     epoch::Epoch,
     limits::{LEDGER_TICK_MS, LEDGER_TURN_MAX, MOVES_MAX},
     storage::StoreDown,
+    tenants::Tenant,
     work::Work,
 };
 
+/// Those who reach each ledger that is open: the table of ledgers, and whoever sweeps it.
+const OWN_HANDLES: usize = 2;
+
 /// Owns a ledger, and what of it is stored.
-pub(super) struct LedgerTask {
+pub(crate) struct LedgerTask {
     epoch: Arc<Epoch>,
+    tenant: Tenant,
     machine: Ledger,
     shelf: LedgerShelf,
     inbox: mpsc::Receiver<ToLedger>,
@@ -43,6 +51,8 @@ pub(super) struct LedgerTask {
     actors: Arc<Actors>,
     /// What looks have found, with the commits that it rests on; ascending.
     found: VecDeque<(LedgerCommit, Found)>,
+    /// What goes with the first commit.
+    first: Batch,
     committing: Option<LedgerCommit>,
     commit: Work<Result<(), StoreDown>>,
     /// Pages that are read, to go with a commit to come.
@@ -62,9 +72,10 @@ struct Down;
 
 impl LedgerTask {
     pub(super) fn new(
-        epoch: Arc<Epoch>,
+        (epoch, tenant): (Arc<Epoch>, Tenant),
         machine: Ledger,
         shelf: LedgerShelf,
+        first: Batch,
         inbox: mpsc::Receiver<ToLedger>,
         salt: Secret,
         handlers: Arc<Handlers>,
@@ -77,8 +88,10 @@ impl LedgerTask {
             moved: broadcast::Sender::new(MOVES_MAX),
             durable: watch::Sender::default(),
             epoch,
+            tenant,
             machine,
             shelf,
+            first,
             inbox,
             requests: 0,
             asked: BTreeMap::new(),
@@ -110,8 +123,12 @@ impl LedgerTask {
         self.durable.subscribe()
     }
 
-    /// Serves until the epoch ends: what was taken in by then is stored and answered.
-    pub(super) async fn run(mut self) {
+    /// Serves until the epoch ends: what was taken in by then is stored and answered. What holds nothing ends earlier, when nobody
+    /// uses it.
+    pub(crate) async fn run(mut self) {
+        if self.hold_declared().is_err() {
+            return;
+        }
         let epoch = Arc::clone(&self.epoch);
         let mut drain = std::pin::pin!(epoch.ledger_drain.cancelled());
         let mut ticks = interval(Duration::from_millis(LEDGER_TICK_MS));
@@ -139,7 +156,12 @@ impl LedgerTask {
                     self.handle(Input::Answered { ask, verdict })
                 }
                 Some(message) = self.inbox.recv(), if is_open => self.turn(message),
-                _ = ticks.tick(), if is_open => self.handle(Input::Tick),
+                _ = ticks.tick(), if is_open => {
+                    if self.is_left() {
+                        return;
+                    }
+                    self.handle(Input::Tick)
+                }
                 () = timer.as_mut(), if is_open && armed.is_some() => {
                     // It is set anew if the wall clock is not that far.
                     armed = None;
@@ -150,6 +172,32 @@ impl LedgerTask {
                 break;
             }
         }
+    }
+
+    /// Whoever only looks at a tenant stores nothing: the types that an operator has declared go with the first commit that
+    /// anybody asks for.
+    fn hold_declared(&mut self) -> Result<(), Down> {
+        if self.tenant.is_stored() {
+            return Ok(());
+        }
+        while let Some(effect) = self.machine.poll_effect() {
+            if let Effect::Commit { commit, batch, .. } = effect {
+                let stored = self.batch_of(&batch, &[])?;
+                self.first.append(stored);
+                self.machine.handle(self.epoch.clock.now(), Input::Committed(commit));
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns whether the ledger is none that anybody will find again, for it holds nothing and nobody uses it.
+    fn is_left(&self) -> bool {
+        let is_idle = self.asked.is_empty() && self.found.is_empty() && !self.commit.is_under_way();
+        if self.tenant.is_stored() || !is_idle {
+            return false;
+        }
+        let is_unused = || self.inbox.is_empty() && self.inbox.sender_strong_count() <= OWN_HANDLES;
+        self.epoch.ledgers.remove_if(self.tenant.id(), is_unused)
     }
 
     /// Takes in a message and what else has come by now, so that one commit holds it all.
@@ -231,9 +279,9 @@ impl LedgerTask {
         while let Some(effect) = self.machine.poll_effect() {
             match effect {
                 Effect::Commit { commit, batch, rooms } => self.begin(commit, &batch, &rooms)?,
-                Effect::Merge(wanted) => documents::merge(&self.epoch, wanted),
+                Effect::Merge(wanted) => documents::merge(&self.epoch, &self.tenant, wanted),
                 Effect::Refuse { ticket } => self.rooms.refuse(ticket),
-                Effect::Deleted { key } => documents::close(&self.epoch, &key),
+                Effect::Deleted { key } => documents::close(&self.epoch, &self.tenant, &key),
                 Effect::Moved { sections, .. } => {
                     // Nobody may be listening.
                     drop(self.moved.send(Moved { sections: Arc::new(sections) }));
@@ -250,7 +298,9 @@ impl LedgerTask {
                 }
                 Effect::Ask { ask, user, device, op, server } => {
                     let server = server.map(|record| *record);
-                    let question = PushQuestion { user, device, op: *op, server, actors: self.actors() };
+                    let tenant = self.tenant.name().clone();
+                    let question =
+                        PushQuestion { tenant, user, device, op: *op, server, actors: self.actors() };
                     self.judge(ask, question);
                 }
             }
@@ -268,17 +318,24 @@ impl LedgerTask {
 
     fn begin(&mut self, commit: LedgerCommit, writes: &[Write], rooms: &[Ticket]) -> Result<(), Down> {
         let worn = std::mem::take(&mut self.worn);
-        let mut batch = batch_of(&mut self.shelf, writes, &worn).map_err(|error| {
+        let id = self.tenant.id();
+        let stored = self.batch_of(writes, &worn)?;
+        let mut batch = std::mem::take(&mut self.first);
+        batch.append(stored);
+        documents::forget(&mut batch, id, &self.machine, writes);
+        self.rooms.store(&mut batch, rooms);
+        erasing::mark(&mut batch, id, &self.machine, writes);
+        self.committing = Some(commit);
+        self.commit.start(self.tenant.commit(&self.epoch.storage, batch));
+        Ok(())
+    }
+
+    fn batch_of(&mut self, writes: &[Write], worn: &[WornPage]) -> Result<Batch, Down> {
+        batch_of(&mut self.shelf, self.tenant.id(), writes, worn).map_err(|error| {
             tracing::error!(%error, "the ledger wrote something that is too long to be stored");
             self.epoch.halt.set(CloseReason::Internal);
             Down
-        })?;
-        documents::forget(&mut batch, &self.machine, writes);
-        self.rooms.store(&mut batch, rooms);
-        erasing::mark(&mut batch, &self.machine, writes);
-        self.committing = Some(commit);
-        self.commit.start(self.epoch.storage.commit(batch));
-        Ok(())
+        })
     }
 
     /// Actors are added and never change.

@@ -11,7 +11,9 @@ use syncline_core::{
 use syncline_store::{Batch, committer::Committer, mem::MemoryStore, records, verify::verify};
 
 use super::*;
-use crate::{clock::Clock, compaction, epoch::Epoch, memory::MemoryBudget, metrics::Metrics};
+use crate::{
+    clock::Clock, compaction, epoch::Epoch, memory::MemoryBudget, metrics::Metrics, tenants::TenantSettings,
+};
 
 const TENANT: TenantId = TenantId(0);
 const DOCUMENT: DocumentId = DocumentId([7; 16]);
@@ -27,8 +29,9 @@ impl Written {
     fn begin() -> Self {
         let committer = Committer::start(Box::new(MemoryStore::new()), ()).expect("a thread");
         let memory = MemoryBudget::new(usize::MAX);
-        let metrics = Arc::new(Metrics::new());
-        let epoch = Epoch::new(Clock::start(), &committer.handle(), &memory, &metrics, &Arc::default());
+        let (clock, metrics) = (Clock::start(), Arc::new(Metrics::new()));
+        let epoch =
+            Epoch::new(clock, &committer.handle(), &memory, &metrics, &TenantSettings::of_tests(clock));
         let document = YjsDocument::default();
         let states = vec![document.to_json().expect("sound")];
         Self { epoch, document, states }

@@ -5,15 +5,27 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use syncline_core::id::RoomName;
+use syncline_core::id::{RoomName, TenantId};
 
 use super::card::Size;
 use crate::limits::LISTED_ROOMS_MAX;
 
-/// What is known of the rooms that are not open. Short sections, no `await` inside.
+/// The directories of the tenants of one epoch, by their numbers: of those that have stored a room, or look for one.
+#[derive(Debug, Default)]
+pub(crate) struct Directories(Mutex<BTreeMap<TenantId, Arc<Directory>>>);
+
+impl Directories {
+    /// Returns the directory of a tenant.
+    pub(crate) fn of(&self, tenant: TenantId) -> Arc<Directory> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(all.entry(tenant).or_default())
+    }
+}
+
+/// What is known of the rooms of a tenant that are not open. Short sections, no `await` inside.
 #[derive(Debug, Default)]
 pub(crate) struct Directory(Mutex<Known>);
 

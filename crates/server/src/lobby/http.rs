@@ -11,7 +11,10 @@ use axum::{
     },
 };
 use futures_util::stream;
-use syncline_core::access::{Action, Resource};
+use syncline_core::{
+    access::{Action, Resource},
+    id::TenantName,
+};
 use tokio::{
     sync::{OwnedSemaphorePermit, watch},
     time::Duration,
@@ -66,8 +69,8 @@ pub(crate) async fn rooms(
     State(shared): State<Arc<Shared>>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
-    check_reader(&shared, &headers).await?;
-    let list = shared.lobby.list(&shared).await.ok_or(Refusal::StoreDown)?;
+    let (tenant, _) = check_reader(&shared, &headers).await?;
+    let list = shared.lobby.list(&shared, &tenant).await.ok_or(Refusal::StoreDown)?;
     let kind = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
     Ok((kind, nosniff(), list.to_string()).into_response())
 }
@@ -77,10 +80,10 @@ pub(crate) async fn events(
     State(shared): State<Arc<Shared>>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
-    let lease = check_reader(&shared, &headers).await?;
+    let (tenant, lease) = check_reader(&shared, &headers).await?;
     let place = Arc::clone(&shared.lobby.listeners).try_acquire_owned().map_err(|_| Refusal::Overloaded)?;
     let listener = Listener {
-        published: shared.lobby.listen(),
+        published: shared.lobby.listen(&tenant),
         last: None,
         lease,
         clock: shared.clock,
@@ -125,17 +128,10 @@ impl Listener {
 }
 
 impl Lobby {
-    /// Returns where the lists come, and has the first one written.
-    fn listen(&self) -> watch::Receiver<Published> {
-        let published = self.published.subscribe();
-        self.wanted.notify_one();
-        published
-    }
-
-    /// Returns a list that is at most a second old, or nothing while the store is down.
-    async fn list(&self, shared: &Shared) -> Option<Arc<str>> {
+    /// Returns the list of a tenant that is at most a second old, or nothing while the store is down.
+    async fn list(&self, shared: &Shared, tenant: &TenantName) -> Option<Arc<str>> {
         let asked = shared.clock.monotonic();
-        let mut published = self.listen();
+        let mut published = self.listen(tenant);
         let recent = |published: &Published| published.at.is_some_and(|at| asked.since(at) < LIST_EVERY_MS);
         tokio::select! {
             found = published.wait_for(recent) => found.ok()?.list.clone(),
@@ -148,12 +144,13 @@ fn nosniff() -> [(header::HeaderName, &'static str); 1] {
     [(header::X_CONTENT_TYPE_OPTIONS, "nosniff")]
 }
 
-/// Returns how long the list may be read.
-async fn check_reader(shared: &Shared, headers: &HeaderMap) -> Result<Lease, Refusal> {
+/// Returns whose list may be read, and how long.
+async fn check_reader(shared: &Shared, headers: &HeaderMap) -> Result<(TenantName, Lease), Refusal> {
     if !shared.pages.may_read(headers) {
         return Err(Refusal::Origin);
     }
     let identity = shared.gate.identify(bearer(headers), None, shared.clock.now().wall).await;
     let identity = identity.ok().filter(|identity| identity.may(Action::Read, Resource::Server));
-    identity.map(|identity| shared.gate.lease(identity)).ok_or(Refusal::Unauthorized)
+    let identity = identity.ok_or(Refusal::Unauthorized)?;
+    Ok((identity.tenant.clone(), shared.gate.lease(identity)))
 }

@@ -1,6 +1,6 @@
 //! The list of rooms, for people: which there are, who is in them, how large they are and when they were last edited.
 //!
-//! One task writes the list, at most once a second and only while somebody wants it, whatever the number of those who
+//! One task writes the lists, one of each tenant, at most once a second and only while somebody wants it, whatever the number of those who
 //! read it. A room notes its own facts on its [`Card`]; who is in it, it says when asked, since that takes decoding.
 
 mod card;
@@ -9,18 +9,25 @@ mod http;
 mod list;
 mod pass;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use futures_util::future::join_all;
-use syncline_core::{id::RoomName, time::MonotonicMs};
+use syncline_core::{
+    id::{RoomName, TenantName},
+    time::MonotonicMs,
+};
 use tokio::{
     sync::{Notify, Semaphore, mpsc, oneshot, watch},
     time::{Duration, sleep, timeout},
 };
 
+use self::directory::{Known, Pass};
 pub(crate) use self::{
     card::{Card, Size},
-    directory::Directory,
+    directory::Directories,
     http::{events, rooms},
 };
 use crate::{
@@ -30,16 +37,17 @@ use crate::{
     shared::Shared,
 };
 
-/// What the list's task shares with those who want the list.
+/// What the list's task shares with those who want a list. Each tenant has one of its own.
 #[derive(Debug)]
 pub(crate) struct Lobby {
     /// Somebody wants a list now.
     wanted: Notify,
-    published: watch::Sender<Published>,
+    /// By tenant, of those of whom somebody wants one.
+    published: Mutex<BTreeMap<TenantName, watch::Sender<Published>>>,
     listeners: Arc<Semaphore>,
 }
 
-/// The list as it was last written.
+/// A list as it was last written.
 #[derive(Clone, Debug, Default)]
 struct Published {
     /// When it was written; nothing before the first time.
@@ -52,25 +60,50 @@ impl Default for Lobby {
     fn default() -> Self {
         Self {
             wanted: Notify::new(),
-            published: watch::Sender::default(),
+            published: Mutex::default(),
             listeners: Arc::new(Semaphore::new(LIST_LISTENERS_MAX)),
         }
     }
 }
 
-/// Writes the list for whoever wants it, until the server stops.
+impl Lobby {
+    /// Returns where the lists of a tenant come, and has the first one written.
+    fn listen(&self, tenant: &TenantName) -> watch::Receiver<Published> {
+        let published = self.published().entry(tenant.clone()).or_default().subscribe();
+        self.wanted.notify_one();
+        published
+    }
+
+    /// Returns the tenants of whom somebody wants a list, and where it is told.
+    fn wanted(&self) -> Vec<(TenantName, watch::Sender<Published>)> {
+        let mut published = self.published();
+        published.retain(|_, told| told.receiver_count() > 0);
+        published.iter().map(|(tenant, told)| (tenant.clone(), told.clone())).collect()
+    }
+
+    /// Nothing that runs under the lock leaves the table half changed, so a poisoned one is still whole.
+    fn published(&self) -> MutexGuard<'_, BTreeMap<TenantName, watch::Sender<Published>>> {
+        self.published.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Writes the lists for whoever wants one, until the server stops.
 pub(crate) async fn run(shared: Arc<Shared>) {
     let lobby = &shared.lobby;
     let writing = async {
         loop {
-            if lobby.published.receiver_count() == 0 {
+            let wanted = lobby.wanted();
+            if wanted.is_empty() {
                 lobby.wanted.notified().await;
+                continue;
             }
-            let list = match shared.epoch() {
-                Some(epoch) => Some(write(&epoch).await.into()),
-                None => None,
-            };
-            lobby.published.send_replace(Published { at: Some(shared.clock.monotonic()), list });
+            for (tenant, published) in wanted {
+                let list = match shared.epoch() {
+                    Some(epoch) => Some(write(&epoch, &tenant).await.into()),
+                    None => None,
+                };
+                published.send_replace(Published { at: Some(shared.clock.monotonic()), list });
+            }
             sleep(Duration::from_millis(LIST_EVERY_MS)).await;
         }
     };
@@ -80,16 +113,21 @@ pub(crate) async fn run(shared: Arc<Shared>) {
     }
 }
 
-async fn write(epoch: &Arc<Epoch>) -> String {
+async fn write(epoch: &Arc<Epoch>, tenant: &TenantName) -> String {
+    let Some(tenant) = epoch.tenants.known_as(tenant) else {
+        return list::write(Known { pass: Pass::Done, ..Known::default() }, BTreeMap::new());
+    };
+    // Of whoever has stored nothing nothing is kept.
+    let directory = if tenant.is_stored() { epoch.directories.of(tenant.id()) } else { Arc::default() };
     let patience = Duration::from_millis(LIST_DESCRIBE_MS_MAX);
-    if let Some(pass) = pass::begin(epoch) {
+    if let Some(pass) = pass::begin(epoch, &tenant, &directory) {
         // With few rooms the first list is whole.
         let _ = timeout(patience, pass).await;
     }
     let open: BTreeMap<RoomName, _> =
-        epoch.registry.open().into_iter().map(|(key, card, inbox)| (key.name, (card, inbox))).collect();
+        epoch.registry.open(&tenant).into_iter().map(|(name, card, inbox)| (name, (card, inbox))).collect();
     let facts = || open.iter().map(|(name, (card, _))| (name.clone(), card.facts())).collect();
-    let known = epoch.directory.known_now();
+    let known = directory.known_now();
     let outdated = list::shown(&known, &facts()).into_iter().filter_map(|name| {
         let (card, inbox) = &open[&name];
         let facts = card.facts();

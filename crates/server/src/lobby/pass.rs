@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use syncline_core::id::RoomName;
+use syncline_core::id::{RoomName, TenantId};
 use syncline_store::records::{self, RecordError, Summary};
 use tokio::task::JoinHandle;
 
-use super::Size;
-use crate::{epoch::Epoch, limits::NAMES_PAGE, shared::ONLY_TENANT, storage::StoreDown};
+use super::{Size, directory::Directory};
+use crate::{epoch::Epoch, limits::NAMES_PAGE, storage::StoreDown, tenants::Tenant};
 
 /// Why the pass ended early: the list stays incomplete.
 #[derive(Debug, thiserror::Error)]
@@ -19,28 +19,32 @@ enum PassError {
 }
 
 /// Begins the pass and returns its end, unless it was begun before. It is a task of the epoch, and reads little at a time.
-pub(super) fn begin(epoch: &Arc<Epoch>) -> Option<JoinHandle<()>> {
-    let begins = epoch.directory.begin_pass();
-    let epoch = Arc::clone(epoch);
+pub(super) fn begin(
+    epoch: &Arc<Epoch>,
+    tenant: &Tenant,
+    directory: &Arc<Directory>,
+) -> Option<JoinHandle<()>> {
+    let begins = directory.begin_pass();
+    let (epoch, tenant, directory) = (Arc::clone(epoch), tenant.clone(), Arc::clone(directory));
     begins.then(|| {
         epoch.tasks.clone().spawn(async move {
-            if let Err(error) = run(&epoch).await {
+            if let Err(error) = run(&epoch, tenant.id(), &directory).await {
                 tracing::warn!(%error, "the stored rooms could not be listed");
             }
         })
     })
 }
 
-async fn run(epoch: &Epoch) -> Result<(), PassError> {
+async fn run(epoch: &Epoch, tenant: TenantId, directory: &Directory) -> Result<(), PassError> {
     let mut after: Option<RoomName> = None;
     loop {
         let from = after.clone();
         let names = epoch
             .storage
-            .read(move |store| records::names(store, ONLY_TENANT, "", from.as_ref(), NAMES_PAGE))
+            .read(move |store| records::names(store, tenant, "", from.as_ref(), NAMES_PAGE))
             .await??;
         let Some((last, _)) = names.last() else {
-            epoch.directory.end_pass();
+            directory.end_pass();
             return Ok(());
         };
         after = Some(last.clone());
@@ -48,9 +52,9 @@ async fn run(epoch: &Epoch) -> Result<(), PassError> {
             if epoch.drain.is_cancelled() {
                 return Ok(());
             }
-            let read = epoch.storage.read(move |store| records::summary(store, ONLY_TENANT, document));
+            let read = epoch.storage.read(move |store| records::summary(store, tenant, document));
             let Summary { bytes, edited } = read.await?.map_err(RecordError::from)?;
-            epoch.directory.found(&name, Size { bytes, edited });
+            directory.found(&name, Size { bytes, edited });
         }
     }
 }

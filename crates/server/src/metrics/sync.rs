@@ -1,5 +1,7 @@
 //! What is counted of `/sync/v1`.
 
+use std::{collections::BTreeMap, sync::Arc};
+
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
@@ -7,8 +9,13 @@ use prometheus_client::{
 };
 use syncline_protocol::ledger::{DeviceStatus, Health};
 
-/// The tenant of everyone, as labels name it.
-const TENANT: &str = "default";
+use crate::tenants::Tenant;
+
+/// The tenants that labels name: those that were first. Beyond it they are one.
+const TENANTS_NAMED_MAX: usize = 64;
+
+/// What labels call the others.
+const OTHERS: &str = "(others)";
 
 /// Counters of `/sync/v1`. Clones are the same ones.
 #[derive(Clone, Debug)]
@@ -46,7 +53,7 @@ struct Kind {
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct ByHealth {
-    tenant: &'static str,
+    tenant: Arc<str>,
     health: &'static str,
 }
 
@@ -86,14 +93,25 @@ impl SyncCounters {
         self.conflicts.get_or_create(&Kind { kind }).inc();
     }
 
-    /// Notes how devices keep up.
-    pub(crate) fn note_devices(&self, devices: &[DeviceStatus]) {
-        for health in [Health::Healthy, Health::Lagging, Health::Stale, Health::Blocked] {
-            let of_health = || devices.iter().filter(|device| device.health == health);
-            let label = ByHealth { tenant: TENANT, health: health.as_str() };
-            let pending = of_health().map(|device| device.backlog.pending).fold(0, u64::saturating_add);
+    /// Notes how devices keep up, by tenants, whose numbers ascend.
+    pub(crate) fn note_devices(&self, tenants: &[(Tenant, Vec<DeviceStatus>)]) {
+        let mut noted = BTreeMap::<(Arc<str>, &'static str), (u64, u64)>::new();
+        for (at, (tenant, devices)) in tenants.iter().enumerate() {
+            let name: Arc<str> = if at < TENANTS_NAMED_MAX { tenant.name().as_str() } else { OTHERS }.into();
+            for health in [Health::Healthy, Health::Lagging, Health::Stale, Health::Blocked] {
+                let (pending, count) = noted.entry((Arc::clone(&name), health.as_str())).or_default();
+                for device in devices.iter().filter(|device| device.health == health) {
+                    *pending = pending.saturating_add(device.backlog.pending);
+                    *count += 1;
+                }
+            }
+        }
+        // Tenants that are not among them any more have none.
+        self.backlog.clear();
+        self.devices.clear();
+        for ((tenant, health), (pending, count)) in noted {
+            let label = ByHealth { tenant, health };
             self.backlog.get_or_create(&label).set(i64::try_from(pending).unwrap_or(i64::MAX));
-            let count = of_health().count();
             self.devices.get_or_create(&label).set(i64::try_from(count).unwrap_or(i64::MAX));
         }
     }

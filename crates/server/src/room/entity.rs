@@ -1,8 +1,7 @@
 //! What a room has to do with the ledger: its document may be an entity.
 
-use std::{collections::BTreeMap, pin::Pin};
+use std::{collections::BTreeMap, pin::Pin, sync::Arc};
 
-use syncline_core::id::RoomName;
 use syncline_protocol::{
     AbsorbId, Absorbed, CloseReason, Content, ReadId,
     ledger::{MergeId, MergeOutcome},
@@ -13,6 +12,7 @@ use tokio::sync::oneshot;
 use crate::{
     entities::{LedgerDown, Stored, Touch},
     epoch::Epoch,
+    registry::RoomKey,
     storage::StoreDown,
 };
 
@@ -93,20 +93,20 @@ impl Owed {
     /// Returns how to store a commit of so many entries: with the ledger's, if the document is an entity.
     pub(super) fn commit(
         &mut self,
-        epoch: &Epoch,
-        room: &RoomName,
+        epoch: &Arc<Epoch>,
+        room: &RoomKey,
         entries: usize,
         batch: Batch,
     ) -> Pin<Box<dyn Future<Output = Result<(), Uncommitted>> + Send>> {
         let merges = std::mem::take(&mut self.carried);
-        let Some((ledger, key)) = epoch.entity_of(room) else {
-            let stored = epoch.storage.commit(batch);
-            return Box::pin(async { Ok(stored.await?) });
-        };
         let leases = merges.iter().filter_map(|merge| self.merges.remove(merge)).collect();
         let typed = entries > merges.len();
-        let (ledger, touch) = (ledger.clone(), Touch { key, merges, leases, typed, batch });
+        let (epoch, room) = (Arc::clone(epoch), room.clone());
         Box::pin(async move {
+            let Some((ledger, key)) = epoch.entity_of(&room).await? else {
+                return Ok(room.tenant.commit(&epoch.storage, batch).await?);
+            };
+            let touch = Touch { key, merges, leases, typed, batch };
             match ledger.touch(touch).await? {
                 Stored::Stored => Ok(()),
                 Stored::Deleted => Err(Uncommitted::Deleted),

@@ -185,7 +185,7 @@ impl RoomTask {
         match wake {
             Wake::Committed(Ok(())) => {
                 if !std::mem::replace(&mut self.named, true) {
-                    self.epoch.directory.created(&self.key.name);
+                    self.epoch.directories.of(self.key.tenant.id()).created(&self.key.name);
                 }
                 self.edited = self.committing.take().or(self.edited);
                 self.input(Input::Committed);
@@ -294,7 +294,7 @@ impl RoomTask {
                 Effect::Commit(record) => match self.batch(&record) {
                     Ok(batch) => {
                         self.committing = record.entries.last().map(|entry| entry.at);
-                        let (epoch, room) = (&self.epoch, &self.key.name);
+                        let (epoch, room) = (&self.epoch, &self.key);
                         self.commit.start(self.owed.commit(epoch, room, record.entries.len(), batch));
                     }
                     Err(error) => {
@@ -324,7 +324,7 @@ impl RoomTask {
                 }
                 Effect::Compact(upto) => {
                     let retention = self.epoch.history.of(&self.key.name);
-                    let (tenant, document) = (self.key.tenant, self.document);
+                    let (tenant, document) = (self.key.tenant.id(), self.document);
                     self.compaction.start(compaction::run(&self.epoch, tenant, document, retention, upto));
                 }
                 Effect::Reload => self.reload = Reload::Wanted,
@@ -333,7 +333,7 @@ impl RoomTask {
         }
         if matches!(self.reload, Reload::Wanted) && !self.commit.is_under_way() {
             let mut work = Work::NONE;
-            work.start(loader::read_again(Arc::clone(&self.epoch), self.key.tenant, self.document));
+            work.start(loader::read_again(Arc::clone(&self.epoch), self.key.tenant.id(), self.document));
             self.reload = Reload::UnderWay(work);
         }
         next
@@ -347,9 +347,9 @@ impl RoomTask {
 
     fn batch(&self, record: &LogRecord) -> Result<Batch, syncline_store::RecordTooLong> {
         let mut batch = Batch::new();
-        records::put_log(&mut batch, self.key.tenant, self.document, record)?;
+        records::put_log(&mut batch, self.key.tenant.id(), self.document, record)?;
         if !self.named {
-            records::put_name(&mut batch, self.key.tenant, &self.key.name, self.document);
+            records::put_name(&mut batch, self.key.tenant.id(), &self.key.name, self.document);
         }
         Ok(batch)
     }
@@ -369,7 +369,7 @@ impl RoomTask {
     /// Leaves what the list shows of the room behind.
     fn close_card(&self) {
         if self.named {
-            self.epoch.directory.closed(&self.key.name, self.size());
+            self.epoch.directories.of(self.key.tenant.id()).closed(&self.key.name, self.size());
         }
     }
 

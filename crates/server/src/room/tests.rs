@@ -6,7 +6,7 @@ use syncline_core::{
     access::{Grants, Identity},
     doc::YjsDocument,
     entity::UserName,
-    id::{RoomName, TenantId},
+    id::RoomName,
     time::WallMs,
 };
 use syncline_protocol::{Outbox, Slot};
@@ -15,7 +15,7 @@ use syncline_store::{committer::Committer, mem::MemoryStore};
 use super::*;
 use crate::{
     access::Gate, clock::Clock, inbound::InboundBudget, memory::MemoryBudget, metrics::Metrics,
-    outbox::Ready, registry::Registry,
+    outbox::Ready, registry::Registry, tenants::TenantSettings,
 };
 
 /// Goal: an update that waits in the inbox of a room is not applied once its sender may not write any more. Method: the store
@@ -26,9 +26,9 @@ async fn what_waits_longer_than_its_lease_is_not_done() {
     let (release, held) = channel::<()>();
     committer.handle().maintain(move |_| _ = held.recv()).unwrap();
     let memory = MemoryBudget::new(usize::MAX);
-    let epoch =
-        Epoch::new(Clock::start(), &committer.handle(), &memory, &Arc::new(Metrics::new()), &Arc::default());
-    let key = RoomKey { tenant: TenantId(0), name: RoomName::new("room").unwrap() };
+    let (clock, metrics) = (Clock::start(), Arc::new(Metrics::new()));
+    let epoch = Epoch::new(clock, &committer.handle(), &memory, &metrics, &TenantSettings::of_tests(clock));
+    let key = RoomKey { tenant: epoch.tenants.default_one(), name: RoomName::new("room").unwrap() };
     let budget = InboundBudget::new(usize::MAX);
     let until = |expires_at| {
         let ann = Identity::of(UserName::new("ann").unwrap(), Grants::everything());

@@ -31,7 +31,7 @@ use crate::{
     connection::{self, Arrival},
     http::problem,
     limits::HANDSHAKE_WAIT_MS_MAX,
-    shared::{ONLY_TENANT, Shared},
+    shared::Shared,
 };
 
 /// Upgrades `/yjs/{room}` to a WebSocket that speaks the y-websocket protocol.
@@ -166,14 +166,19 @@ async fn upgrade(
     let (session, identity) = session(shared.clock.now()).await;
     // The store may have failed while the request waited for its turn.
     let epoch = shared.epoch().ok_or(Refusal::StoreDown)?;
-    let arrival = Arrival {
-        shared: Arc::clone(shared),
-        session,
-        identity,
-        epoch,
-        tenant: ONLY_TENANT,
-        handshake: Some(turn),
+    let tenant =
+        session.as_ref().ok().and(identity.as_ref()).map(|identity| epoch.tenants.of(&identity.tenant));
+    let (session, tenant) = match tenant.transpose() {
+        // Where nobody has to prove who they are there is one tenant.
+        Ok(None) if !shared.gate.asks_token() => (session, Some(epoch.tenants.default_one())),
+        Ok(tenant) => (session, tenant),
+        Err(error) => {
+            tracing::warn!(%error, "a connection of another tenant is turned away");
+            (Err(CloseReason::Overloaded), None)
+        }
     };
+    let arrival =
+        Arrival { shared: Arc::clone(shared), session, identity, epoch, tenant, handshake: Some(turn) };
     let upgraded = hyper::upgrade::on(request);
     shared.connections.spawn(serve(upgraded, arrival, socket));
     Ok(handshake.response())

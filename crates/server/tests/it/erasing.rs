@@ -140,7 +140,7 @@ async fn no_file_holds_what_was_erased() {
         assert!(stays.to_string().contains("stays"), "{stays}");
         server.shutdown().await;
         let mut store = SledStore::open(folder.path()).expect("the server has let it go");
-        assert!(verify_audit(&store).expect("the chain is whole").end.index.0 > 8);
+        assert!(verify_audit(&store, TENANT).expect("the chain is whole").end.index.0 > 8);
         let report = verify(&store).expect("the store is read");
         assert_eq!((report.unnamed_documents, report.garbage_chunks, &report.faults[..]), (0, 0, &[][..]));
         assert!(finish_erasures(&mut store).expect("it works").is_none(), "nothing is left to do");
@@ -158,7 +158,7 @@ async fn values_beside_the_audit_are_removed() {
         let mut editor = Client::connect(server.addr(), "text/secret").await;
         write(&ann, &mut editor).await;
         drop(editor);
-        let payloads = || verify_audit(&*disk.memory()).expect("the chain is whole").payloads;
+        let payloads = || verify_audit(&*disk.memory(), TENANT).expect("the chain is whole").payloads;
         assert_eq!(payloads(), 3);
         ann.ok("POST /sync/v1/erase", of("note")).await;
         while payloads() > 2 {
@@ -264,7 +264,7 @@ async fn a_user_is_erased() {
         let again = eve.ok("POST /sync/v1/erase", json!({ "user": "ann" })).await;
         assert_eq!(again, json!({ "purged": true, "devices": [], "vacuum": "pending" }));
         server.shutdown().await;
-        verify_audit(&*disk.memory()).expect("the chain is whole");
+        verify_audit(&*disk.memory(), TENANT).expect("the chain is whole");
     })
     .await;
 }
@@ -279,7 +279,7 @@ async fn history_is_kept_as_long_as_it_is_to_be() {
         write(&Caller::of(&server, "ann"), &mut editor).await;
         drop(editor);
         server.shutdown().await;
-        let report = || verify_audit(&*disk.memory()).expect("the chain is whole");
+        let report = || verify_audit(&*disk.memory(), TENANT).expect("the chain is whole");
         let before = report();
         assert_eq!(before.payloads, 3);
         let events = events_stored(&disk);

@@ -22,6 +22,7 @@ mod shutdown;
 mod store_failure;
 mod suggestions;
 mod support;
+mod tenants;
 mod tickets;
 mod tls;
 mod upgrade;

@@ -27,7 +27,7 @@ use crate::support::disk::TENANT;
 /// A store with a type, a device and two records, of which the second is deleted: 4 entries, 2 of them with values.
 fn store() -> MemoryStore {
     let mut store = MemoryStore::new();
-    let mut entities = OfflineLedger::open(&mut store).expect("it is empty");
+    let mut entities = OfflineLedger::open(&mut store, TENANT).expect("it is empty");
     let ty = Box::new(EntityType::new(TypeName::new("note").expect("a name"), Policy::Lww));
     let defined = entities.ask(|request| Input::DefineType { request, ty });
     assert!(matches!(defined, Ok(Answer::TypeDefined { is_new: true })));
@@ -103,18 +103,18 @@ fn damage(store: &MemoryStore, key: &Key) -> MemoryStore {
 }
 
 fn broken_at(store: &MemoryStore) -> Option<u64> {
-    verify_audit(store).map(|report| panic!("{report:?}")).unwrap_or_else(|error| error.index())
+    verify_audit(store, TENANT).map(|report| panic!("{report:?}")).unwrap_or_else(|error| error.index())
 }
 
 #[test]
 fn what_is_asked_is_there_when_the_store_is_opened_again() {
     let mut store = store();
-    let entities = OfflineLedger::open(&mut store).expect("a ledger has written it");
+    let entities = OfflineLedger::open(&mut store, TENANT).expect("a ledger has written it");
     let ledger = entities.ledger();
     assert_eq!((ledger.types().count(), ledger.records().count()), (1, 2));
     assert_eq!(ledger.records().filter(|(_, record)| record.deleted).count(), 1);
     let end = ledger.heads().audit;
-    let report = verify_audit(&store).expect("nobody has touched it");
+    let report = verify_audit(&store, TENANT).expect("nobody has touched it");
     assert_eq!(
         (report.end, report.end.index.0, report.payloads),
         (end, 4, indexes(&store, AUDIT_PAYLOAD).len() as u64)
@@ -147,7 +147,7 @@ fn the_first_entry_is_named_that_is_not_as_it_was_written() {
         });
         assert_eq!(broken_at(&changed), Some(index), "values");
         let erased = change(&store, AUDIT_PAYLOAD, index, |write| *write = None);
-        verify_audit(&erased).expect("values may be erased");
+        verify_audit(&erased, TENANT).expect("values may be erased");
     }
     // Of a page that is damaged nothing is told, so its first entry is the first that is wrong.
     let pages = keys(&store);
@@ -161,10 +161,11 @@ fn the_first_entry_is_named_that_is_not_as_it_was_written() {
 #[test]
 fn the_audit_is_read_from_any_entry_on() {
     let store = store();
-    let all: Vec<_> = Audit::from(&store, AuditIndex(1)).map(|it| it.expect("whole")).collect();
+    let all: Vec<_> = Audit::from(&store, TENANT, AuditIndex(1)).map(|it| it.expect("whole")).collect();
     assert_eq!(all.len(), 4);
     for first in 0..7 {
-        let some: Vec<_> = Audit::from(&store, AuditIndex(first)).map(|it| it.expect("whole")).collect();
+        let some: Vec<_> =
+            Audit::from(&store, TENANT, AuditIndex(first)).map(|it| it.expect("whole")).collect();
         assert_eq!(some, all[all.len().min((first as usize).saturating_sub(1))..]);
     }
 }
@@ -173,15 +174,15 @@ fn the_audit_is_read_from_any_entry_on() {
 #[test]
 fn a_log_that_is_renewed_has_a_life_that_it_never_had() {
     let mut store = MemoryStore::new();
-    assert!(matches!(renew_epoch(&mut store, WallMs(5)), Err(RenewError::NoLog)));
+    assert!(matches!(renew_epoch(&mut store, TENANT, WallMs(5)), Err(RenewError::NoLog)));
     let mut shelf = LedgerShelf::load(&store, TENANT, |_, _| {}).expect("it is empty");
     let mut batch = Batch::new();
     shelf.put(&mut batch, [(&[0, 2][..], Some(&1_u64.to_be_bytes()[..]))], &[]).expect("it is short");
     store.commit(batch).expect("the store is in memory");
     let mut backup = store.clone();
     let renew = |store: &mut MemoryStore, now| {
-        let renewed = renew_epoch(store, WallMs(now)).expect("it is renewed");
-        let opened = OfflineLedger::open(store).expect("it is a ledger").ledger().epoch();
+        let renewed = renew_epoch(store, TENANT, WallMs(now)).expect("it is renewed");
+        let opened = OfflineLedger::open(store, TENANT).expect("it is a ledger").ledger().epoch();
         assert_eq!(opened, renewed.after);
         (renewed.before.0, renewed.after.0)
     };

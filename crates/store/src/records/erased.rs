@@ -11,8 +11,9 @@ use super::{RecordError, names};
 use crate::{
     batch::Batch,
     envelope,
-    key::{Key, Kind, Place, Slot, document_prefix},
+    key::{Key, Kind, Place, Slot, document_prefix, tenant_prefix},
     port::{ReadError, Store},
+    walk::Walk,
 };
 
 /// Names that are read at once.
@@ -50,6 +51,16 @@ pub fn is_erased(store: &dyn Store, tenant: TenantId) -> Result<bool, ReadError>
     Ok(store.get(&Key::erased(tenant))?.is_some())
 }
 
+/// Returns the tenants of which something was erased that the files may still hold.
+///
+/// # Errors
+/// [`ReadError`] if the store cannot be read.
+pub fn erased_tenants(store: &dyn Store) -> Result<Vec<TenantId>, ReadError> {
+    let places = Walk::new(store, vec![Kind::Erased as u8]).map(|stored| Ok(stored?.0.place()));
+    let places = places.collect::<Result<Vec<_>, ReadError>>()?;
+    Ok(places.into_iter().flatten().map(|place| place.tenant()).collect())
+}
+
 /// Returns the documents that no name means. No room that is open may have begun one meanwhile.
 ///
 /// # Errors
@@ -70,7 +81,7 @@ pub fn unnamed_documents(store: &dyn Store, tenant: TenantId) -> Result<BTreeSet
     }
     let mut unnamed = BTreeSet::new();
     for kind in KINDS {
-        let prefix = [&[kind as u8][..], &tenant.0.to_be_bytes()].concat();
+        let prefix = tenant_prefix(kind, tenant);
         let mut from = prefix.clone();
         while let Some((key, _)) = store.scan(&prefix, &from, 1)?.pop() {
             let Some(Place::Record(slot)) = key.place() else {
@@ -114,7 +125,7 @@ pub fn document_records(
 #[cfg(test)]
 mod tests {
     use syncline_core::{
-        id::{ConnectionId, RoomName},
+        id::{ConnectionId, RoomName, TenantName},
         log::{Author, LogEntry, LogRecord, Snapshot},
         time::WallMs,
     };
@@ -130,6 +141,7 @@ mod tests {
         let entry =
             LogEntry { author: Author::default(), connection: ConnectionId(1), at: WallMs(0), update };
         let mut batch = Batch::new();
+        records::put_tenant(&mut batch, tenant, &TenantName::new(&tenant.to_string()).expect("a name"));
         if let Some(name) = name {
             records::put_name(&mut batch, tenant, &RoomName::new(name).expect("a name"), document);
         }
@@ -169,9 +181,11 @@ mod tests {
     fn an_erasure_is_marked() {
         let mut store = MemoryStore::new();
         let mut batch = Batch::new();
+        records::put_tenant(&mut batch, TENANT, &TenantName::new("three").expect("a name"));
         put_erased(&mut batch, TENANT);
         store.commit(batch).expect("stored");
         assert!(is_erased(&store, TENANT).expect("read") && !is_erased(&store, TenantId(4)).expect("read"));
+        assert_eq!(erased_tenants(&store).expect("read"), [TENANT]);
         assert_eq!(verify(&store).expect("read").faults, []);
         let mut batch = Batch::new();
         clear_erased(&mut batch, TENANT);

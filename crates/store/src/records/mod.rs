@@ -11,6 +11,7 @@ mod load;
 mod payload;
 mod revocation;
 mod summary;
+mod tenants;
 
 #[cfg(test)]
 mod tests;
@@ -23,9 +24,10 @@ use syncline_core::{
 
 pub(crate) use self::history::{decode_page, decode_version};
 pub(crate) use self::payload::{decode_count, decode_document, decode_log, decode_revocation, decode_time};
+pub(crate) use self::tenants::decode as decode_tenant;
 pub use self::{
     cover::{DocumentSizes, covered, document_sizes},
-    erased::{clear_erased, document_records, is_erased, put_erased, unnamed_documents},
+    erased::{clear_erased, document_records, erased_tenants, is_erased, put_erased, unnamed_documents},
     history::{
         HistoryPage, Version, all_history, base_batches, dropped_history, history_base, history_batches,
         history_page, stale_history, version, version_batches, version_numbers, version_records,
@@ -33,6 +35,7 @@ pub use self::{
     load::{Corruption, LoadError, Loaded, load},
     revocation::{clear_revocation, put_revocation, revocations},
     summary::{Summary, edited, put_edited, summary},
+    tenants::{Tenants, put_tenant},
 };
 use crate::{
     batch::Batch,

@@ -48,10 +48,10 @@ pub fn revocations(store: &dyn Store, tenant: TenantId) -> Result<Vec<Revocation
 
 #[cfg(test)]
 mod tests {
-    use syncline_core::time::WallMs;
+    use syncline_core::{id::TenantName, time::WallMs};
 
     use super::*;
-    use crate::{Store, mem::MemoryStore, verify::verify};
+    use crate::{Store, mem::MemoryStore, records::put_tenant, verify::verify};
 
     const TENANT: TenantId = TenantId(3);
 
@@ -68,6 +68,9 @@ mod tests {
             put_revocation(&mut batch, TENANT, &revocation);
         }
         put_revocation(&mut batch, TenantId(4), &of("user:bob", 1));
+        for (tenant, name) in [(TENANT, "three"), (TenantId(4), "four")] {
+            put_tenant(&mut batch, tenant, &TenantName::new(name).unwrap());
+        }
         clear_revocation(&mut batch, TENANT, &"token:t".parse().unwrap());
         store.commit(batch).unwrap();
         assert_eq!(revocations(&store, TENANT).unwrap(), [of("device:phone", 2), of("user:ann/ü", 4)]);
@@ -79,6 +82,7 @@ mod tests {
     fn a_damaged_revocation_is_found() {
         let mut store = MemoryStore::default();
         let mut batch = Batch::new();
+        put_tenant(&mut batch, TENANT, &TenantName::new("three").unwrap());
         let key = Key::revocation(TENANT, &"user:ann".parse().unwrap());
         batch.put(key.clone(), envelope::seal_one(&key, &[0; 15]));
         store.commit(batch).unwrap();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use proptest::{collection::vec, prelude::*};
 use syncline_core::{
-    id::{CommitNumber, ConnectionId},
+    id::{CommitNumber, ConnectionId, TenantName},
     limits::VALUE_BYTES_MAX,
     log::{Author, LogEntry},
     time::WallMs,
@@ -14,7 +14,7 @@ use syncline_core::{
 use super::*;
 use crate::{batch::Value, envelope::BODY_BYTES_MAX, mem::MemoryStore, port::Store, verify::verify};
 
-const TENANT: TenantId = TenantId(7);
+const TENANT: TenantId = TenantId::DEFAULT;
 const DOCUMENT: DocumentId = DocumentId([0x5a; 16]);
 
 fn entry(update: Vec<u8>) -> LogEntry {
@@ -263,10 +263,11 @@ fn load_markers_come_and_go() {
     let other = DocumentId([1; 16]);
     write(&mut store, |batch| {
         put_loading(batch, TENANT, DOCUMENT);
+        put_tenant(batch, TenantId(1), &TenantName::new("one").unwrap());
         put_loading(batch, TenantId(1), other);
         put_failed_loads(batch, TENANT, DOCUMENT, 2);
     });
-    assert_eq!(loading_documents(&store).unwrap(), [(TenantId(1), other), (TENANT, DOCUMENT)]);
+    assert_eq!(loading_documents(&store).unwrap(), [(TENANT, DOCUMENT), (TenantId(1), other)]);
     let found = loaded(&store);
     assert_eq!((found.loading, found.failed_loads), (true, 2));
     assert_eq!(failed_loads(&store, TENANT, DOCUMENT).unwrap(), 2);

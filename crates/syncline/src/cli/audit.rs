@@ -10,12 +10,13 @@ use std::{
 
 use clap::Subcommand;
 use syncline::{
+    core::id::TenantId,
     protocol::{ledger::audit::AuditIndex, wire::sync_v1::audit_line},
     server::{Audit, verify_audit},
     store::Store,
 };
 
-use super::{Outcome, at, folder, settings::DataArgs};
+use super::{Outcome, at, folder, settings::TenantArgs};
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
@@ -26,7 +27,7 @@ Examples:
 #[derive(Debug, Subcommand)]
 pub(crate) enum AuditCommand {
     /// Checks the chain of hashes and what lies beside it; exit code 1 if anything was changed, left out or put in.
-    Verify(DataArgs),
+    Verify(TenantArgs),
     /// Writes the entries as JSON, one a line: index, time, event, its bytes, hash, hash before it, values.
     #[command(
         after_help = "`hash` is SHA-256 over `previous`, the index as 8 bytes (big-endian) and `bytes`. \
@@ -40,29 +41,32 @@ pub(crate) enum AuditCommand {
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
         #[command(flatten)]
-        data: DataArgs,
+        data: TenantArgs,
     },
 }
 
 impl AuditCommand {
     pub(crate) fn run(self) -> Outcome {
         match self {
-            Self::Verify(data) => verify(&folder::open_existing(&data)?),
+            Self::Verify(data) => {
+                let (store, tenant) = folder::open_tenant(&data)?;
+                verify(&store, tenant)
+            }
             Self::Export { from, out, data } => {
-                let store = folder::open_existing(&data)?;
+                let (store, tenant) = folder::open_tenant(&data)?;
                 let mut out: Box<dyn Write> = match out {
                     Some(path) => Box::new(File::create(&path).map_err(|error| at(&path, &error))?),
                     None => Box::new(io::stdout().lock()),
                 };
-                export(&store, from.get(), &mut BufWriter::new(&mut out))
+                export(&store, tenant, from.get(), &mut BufWriter::new(&mut out))
             }
         }
     }
 }
 
-fn verify(store: &dyn Store) -> Outcome {
+fn verify(store: &dyn Store, tenant: TenantId) -> Outcome {
     let mut out = io::stdout().lock();
-    match verify_audit(store) {
+    match verify_audit(store, tenant) {
         Ok(report) => {
             let entries = report.end.index.0;
             writeln!(out, "{entries} entries, {} of them with values; the chain is whole", report.payloads)?;
@@ -78,10 +82,10 @@ fn verify(store: &dyn Store) -> Outcome {
     }
 }
 
-fn export(store: &dyn Store, from: u64, out: &mut dyn Write) -> Outcome {
+fn export(store: &dyn Store, tenant: TenantId, from: u64, out: &mut dyn Write) -> Outcome {
     let mut previous = [0; 32];
     // The entry before the first one is read for its hash.
-    for audited in Audit::from(store, AuditIndex(from.saturating_sub(1))) {
+    for audited in Audit::from(store, tenant, AuditIndex(from.saturating_sub(1))) {
         let audited = audited?;
         if audited.index.0 >= from {
             let line = audit_line(audited.index, &audited.entry, &previous, audited.payload.as_ref());

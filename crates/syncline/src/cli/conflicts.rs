@@ -20,7 +20,7 @@ use syncline::{
     server::OfflineLedger,
 };
 
-use super::{Outcome, folder, settings::DataArgs, table::Table};
+use super::{Outcome, folder, settings::TenantArgs, table::Table};
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
@@ -46,7 +46,7 @@ pub(crate) enum ConflictsCommand {
         #[arg(long)]
         json: bool,
         #[command(flatten)]
-        data: DataArgs,
+        data: TenantArgs,
     },
     /// Shows a conflict with all that can be chosen.
     Show {
@@ -56,7 +56,7 @@ pub(crate) enum ConflictsCommand {
         #[arg(long)]
         json: bool,
         #[command(flatten)]
-        data: DataArgs,
+        data: TenantArgs,
     },
     /// Settles a conflict that waits for people.
     Resolve(resolve::ResolveArgs),
@@ -73,12 +73,12 @@ impl ConflictsCommand {
     pub(crate) fn run(self) -> Outcome {
         match self {
             Self::List { state, kind, json, data } => {
-                let mut store = folder::open_existing(&data)?;
-                list(&OfflineLedger::open(&mut store)?, state.as_deref(), kind.as_deref(), json)
+                let (mut store, tenant) = folder::open_tenant(&data)?;
+                list(&OfflineLedger::open(&mut store, tenant)?, state.as_deref(), kind.as_deref(), json)
             }
             Self::Show { id, json, data } => {
-                let mut store = folder::open_existing(&data)?;
-                let entities = OfflineLedger::open(&mut store)?;
+                let (mut store, tenant) = folder::open_tenant(&data)?;
+                let entities = OfflineLedger::open(&mut store, tenant)?;
                 let (id, conflict) = find(&entities, &id)?;
                 let (said, actors) = (entities.ledger().comments(id), entities.ledger().actors());
                 let mut out = io::stdout().lock();

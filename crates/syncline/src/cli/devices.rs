@@ -15,7 +15,7 @@ use syncline::{
     server::OfflineLedger,
 };
 
-use super::{Outcome, folder, settings::DataArgs, table::Table};
+use super::{Outcome, folder, settings::TenantArgs, table::Table};
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
@@ -31,14 +31,14 @@ pub(crate) enum DevicesCommand {
         #[arg(long)]
         json: bool,
         #[command(flatten)]
-        data: DataArgs,
+        data: TenantArgs,
     },
     /// Shuts a device out for ever: what it has not sent by now is never taken.
     Revoke {
         /// The device
         id: String,
         #[command(flatten)]
-        data: DataArgs,
+        data: TenantArgs,
     },
 }
 
@@ -59,12 +59,12 @@ impl DevicesCommand {
     pub(crate) fn run(self) -> Outcome {
         match self {
             Self::List { json, data } => {
-                let mut store = folder::open_existing(&data)?;
-                list(&OfflineLedger::open(&mut store)?, json)
+                let (mut store, tenant) = folder::open_tenant(&data)?;
+                list(&OfflineLedger::open(&mut store, tenant)?, json)
             }
             Self::Revoke { id, data } => {
-                let mut store = folder::open_existing(&data)?;
-                revoke(&mut OfflineLedger::open(&mut store)?, id)
+                let (mut store, tenant) = folder::open_tenant(&data)?;
+                revoke(&mut OfflineLedger::open(&mut store, tenant)?, id)
             }
         }
     }

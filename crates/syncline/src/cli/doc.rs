@@ -25,7 +25,7 @@ use syncline::{
     },
 };
 
-use super::{Outcome, at, folder, settings::DataArgs, wall_now};
+use super::{Outcome, at, folder, settings::TenantArgs, wall_now};
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
@@ -35,9 +35,6 @@ Examples:
   syncline doc export my-room my-room.yjs
   syncline doc import copy-of-my-room my-room.yjs";
 
-/// Without an authentication configuration every document belongs to this tenant.
-const ONLY_TENANT: TenantId = TenantId(0);
-
 #[derive(Debug, Subcommand)]
 pub(crate) enum DocCommand {
     /// Lists every room with its size and the number of its commits.
@@ -46,7 +43,7 @@ pub(crate) enum DocCommand {
         #[arg(long)]
         json: bool,
         #[command(flatten)]
-        data: DataArgs,
+        data: TenantArgs,
     },
     /// Shows a document as JSON, one member for each root type, or one root as text.
     Show {
@@ -56,7 +53,7 @@ pub(crate) enum DocCommand {
         #[arg(long, value_name = "ROOT")]
         text: Option<String>,
         #[command(flatten)]
-        data: DataArgs,
+        data: TenantArgs,
     },
     /// Writes a document as one Yjs update (V1).
     Export {
@@ -65,7 +62,7 @@ pub(crate) enum DocCommand {
         /// Where to write it [default: stdout]
         file: Option<PathBuf>,
         #[command(flatten)]
-        data: DataArgs,
+        data: TenantArgs,
     },
     /// Adds a Yjs update (V1) to a document, which is created if it is absent.
     Import {
@@ -74,7 +71,7 @@ pub(crate) enum DocCommand {
         /// Where to read it; - is stdin
         file: PathBuf,
         #[command(flatten)]
-        data: DataArgs,
+        data: TenantArgs,
     },
 }
 
@@ -114,13 +111,18 @@ enum DocError {
 impl DocCommand {
     pub(crate) fn run(self) -> Outcome {
         match self {
-            Self::List { json, data } => list(&folder::open_existing(&data)?, json),
+            Self::List { json, data } => {
+                let (store, tenant) = folder::open_tenant(&data)?;
+                list(&store, tenant, json)
+            }
             Self::Show { room, text, data } => {
-                let document = open(&folder::open_existing(&data)?, &room)?;
+                let (store, tenant) = folder::open_tenant(&data)?;
+                let document = open(&store, tenant, &room)?;
                 show(&document, text)
             }
             Self::Export { room, file, data } => {
-                let update = open(&folder::open_existing(&data)?, &room)?.encode()?;
+                let (store, tenant) = folder::open_tenant(&data)?;
+                let update = open(&store, tenant, &room)?.encode()?;
                 match file {
                     Some(path) => fs::write(&path, &update).map_err(|error| at(&path, &error))?,
                     None => io::stdout().write_all(&update)?,
@@ -130,8 +132,9 @@ impl DocCommand {
             Self::Import { room, file, data } => {
                 let name = RoomName::new(&room.room)?;
                 let update = read(&file)?;
-                let mut store = folder::open(&data.data_dir()?)?;
-                let added = import(&mut store, &name, update, wall_now())?;
+                let mut store = folder::open(&data.data.data_dir()?)?;
+                let tenant = folder::tenant(&store, &data.tenant)?;
+                let added = import(&mut store, (tenant, &name), update, wall_now())?;
                 let text = if added == 0 { "nothing new".into() } else { format!("{added} bytes added") };
                 writeln!(io::stderr(), "{text}")?;
                 Ok(ExitCode::SUCCESS)
@@ -140,17 +143,17 @@ impl DocCommand {
     }
 }
 
-fn list(store: &dyn Store, as_json: bool) -> Outcome {
+fn list(store: &dyn Store, tenant: TenantId, as_json: bool) -> Outcome {
     const PAGE: usize = 256;
     let mut out = io::stdout().lock();
     let mut rooms = Vec::new();
     let mut after: Option<RoomName> = None;
     loop {
-        let page = records::names(store, ONLY_TENANT, "", after.as_ref(), PAGE)?;
+        let page = records::names(store, tenant, "", after.as_ref(), PAGE)?;
         let Some((last, _)) = page.last() else { break };
         after = Some(last.clone());
         for (name, document) in page {
-            let sizes = records::document_sizes(store, ONLY_TENANT, document)?;
+            let sizes = records::document_sizes(store, tenant, document)?;
             let bytes = sizes.snapshot_bytes + sizes.log_bytes;
             if as_json {
                 rooms.push(json!({
@@ -187,24 +190,29 @@ fn show(document: &YjsDocument, root: Option<String>) -> Outcome {
 }
 
 /// Loads the document of a room that must exist.
-fn open(store: &dyn Store, RoomArg { room }: &RoomArg) -> Result<YjsDocument, DocError> {
+fn open(store: &dyn Store, tenant: TenantId, RoomArg { room }: &RoomArg) -> Result<YjsDocument, DocError> {
     let absent = || DocError::NoRoom { name: room.clone() };
     let name = RoomName::new(room).map_err(|_| absent())?;
-    let document = records::name(store, ONLY_TENANT, &name)?.ok_or_else(absent)?;
-    let loaded = load(store, document)?;
+    let document = records::name(store, tenant, &name)?.ok_or_else(absent)?;
+    let loaded = load(store, tenant, document)?;
     Ok(YjsDocument::load(loaded.snapshot.as_ref(), &loaded.log)?)
 }
 
-fn load(store: &dyn Store, document: DocumentId) -> Result<Loaded, DocError> {
-    let records::Loaded { snapshot, log, .. } = records::load(store, ONLY_TENANT, document)?;
+fn load(store: &dyn Store, tenant: TenantId, document: DocumentId) -> Result<Loaded, DocError> {
+    let records::Loaded { snapshot, log, .. } = records::load(store, tenant, document)?;
     Ok(Loaded { snapshot, log })
 }
 
 /// Adds what is new in `update` to the document of a room, as one commit. Returns its length in bytes.
-fn import(store: &mut dyn Store, name: &RoomName, update: Vec<u8>, at: WallMs) -> Result<usize, DocError> {
-    let known = records::name(store, ONLY_TENANT, name)?;
+fn import(
+    store: &mut dyn Store,
+    (tenant, name): (TenantId, &RoomName),
+    update: Vec<u8>,
+    at: WallMs,
+) -> Result<usize, DocError> {
+    let known = records::name(store, tenant, name)?;
     let id = known.unwrap_or_else(new_document_id);
-    let loaded = load(store, id)?;
+    let loaded = load(store, tenant, id)?;
     let mut document = YjsDocument::load(loaded.snapshot.as_ref(), &loaded.log)?;
     let applied = document.apply(&update.into())?;
     if applied.gap {
@@ -215,9 +223,9 @@ fn import(store: &mut dyn Store, name: &RoomName, update: Vec<u8>, at: WallMs) -
     let entry = LogEntry { author: Author::default(), connection: ConnectionId(0), at, update };
     let record = LogRecord { number: loaded.number().next(), entries: vec![entry] };
     let mut batch = Batch::new();
-    records::put_log(&mut batch, ONLY_TENANT, id, &record)?;
+    records::put_log(&mut batch, tenant, id, &record)?;
     if known.is_none() {
-        records::put_name(&mut batch, ONLY_TENANT, name, id);
+        records::put_name(&mut batch, tenant, name, id);
     }
     store.commit(batch)?;
     Ok(added)
@@ -249,6 +257,8 @@ mod tests {
 
     use super::*;
 
+    const TENANT: TenantId = TenantId::DEFAULT;
+
     /// Client 1 inserts "hi" into the root text "t".
     const HI: [u8; 12] = [1, 1, 1, 0, 4, 1, 1, b't', 2, b'h', b'i', 0];
 
@@ -257,12 +267,12 @@ mod tests {
         let mut store = MemoryStore::new();
         let (first, second) = (RoomName::new("first").unwrap(), RoomName::new("second").unwrap());
         let hi = HI.to_vec();
-        assert_eq!(import(&mut store, &first, hi.clone(), WallMs(5)).unwrap(), hi.len());
-        assert_eq!(import(&mut store, &first, hi, WallMs(6)).unwrap(), 0, "it is there already");
+        assert_eq!(import(&mut store, (TENANT, &first), hi.clone(), WallMs(5)).unwrap(), hi.len());
+        assert_eq!(import(&mut store, (TENANT, &first), hi, WallMs(6)).unwrap(), 0, "it is there already");
 
-        let exported = open(&store, &RoomArg { room: "first".into() }).unwrap().encode().unwrap();
-        import(&mut store, &second, exported.to_vec(), WallMs(7)).unwrap();
-        let copy = open(&store, &RoomArg { room: "second".into() }).unwrap();
+        let exported = open(&store, TENANT, &RoomArg { room: "first".into() }).unwrap().encode().unwrap();
+        import(&mut store, (TENANT, &second), exported.to_vec(), WallMs(7)).unwrap();
+        let copy = open(&store, TENANT, &RoomArg { room: "second".into() }).unwrap();
         assert_eq!(copy.text("t").unwrap().as_deref(), Some("hi"));
     }
 
@@ -270,7 +280,7 @@ mod tests {
     fn what_is_no_update_changes_nothing() {
         let mut store = MemoryStore::new();
         let name = RoomName::new("room").unwrap();
-        assert!(matches!(import(&mut store, &name, vec![9], WallMs(0)), Err(DocError::Refused(_))));
+        assert!(matches!(import(&mut store, (TENANT, &name), vec![9], WallMs(0)), Err(DocError::Refused(_))));
         assert!(store.live().is_empty());
     }
 }

@@ -18,7 +18,7 @@ use syncline::{
     server::{OfflineLedger, Wanted, finish_erasures},
 };
 
-use super::{Outcome, at, folder, settings::DataArgs, table::plain};
+use super::{Outcome, at, folder, settings::TenantArgs, table::plain};
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
@@ -53,7 +53,7 @@ pub(crate) enum EntitiesCommand {
         #[command(flatten)]
         after: AfterArg,
         #[command(flatten)]
-        data: DataArgs,
+        data: TenantArgs,
     },
     /// Creates the records of an export that are not there, and adds to documents what they lack.
     ///
@@ -64,7 +64,7 @@ pub(crate) enum EntitiesCommand {
         #[command(flatten)]
         after: AfterArg,
         #[command(flatten)]
-        data: DataArgs,
+        data: TenantArgs,
     },
     /// Removes for good what is known of an entity, and rewrites the data folder so that no file holds it.
     Erase {
@@ -75,7 +75,7 @@ pub(crate) enum EntitiesCommand {
         #[arg(long, value_name = "USER", default_value = "local")]
         by: String,
         #[command(flatten)]
-        data: DataArgs,
+        data: TenantArgs,
     },
 }
 
@@ -138,9 +138,9 @@ fn key_of(name: String) -> Result<EntityKey, NameError> {
     key.ok_or(NameError::Entity { name })
 }
 
-fn export(data: &DataArgs, wanted: &Wanted, file: Option<&Path>) -> Outcome {
-    let mut store = folder::open_existing(data)?;
-    let entities = OfflineLedger::open(&mut store)?;
+fn export(data: &TenantArgs, wanted: &Wanted, file: Option<&Path>) -> Outcome {
+    let (mut store, tenant) = folder::open_tenant(data)?;
+    let entities = OfflineLedger::open(&mut store, tenant)?;
     let known = |kind: &&TypeName| entities.ledger().entity_type(kind).is_none();
     if let Some(unknown) = wanted.types.iter().find(known) {
         return Err(NameError::Type { name: unknown.to_string() }.into());
@@ -178,10 +178,11 @@ fn export(data: &DataArgs, wanted: &Wanted, file: Option<&Path>) -> Outcome {
     Ok(if unreadable == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn import(data: &DataArgs, file: &Path, after: Option<EntityKey>) -> Outcome {
+fn import(data: &TenantArgs, file: &Path, after: Option<EntityKey>) -> Outcome {
     let mut lines = open(file)?;
-    let mut store = folder::open(&data.data_dir()?)?;
-    let mut entities = OfflineLedger::open(&mut store)?;
+    let mut store = folder::open(&data.data.data_dir()?)?;
+    let tenant = folder::tenant(&store, &data.tenant)?;
+    let mut entities = OfflineLedger::open(&mut store, tenant)?;
     let mut teller = Teller { told: Instant::now() };
     let tally = entities.import(&mut *lines, after, |progress| teller.tell(|| progress.to_owned()))?;
     let mut errors = io::stderr().lock();
@@ -195,13 +196,13 @@ fn import(data: &DataArgs, file: &Path, after: Option<EntityKey>) -> Outcome {
     Ok(if refused == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn erase(data: &DataArgs, key: EntityKey, by: &str) -> Outcome {
+fn erase(data: &TenantArgs, key: EntityKey, by: &str) -> Outcome {
     let by = UserName::new(by).map_err(|source| EraseError::User { by: by.to_owned(), source })?;
     if key.id.is_temporary() {
         return Err(EraseError::Temporary { name: key.id }.into());
     }
-    let mut store = folder::open_existing(data)?;
-    let mut entities = OfflineLedger::open(&mut store)?;
+    let (mut store, tenant) = folder::open_tenant(data)?;
+    let mut entities = OfflineLedger::open(&mut store, tenant)?;
     if entities.ledger().entity_type(&key.kind).is_none() {
         return Err(NameError::Type { name: key.kind.to_string() }.into());
     }

@@ -8,9 +8,11 @@ use std::{
 };
 
 use syncline::{
+    core::id::{TenantId, TenantName},
     server::finish_erasures,
     store::{
         Store,
+        records::{RecordError, Tenants},
         sled_store::{OpenError, SledStore},
         verify as check,
     },
@@ -18,7 +20,7 @@ use syncline::{
 
 use super::{
     Outcome,
-    settings::{DataArgs, SettingsError},
+    settings::{DataArgs, SettingsError, TenantArgs, VerifyArgs},
 };
 
 /// Why a data folder was not opened.
@@ -39,6 +41,15 @@ pub(crate) enum FolderError {
         /// The folder.
         path: PathBuf,
     },
+    /// Nothing of the tenant is stored in it.
+    #[error("there is no tenant {:?} in the data folder", name.as_str())]
+    NoTenant {
+        /// Its name.
+        name: TenantName,
+    },
+    /// It cannot be read which tenants there are.
+    #[error(transparent)]
+    Tenants(#[from] RecordError),
     /// The store says why.
     #[error(transparent)]
     Store(OpenError),
@@ -61,13 +72,32 @@ pub(crate) fn open_existing(data: &DataArgs) -> Result<SledStore, FolderError> {
     open(&path)
 }
 
-/// Checks every record, and lists what is wrong.
-pub(crate) fn verify(data: &DataArgs) -> Outcome {
+/// Opens the data folder that `data` names, which must exist and hold the tenant.
+pub(crate) fn open_tenant(data: &TenantArgs) -> Result<(SledStore, TenantId), FolderError> {
+    let store = open_existing(&data.data)?;
+    let tenant = tenant(&store, &data.tenant)?;
+    Ok((store, tenant))
+}
+
+/// Returns the number of a tenant that a store knows.
+pub(crate) fn tenant(store: &dyn Store, name: &TenantName) -> Result<TenantId, FolderError> {
+    let tenants = Tenants::load(store)?;
+    tenants.id_of(name).ok_or_else(|| FolderError::NoTenant { name: name.clone() })
+}
+
+/// Checks every record, or every one of a tenant, and lists what is wrong.
+pub(crate) fn verify(VerifyArgs { data, tenant: only }: &VerifyArgs) -> Outcome {
     let store = open_existing(data)?;
-    let report = check::verify(&store)?;
+    let report = match only {
+        Some(name) => check::verify_tenant(&store, tenant(&store, name)?)?,
+        None => check::verify(&store)?,
+    };
     let mut out = io::stdout().lock();
     let check::Report { keys, bytes, names, documents, snapshots, log_records, ledger_records, .. } = report;
     writeln!(out, "{keys} keys, {bytes} bytes")?;
+    if report.tenants > 0 && only.is_none() {
+        writeln!(out, "{} tenants besides {}", report.tenants, TenantName::DEFAULT)?;
+    }
     writeln!(out, "{names} rooms, {documents} documents, {snapshots} snapshots, {log_records} commits")?;
     writeln!(out, "{ledger_records} pages of ledgers")?;
     writeln!(

@@ -85,7 +85,7 @@ enum Task {
     Token(TokenCommand),
     /// Checks every record of a data folder that no server has open; exit code 1 if anything is damaged.
     #[command(after_help = "Example:\n  syncline verify --data-dir /var/lib/syncline")]
-    Verify(DataArgs),
+    Verify(settings::VerifyArgs),
     /// Rewrites a data folder that no server has open: space is given back, and what was erased is in no file any more.
     #[command(after_help = "Example:\n  syncline vacuum --data-dir /var/lib/syncline")]
     Vacuum(DataArgs),
@@ -105,7 +105,7 @@ impl Command {
             Task::Epoch(command) => command.run(),
             Task::Keys(command) => command.run(),
             Task::Token(command) => command.run(),
-            Task::Verify(data) => folder::verify(&data),
+            Task::Verify(args) => folder::verify(&args),
             Task::Vacuum(data) => folder::vacuum(&data),
         }
     }

@@ -1,5 +1,8 @@
 //! Settings: from flags, variables and a file to what the server is started with.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt, fs, io,
@@ -14,6 +17,7 @@ use syncline::{
     core::{
         access::{Grant, Identity},
         entity::{EntityType, Handler, NameError, TypeError, TypeForm, TypeName, UserName, Value},
+        id::{TenantName, TenantNameError},
     },
     server::{
         Authenticator, Config, JwtSettings, JwtVerifier, KeyError, OneOf, Origin, OriginError, PublishedKeys,
@@ -34,6 +38,26 @@ const TOKEN_BYTES_MIN: usize = 8;
 
 /// The file that is read if it exists and no other is named.
 const CONFIG_FILE: &str = "syncline.toml";
+
+/// Settings of every command that looks at a tenant in a data folder.
+#[derive(Debug, Args)]
+pub(crate) struct TenantArgs {
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// Whose rooms and entities
+    #[arg(long, value_name = "NAME", default_value = TenantName::DEFAULT)]
+    pub(crate) tenant: TenantName,
+}
+
+/// Settings of the command that checks a data folder.
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// Look only at what is this tenant's
+    #[arg(long, value_name = "NAME")]
+    pub(crate) tenant: Option<TenantName>,
+}
 
 /// Settings of every command that opens a data folder.
 #[derive(Debug, Default, Args)]
@@ -72,6 +96,9 @@ pub(crate) struct ServeArgs {
     /// WebSockets that may be open at the same time [default: 10000]
     #[arg(long, env = "SYNCLINE_CONNECTIONS_MAX", value_name = "N")]
     connections_max: Option<usize>,
+    /// Tenants besides `default` that there may be [default: 1000]
+    #[arg(long, env = "SYNCLINE_TENANTS_MAX", value_name = "N")]
+    tenants_max: Option<usize>,
     /// Days for which the values are kept that entities once had, beside the audit; 0 is for ever [default: 0]
     #[arg(long, env = "SYNCLINE_AUDIT_RETENTION_DAYS", value_name = "DAYS")]
     audit_retention_days: Option<u32>,
@@ -116,6 +143,7 @@ struct File {
     memory_mb: Option<usize>,
     allow_origin: Option<Vec<String>>,
     connections_max: Option<usize>,
+    tenants_max: Option<usize>,
     audit_retention_days: Option<u32>,
     event_retention_days: Option<u32>,
     insecure_listen_anywhere: Option<bool>,
@@ -138,6 +166,8 @@ struct File {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 struct TokenGrant {
     secret: String,
+    /// Whose data it is for; the default tenant's, if it does not say.
+    tenant: Option<String>,
     /// Who its bearer is.
     user: String,
     /// What its bearer may do, as `doc:team/*=write`.
@@ -164,6 +194,8 @@ struct Auth {
     jwks_url: Option<String>,
     issuer: Option<String>,
     audience: Option<String>,
+    /// The claim that names the tenant.
+    tenant_claim: Option<String>,
     /// What each bearer may do besides what their token says.
     #[serde(default)]
     grants: Vec<Grant>,
@@ -226,6 +258,19 @@ pub(crate) enum SettingsError {
         user: String,
         /// What is wrong with it.
         source: NameError,
+    },
+    /// The file holds a token of a tenant that has no name.
+    #[error("a token is for no tenant")]
+    Tenant {
+        /// What is wrong with its name.
+        #[from]
+        source: TenantNameError,
+    },
+    /// The claim that is to name the tenant says something else.
+    #[error("the claim {claim:?} cannot name the tenant: it says something else")]
+    TenantClaim {
+        /// The claim.
+        claim: String,
     },
     /// The file names a certificate without its key, or a key without its certificate.
     #[error("`tls-cert` and `tls-key` are given together")]
@@ -316,6 +361,9 @@ impl ServeArgs {
         if let Some(connections_max) = self.connections_max.or(file.connections_max) {
             server.connections_max = connections_max;
         }
+        if let Some(tenants_max) = self.tenants_max.or(file.tenants_max) {
+            server.tenants_max = tenants_max;
+        }
         if let Some(days) = self.audit_retention_days.or(file.audit_retention_days) {
             server.audit_retention_days = unless_for_ever(days);
         }
@@ -359,8 +407,11 @@ fn authenticator(
     if !tokens.is_empty() {
         ways.push(Arc::new(known_tokens(tokens)?));
     }
-    if let Some(Auth { keys, jwks_url, issuer, audience, grants }) = auth {
-        let settings = JwtSettings { issuer, audience, grants };
+    if let Some(Auth { keys, jwks_url, issuer, audience, tenant_claim, grants }) = auth {
+        if let Some(claim) = tenant_claim.as_ref().filter(|claim| !JwtVerifier::may_name_tenant(claim)) {
+            return Err(SettingsError::TenantClaim { claim: claim.clone() });
+        }
+        let settings = JwtSettings { issuer, audience, tenant_claim, grants };
         ways.push(match (keys, jwks_url) {
             (Some(path), None) => Arc::new(verifier(settings, path)?),
             (None, Some(url)) => Arc::new(PublishedKeys::new(settings, &url, trust)?),
@@ -383,10 +434,11 @@ fn known_tokens(grants: Vec<TokenGrant>) -> Result<StaticTokens, SettingsError> 
     if secrets.len() < grants.len() {
         return Err(SettingsError::SameSecret);
     }
-    let tokens = grants.into_iter().map(|TokenGrant { secret, user, grants, claims }| {
+    let tokens = grants.into_iter().map(|TokenGrant { secret, tenant, user, grants, claims }| {
+        let tenant = tenant.as_deref().map(TenantName::new).transpose()?.unwrap_or_default();
         let name = UserName::new(&user).map_err(|source| SettingsError::User { user, source })?;
         let claims = claims.into_iter().map(|(name, claim)| (name, claim.into())).collect();
-        let identity = Identity { claims, ..Identity::of(name, grants.into_iter().collect()) };
+        let identity = Identity { tenant, claims, ..Identity::of(name, grants.into_iter().collect()) };
         Ok(StaticToken { secret, identity: Arc::new(identity) })
     });
     Ok(StaticTokens::new(tokens.collect::<Result<_, SettingsError>>()?))
@@ -406,77 +458,4 @@ fn origins(texts: Vec<String>) -> Result<Vec<Origin>, SettingsError> {
         Err(source) => Err(SettingsError::Origin { origin, source }),
     };
     texts.into_iter().map(parse).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn file(text: &str) -> Result<File, toml::de::Error> {
-        toml::from_str(text)
-    }
-
-    #[test]
-    fn a_flag_counts_more_than_the_file_and_that_more_than_the_default() {
-        let kept = "audit-retention-days = 400\nevent-retention-days = 0";
-        let kept = ServeArgs::default().over(file(kept).unwrap()).unwrap().server;
-        assert_eq!((kept.audit_retention_days, kept.event_retention_days), (Some(400), None));
-        let text =
-            "listen = '[::1]:1'\nmemory-mb = 5\nallow-origin = ['https://a.example']\nlog-format = 'json'";
-        let args = ServeArgs { memory_mb: Some(7), ..ServeArgs::default() };
-        let settings = args.over(file(text).unwrap()).unwrap();
-        assert_eq!(settings.server.listen.to_string(), "[::1]:1");
-        assert_eq!(settings.server.memory_bytes, 7 << 20);
-        assert_eq!(settings.server.allow_origins[0].to_string(), "https://a.example");
-        assert_eq!(settings.log_format, LogFormat::Json);
-        assert_eq!((settings.log.as_str(), settings.data_dir), ("info", DATA_DIR.into()));
-        let typed = file("[types.note]\npolicy = 'lww'\n[types.stock]\npolicy = 'additive'").unwrap();
-        assert_eq!(ServeArgs::default().over(typed).unwrap().server.types.len(), 2);
-    }
-
-    #[test]
-    fn what_the_file_says_wrongly_is_an_error() {
-        let check = |text: &str, want: &str| {
-            let error = file(text).map(drop).unwrap_err().to_string();
-            assert!(error.contains(want), "{text:?}: {error}");
-        };
-        check("lisen = '127.0.0.1:80'", "unknown field `lisen`");
-        check("listen = 'localhost'", "invalid socket address");
-        check("memory-mb = -1", "invalid value");
-
-        check("[types.note]\npolicy = 'lww'\nfeilds = {}", "unknown field `feilds`");
-        check("[types.'a b']\npolicy = 'lww'", "character");
-        check("[[token]]\ngrants = []", "missing field `secret`");
-        check("[[token]]\nsecret = 'x'\ngrants = ['doc:*=all']", "an action is read");
-        check("[[token]]\nsecret = 'x'\ngrants = ['docs:*=read']", "a resource is doc:NAME");
-        check("[[token]]\nsecret = 'x'\nuser = 'ann'", "missing field `grants`");
-
-        let token = |secret: &str, user: &str| {
-            format!(
-                "[[token]]\nsecret = '{secret}'\nuser = '{user}'\ngrants = ['*=admin']\nclaims = {{ area = 7 }}\n"
-            )
-        };
-        let short = file(&token("x", "ann")).unwrap();
-        assert!(matches!(ServeArgs::default().over(short), Err(SettingsError::ShortToken)));
-        let nobody = file(&token("long enough", "")).unwrap();
-        assert!(matches!(ServeArgs::default().over(nobody), Err(SettingsError::User { .. })));
-        let twice = file(&(token("long enough", "ann") + &token("long enough", "bob"))).unwrap();
-        assert!(matches!(ServeArgs::default().over(twice), Err(SettingsError::SameSecret)));
-        let good = file(&token("long enough", "ann")).unwrap();
-        assert!(!format!("{good:?}").contains("long enough"), "secrets stay out of logs");
-        assert!(ServeArgs::default().over(good).unwrap().server.authenticator.is_some());
-        let half = file("tls-cert = 'x.pem'").unwrap();
-        assert!(matches!(ServeArgs::default().over(half), Err(SettingsError::HalfTls)));
-        let keys = file("[auth]\nkeys = '/nowhere'\naudience = 'notes'\ngrants = ['doc:*=read']").unwrap();
-        assert!(matches!(ServeArgs::default().over(keys), Err(SettingsError::Read { .. })));
-        let wrong = file("[types.note]\npolicy = 'lww'\nclosed = true").unwrap();
-        assert!(matches!(ServeArgs::default().over(wrong), Err(SettingsError::Type { .. })));
-        let suggest = file("[suggest]\nurl = 'http://merge.example/'\nsecret = 'sesame'").unwrap();
-        assert!(!format!("{suggest:?}").contains("sesame"), "secrets stay out of logs");
-        assert!(ServeArgs::default().over(suggest).unwrap().server.suggest.is_some());
-        let wrong = file("suggest = { url = 'merge.example' }").unwrap();
-        assert!(matches!(ServeArgs::default().over(wrong), Err(SettingsError::Suggest { .. })));
-        let wrong = file("allow-origin = ['*']").unwrap();
-        assert!(matches!(ServeArgs::default().over(wrong), Err(SettingsError::Origin { .. })));
-    }
 }

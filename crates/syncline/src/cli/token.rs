@@ -13,6 +13,7 @@ use syncline::{
     core::{
         access::Grant,
         entity::{ActorName, UserName, Value as Claim},
+        id::TenantName,
     },
     server::{JwtSettings, JwtVerifier, NewToken},
 };
@@ -22,6 +23,7 @@ use super::{Outcome, at, keys, wall_now};
 pub(crate) const EXAMPLES: &str = "\
 Examples:
   syncline token mint --keys keys.json --user ann --grant 'doc:team/*=write' --grant 'type:*=write'
+  syncline token mint --keys keys.json --tenant acme --user bob --grant '*=admin'
   syncline token mint --keys keys.json --user till --device till-1 --claim area=7 --grant scope:mine=read --for 30d
   syncline token inspect --keys public.json TOKEN";
 
@@ -41,6 +43,9 @@ pub(crate) enum TokenCommand {
         /// Whom it must be for
         #[arg(long)]
         audience: Option<String>,
+        /// The claim that names the tenant [default: tenant]
+        #[arg(long, value_name = "CLAIM")]
+        tenant_claim: Option<String>,
         /// The token
         token: String,
     },
@@ -54,6 +59,9 @@ pub(crate) struct MintArgs {
     /// Whose token it is
     #[arg(long)]
     user: String,
+    /// Whose data it is for [default: default]
+    #[arg(long, value_name = "NAME")]
+    tenant: Option<TenantName>,
     /// What its bearer may do, as RESOURCE=ACTION; may be given several times
     #[arg(long = "grant", value_name = "GRANT")]
     grants: Vec<Grant>,
@@ -81,9 +89,10 @@ impl TokenCommand {
     pub(crate) fn run(self) -> Outcome {
         match self {
             Self::Mint(args) => mint(args),
-            Self::Inspect { keys, issuer, audience, token } => {
+            Self::Inspect { keys, issuer, audience, tenant_claim, token } => {
                 let set = fs::read(&keys).map_err(|error| at(&keys, &error))?;
-                let verifier = JwtVerifier::new(JwtSettings { issuer, audience, grants: Vec::new() }, &set)?;
+                let settings = JwtSettings { issuer, audience, tenant_claim, grants: Vec::new() };
+                let verifier = JwtVerifier::new(settings, &set)?;
                 inspect(&verifier, &token)
             }
         }
@@ -95,6 +104,7 @@ fn mint(args: MintArgs) -> Outcome {
     args.device.as_deref().map(ActorName::device).transpose()?;
     let issued_at_s = wall_now().0 / 1_000;
     let token = NewToken {
+        tenant: args.tenant.map(|tenant| tenant.to_string()),
         user: args.user,
         issued_at_s,
         expires_at_s: issued_at_s.saturating_add(args.seconds),
@@ -122,6 +132,7 @@ fn inspect(verifier: &JwtVerifier, token: &str) -> Outcome {
         who.claims.iter().map(|(name, value)| (name.clone(), shown(value))).collect();
     let left = who.expires_at.map(|at| at.0.saturating_sub(now.0) / 1_000);
     keys::print(&json!({
+        "tenant": who.tenant.as_str(),
         "user": who.user.as_str(),
         "device": who.device.as_ref().map(ActorName::as_str),
         "grants": who.grants.iter().map(ToString::to_string).collect::<Vec<_>>(),

@@ -13,7 +13,7 @@ use syncline::{
     server::OfflineLedger,
 };
 
-use super::{Outcome, folder, settings::DataArgs, table::Table};
+use super::{Outcome, folder, settings::TenantArgs, table::Table};
 
 pub(crate) const EXAMPLES: &str = "\
 Types that syncline.toml declares are in the data folder once a server has run with them.
@@ -32,7 +32,7 @@ pub(crate) struct TypesArgs {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    data: DataArgs,
+    data: TenantArgs,
 }
 
 #[derive(Debug, Subcommand)]
@@ -42,7 +42,7 @@ enum TypeCommand {
         /// Name of the type
         name: String,
         #[command(flatten)]
-        data: DataArgs,
+        data: TenantArgs,
     },
 }
 
@@ -59,8 +59,8 @@ impl TypesArgs {
             Some(TypeCommand::Show { data, .. }) => data,
             None => &self.data,
         };
-        let mut store = folder::open_existing(data)?;
-        let entities = OfflineLedger::open(&mut store)?;
+        let (mut store, tenant) = folder::open_tenant(data)?;
+        let entities = OfflineLedger::open(&mut store, tenant)?;
         match &self.show {
             Some(TypeCommand::Show { name, .. }) => show(&entities, name),
             None => list(&entities, self.json),

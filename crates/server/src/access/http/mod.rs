@@ -19,6 +19,7 @@ use crate::{
     entities::{dress, preflight},
     http::{bearer, problem},
     shared::Shared,
+    tenants::TooManyTenants,
 };
 
 /// Returns everything below `/auth/v1`.
@@ -55,6 +56,8 @@ enum Refusal {
     StoreDown,
     #[error("there are as many revocations as may be; take some back")]
     TooManyRevocations,
+    #[error(transparent)]
+    TooManyTenants(#[from] TooManyTenants),
     #[error("the system gives no random bytes")]
     NoRandomness,
 }
@@ -76,6 +79,7 @@ impl Refusal {
             Self::Unknown => (StatusCode::NOT_FOUND, "unknown-revocation"),
             Self::StoreDown => (StatusCode::SERVICE_UNAVAILABLE, "store-down"),
             Self::TooManyRevocations => (StatusCode::INSUFFICIENT_STORAGE, "too-many-revocations"),
+            Self::TooManyTenants(_) => (StatusCode::INSUFFICIENT_STORAGE, "too-many-tenants"),
             Self::NoRandomness => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
         }
     }

@@ -22,10 +22,12 @@ use tokio::sync::oneshot;
 
 use super::{Refusal, caller};
 use crate::{
+    epoch::Epoch,
     limits::{REVOCATION_BODY_BYTES_MAX, REVOKED_MS},
     registry::RoomKey,
     room::ToRoom,
-    shared::{ONLY_TENANT, Shared},
+    shared::Shared,
+    tenants::Tenant,
 };
 
 /// What is to be revoked: one of the first four.
@@ -79,7 +81,7 @@ pub(super) async fn revoke(
     let (subject, until) = match wanted.read(now)? {
         (What::Credentials(subject), until) => (subject, until),
         (What::Room(room), _) => {
-            let closed = close_room(&shared, &room).await?;
+            let closed = close_room(&shared, &admin, &room).await?;
             tracing::info!(by = %admin.user, room = room.as_str(), closed, "a room was closed");
             return Ok(Json(json!({ "room": room.as_str(), "closed": closed })).into_response());
         }
@@ -87,16 +89,17 @@ pub(super) async fn revoke(
     let revocation = Revocation { subject, at: now, until };
     let told = told(&revocation);
     let subject = revocation.subject.to_string();
-    shared.gate.revoke(&shared.epoch().ok_or(Refusal::StoreDown)?, revocation).await?;
+    let (epoch, tenant) = place(&shared, &admin)?;
+    shared.gate.revoke(&epoch, &tenant, revocation).await?;
     tracing::info!(by = %admin.user, subject, "credentials were revoked");
     Ok((StatusCode::CREATED, Json(told)).into_response())
 }
 
 /// Answers `GET`: those in force.
 pub(super) async fn list(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Result<Response, Refusal> {
-    admin(&shared, &headers).await?;
+    let admin = admin(&shared, &headers).await?;
     let now = shared.clock.now().wall;
-    let known = shared.gate.revocations();
+    let known = shared.gate.revocations(&admin.tenant);
     let good = known.iter().filter(|revocation| !revocation.is_over(now));
     Ok(Json(json!({ "revocations": good.map(told).collect::<Vec<_>>() })).into_response())
 }
@@ -109,8 +112,8 @@ pub(super) async fn take_back(
 ) -> Result<Response, Refusal> {
     let admin = admin(&shared, &headers).await?;
     let subject: Subject = id.parse().map_err(|_| Refusal::Unknown)?;
-    let epoch = shared.epoch().ok_or(Refusal::StoreDown)?;
-    if !shared.gate.take_back(&epoch, subject).await? {
+    let (epoch, tenant) = place(&shared, &admin)?;
+    if !shared.gate.take_back(&epoch, &tenant, subject).await? {
         return Err(Refusal::Unknown);
     }
     tracing::info!(by = %admin.user, subject = id, "a revocation was taken back");
@@ -122,10 +125,17 @@ async fn admin(shared: &Shared, headers: &HeaderMap) -> Result<Arc<Identity>, Re
     if identity.may(Action::Admin, Resource::Server) { Ok(identity) } else { Err(Refusal::Forbidden) }
 }
 
-/// Closes everyone in a room, once what they sent before is done, and returns how many that were.
-async fn close_room(shared: &Shared, room: &RoomName) -> Result<usize, Refusal> {
+/// Returns where the tenant of an administrator is.
+fn place(shared: &Shared, admin: &Identity) -> Result<(Arc<Epoch>, Tenant), Refusal> {
     let epoch = shared.epoch().ok_or(Refusal::StoreDown)?;
-    let key = RoomKey { tenant: ONLY_TENANT, name: room.clone() };
+    let tenant = epoch.tenants.of(&admin.tenant)?;
+    Ok((epoch, tenant))
+}
+
+/// Closes everyone in a room, once what they sent before is done, and returns how many that were.
+async fn close_room(shared: &Shared, admin: &Identity, room: &RoomName) -> Result<usize, Refusal> {
+    let (epoch, tenant) = place(shared, admin)?;
+    let key = RoomKey { tenant, name: room.clone() };
     let Some(inbox) = epoch.registry.inbox(&key) else { return Ok(0) };
     let (done, closed) = oneshot::channel();
     // A room that ends meanwhile has closed everyone.

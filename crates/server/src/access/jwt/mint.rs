@@ -64,6 +64,8 @@ pub struct SigningKey {
 /// What a token is to say.
 #[derive(Clone, Debug, Default)]
 pub struct NewToken {
+    /// Whose data it is for; the default tenant's, if it does not say.
+    pub tenant: Option<String>,
     /// The user.
     pub user: String,
     /// When it is issued, in seconds since 1970.
@@ -221,9 +223,14 @@ impl NewToken {
         put("exp", self.expires_at_s.into());
         let grants: Vec<String> = self.grants.iter().map(ToString::to_string).collect();
         put("grants", grants.into());
-        for (name, value) in
-            [("iss", &self.issuer), ("aud", &self.audience), ("jti", &self.id), ("device", &self.device)]
-        {
+        let texts = [
+            ("iss", &self.issuer),
+            ("aud", &self.audience),
+            ("jti", &self.id),
+            ("tenant", &self.tenant),
+            ("device", &self.device),
+        ];
+        for (name, value) in texts {
             if let Some(value) = value {
                 put(name, value.clone().into());
             }

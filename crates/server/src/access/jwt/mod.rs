@@ -8,6 +8,7 @@
 //! | `iat` | when it was issued: what is revoked of its user or device later, is revoked of it |
 //! | `iss`, `aud` | who issued it for whom: those that are configured |
 //! | `jti` | what it is called by whoever revokes it |
+//! | `tenant`, or the one that is configured | whose data it is for; `default` if it does not say |
 //! | `device` | the only device that it is good for |
 //! | `grants` | a list of `RESOURCE=ACTION` |
 //! | texts, whole numbers and booleans under other names | what fills scopes |
@@ -28,6 +29,7 @@ use serde_json::Value as Json;
 use syncline_core::{
     access::{Grant, Grants, Identity},
     entity::{ActorName, UserName, Value},
+    id::TenantName,
     time::WallMs,
 };
 
@@ -42,6 +44,12 @@ use super::{Authenticator, Unauthenticated};
 /// How far the clocks of issuers may be off, in seconds: a token may begin that much early. None ends late.
 const LEEWAY_S: u64 = 30;
 
+/// The claim that names the tenant unless an operator says otherwise.
+const TENANT_CLAIM: &str = "tenant";
+
+/// Claims that say something else.
+const READ_OTHERWISE: [&str; 9] = ["sub", "exp", "nbf", "iat", "iss", "aud", "jti", "device", "grants"];
+
 /// Longest token, in bytes.
 const TOKEN_BYTES_MAX: usize = 16 << 10;
 
@@ -52,6 +60,8 @@ pub struct JwtSettings {
     pub issuer: Option<String>,
     /// What they are for. A token that names an audience is good only if this is one of it.
     pub audience: Option<String>,
+    /// The claim that names the tenant; `tenant` if there is none here.
+    pub tenant_claim: Option<String>,
     /// What each bearer may do besides what their token says.
     pub grants: Vec<Grant>,
 }
@@ -75,7 +85,6 @@ struct Claims {
     exp: u64,
     nbf: Option<u64>,
     jti: Option<String>,
-    tenant: Option<String>,
     device: Option<String>,
     #[serde(default)]
     grants: Vec<Grant>,
@@ -91,6 +100,12 @@ impl JwtVerifier {
     pub fn new(settings: JwtSettings, jwk_set: &[u8]) -> Result<Self, KeyError> {
         provider::install();
         Ok(Self { settings, keys: KeySet::parse(jwk_set)? })
+    }
+
+    /// Returns whether the claim of this name may say whose data a token is for: no other one is read from it.
+    #[must_use]
+    pub fn may_name_tenant(claim: &str) -> bool {
+        !claim.is_empty() && !READ_OTHERWISE.contains(&claim)
     }
 
     /// Returns who shows a token at `now`.
@@ -139,19 +154,20 @@ fn verify(
     identity(settings, claims, now)
 }
 
-fn identity(settings: &JwtSettings, claims: Claims, now: WallMs) -> Result<Identity, Unauthenticated> {
+fn identity(settings: &JwtSettings, mut claims: Claims, now: WallMs) -> Result<Identity, Unauthenticated> {
     let expires_at = WallMs(claims.exp.saturating_mul(1_000));
     if expires_at <= now {
         return Err(Unauthenticated::Expired);
     }
     let begins_at = claims.nbf.unwrap_or(0).saturating_sub(LEEWAY_S).saturating_mul(1_000);
-    // There is one tenant so far.
-    if begins_at > now.0 || claims.tenant.is_some() {
+    if begins_at > now.0 {
         return Err(Unauthenticated::Unknown);
     }
+    let tenant = claims.others.remove(settings.tenant_claim.as_deref().unwrap_or(TENANT_CLAIM));
     let device = claims.device.as_deref().map(ActorName::device).transpose();
     let grants: Grants = settings.grants.iter().cloned().chain(claims.grants).collect();
     Ok(Identity {
+        tenant: tenant_of(tenant)?,
         user: UserName::new(&claims.sub).map_err(|_| Unauthenticated::Unknown)?,
         device: device.map_err(|_| Unauthenticated::Unknown)?,
         grants,
@@ -160,6 +176,15 @@ fn identity(settings: &JwtSettings, claims: Claims, now: WallMs) -> Result<Ident
         token_id: claims.jti,
         claims: claims.others.into_iter().filter_map(fills).collect(),
     })
+}
+
+/// Reads whose data a token is for. One that says so in a way that is not understood is good for nobody's.
+fn tenant_of(claim: Option<Json>) -> Result<TenantName, Unauthenticated> {
+    match claim {
+        None => Ok(TenantName::default()),
+        Some(Json::String(name)) => TenantName::new(&name).map_err(|_| Unauthenticated::Unknown),
+        Some(_) => Err(Unauthenticated::Unknown),
+    }
 }
 
 /// Reads a time in seconds, which may have a fraction. One that is still to come says nothing: no revocation would reach the token.

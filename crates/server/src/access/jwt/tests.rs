@@ -63,6 +63,25 @@ fn a_token_says_who_may_do_what_until_when() {
 }
 
 #[test]
+fn a_token_says_whose_data_it_is_for() {
+    let key = key(SigningAlgorithm::Es256);
+    let public = key.public_set().unwrap();
+    let check = |claim: Option<&str>, token: NewToken, want: &str| {
+        let tenant_claim = claim.map(ToOwned::to_owned);
+        let verifier = verifier(JwtSettings { tenant_claim, ..JwtSettings::default() }, &public);
+        let who = verifier.verify(&key.sign(&token).unwrap(), NOW).expect("it is good");
+        assert_eq!(who.tenant.as_str(), want, "{claim:?} {token:?}");
+        assert!(!who.claims.contains_key(claim.unwrap_or("tenant")), "it fills no scope");
+    };
+    let acme = || NewToken { tenant: Some("acme".into()), ..token() };
+    check(None, token(), "default");
+    check(None, acme(), "acme");
+    check(Some("org"), acme(), "default");
+    let org = [("org".to_owned(), json!("acme"))].into_iter().collect();
+    check(Some("org"), NewToken { claims: org, ..token() }, "acme");
+}
+
+#[test]
 fn a_token_was_issued_when_it_says_but_not_later_than_now() {
     let now = NOW.0 / 1_000;
     let check = |iat: Json, want: Option<u64>| {
@@ -173,7 +192,7 @@ fn a_token_is_for_whom_it_names_by_whom_it_should_be() {
     let check = |settings: [Option<&str>; 2], said: [Option<&str>; 2], is_good: bool| {
         let [issuer, audience] = settings.map(|word| word.map(ToOwned::to_owned));
         let verifier =
-            verifier(JwtSettings { issuer, audience, grants: Vec::new() }, &key.public_set().unwrap());
+            verifier(JwtSettings { issuer, audience, ..JwtSettings::default() }, &key.public_set().unwrap());
         let [issuer, audience] = said.map(|word| word.map(ToOwned::to_owned));
         let signed = key.sign(&NewToken { issuer, audience, ..token() }).unwrap();
         assert_eq!(verifier.verify(&signed, NOW).is_ok(), is_good, "{settings:?} {said:?}");
@@ -192,8 +211,10 @@ fn a_token_is_for_whom_it_names_by_whom_it_should_be() {
 #[test]
 fn what_has_no_place_in_a_token_makes_it_good_for_nothing() {
     let key = key(SigningAlgorithm::Hs256);
-    for claim in ["tenant", "device"] {
-        let claims = [(claim.to_owned(), json!("not a name"))].into_iter().collect();
+    let odd =
+        [("tenant", json!("a\nb")), ("tenant", json!("")), ("tenant", json!(7)), ("tenant", Json::Null)];
+    for (claim, value) in odd.into_iter().chain([("device", json!("not a name"))]) {
+        let claims = [(claim.to_owned(), value)].into_iter().collect();
         let signed = key.sign(&NewToken { claims, ..token() }).unwrap();
         assert_eq!(any(&key).verify(&signed, NOW), Err(Unauthenticated::Unknown), "{claim}");
     }

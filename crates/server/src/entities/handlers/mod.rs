@@ -25,6 +25,7 @@ use std::{
 
 use syncline_core::{
     entity::{EntityType, Handler, TypeName},
+    id::TenantName,
     limits::RETRY_AFTER_MS,
 };
 use syncline_protocol::ledger::{Proposal, Verdict};
@@ -67,10 +68,10 @@ pub(crate) struct Handlers {
     suggest: Option<Handler>,
     /// Whether nobody but this machine declares types.
     is_local: bool,
-    /// By type.
-    judges: Mutex<BTreeMap<TypeName, Arc<Judge>>>,
-    /// By type; that of all others is under none.
-    suggesters: Mutex<BTreeMap<Option<TypeName>, Arc<Suggester>>>,
+    /// By tenant and type.
+    judges: Mutex<BTreeMap<(TenantName, TypeName), Arc<Judge>>>,
+    /// By tenant and type; that of all other types of a tenant is under none.
+    suggesters: Mutex<BTreeMap<(TenantName, Option<TypeName>), Arc<Suggester>>>,
 }
 
 impl Handlers {
@@ -113,11 +114,12 @@ impl Handlers {
     /// Asks what to make of a conflict of a type, whose own setting is `named`.
     pub(crate) async fn suggest(
         &self,
+        tenant: &TenantName,
         kind: &TypeName,
         named: Option<Handler>,
         body: String,
     ) -> Result<Option<Proposal>, SuggestError> {
-        let suggester = self.suggester(kind, named).map_err(|error| {
+        let suggester = self.suggester(tenant, kind, named).map_err(|error| {
             tracing::warn!(%kind, %error, "nobody can be asked about a conflict");
             SuggestError::Nobody
         })?;
@@ -131,7 +133,7 @@ impl Handlers {
         named: Option<Handler>,
         question: PushQuestion,
     ) -> Verdict {
-        match self.judge_of(&kind, named) {
+        match self.judge_of(&question.tenant, &kind, named) {
             Ok(judge) => judge.judge(self.clock, &question).await,
             Err(error) => {
                 tracing::warn!(%kind, %error, "a handler cannot be asked");
@@ -140,9 +142,15 @@ impl Handlers {
         }
     }
 
-    fn judge_of(&self, kind: &TypeName, named: Option<Handler>) -> Result<Arc<Judge>, HandlerError> {
+    fn judge_of(
+        &self,
+        tenant: &TenantName,
+        kind: &TypeName,
+        named: Option<Handler>,
+    ) -> Result<Arc<Judge>, HandlerError> {
+        let place = (tenant.clone(), kind.clone());
         let mut judges = self.judges.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(judge) = judges.get(kind).filter(|judge| judge.named() == named.as_ref()) {
+        if let Some(judge) = judges.get(&place).filter(|judge| judge.named() == named.as_ref()) {
             return Ok(Arc::clone(judge));
         }
         let handler: Arc<dyn PushHandler> = match (self.own.get(kind), &named) {
@@ -155,13 +163,14 @@ impl Handlers {
             (None, None) => return Err(HandlerError::Gone),
         };
         let judge = Arc::new(Judge::new(kind.clone(), named, handler));
-        judges.insert(kind.clone(), Arc::clone(&judge));
+        judges.insert(place, Arc::clone(&judge));
         Ok(judge)
     }
 
     /// Returns whom to ask about conflicts of a type: whom it names, or else whom the server does.
     fn suggester(
         &self,
+        tenant: &TenantName,
         kind: &TypeName,
         named: Option<Handler>,
     ) -> Result<Option<Arc<Suggester>>, HandlerError> {
@@ -174,12 +183,13 @@ impl Handlers {
             (None, None) => return Ok(None),
         };
         let mut suggesters = self.suggesters.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = suggesters.get(&name).filter(|known| *known.named() == named) {
+        let place = (tenant.clone(), name.clone());
+        if let Some(known) = suggesters.get(&place).filter(|known| *known.named() == named) {
             return Ok(Some(Arc::clone(known)));
         }
         let web = Web::new(target, self.trust.clone(), named.secret.clone(), self.clock);
-        let suggester = Arc::new(Suggester::new(name.clone(), named, web));
-        suggesters.insert(name, Arc::clone(&suggester));
+        let suggester = Arc::new(Suggester::new(name, named, web));
+        suggesters.insert(place, Arc::clone(&suggester));
         Ok(Some(suggester))
     }
 

@@ -3,13 +3,14 @@
 use std::{fmt, sync::Arc};
 
 use futures_util::future::BoxFuture;
-use syncline_core::entity::{ActorName, Actors, Record, UserName};
+use syncline_core::{
+    entity::{ActorName, Actors, Record, UserName},
+    id::TenantName,
+};
 use syncline_protocol::{
     ledger::{PushOp, Verdict},
     wire::sync_v1::HandlerQuestion,
 };
-
-use crate::shared::ONLY_TENANT_NAME;
 
 /// Judges the ops of a type before they take effect.
 ///
@@ -25,6 +26,8 @@ pub trait PushHandler: fmt::Debug + Send + Sync {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct PushQuestion {
+    /// Whose record it is about.
+    pub tenant: TenantName,
     /// Who has been authenticated.
     pub user: UserName,
     /// The device that the op is from.
@@ -41,8 +44,8 @@ impl PushQuestion {
     /// Returns the question as handlers are asked it over HTTP, in JSON.
     #[must_use]
     pub fn body(&self) -> String {
-        let Self { user, device, op, server, actors } = self;
-        let tenant = ONLY_TENANT_NAME;
+        let Self { tenant, user, device, op, server, actors } = self;
+        let tenant = tenant.as_str();
         HandlerQuestion { tenant, user, device, op, server: server.as_ref() }.body(actors)
     }
 }

@@ -47,7 +47,7 @@ fn question() -> PushQuestion {
         tx: None,
     };
     let user = UserName::new("ann").expect("a name");
-    PushQuestion { user, device, op, server: None, actors: Arc::default() }
+    PushQuestion { tenant: TenantName::default(), user, device, op, server: None, actors: Arc::default() }
 }
 
 #[test]

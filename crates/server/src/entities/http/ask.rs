@@ -24,9 +24,11 @@ use crate::{
     access::{Credential, Lease, Unauthenticated},
     clock::Clock,
     entities::{Answered, LedgerDown, LedgerHandle},
+    epoch::Epoch,
     http::bearer,
     limits::SYNC_BODY_BYTES_MAX,
     shared::Shared,
+    tenants::Tenant,
     upgrade,
 };
 
@@ -41,7 +43,10 @@ pub(super) struct Asked {
     pub(super) user: UserName,
     pub(super) identity: Arc<Identity>,
     lease: Arc<Lease>,
+    /// The ledger of the tenant that the credential says.
     pub(super) ledger: LedgerHandle,
+    /// The epoch of the ledger.
+    pub(super) epoch: Arc<Epoch>,
     /// `Sync-Schema`, as it came.
     schema: Option<HeaderValue>,
     clock: Clock,
@@ -61,11 +66,14 @@ impl FromRequestParts<Arc<Shared>> for Asked {
         let claimed = text(headers, "sync-user");
         let identity = shared.gate.recognize(&shown(parts), claimed, shared.clock.now().wall).await;
         let identity = identity.map_err(unauthenticated)?;
-        let ledger = shared.epoch().and_then(|epoch| epoch.ledger().cloned()).ok_or(LedgerDown)?;
+        let epoch = shared.epoch().ok_or(LedgerDown)?;
+        let tenant = epoch.tenants.of(&identity.tenant);
+        let tenant = tenant.map_err(|error| Problem::new(Code::StorageFull).because(error))?;
+        let ledger = epoch.ledger(&tenant).await?;
         let (user, clock) = (identity.user.clone(), shared.clock);
         let schema = headers.get("sync-schema").cloned();
         let lease = Arc::new(shared.gate.lease(Arc::clone(&identity)));
-        Ok(Self { user, identity, lease, ledger, schema, clock, shared: Arc::clone(shared) })
+        Ok(Self { user, identity, lease, ledger, epoch, schema, clock, shared: Arc::clone(shared) })
     }
 }
 
@@ -146,6 +154,11 @@ impl Asked {
         let Some(version) = self.schema()? else { return Ok(()) };
         let checked = self.look(move |ledger| ledger.check_schema(version, &kinds)).await?;
         checked.map_err(|refusal| Problem::from(&refusal).into())
+    }
+
+    /// Returns whose data this is about.
+    pub(super) fn tenant(&self) -> &Tenant {
+        self.ledger.tenant()
     }
 
     /// Takes the place of a stream among those that may be open.

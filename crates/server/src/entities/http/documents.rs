@@ -79,9 +79,9 @@ pub(super) async fn content(
     key: &EntityKey,
     have: Option<Bytes>,
 ) -> Result<Option<Content>, LedgerDown> {
-    let epoch = asked.shared.epoch().ok_or(LedgerDown)?;
     let (done, content) = oneshot::channel();
-    let told = Registry::tell(&epoch, &room_key(key), ToRoom::Read { have, done }).await;
+    let told =
+        Registry::tell(&asked.epoch, &room_key(asked.tenant(), key), ToRoom::Read { have, done }).await;
     told.map_err(|_closed| LedgerDown)?;
     let content = content.await.ok();
     if content.is_none() && asked.shared.epoch().is_none() {
@@ -98,9 +98,10 @@ pub(super) async fn absorb(
     author: Author,
     update: Bytes,
 ) -> Result<Option<Absorbed>, LedgerDown> {
-    let epoch = asked.shared.epoch().ok_or(LedgerDown)?;
     let (done, absorbed) = oneshot::channel();
-    let told = Registry::tell(&epoch, &room_key(key), ToRoom::Absorb { author, update, done }).await;
+    let told =
+        Registry::tell(&asked.epoch, &room_key(asked.tenant(), key), ToRoom::Absorb { author, update, done })
+            .await;
     told.map_err(|_closed| LedgerDown)?;
     let absorbed = absorbed.await.ok().filter(|absorbed| *absorbed != Absorbed::Broke);
     if absorbed.is_none() && asked.shared.epoch().is_none() {

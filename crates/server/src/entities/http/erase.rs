@@ -16,7 +16,7 @@ use super::{
     refusal::Refusal,
     reply::{json, unexpected},
 };
-use crate::{entities::LedgerDown, shared::ONLY_TENANT};
+use crate::entities::LedgerDown;
 
 pub(super) async fn erase(asked: Asked, body: Body) -> Result<Response, Refusal> {
     match Erase::parse(&whole(body).await?)? {
@@ -57,7 +57,7 @@ async fn user(asked: &Asked, user: UserName) -> Result<Response, Refusal> {
 
 /// Returns whether files may still hold something that was erased.
 async fn is_in_files(asked: &Asked) -> Result<bool, LedgerDown> {
-    let storage = asked.shared.epoch().ok_or(LedgerDown)?.storage.clone();
-    let marked = storage.read(|store| records::is_erased(store, ONLY_TENANT)).await;
+    let tenant = asked.tenant().id();
+    let marked = asked.epoch.storage.read(move |store| records::is_erased(store, tenant)).await;
     marked.map_err(|_| LedgerDown)?.map_err(|_| LedgerDown)
 }

@@ -27,9 +27,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{ask::Asked, refusal::Refusal};
 use crate::{
-    entities::LedgerDown,
     limits::{EVENTS_PAGE, LIVE_HEARTBEAT_MS},
-    shared::{ONLY_TENANT, ONLY_TENANT_NAME},
     storage::Storage,
 };
 
@@ -60,7 +58,7 @@ pub(super) async fn events(
     }
     let feed = Feed {
         _place: asked.live_place()?,
-        storage: asked.shared.epoch().ok_or(LedgerDown)?.storage.clone(),
+        storage: asked.epoch.storage.clone(),
         committed: asked.ledger.committed(),
         stopping: asked.shared.stopping.clone(),
         after,
@@ -122,9 +120,9 @@ impl Feed {
 
     /// Reads the next events. Returns nothing where they cannot be read.
     async fn look(&mut self) -> Option<()> {
-        let after = event_name(self.after);
+        let (after, tenant) = (event_name(self.after), self.asked.tenant().id());
         let read = self.storage.read(move |store| {
-            let events = history(store, ONLY_TENANT, EVENT, &after);
+            let events = history(store, tenant, EVENT, &after);
             // The page may begin before them.
             let behind = |found: &Result<_, _>| found.as_ref().map_or(true, |(name, _)| *name > after[..]);
             events.filter(behind).take(EVENTS_PAGE).collect::<Result<Vec<(Bytes, Bytes)>, _>>()
@@ -145,7 +143,8 @@ impl Feed {
             }
             self.after = index;
             let told = Event::default().id(index.0.to_string()).event(event.what.name());
-            self.waiting.push_back(told.data(event_body(index, &event, ONLY_TENANT_NAME)));
+            let tenant = self.asked.tenant().name().as_str();
+            self.waiting.push_back(told.data(event_body(index, &event, tenant)));
         }
         Some(())
     }

@@ -5,7 +5,10 @@ use axum::{
     http::StatusCode,
     response::Response,
 };
-use syncline_core::entity::{Handler, TypeName, UserName};
+use syncline_core::{
+    entity::{Handler, TypeName, UserName},
+    id::TenantName,
+};
 use syncline_protocol::{
     ledger::{ConflictId, ConflictWish, Ledger},
     wire::sync_v1::{Code, Problem, SuggestQuestion},
@@ -18,7 +21,7 @@ use super::{
     reply::json,
     resolve::{may_settle, named, wish},
 };
-use crate::{entities::SuggestError, shared::ONLY_TENANT_NAME};
+use crate::entities::SuggestError;
 
 /// A question that is ready to be asked.
 struct Ready {
@@ -35,10 +38,10 @@ pub(super) async fn suggest(
 ) -> Result<Response, Refusal> {
     let id = named(name)?;
     may_settle(&asked, id).await?;
-    let user = asked.user.clone();
-    let ready = asked.look(move |ledger| ready(ledger, id, &user)).await?;
+    let (tenant, user) = (asked.tenant().name().clone(), asked.user.clone());
+    let ready = asked.look(move |ledger| ready(ledger, id, &tenant, &user)).await?;
     let Ready { kind, named, body } = ready.map_err(Problem::new)?;
-    let suggested = asked.shared.handlers.suggest(&kind, named, body).await;
+    let suggested = asked.shared.handlers.suggest(asked.tenant().name(), &kind, named, body).await;
     if let Some(proposal) = suggested.map_err(|error| refused(&kind, error))? {
         let by = asked.user.to_string();
         let kept = wish(&asked, id, ConflictWish::Suggest { by, proposal }).await?;
@@ -50,15 +53,15 @@ pub(super) async fn suggest(
     Ok(json(StatusCode::OK, body.ok_or_else(|| Problem::new(Code::UnknownConflict))?))
 }
 
-fn ready(ledger: &Ledger, id: ConflictId, user: &UserName) -> Result<Ready, Code> {
+fn ready(ledger: &Ledger, id: ConflictId, tenant: &TenantName, user: &UserName) -> Result<Ready, Code> {
     let conflict = ledger.conflict(id).ok_or(Code::UnknownConflict)?;
     if !conflict.is_open() {
         return Err(Code::ConflictAlreadyResolved);
     }
     let key = conflict.entity();
     let server = ledger.record(key);
-    let question =
-        SuggestQuestion { tenant: ONLY_TENANT_NAME, user, conflict: (id, conflict), server: server.as_ref() };
+    let tenant = tenant.as_str();
+    let question = SuggestQuestion { tenant, user, conflict: (id, conflict), server: server.as_ref() };
     Ok(Ready {
         kind: key.kind.clone(),
         named: ledger.entity_type(&key.kind).and_then(|ty| ty.suggest.clone()),

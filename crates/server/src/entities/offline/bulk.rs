@@ -23,7 +23,6 @@ use crate::{
     entities::bulk::{Brought, IMPORT, Intake, Step, Wanted},
     limits::{EXPORT_PIECE_BYTES, SYNC_BODY_BYTES_MAX},
     loader::new_document_id,
-    shared::ONLY_TENANT,
 };
 
 /// What an export has written.
@@ -181,7 +180,7 @@ impl OfflineLedger<'_> {
     /// Has the room of a document take in an update, and stores what it says. Nothing is returned if the document makes no room.
     fn absorb(&mut self, brought: &Brought) -> Result<Option<Absorbed>, BulkError> {
         let name = room_of(&brought.key);
-        let known = records::name(self.store, ONLY_TENANT, &name)?;
+        let known = records::name(self.store, self.tenant, &name)?;
         let document = known.unwrap_or_else(new_document_id);
         let Some(loaded) = self.loaded(&brought.key)? else { return Ok(None) };
         let now = self.clock.now();
@@ -195,9 +194,9 @@ impl OfflineLedger<'_> {
             match effect {
                 Effect::Commit(record) => {
                     let mut batch = Batch::new();
-                    records::put_log(&mut batch, ONLY_TENANT, document, &record)?;
+                    records::put_log(&mut batch, self.tenant, document, &record)?;
                     if known.is_none() {
-                        records::put_name(&mut batch, ONLY_TENANT, &name, document);
+                        records::put_name(&mut batch, self.tenant, &name, document);
                     }
                     self.touch(&brought.key, batch)?;
                     room.handle(now, RoomInput::Committed);
@@ -242,10 +241,10 @@ impl OfflineLedger<'_> {
 
     /// Returns what is stored of a document; nothing if it is damaged.
     fn loaded(&self, key: &EntityKey) -> Result<Option<Loaded>, BulkError> {
-        let Some(document) = records::name(self.store, ONLY_TENANT, &room_of(key))? else {
+        let Some(document) = records::name(self.store, self.tenant, &room_of(key))? else {
             return Ok(Some(Loaded::default()));
         };
-        match records::load(self.store, ONLY_TENANT, document) {
+        match records::load(self.store, self.tenant, document) {
             Ok(records::Loaded { snapshot, log, .. }) => Ok(Some(Loaded { snapshot, log })),
             Err(LoadError::Read(error)) => Err(error.into()),
             Err(_) => Ok(None),

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::support::{
     client::Client,
-    disk::Disk,
+    disk::{Disk, TENANT},
     raw, start, start_with,
     updates::{letter, letters, long_text},
     within,
@@ -232,7 +232,7 @@ async fn a_document_that_cannot_be_read_is_told() {
         server.shutdown().await;
 
         let mut memory = disk.memory();
-        let entities = OfflineLedger::open(&mut *memory).expect("a server has written it");
+        let entities = OfflineLedger::open(&mut *memory, TENANT).expect("a server has written it");
         let (mut out, mut heard) = (Vec::new(), 0);
         let exported =
             entities.export(&Wanted::default(), &mut out, |_, _| heard += 1).expect("memory is written");
@@ -240,7 +240,7 @@ async fn a_document_that_cannot_be_read_is_told() {
         assert_eq!(String::from_utf8(out).expect("text"), text);
 
         let mut empty = MemoryStore::new();
-        let mut entities = OfflineLedger::open(&mut empty).expect("it is empty");
+        let mut entities = OfflineLedger::open(&mut empty, TENANT).expect("it is empty");
         for (imported, unchanged) in [(2, 0), (0, 2)] {
             let tally = entities.import(&mut text.as_bytes(), None, |_| {}).expect("it was exported");
             assert_eq!((tally.imported, tally.unchanged, tally.refused.len()), (imported, unchanged, 1));

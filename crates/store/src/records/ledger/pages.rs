@@ -296,7 +296,7 @@ mod tests {
     use super::*;
     use crate::{envelope::BODY_BYTES_MAX, mem::MemoryStore, verify::verify};
 
-    const TENANT: TenantId = TenantId(3);
+    const TENANT: TenantId = TenantId::DEFAULT;
 
     type Model = BTreeMap<Vec<u8>, Bytes>;
 

@@ -18,7 +18,7 @@ use syncline::{
 };
 
 use super::{NoConflict, find};
-use crate::cli::{Outcome, folder, settings::DataArgs};
+use crate::cli::{Outcome, folder, settings::TenantArgs};
 
 /// What is to become of a conflict.
 #[derive(Debug, Args)]
@@ -38,7 +38,7 @@ pub(crate) struct ResolveArgs {
     #[arg(long, value_name = "NAME", default_value = "operator")]
     by: String,
     #[command(flatten)]
-    data: DataArgs,
+    data: TenantArgs,
 }
 
 /// Why a conflict is as it was.
@@ -64,8 +64,8 @@ enum ResolveError {
 
 impl ResolveArgs {
     pub(super) fn run(self) -> Outcome {
-        let mut store = folder::open_existing(&self.data)?;
-        let mut entities = OfflineLedger::open(&mut store)?;
+        let (mut store, tenant) = folder::open_tenant(&self.data)?;
+        let mut entities = OfflineLedger::open(&mut store, tenant)?;
         let (id, conflict) = find(&entities, &self.id)?;
         let request = self.request(&entities, id, conflict)?;
         let wish = ConflictWish::Resolve(request);

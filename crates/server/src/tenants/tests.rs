@@ -1,0 +1,94 @@
+//! What is known of tenants, and what of it is stored.
+
+use syncline_core::id::{DocumentId, RoomName};
+use syncline_store::{
+    Key,
+    committer::Committer,
+    mem::{Failure, MemoryStore},
+};
+
+use super::*;
+use crate::halt::Halt;
+
+fn named(text: &str) -> TenantName {
+    TenantName::new(text).expect("a name")
+}
+
+fn storage(store: MemoryStore) -> (Committer, Storage, Arc<Halt>) {
+    let committer = Committer::start(Box::new(store), ()).expect("a thread");
+    let halt = Arc::new(Halt::new());
+    let storage = Storage::new(committer.handle(), Arc::clone(&halt));
+    (committer, storage, halt)
+}
+
+fn room(tenant: &Tenant, name: &str) -> Batch {
+    let mut batch = Batch::new();
+    let name = RoomName::new(name).expect("a name");
+    records::put_name(&mut batch, tenant.id(), &name, DocumentId([7; 16]));
+    batch
+}
+
+async fn keys(storage: &Storage) -> Vec<Key> {
+    let read =
+        storage.read(|store| store.scan(&[], &[], 100)).await.expect("it is open").expect("it is read");
+    read.into_iter().map(|(key, _)| key).collect()
+}
+
+/// A place is taken while somebody is there, and for good with the first thing that is stored.
+#[tokio::test]
+async fn tenants_are_bounded_and_only_what_is_stored_stays() {
+    let (_committer, storage, _) = storage(MemoryStore::new());
+    let bound = TenantBound::new(2);
+    let tenants = Tenants::new(&bound);
+    let [acme, other] = ["acme", "other"].map(|name| tenants.of(&named(name)).expect("there is room"));
+    assert_eq!((acme.id(), other.id()), (TenantId(1), TenantId(2)));
+    assert_eq!(tenants.of(&named("acme")), Ok(acme.clone()), "it is the same one");
+    assert_eq!(tenants.of(&named("third")), Err(TooManyTenants));
+    assert!(tenants.of(&TenantName::default()).is_ok_and(|tenant| tenant.is_stored()));
+    drop(other);
+    assert_eq!(tenants.known_as(&named("other")), None);
+    let third = tenants.of(&named("third")).expect("a place was given back");
+    assert_eq!(third.id(), TenantId(3), "no number is given twice");
+    assert_eq!(keys(&storage).await, [], "nobody has written");
+
+    acme.commit(&storage, room(&acme, "plan")).await.expect("stored");
+    drop((acme, third));
+    let acme = tenants.known_as(&named("acme")).expect("it stays");
+    assert!(acme.is_stored() && tenants.stored().len() == 2);
+    let both = [Key::name(acme.id(), &RoomName::new("plan").expect("a name")), Key::tenant(acme.id())];
+    assert_eq!(keys(&storage).await, both);
+
+    // The next epoch knows what is stored, and gives no number that this one gave.
+    let next = Tenants::new(&bound);
+    next.load(&storage).await.expect("read");
+    assert_eq!(next.known_as(&named("acme")).map(|tenant| tenant.id()), Some(TenantId(1)));
+    assert_eq!(next.of(&named("fourth")).map(|tenant| tenant.id()), Ok(TenantId(4)));
+    // The next process knows only what is stored.
+    let again = Tenants::new(&TenantBound::new(2));
+    again.load(&storage).await.expect("read");
+    assert_eq!(again.of(&named("fourth")).map(|tenant| tenant.id()), Ok(TenantId(2)));
+}
+
+/// Goal: nothing is stored of a tenant without its name, whenever the process ends. Method: the name goes with each batch until one
+/// is durable, so two under way bring it both; and a commit that fails leaves neither.
+#[tokio::test]
+async fn a_tenant_is_stored_with_its_first_batch_or_not_at_all() {
+    let (_committer, storage, _) = storage(MemoryStore::new());
+    let tenants = Tenants::new(&TenantBound::new(9));
+    let acme = tenants.of(&named("acme")).expect("there is room");
+    let (first, second) = (acme.commit(&storage, room(&acme, "a")), acme.commit(&storage, room(&acme, "b")));
+    // As if the other had been lost.
+    second.await.expect("stored");
+    assert!(keys(&storage).await.contains(&Key::tenant(acme.id())));
+    first.await.expect("stored");
+    acme.commit(&storage, room(&acme, "c")).await.expect("stored");
+    assert_eq!(keys(&storage).await.len(), 4);
+
+    let mut store = MemoryStore::new();
+    store.fail_next_commit(Failure::BeforeSync);
+    let (_committer, storage, halt) = self::storage(store);
+    let tenants = Tenants::new(&TenantBound::new(9));
+    let acme = tenants.of(&named("acme")).expect("there is room");
+    assert!(acme.commit(&storage, room(&acme, "a")).await.is_err() && !acme.is_stored());
+    assert!(halt.is_set(), "the epoch ends, and the next reads what there is");
+}
