@@ -30,7 +30,8 @@ pub use batch::{Batch, Frame};
 pub use close::CloseReason;
 pub use outbox::{Outbox, Written};
 pub use room::{
-    AbsorbId, Absorbed, Content, Effect, Guest, Input, LoadError, Loaded, ReadId, Room, RoomLimits, Stats,
+    AbsorbId, Absorbed, Content, Effect, Guest, Input, LoadError, Loaded, ReadId, Revision, Room, RoomLimits,
+    Stats,
 };
 pub use session::{Action, Session, Slot};
 pub use wire::{Dialect, Request};

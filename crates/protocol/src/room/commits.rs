@@ -8,7 +8,7 @@ use syncline_core::{
     log::{LogEntry, LogRecord},
 };
 
-use super::Effect;
+use super::{Effect, Revision};
 use crate::ledger::MergeId;
 
 /// An update that the document has integrated.
@@ -90,6 +90,11 @@ impl Commits {
     pub(super) fn resting_on(&self) -> CommitNumber {
         let open = u64::from(!self.under_way.is_empty()) + u64::from(!self.gathered.is_empty());
         CommitNumber(self.durable.0 + open)
+    }
+
+    /// Names what the document holds now.
+    pub(super) fn revision(&self) -> Revision {
+        Revision { commit: self.resting_on(), gathered: self.gathered.len() as u64 }
     }
 
     /// Returns the last commit of which the document holds everything, durable or not. A commit that is still being

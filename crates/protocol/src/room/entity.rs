@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use syncline_core::{
     doc::{ApplyError, DiffError},
-    id::ConnectionId,
+    id::{CommitNumber, ConnectionId},
     limits::DOCUMENT_BYTES_MAX,
     log::{Author, LogEntry},
     time::Now,
@@ -32,8 +32,20 @@ pub enum Absorbed {
         /// Which rule it breaks, in one word; `gap` if it rests on what the document does not hold.
         reason: &'static str,
     },
+    /// It was made for another revision of the document. The document holds nothing of it.
+    Changed,
     /// The document broke on it and is being read again, without it.
     Broke,
+}
+
+/// Names a state of a document: what is read with one revision is the same whenever it is read, but the same state may come to
+/// have another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Revision {
+    /// The commit that the last updates are in, or will be.
+    pub commit: CommitNumber,
+    /// How many updates are gathered for it, if it has not begun; 0 if it has.
+    pub gathered: u64,
 }
 
 /// What a document holds.
@@ -43,6 +55,8 @@ pub struct Content {
     pub update: Bytes,
     /// The state vector of the document.
     pub state_vector: Bytes,
+    /// What names the state.
+    pub revision: Revision,
 }
 
 /// The connection of what came over none.
@@ -59,7 +73,8 @@ impl Room {
                 return self.release();
             }
             Absorbed::Refused { reason } => MergeOutcome::Refused { reason },
-            Absorbed::Broke => MergeOutcome::Unavailable,
+            // An op is made for no revision.
+            Absorbed::Broke | Absorbed::Changed => MergeOutcome::Unavailable,
         };
         self.effects.push_back(Effect::Merged(merge, outcome));
         if outcome == MergeOutcome::Unavailable {
@@ -67,15 +82,28 @@ impl Room {
         }
     }
 
-    /// Takes in an update that is no op, all of it or nothing, and tells when it is durable.
-    pub(super) fn absorb(&mut self, now: Now, absorb: AbsorbId, author: Author, update: &Bytes) {
-        let absorbed = self.take_whole(now, None, author, update);
+    /// Takes in an update that is no op, all of it or nothing, and tells when it is durable. If it was made for a revision, it is
+    /// taken in only as long as the document is the same.
+    pub(super) fn absorb(
+        &mut self,
+        now: Now,
+        absorb: AbsorbId,
+        author: Author,
+        update: &Bytes,
+        made_for: Option<Revision>,
+    ) {
+        let absorbed = match made_for {
+            Some(revision) if revision != self.commits.revision() => Absorbed::Changed,
+            Some(_) | None => self.take_whole(now, None, author, update),
+        };
         match absorbed {
             Absorbed::New | Absorbed::Known => {
                 self.commits.park(Effect::Absorbed(absorb, absorbed));
                 self.release();
             }
-            Absorbed::Refused { .. } => self.effects.push_back(Effect::Absorbed(absorb, absorbed)),
+            Absorbed::Refused { .. } | Absorbed::Changed => {
+                self.effects.push_back(Effect::Absorbed(absorb, absorbed));
+            }
             Absorbed::Broke => {
                 self.effects.push_back(Effect::Absorbed(absorb, absorbed));
                 self.rebuild();
@@ -122,7 +150,8 @@ impl Room {
             self.effects.push_back(Effect::Read(read, None));
             return self.rebuild();
         };
-        let content = Content { update, state_vector: self.document.state_vector() };
+        let revision = self.commits.revision();
+        let content = Content { update, state_vector: self.document.state_vector(), revision };
         self.commits.park(Effect::Read(read, Some(content)));
         self.release();
     }

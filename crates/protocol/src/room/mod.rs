@@ -22,7 +22,7 @@ use syncline_core::{
     log::{Author, LogRecord, Snapshot},
 };
 
-pub use entity::{AbsorbId, Absorbed, Content, ReadId};
+pub use entity::{AbsorbId, Absorbed, Content, ReadId, Revision};
 pub use machine::Room;
 
 use crate::{
@@ -128,7 +128,7 @@ pub enum Input {
         /// The update.
         update: Bytes,
     },
-    /// Someone who is not connected has an update for the document that is no op: it was exported.
+    /// Someone who is not connected has an update for the document that is no op: it was exported, or a program made it.
     Absorb {
         /// What they call it.
         absorb: AbsorbId,
@@ -136,6 +136,8 @@ pub enum Input {
         author: Author,
         /// The update.
         update: Bytes,
+        /// What it was made for, if it is good for nothing else.
+        made_for: Option<Revision>,
     },
     /// Someone who is not connected wants to know what the document holds.
     Read {

@@ -167,7 +167,7 @@ impl Intake {
                 let why = format!("the document does not take the update: {reason}");
                 self.refuse(key, Problem::new(Code::ValidationFailed).because(why));
             }
-            Some(Absorbed::Broke) | None => {
+            Some(Absorbed::Broke | Absorbed::Changed) | None => {
                 let why = "the document cannot be opened";
                 self.refuse(key, Problem::new(Code::HandlerUnavailable).because(why));
             }

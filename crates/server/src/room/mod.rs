@@ -14,7 +14,7 @@ use syncline_core::{
     log::Author,
 };
 use syncline_protocol::{
-    Absorbed, Access, CloseReason, Content, Guest, Request,
+    Absorbed, Access, CloseReason, Content, Guest, Request, Revision,
     ledger::{MergeId, MergeOutcome},
 };
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
@@ -62,6 +62,8 @@ pub(crate) enum ToRoom {
     Absorb {
         author: Author,
         update: Bytes,
+        /// What it was made for, if it is good for nothing else.
+        made_for: Option<Revision>,
         /// Told what became of it, once that is durable. Dropped if the room ends.
         done: oneshot::Sender<Absorbed>,
     },

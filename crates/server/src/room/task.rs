@@ -255,9 +255,9 @@ impl RoomTask {
                 self.owed.merge(merge, done);
                 self.input(Input::Merge { merge, author, update });
             }
-            ToRoom::Absorb { author, update, done } => {
+            ToRoom::Absorb { author, update, made_for, done } => {
                 let absorb = self.owed.absorb(done);
-                self.input(Input::Absorb { absorb, author, update });
+                self.input(Input::Absorb { absorb, author, update, made_for });
             }
             ToRoom::Read { have, done } => {
                 let read = self.owed.read(done);

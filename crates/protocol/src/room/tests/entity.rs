@@ -7,7 +7,7 @@ use syncline_core::log::Author;
 use super::*;
 use crate::{
     ledger::{MergeId, MergeOutcome},
-    room::{AbsorbId, Absorbed, Content, ReadId},
+    room::{AbsorbId, Absorbed, Content, ReadId, Revision},
 };
 
 impl World {
@@ -17,8 +17,12 @@ impl World {
     }
 
     fn absorb(&mut self, absorb: u64, update: &Bytes) {
+        self.absorb_if(absorb, update, None);
+    }
+
+    fn absorb_if(&mut self, absorb: u64, update: &Bytes, made_for: Option<Revision>) {
         let author = Author { user: Some("ann".into()), device: None };
-        self.input(Input::Absorb { absorb: AbsorbId(absorb), author, update: update.clone() });
+        self.input(Input::Absorb { absorb: AbsorbId(absorb), author, update: update.clone(), made_for });
     }
 
     fn absorbed(&mut self) -> Vec<(u64, Absorbed)> {
@@ -162,4 +166,34 @@ fn whoever_pulls_reads_what_is_durable() {
     world.ask(3, Some(Bytes::from_static(b"what")));
     let whole = world.content().expect("whoever does not know what they have gets it all");
     assert_eq!(text_of(&[whole.update]), "ab");
+}
+
+/// What was made for a revision is taken in only while the document holds the same, whatever is durable of it.
+#[test]
+fn what_was_made_for_a_revision_is_good_for_no_other() {
+    let mut world = World::with(&[BOB]);
+    let doc = client();
+    let (first, second, third) = (typed(&doc, "a"), typed(&doc, "b"), typed(&doc, "c"));
+    world.absorb_if(1, &first, Some(Revision { commit: CommitNumber(1), gathered: 0 }));
+    assert_eq!(world.absorbed(), [(1, Absorbed::Changed)]);
+    world.absorb_if(2, &first, Some(Revision::default()));
+    world.ask(1, None);
+    world.absorb(3, &second);
+    world.flush();
+    world.commit();
+    // The commit holds what came behind the question, too, so the revision of the answer is not that of the commit.
+    let told = std::mem::take(&mut world.seen);
+    let content = told.into_iter().find_map(|effect| match effect {
+        Effect::Read(_, content) => content,
+        _ => None,
+    });
+    let revision = content.expect("it is durable").revision;
+    assert_eq!(revision, Revision { commit: CommitNumber(1), gathered: 1 });
+    world.absorb_if(4, &third, Some(revision));
+    assert_eq!(world.absorbed(), [(4, Absorbed::Changed)]);
+    world.absorb_if(5, &third, Some(Revision { commit: CommitNumber(1), gathered: 0 }));
+    world.flush();
+    world.commit();
+    assert_eq!(world.absorbed(), [(5, Absorbed::New)]);
+    assert_eq!(text_of(&updates(world.read(BOB))), "abc");
 }

@@ -99,9 +99,12 @@ pub(super) async fn absorb(
     update: Bytes,
 ) -> Result<Option<Absorbed>, LedgerDown> {
     let (done, absorbed) = oneshot::channel();
-    let told =
-        Registry::tell(&asked.epoch, &room_key(asked.tenant(), key), ToRoom::Absorb { author, update, done })
-            .await;
+    let told = Registry::tell(
+        &asked.epoch,
+        &room_key(asked.tenant(), key),
+        ToRoom::Absorb { author, update, made_for: None, done },
+    )
+    .await;
     told.map_err(|_closed| LedgerDown)?;
     let absorbed = absorbed.await.ok().filter(|absorbed| *absorbed != Absorbed::Broke);
     if absorbed.is_none() && asked.shared.epoch().is_none() {

@@ -171,7 +171,9 @@ pub(super) fn change<'a>(
     match change {
         PullChange::Put(key, record) | PullChange::Delete(key, record) => Change::Packed(key, record),
         PullChange::Document(key, record) => match content(key) {
-            Some(Content { update, state_vector }) => Change::Document { key, record, update, state_vector },
+            Some(Content { update, state_vector, revision: _ }) => {
+                Change::Document { key, record, update, state_vector }
+            }
             // It cannot be read: there is its record, at least.
             None => Change::Put(key, record),
         },

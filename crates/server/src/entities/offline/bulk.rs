@@ -187,7 +187,7 @@ impl OfflineLedger<'_> {
         let Ok(mut room) = Room::load(now, &loaded) else { return Ok(None) };
         let author = Author { user: None, device: Some(IMPORT.into()) };
         let (absorb, update) = (AbsorbId(1), brought.update.clone());
-        room.handle(now, RoomInput::Absorb { absorb, author, update });
+        room.handle(now, RoomInput::Absorb { absorb, author, update, made_for: None });
         room.handle(now, RoomInput::Flush);
         let mut outcome = None;
         while let Some(effect) = room.poll_effect() {
