@@ -11,7 +11,7 @@ use axum::{
 };
 use futures_util::future::join_all;
 
-use crate::{access, entities, lobby, page, shared::Shared, upgrade};
+use crate::{access, docs, entities, lobby, page, shared::Shared, upgrade};
 
 const PROMETHEUS_TEXT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -20,6 +20,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
     Router::new()
         .merge(entities::routes(&shared))
         .merge(access::routes(&shared))
+        .merge(docs::routes(&shared))
         .route("/favicon.ico", get(async || StatusCode::NO_CONTENT))
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))

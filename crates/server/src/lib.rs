@@ -9,6 +9,7 @@
 //! * `entities`: one task a tenant, which owns a [`syncline_protocol::ledger::Ledger`]; push handlers.
 //! * `tenants`: whose data a request is for, and the ledger of each of them.
 //! * `loader`, `compaction`: from the store to a room, and back into less room. `history`: what documents were.
+//! * `docs`: documents over HTTP.
 //! * `lobby`: the list of rooms, for people. `page`: what their browsers get.
 //! * `storage`, `epoch`, `keeper`: the store's thread, and what happens when a commit fails.
 //!
@@ -26,6 +27,7 @@ mod clock;
 mod compaction;
 mod config;
 mod connection;
+mod docs;
 mod entities;
 mod epoch;
 mod halt;

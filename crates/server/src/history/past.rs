@@ -116,11 +116,6 @@ impl Past {
         self.records.last().map_or(self.first(), |record| record.number)
     }
 
-    /// Returns the commits that are kept, in order.
-    pub(crate) fn records(&self) -> &[LogRecord] {
-        &self.records
-    }
-
     /// Returns the last commit that was made until `at`.
     pub(crate) fn commit_at(&self, at: WallMs) -> CommitNumber {
         let until = |record: &&LogRecord| record.entries.iter().all(|entry| entry.at <= at);

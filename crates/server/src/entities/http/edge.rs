@@ -1,4 +1,4 @@
-//! What every answer of `/sync/v1` and `/auth/v1` carries, and what browsers ask before they let a page ask.
+//! What every answer of `/sync/v1`, `/auth/v1` and `/docs/v1` carries, and what browsers ask before they let a page ask.
 
 use std::sync::Arc;
 
@@ -33,7 +33,7 @@ pub(crate) async fn dress(State(shared): State<Arc<Shared>>, request: Request, n
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         headers.insert(
             header::ACCESS_CONTROL_EXPOSE_HEADERS,
-            HeaderValue::from_static("retry-after, sync-server-time"),
+            HeaderValue::from_static("etag, retry-after, sync-server-time"),
         );
     }
     headers.append(header::VARY, HeaderValue::from_static("origin"));
@@ -58,10 +58,10 @@ pub(crate) async fn preflight(State(shared): State<Arc<Shared>>, headers: Header
         return StatusCode::FORBIDDEN.into_response();
     }
     let may = [
-        (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, PUT, DELETE"),
+        (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, PUT, PATCH, DELETE"),
         (
             header::ACCESS_CONTROL_ALLOW_HEADERS,
-            "authorization, content-type, sync-client, sync-protocol, sync-schema, sync-user, traceparent",
+            "authorization, content-type, if-match, if-none-match, sync-client, sync-protocol, sync-schema, sync-user, traceparent",
         ),
         (header::ACCESS_CONTROL_MAX_AGE, PREFLIGHT_AGE_S),
     ];

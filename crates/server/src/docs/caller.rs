@@ -1,0 +1,110 @@
+//! Who asks, and for which document.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::FromRequestParts,
+    http::{HeaderMap, header, request::Parts},
+};
+use syncline_core::{
+    access::{Action, Identity, Resource},
+    id::RoomName,
+    log::Author,
+};
+
+use super::{refusal::Refusal, state::Revised};
+use crate::{
+    access::{Lease, Unauthenticated},
+    epoch::Epoch,
+    http::bearer,
+    registry::RoomKey,
+    shared::Shared,
+    tenants::Tenant,
+};
+
+/// A request whose sender is known.
+pub(super) struct Caller {
+    pub(super) identity: Arc<Identity>,
+    pub(super) epoch: Arc<Epoch>,
+    pub(super) tenant: Tenant,
+    lease: Lease,
+    shared: Arc<Shared>,
+    if_match: Option<String>,
+    if_none_match: Option<String>,
+}
+
+impl FromRequestParts<Arc<Shared>> for Caller {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, shared: &Arc<Shared>) -> Result<Self, Refusal> {
+        let headers = &parts.headers;
+        if !shared.pages.may_ask(headers) {
+            return Err(Refusal::Origin);
+        }
+        let claimed = text(headers, "sync-user");
+        let now = shared.clock.now().wall;
+        let identity = shared.gate.identify(bearer(headers), claimed.as_deref(), now).await;
+        let identity = identity.map_err(Refusal::Unauthenticated)?;
+        let epoch = shared.epoch().ok_or(Refusal::StoreDown)?;
+        let tenant = epoch.tenants.of(&identity.tenant)?;
+        let lease = shared.gate.lease(Arc::clone(&identity));
+        let if_match = text(headers, header::IF_MATCH.as_str());
+        let if_none_match = text(headers, header::IF_NONE_MATCH.as_str());
+        Ok(Self { identity, epoch, tenant, lease, shared: Arc::clone(shared), if_match, if_none_match })
+    }
+}
+
+fn text(headers: &HeaderMap, name: &str) -> Option<String> {
+    headers.get(name)?.to_str().ok().map(str::to_owned)
+}
+
+impl Caller {
+    /// Returns the room of a document that the caller may do this with.
+    pub(super) fn room(&self, name: &str, action: Action) -> Result<RoomKey, Refusal> {
+        let name = RoomName::new(name).map_err(|_| Refusal::Name)?;
+        if !self.may(&name, action) {
+            return Err(Refusal::Absent);
+        }
+        Ok(RoomKey { tenant: self.tenant.clone(), name })
+    }
+
+    pub(super) fn may(&self, name: &RoomName, action: Action) -> bool {
+        self.identity.may(action, Resource::Document(name.as_str()))
+    }
+
+    /// Checks that what the caller showed is still good, right before something is done.
+    pub(super) fn check_lease(&self) -> Result<(), Refusal> {
+        let now = self.shared.clock.now().wall;
+        match self.lease.is_over(now) {
+            false => Ok(()),
+            true if self.identity.is_expired(now) => Err(Refusal::Unauthenticated(Unauthenticated::Expired)),
+            true => Err(Refusal::Unauthenticated(Unauthenticated::Revoked)),
+        }
+    }
+
+    /// Returns who writes, for the log.
+    pub(super) fn author(&self) -> Author {
+        Author {
+            user: Some(self.identity.user.as_str().into()),
+            device: self.identity.device.as_ref().map(|device| device.as_str().into()),
+        }
+    }
+
+    /// Returns the revision that `If-Match` asks for; `*` asks for any.
+    pub(super) fn expects(&self) -> Result<Option<Revised>, Refusal> {
+        match self.if_match.as_deref() {
+            None | Some("*") => Ok(None),
+            Some(tag) => tag.parse().map(Some).map_err(|_| Refusal::Changed),
+        }
+    }
+
+    /// Returns whether the caller has this revision already.
+    pub(super) fn has(&self, revised: &str) -> bool {
+        let tags = self.if_none_match.as_deref().unwrap_or_default();
+        tags.split(',').any(|tag| tag.trim().trim_start_matches("W/") == revised || tag.trim() == "*")
+    }
+
+    pub(super) fn now(&self) -> syncline_core::time::WallMs {
+        self.shared.clock.now().wall
+    }
+}

@@ -1,0 +1,80 @@
+//! `GET /docs/v1/documents/{name}`: what a document holds, or held.
+
+use axum::{
+    Json,
+    body::Bytes,
+    extract::{Path, Query, rejection::QueryRejection},
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Deserialize;
+use syncline_core::access::Action;
+
+use super::{
+    caller::Caller,
+    refusal::Refusal,
+    state::{self, State, When, blocking},
+};
+
+/// What is asked for.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wanted {
+    #[serde(default)]
+    format: Format,
+    /// The root type whose text is wanted.
+    root: Option<String>,
+    commit: Option<u64>,
+    at: Option<String>,
+    version: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Format {
+    /// An object with a member for each root type.
+    #[default]
+    Json,
+    /// The characters of one root type.
+    Text,
+    /// A Yjs update, V1.
+    Update,
+    /// A Yjs state vector, V1.
+    StateVector,
+}
+
+pub(super) async fn read(
+    caller: Caller,
+    Path(name): Path<String>,
+    wanted: Result<Query<Wanted>, QueryRejection>,
+) -> Result<Response, Refusal> {
+    let room = caller.room(&name, Action::Read)?;
+    let Query(Wanted { format, root, commit, at, version }) =
+        wanted.map_err(|rejection| Refusal::Malformed(rejection.body_text()))?;
+    let when = When::new(commit, at, version);
+    if format == Format::Text && root.is_none() {
+        return Err(Refusal::Malformed("`root` names the root type whose text is wanted".to_owned()));
+    }
+    let State { document, revised } = state::at(&caller, &room, &when).await?;
+    caller.check_lease()?;
+    let tag = revised.to_string();
+    if caller.has(&tag) {
+        return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response());
+    }
+    let body = blocking(move || {
+        Ok(match format {
+            Format::Json => Json(document.to_json()?).into_response(),
+            Format::Text => {
+                let text = root.map(|root| document.text(&root)).transpose()?.flatten();
+                text.ok_or(Refusal::Absent)?.into_response()
+            }
+            Format::Update => bytes(document.encode()?),
+            Format::StateVector => bytes(document.state_vector()),
+        })
+    });
+    Ok(([(header::ETAG, tag)], body.await?).into_response())
+}
+
+pub(super) fn bytes(bytes: Bytes) -> Response {
+    ([(header::CONTENT_TYPE, "application/octet-stream")], bytes).into_response()
+}

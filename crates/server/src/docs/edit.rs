@@ -1,0 +1,152 @@
+//! `PUT` and `PATCH /docs/v1/documents/{name}`: programs write.
+
+use std::collections::BTreeMap;
+
+use axum::{
+    Json,
+    body::Bytes,
+    extract::{Path, rejection::BytesRejection},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use syncline_core::{
+    access::Action,
+    doc::{DocumentEdit, YjsDocument},
+};
+use syncline_protocol::Revision;
+
+use super::{
+    caller::Caller,
+    refusal::Refusal,
+    state::{self, State, absorb, blocking, drawn},
+};
+
+/// Edits that one request may bring.
+const EDITS_MAX: usize = 10_000;
+
+/// One edit as it is written: those of JSON Patch (RFC 6902), but for `move` and `copy`, and `splice`.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "op", rename_all = "kebab-case", deny_unknown_fields)]
+enum Op {
+    Add {
+        path: String,
+        value: Value,
+    },
+    Replace {
+        path: String,
+        value: Value,
+    },
+    Remove {
+        path: String,
+    },
+    Test {
+        path: String,
+        value: Value,
+    },
+    Splice {
+        path: String,
+        at: u32,
+        #[serde(default)]
+        remove: u32,
+        #[serde(default)]
+        insert: String,
+        #[serde(default)]
+        format: BTreeMap<String, Value>,
+    },
+}
+
+impl From<Op> for DocumentEdit {
+    fn from(op: Op) -> Self {
+        match op {
+            Op::Add { path, value } => Self::Add { path, value },
+            Op::Replace { path, value } => Self::Replace { path, value },
+            Op::Remove { path } => Self::Remove { path },
+            Op::Test { path, value } => Self::Test { path, value },
+            Op::Splice { path, at, remove, insert, format } => {
+                Self::Splice { path, at, remove, insert, format }
+            }
+        }
+    }
+}
+
+/// What a document is created with.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Seed {
+    /// Root types: a text makes a text, an object a map, an array an array.
+    #[serde(default)]
+    json: Map<String, Value>,
+}
+
+/// Creates a document, unless there is one: then nothing of it changes, so that whoever creates it at each start never doubles it.
+pub(super) async fn create(
+    caller: Caller,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Refusal> {
+    let room = caller.room(&name, Action::Write)?;
+    let body = whole(body)?;
+    if state::known(&caller, &room).await?.is_some() {
+        return Ok((StatusCode::OK, Json(json!({ "name": name, "created": false }))).into_response());
+    }
+    let is_update = headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/octet-stream");
+    let update = if is_update { body } else { blocking(move || seeded(&body)).await? };
+    // Nobody has written meanwhile, or else that is the document.
+    let created = match absorb(&caller, &room, update, Some(Revision::default())).await {
+        Ok(created) => created,
+        Err(Refusal::Changed) => false,
+        Err(refusal) => return Err(refusal),
+    };
+    let status = if created { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((status, Json(json!({ "name": name, "created": created }))).into_response())
+}
+
+fn seeded(body: &Bytes) -> Result<Bytes, Refusal> {
+    let seed: Seed = if body.is_empty() { Seed::default() } else { parsed(body)? };
+    let add = |(root, value): (String, Value)| DocumentEdit::Add {
+        path: format!("/{}", root.replace('~', "~0").replace('/', "~1")),
+        value,
+    };
+    let edits: Vec<DocumentEdit> = seed.json.into_iter().map(add).collect();
+    let update = drawn(|author| YjsDocument::default().edit(&edits, author))?;
+    update.ok_or_else(|| {
+        Refusal::Malformed("say what the document begins with: {\"json\":{\"text\":\"…\"}}".to_owned())
+    })
+}
+
+/// Makes edits, all or none. With `If-Match` only as long as the document is the same.
+pub(super) async fn patch(
+    caller: Caller,
+    Path(name): Path<String>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Refusal> {
+    let room = caller.room(&name, Action::Write)?;
+    let ops: Vec<Op> = parsed(&whole(body)?)?;
+    if ops.len() > EDITS_MAX {
+        return Err(Refusal::Malformed(format!("at most {EDITS_MAX} edits come at once")));
+    }
+    let expected = caller.expects()?;
+    let State { document, revised } = state::now(&caller, &room).await?;
+    if expected.is_some_and(|expected| expected != revised) {
+        return Err(Refusal::Changed);
+    }
+    let edits: Vec<DocumentEdit> = ops.into_iter().map(DocumentEdit::from).collect();
+    let update = blocking(move || drawn(|author| document.edit(&edits, author))).await?;
+    let changed = match update {
+        Some(update) => absorb(&caller, &room, update, expected.map(|expected| expected.revision)).await?,
+        None => false,
+    };
+    Ok(Json(json!({ "changed": changed })).into_response())
+}
+
+pub(super) fn whole(body: Result<Bytes, BytesRejection>) -> Result<Bytes, Refusal> {
+    body.map_err(|rejection| Refusal::Malformed(rejection.body_text()))
+}
+
+pub(super) fn parsed<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
+    serde_json::from_slice(body)
+        .map_err(|error| Refusal::Malformed(format!("the body is not understood: {error}")))
+}

@@ -1,0 +1,91 @@
+//! `GET /docs/v1/documents`: which documents there are.
+
+use axum::{
+    Json,
+    extract::{Query, rejection::QueryRejection},
+    response::{IntoResponse, Response},
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use syncline_core::{
+    access::Action,
+    id::{DocumentId, RoomName},
+};
+use syncline_protocol::wire::sync_v1::time_text;
+use syncline_store::{
+    Store,
+    records::{self, RecordError},
+};
+
+use super::{caller::Caller, refusal::Refusal};
+use crate::limits::NAMES_PAGE;
+
+/// Which documents are asked for.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Page {
+    /// What their names begin with.
+    #[serde(default)]
+    prefix: String,
+    /// The name after which to go on.
+    after: Option<String>,
+    limit: Option<usize>,
+}
+
+/// Answers in order of names, with those that the caller may read. `next` is the name after which to go on, if there may be more.
+pub(super) async fn list(
+    caller: Caller,
+    page: Result<Query<Page>, QueryRejection>,
+) -> Result<Response, Refusal> {
+    let Query(Page { prefix, after, limit }) =
+        page.map_err(|rejection| Refusal::Malformed(rejection.body_text()))?;
+    let limit = limit.unwrap_or(NAMES_PAGE).clamp(1, NAMES_PAGE);
+    let mut after = after.map(|after| RoomName::new(&after).map_err(|_| Refusal::Name)).transpose()?;
+    let mut documents: Vec<Value> = Vec::new();
+    let mut next = None;
+    loop {
+        let found = names(&caller, &prefix, after.take()).await?;
+        caller.check_lease()?;
+        for (name, document) in &found {
+            if documents.len() == limit {
+                break;
+            }
+            if caller.may(name, Action::Read) {
+                next = Some(name.as_str().to_owned());
+                documents.push(summed_up(&caller, name, *document).await?);
+            }
+        }
+        after = found.last().map(|(name, _)| name.clone());
+        if documents.len() == limit {
+            break;
+        }
+        if found.len() < NAMES_PAGE {
+            next = None;
+            break;
+        }
+    }
+    Ok(Json(json!({ "documents": documents, "next": next })).into_response())
+}
+
+async fn names(
+    caller: &Caller,
+    prefix: &str,
+    after: Option<RoomName>,
+) -> Result<Vec<(RoomName, DocumentId)>, Refusal> {
+    let (tenant, prefix) = (caller.tenant.id(), prefix.to_owned());
+    let read = move |store: &dyn Store| records::names(store, tenant, &prefix, after.as_ref(), NAMES_PAGE);
+    caller.epoch.storage.read(read).await?.map_err(unreadable)
+}
+
+async fn summed_up(caller: &Caller, name: &RoomName, document: DocumentId) -> Result<Value, Refusal> {
+    let tenant = caller.tenant.id();
+    let read = move |store: &dyn Store| records::summary(store, tenant, document);
+    let summary = caller.epoch.storage.read(read).await?.map_err(|_| Refusal::StoreDown)?;
+    let edited_at = summary.edited.map(time_text);
+    Ok(json!({ "name": name.as_str(), "bytes": summary.bytes, "edited_at": edited_at }))
+}
+
+fn unreadable(error: RecordError) -> Refusal {
+    tracing::error!(%error, "the names of documents cannot be read");
+    Refusal::Broken
+}

@@ -1,0 +1,168 @@
+//! What a document was: who worked on it when, who wrote what, what differs, and how to bring something back.
+
+use axum::{
+    Json,
+    body::Bytes,
+    extract::{Path, Query, rejection::BytesRejection, rejection::QueryRejection},
+    response::{IntoResponse, Response},
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use syncline_core::{
+    access::Action,
+    doc::{Change, WorkSession, Written},
+    log::Author,
+};
+use syncline_protocol::wire::sync_v1::time_text;
+
+use super::{
+    caller::Caller,
+    edit::{parsed, whole},
+    refusal::Refusal,
+    state::{self, State, When, absorb, blocking, drawn},
+};
+
+const MINUTE_MS: u64 = 60_000;
+
+/// How the history is grouped.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Grouping {
+    /// A session ends where nobody wrote anything for so many minutes.
+    #[serde(default = "ten_minutes")]
+    pause: u64,
+}
+
+const fn ten_minutes() -> u64 {
+    10
+}
+
+pub(super) async fn history(
+    caller: Caller,
+    Path(name): Path<String>,
+    grouping: Result<Query<Grouping>, QueryRejection>,
+) -> Result<Response, Refusal> {
+    let room = caller.room(&name, Action::Read)?;
+    let Query(Grouping { pause }) = grouping.map_err(odd_query)?;
+    let (_, past) = state::past(&caller, &room).await?;
+    let (first, last) = (past.first().0, past.last().0);
+    let sessions = past.sessions(pause.saturating_mul(MINUTE_MS));
+    caller.check_lease()?;
+    let sessions: Vec<Value> = sessions.iter().map(session).collect();
+    Ok(Json(json!({ "first": first, "last": last, "sessions": sessions })).into_response())
+}
+
+fn session(session: &WorkSession) -> Value {
+    json!({
+        "first": session.first.0,
+        "last": session.last.0,
+        "from": time_text(session.from),
+        "to": time_text(session.to),
+        "authors": session.authors.iter().map(author).collect::<Vec<_>>(),
+        "updates": session.updates,
+        "bytes": session.bytes,
+    })
+}
+
+fn author(author: &Author) -> Value {
+    json!({ "user": author.user.as_deref(), "device": author.device.as_deref() })
+}
+
+pub(super) async fn authors(caller: Caller, Path(name): Path<String>) -> Result<Response, Refusal> {
+    let room = caller.room(&name, Action::Read)?;
+    let (_, past) = state::past(&caller, &room).await?;
+    let ranges =
+        blocking(move || Ok(past.document_at(past.last())?.written_by(&past.authorship()?)?)).await?;
+    caller.check_lease()?;
+    let ranges = ranges.iter().map(|range| {
+        json!({
+            "path": range.path,
+            "at": range.at,
+            "text": range.text,
+            "written": range.written.as_ref().map(written),
+        })
+    });
+    Ok(Json(json!({ "ranges": ranges.collect::<Vec<_>>() })).into_response())
+}
+
+fn written(written: &Written) -> Value {
+    json!({ "by": author(&written.author), "at": time_text(written.at), "commit": written.commit.0 })
+}
+
+/// Two states of a document.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Between {
+    from: Option<u64>,
+    from_at: Option<String>,
+    from_version: Option<u64>,
+    to: Option<u64>,
+    to_at: Option<String>,
+    to_version: Option<u64>,
+}
+
+pub(super) async fn diff(
+    caller: Caller,
+    Path(name): Path<String>,
+    between: Result<Query<Between>, QueryRejection>,
+) -> Result<Response, Refusal> {
+    let room = caller.room(&name, Action::Read)?;
+    let Query(between) = between.map_err(odd_query)?;
+    let from = When::new(between.from, between.from_at, between.from_version);
+    if from.is_now() {
+        return Err(Refusal::Malformed("name one of `from`, `from_at` and `from_version`".to_owned()));
+    }
+    let to = When::new(between.to, between.to_at, between.to_version);
+    let (before, after) = (state::at(&caller, &room, &from).await?, state::at(&caller, &room, &to).await?);
+    let (from, to) = (before.revised.revision.commit.0, after.revised.revision.commit.0);
+    let changes = blocking(move || Ok(before.document.changes_to(&after.document)?)).await?;
+    caller.check_lease()?;
+    let changes: Vec<Value> = changes.iter().map(change).collect();
+    Ok(Json(json!({ "from": from, "to": to, "changes": changes })).into_response())
+}
+
+fn change(change: &Change) -> Value {
+    match change {
+        Change::Text(text) => json!({
+            "kind": "text", "path": text.path, "at": text.at, "removed": text.removed, "inserted": text.inserted,
+        }),
+        Change::Format { path } => json!({ "kind": "format", "path": path }),
+        Change::Items(items) => json!({
+            "kind": "items", "path": items.path, "at": items.at, "removed": items.removed, "inserted": items.inserted,
+        }),
+        Change::Value { path, before, after } => {
+            json!({ "kind": "value", "path": path, "before": before, "after": after })
+        }
+        // A later core may tell more.
+        _ => json!({ "kind": "other" }),
+    }
+}
+
+/// Brings the document to what it was, by a new change: nothing is rewound, and what was restored can be undone the same way.
+pub(super) async fn restore(
+    caller: Caller,
+    Path(name): Path<String>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Refusal> {
+    let room = caller.room(&name, Action::Write)?;
+    let when: When = parsed(&whole(body)?)?;
+    if when.is_now() {
+        return Err(Refusal::Malformed("name one of `commit`, `at` and `version`".to_owned()));
+    }
+    let expected = caller.expects()?;
+    let target = state::at(&caller, &room, &when).await?;
+    let State { document, revised } = state::now(&caller, &room).await?;
+    if expected.is_some_and(|expected| expected != revised) {
+        return Err(Refusal::Changed);
+    }
+    let update = blocking(move || drawn(|author| document.restore(&target.document, author))).await?;
+    let changed = match update {
+        Some(update) => absorb(&caller, &room, update, expected.map(|expected| expected.revision)).await?,
+        None => false,
+    };
+    Ok(Json(json!({ "changed": changed })).into_response())
+}
+
+fn odd_query(rejection: QueryRejection) -> Refusal {
+    Refusal::Malformed(rejection.body_text())
+}

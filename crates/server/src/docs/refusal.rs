@@ -1,0 +1,136 @@
+//! Why a request for a document is refused.
+
+use axum::{
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use syncline_core::doc::{Broken, EditError, WriteError};
+
+use crate::{
+    access::Unauthenticated, history::PastError, http::problem, registry::RegistryClosed, storage::StoreDown,
+    tenants::TooManyTenants,
+};
+
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Refusal {
+    #[error("pages of this origin may not ask; an operator can allow it with --allow-origin")]
+    Origin,
+    #[error("{0}; send a token as `Authorization: Bearer TOKEN`")]
+    Unauthenticated(Unauthenticated),
+    #[error(transparent)]
+    TooManyTenants(#[from] TooManyTenants),
+    #[error("a document has a name of 1 to 256 bytes without control characters")]
+    Name,
+    #[error("there is no such document, or you may not do this with it")]
+    Absent,
+    #[error("there is no such version")]
+    NoVersion,
+    #[error("{0}")]
+    Malformed(String),
+    #[error("{0}")]
+    Impossible(String),
+    #[error("the document has changed since the revision in `If-Match`")]
+    Changed,
+    #[error("the document breaks its rules with this change: {0}")]
+    Refused(&'static str),
+    #[error("{0}")]
+    NotKept(PastError),
+    #[error("the store is not open; come again")]
+    StoreDown,
+    #[error("the document cannot be read")]
+    Broken,
+    #[error("the history is too long to be read at once")]
+    TooLong,
+}
+
+impl Refusal {
+    const fn status(&self) -> (StatusCode, &'static str) {
+        match self {
+            Self::Origin => (StatusCode::FORBIDDEN, "origin-not-allowed"),
+            Self::Unauthenticated(Unauthenticated::Unavailable) | Self::StoreDown => {
+                (StatusCode::SERVICE_UNAVAILABLE, "unavailable")
+            }
+            Self::Unauthenticated(_) => (StatusCode::UNAUTHORIZED, "unauthorized"),
+            Self::TooManyTenants(_) => (StatusCode::INSUFFICIENT_STORAGE, "too-many-tenants"),
+            Self::Name => (StatusCode::BAD_REQUEST, "bad-name"),
+            Self::Absent => (StatusCode::NOT_FOUND, "unknown-document"),
+            Self::NoVersion => (StatusCode::NOT_FOUND, "unknown-version"),
+            Self::Malformed(_) => (StatusCode::BAD_REQUEST, "bad-request"),
+            Self::Impossible(_) => (StatusCode::UNPROCESSABLE_ENTITY, "impossible-edit"),
+            Self::Changed => (StatusCode::PRECONDITION_FAILED, "changed"),
+            Self::Refused(_) => (StatusCode::UNPROCESSABLE_ENTITY, "refused-update"),
+            Self::NotKept(_) => (StatusCode::GONE, "not-kept"),
+            Self::Broken => (StatusCode::INTERNAL_SERVER_ERROR, "broken"),
+            Self::TooLong => (StatusCode::INSUFFICIENT_STORAGE, "history-too-long"),
+        }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let (status, error) = self.status();
+        let mut response = problem(status, error, &self.to_string());
+        let headers = response.headers_mut();
+        match status {
+            StatusCode::UNAUTHORIZED => {
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            StatusCode::SERVICE_UNAVAILABLE => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            _ => {}
+        }
+        response
+    }
+}
+
+impl From<StoreDown> for Refusal {
+    fn from(_: StoreDown) -> Self {
+        Self::StoreDown
+    }
+}
+
+impl From<RegistryClosed> for Refusal {
+    fn from(_: RegistryClosed) -> Self {
+        Self::StoreDown
+    }
+}
+
+impl From<PastError> for Refusal {
+    fn from(error: PastError) -> Self {
+        match error {
+            PastError::Down(_) => Self::StoreDown,
+            PastError::NotKept { .. } => Self::NotKept(error),
+            PastError::TooLong => Self::TooLong,
+            PastError::Damaged(_) | PastError::Update(_) | PastError::Unloadable(_) | PastError::Gap(_) => {
+                tracing::error!(%error, "the history of a document cannot be read");
+                Self::Broken
+            }
+        }
+    }
+}
+
+impl From<Broken> for Refusal {
+    fn from(Broken: Broken) -> Self {
+        Self::Broken
+    }
+}
+
+impl From<EditError> for Refusal {
+    fn from(error: EditError) -> Self {
+        match error {
+            EditError::Write(error) => error.into(),
+            EditError::Path { .. } => Self::Malformed(error.to_string()),
+            _ => Self::Impossible(error.to_string()),
+        }
+    }
+}
+
+impl From<WriteError> for Refusal {
+    fn from(error: WriteError) -> Self {
+        match error {
+            WriteError::Unwritable => Self::Impossible(error.to_string()),
+            _ => Self::Broken,
+        }
+    }
+}

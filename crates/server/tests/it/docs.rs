@@ -1,0 +1,183 @@
+//! `/docs/v1`: programs read, write and look back, beside people who type.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use syncline_server::Server;
+
+use crate::{
+    entities::Caller,
+    support::{
+        bearers::Bearers, client::Client, disk::Disk, raw, start, start_with, updates::letter, within,
+    },
+};
+
+const PLAN: &str = "/docs/v1/documents/team%2Fplan";
+
+fn splice(at: u32, remove: u32, insert: &str) -> Value {
+    json!([{ "op": "splice", "path": "/text", "at": at, "remove": remove, "insert": insert }])
+}
+
+async fn text(server: &Server, more: &str) -> String {
+    raw::get(server.addr(), &format!("{PLAN}?format=text&root=text{more}"), "").await.body
+}
+
+/// What the head of an answer says of one header.
+fn header<'a>(head: &'a str, name: &str) -> &'a str {
+    let line = head.lines().find_map(|line| line.strip_prefix(&format!("{name}: ")));
+    line.unwrap_or_else(|| panic!("no {name} in {head}"))
+}
+
+#[tokio::test]
+async fn a_document_is_created_once() {
+    within(async {
+        let disk = Disk::new();
+        let server = start(&disk).await;
+        let ann = Caller::of(&server, "ann");
+        assert_eq!(ann.ask(&format!("GET {PLAN}"), json!({})).await.0, 404);
+        let seed = json!({ "json": { "text": "Hello", "todo": ["a", { "done": false }] } });
+        let created = ann.ask(&format!("PUT {PLAN}"), seed.clone()).await;
+        assert_eq!(created, (201, json!({ "name": "team/plan", "created": true })));
+        let again = ann.ask(&format!("PUT {PLAN}"), seed.clone()).await;
+        assert_eq!(again, (200, json!({ "name": "team/plan", "created": false })));
+        server.shutdown().await;
+        let server = start(&disk).await;
+        let ann = Caller::of(&server, "ann");
+        assert_eq!(ann.ask(&format!("PUT {PLAN}"), seed.clone()).await.0, 200);
+        assert_eq!(ann.ok(&format!("GET {PLAN}"), json!({})).await, seed["json"]);
+        let listed = ann.ok("GET /docs/v1/documents?prefix=team/", json!({})).await;
+        assert_eq!(listed["documents"][0]["name"], "team/plan");
+        assert_eq!(listed["next"], Value::Null);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn people_see_what_a_program_writes() {
+    within(async {
+        let disk = Disk::new();
+        let server = start(&disk).await;
+        let bot = Caller::of(&server, "bot");
+        bot.ok(&format!("PUT {PLAN}"), json!({ "json": { "text": "ab" } })).await;
+        let mut person = Client::connect(server.addr(), "team/plan").await;
+        let changed = bot.ok(&format!("PATCH {PLAN}"), splice(1, 0, "🙂")).await;
+        assert_eq!(changed, json!({ "changed": true }));
+        let seen = person.hear_update().await;
+        assert!(!seen.is_empty());
+        person.update(&letter(7, 'z')).await;
+        person.hear_echo(&letter(7, 'z')).await;
+        assert_eq!(text(&server, "").await, "a🙂b");
+        let same = json!([{ "op": "test", "path": "/text", "value": "a🙂b" }]);
+        assert_eq!(bot.ok(&format!("PATCH {PLAN}"), same).await, json!({ "changed": false }));
+        let (status, _) = bot.ask(&format!("PATCH {PLAN}"), splice(2, 0, "x")).await;
+        assert_eq!(status, 422, "half of a surrogate pair is no place");
+        let (status, _) = bot.ask(&format!("PATCH {PLAN}"), json!([{ "op": "sing", "path": "/text" }])).await;
+        assert_eq!(status, 400);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_condition_is_held() {
+    within(async {
+        let disk = Disk::new();
+        let server = start(&disk).await;
+        let bot = Caller::of(&server, "bot");
+        bot.ok(&format!("PUT {PLAN}"), json!({ "json": { "text": "1" } })).await;
+        let answer = raw::get(server.addr(), PLAN, "").await;
+        let tag = header(&answer.head, "etag").to_owned();
+        let not_modified = raw::get(server.addr(), PLAN, &format!("If-None-Match: {tag}\r\n")).await;
+        assert_eq!(not_modified.status, 304);
+        let only_if = format!("If-Match: {tag}\r\n");
+        let patch = format!("PATCH {PLAN}");
+        assert_eq!(bot.ask_with(&only_if, &patch, splice(0, 1, "2")).await.0, 200);
+        let (status, refusal) = bot.ask_with(&only_if, &patch, splice(0, 1, "3")).await;
+        assert_eq!((status, &refusal["error"]), (412, &json!("changed")));
+        assert_eq!(bot.ask_with("If-Match: \"other\"\r\n", &patch, splice(0, 1, "3")).await.0, 412);
+        assert_eq!(text(&server, "").await, "2");
+        let modified = raw::get(server.addr(), PLAN, &format!("If-None-Match: {tag}\r\n")).await;
+        assert_eq!(modified.status, 200);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_was_comes_back() {
+    within(async {
+        let disk = Disk::new();
+        let server = start(&disk).await;
+        let (ann, bob) = (Caller::of(&server, "ann"), Caller::of(&server, "bob"));
+        ann.ok(&format!("PUT {PLAN}"), json!({ "json": { "text": "one" } })).await;
+        bob.ok(&format!("PATCH {PLAN}"), splice(3, 0, " two")).await;
+        let kept = ann.ask(&format!("POST {PLAN}/versions"), json!({ "name": "good" })).await;
+        assert_eq!((kept.0, &kept.1["commit"], &kept.1["named_by"]), (201, &json!(2), &json!("ann")));
+        bob.ok(&format!("PATCH {PLAN}"), splice(0, 3, "six")).await;
+
+        let history = ann.ok(&format!("GET {PLAN}/history"), json!({})).await;
+        let session = &history["sessions"][0];
+        assert_eq!((&session["updates"], &history["last"]), (&json!(3), &json!(3)));
+        assert_eq!(
+            session["authors"],
+            json!([{ "user": "ann", "device": null }, { "user": "bob", "device": null }])
+        );
+        assert_eq!(text(&server, "&commit=1").await, "one");
+        assert_eq!(text(&server, "&version=1").await, "one two");
+        assert!(text(&server, "&commit=0").await.contains("unknown-document"), "nothing was there");
+        assert_eq!(ann.ask(&format!("GET {PLAN}?commit=9"), json!({})).await.0, 410);
+
+        let written = ann.ok(&format!("GET {PLAN}/authors"), json!({})).await;
+        let by = |i: usize| {
+            (written["ranges"][i]["text"].clone(), written["ranges"][i]["written"]["by"]["user"].clone())
+        };
+        assert_eq!(by(0), (json!("six"), json!("bob")));
+        let diff = ann.ok(&format!("GET {PLAN}/diff?from=1&to_version=1"), json!({})).await;
+        let change = json!({ "kind": "text", "path": "/text", "at": 3, "removed": "", "inserted": " two" });
+        assert_eq!(diff["changes"], json!([change]));
+
+        let restored = bob.ok(&format!("POST {PLAN}/restore"), json!({ "version": 1 })).await;
+        assert_eq!(restored, json!({ "changed": true }));
+        assert_eq!(text(&server, "").await, "one two");
+        assert_eq!(text(&server, "&commit=3").await, "six two", "nothing is rewound");
+        let versions = ann.ok(&format!("GET {PLAN}/versions"), json!({})).await;
+        assert_eq!(versions["versions"][0]["name"], "good");
+        assert_eq!(raw::send(server.addr(), &format!("DELETE {PLAN}/versions/1"), "", "").await.status, 204);
+        assert_eq!(ann.ask(&format!("GET {PLAN}?version=1"), json!({})).await.0, 404);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_may_not_read_finds_nothing() {
+    within(async {
+        let disk = Disk::new();
+        let bearers = Arc::new(Bearers::default());
+        bearers.set("admin.token", &["*=admin"]);
+        bearers.set("reader.token", &["doc:team/plan=read"]);
+        let server = start_with(&disk, |config| config.authenticator = Some(bearers)).await;
+        let admin = Caller::bearing(&server, "admin.token");
+        for name in ["team%2Fplan", "other"] {
+            admin.ok(&format!("PUT /docs/v1/documents/{name}"), json!({ "json": { "text": "a" } })).await;
+        }
+        let reader = Caller::bearing(&server, "reader.token");
+        reader.ok(&format!("GET {PLAN}"), json!({})).await;
+        let absent = reader.ask("GET /docs/v1/documents/nowhere", json!({})).await;
+        for request in [
+            "GET /docs/v1/documents/other".to_owned(),
+            "GET /docs/v1/documents/other/history".to_owned(),
+            "GET /docs/v1/documents/other/versions".to_owned(),
+            format!("PATCH {PLAN}"),
+            format!("PUT {PLAN}"),
+            format!("POST {PLAN}/restore"),
+            format!("POST {PLAN}/versions"),
+            format!("DELETE {PLAN}/versions/1"),
+        ] {
+            assert_eq!(reader.ask(&request, json!({})).await, absent, "{request}");
+        }
+        let listed = reader.ok("GET /docs/v1/documents", json!({})).await;
+        let names: Vec<_> = listed["documents"].as_array().expect("a list").iter().collect();
+        assert_eq!((names.len(), &names[0]["name"]), (1, &json!("team/plan")));
+        let nobody = Caller::bearing(&server, "forged");
+        assert_eq!(nobody.ask(&format!("GET {PLAN}"), json!({})).await.0, 401);
+    })
+    .await;
+}
