@@ -8,7 +8,7 @@ use syncline_store::{
 };
 
 use super::*;
-use crate::halt::Halt;
+use crate::{clock::Clock, entities, epoch::Epoch, halt::Halt, memory::MemoryBudget, metrics::Metrics};
 
 fn named(text: &str) -> TenantName {
     TenantName::new(text).expect("a name")
@@ -91,4 +91,24 @@ async fn a_tenant_is_stored_with_its_first_batch_or_not_at_all() {
     let acme = tenants.of(&named("acme")).expect("there is room");
     assert!(acme.commit(&storage, room(&acme, "a")).await.is_err() && !acme.is_stored());
     assert!(halt.is_set(), "the epoch ends, and the next reads what there is");
+}
+
+/// A ledger that holds nothing is closed when nobody uses it, so that its tenant gives its place back; one that holds something is not.
+#[tokio::test]
+async fn only_what_holds_nothing_is_closed() {
+    let (committer, storage, _) = storage(MemoryStore::new());
+    let clock = Clock::start();
+    let (memory, metrics) = (MemoryBudget::new(usize::MAX), Arc::new(Metrics::new()));
+    let settings = TenantSettings::of_tests(clock);
+    let epoch = Epoch::new(clock, &committer.handle(), &memory, &metrics, &settings);
+    let acme = epoch.tenants.of(&named("acme")).expect("there is room");
+    let (table, task) = entities::open(&epoch, &acme, &settings.ledgers).await.expect("it is empty");
+    let user = table.clone();
+    assert!(!task.is_left(), "somebody uses it");
+    drop(user);
+    assert!(task.is_left());
+    acme.commit(&storage, room(&acme, "plan")).await.expect("stored");
+    assert!(!task.is_left(), "it holds something");
+    drop(task);
+    epoch.end().await;
 }

@@ -55,6 +55,9 @@ pub(crate) enum HandlerError {
     Gone,
 }
 
+/// A type of a tenant, or all those that name nobody.
+type AnyType = (TenantName, Option<TypeName>);
+
 /// The handlers of all types.
 #[derive(Debug)]
 pub(crate) struct Handlers {
@@ -71,7 +74,7 @@ pub(crate) struct Handlers {
     /// By tenant and type.
     judges: Mutex<BTreeMap<(TenantName, TypeName), Arc<Judge>>>,
     /// By tenant and type; that of all other types of a tenant is under none.
-    suggesters: Mutex<BTreeMap<(TenantName, Option<TypeName>), Arc<Suggester>>>,
+    suggesters: Mutex<BTreeMap<AnyType, Arc<Suggester>>>,
 }
 
 impl Handlers {
