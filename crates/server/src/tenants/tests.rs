@@ -8,7 +8,14 @@ use syncline_store::{
 };
 
 use super::*;
-use crate::{clock::Clock, entities, epoch::Epoch, halt::Halt, memory::MemoryBudget, metrics::Metrics};
+use crate::{
+    clock::Clock,
+    entities,
+    epoch::Epoch,
+    halt::Halt,
+    memory::MemoryBudget,
+    metrics::{Metrics, Moment},
+};
 
 fn named(text: &str) -> TenantName {
     TenantName::new(text).expect("a name")
@@ -111,4 +118,23 @@ async fn only_what_holds_nothing_is_closed() {
     assert!(!task.is_left(), "it holds something");
     drop(task);
     epoch.end().await;
+}
+
+/// However many tenants there are, labels name so many.
+#[test]
+fn metrics_name_the_first_tenants_and_count_the_others_as_one() {
+    let tenants = Tenants::new(&TenantBound::new(99));
+    let devices = (0..70).map(|at| {
+        let tenant = tenants.of(&named(&format!("tenant {at:02}"))).expect("there is room");
+        (tenant, Vec::new())
+    });
+    let (metrics, devices) = (Metrics::new(), devices.collect::<Vec<_>>());
+    metrics.sync.note_devices(&devices);
+    let moment = Moment { connections: 0, rooms: 0, memory_bytes: 0, inbound_bytes: 0, ready: true };
+    let text = metrics.encode(moment);
+    let has = |name: &str| text.contains(&format!("tenant=\"{name}\""));
+    assert!(has("tenant 00") && has("tenant 63") && !has("tenant 64") && has("(others)"));
+    metrics.sync.note_devices(&devices[1..2]);
+    let text = metrics.encode(moment);
+    assert!(text.contains("tenant 01") && !text.contains("tenant 00") && !text.contains("(others)"));
 }
