@@ -10,3 +10,4 @@ mod logs;
 mod offline;
 mod reading;
 mod server;
+mod tenants;

@@ -63,7 +63,7 @@ impl Server {
         fs::write(folder.path().join(KEYS), keys).expect("it is written");
         fs::write(folder.path().join("syncline.toml"), format!("[auth]\nkeys = '{KEYS}'\n"))
             .expect("so is this");
-        let admin = token(folder.path(), ADMIN, &["*=admin"]);
+        let admin = token(folder.path(), &["--user", ADMIN], &["*=admin"]);
         let (child, addr) = launch_logging(folder.path(), level);
         let server = Self { folder, child: Mutex::new(child), admin, addr };
         server.declare(types);
@@ -72,7 +72,12 @@ impl Server {
 
     /// Returns a token, as a request shows it.
     pub(crate) fn token(&self, user: &str, grants: &[&str]) -> String {
-        token(self.folder.path(), user, grants)
+        token(self.folder.path(), &["--user", user], grants)
+    }
+
+    /// Returns a token of a tenant.
+    pub(crate) fn token_of(&self, tenant: &str, user: &str, grants: &[&str]) -> String {
+        token(self.folder.path(), &["--user", user, "--tenant", tenant], grants)
     }
 
     fn declare(&self, types: &[(&str, Value)]) {
@@ -107,9 +112,17 @@ impl Server {
         copy(backup.path(), &self.data());
     }
 
-    /// Runs another command on the data of a server that does not run.
-    pub(crate) fn command(&self, words: &[&str]) {
-        run(self.folder.path(), words);
+    /// Runs another command on the data of a server that does not run, and returns what it prints.
+    pub(crate) fn command(&self, words: &[&str]) -> String {
+        run(self.folder.path(), words)
+    }
+
+    /// Runs another command that is refused, and returns what it says.
+    pub(crate) fn refused(&self, words: &[&str]) -> String {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_syncline"));
+        let output = command.args(words).current_dir(self.folder.path()).output().expect("the command runs");
+        assert_eq!(output.status.code(), Some(1), "{words:?}");
+        String::from_utf8(output.stderr).expect("it prints text")
     }
 
     /// Declares something.
@@ -150,9 +163,9 @@ fn run(folder: &Path, words: &[&str]) -> String {
     String::from_utf8(output.stdout).expect("it prints text")
 }
 
-fn token(folder: &Path, user: &str, grants: &[&str]) -> String {
+fn token(folder: &Path, who: &[&str], grants: &[&str]) -> String {
     let grants = grants.iter().flat_map(|grant| ["--grant", *grant]);
-    let words = ["token", "mint", "--keys", KEYS, "--user", user].into_iter().chain(grants);
+    let words = ["token", "mint", "--keys", KEYS].into_iter().chain(who.iter().copied()).chain(grants);
     format!("Bearer {}", run(folder, &words.collect::<Vec<_>>()).trim())
 }
 

@@ -10,6 +10,7 @@ mod deny;
 mod fuzz;
 mod laws;
 mod npm;
+mod probes;
 mod process;
 mod screenshot;
 mod serve;
@@ -26,7 +27,7 @@ struct Task {
     run: fn(Vec<String>) -> Result<ExitCode, String>,
 }
 
-const TASKS: [Task; 9] = [
+const TASKS: [Task; 10] = [
     Task {
         name: "serve",
         summary: "build the server and run it on this machine",
@@ -58,6 +59,12 @@ const TASKS: [Task; 9] = [
         summary: "check the laws of the replicated types on many histories",
         help: laws::HELP,
         run: laws::run,
+    },
+    Task {
+        name: "probes",
+        summary: "ask a server at random as one tenant or another",
+        help: probes::HELP,
+        run: probes::run,
     },
     Task {
         name: "deny",

@@ -14,6 +14,9 @@ pub(crate) const LEDGER_INBOX_MAX: usize = 1_024;
 /// Time between two looks of a ledger at what has grown old, in milliseconds.
 pub(crate) const LEDGER_TICK_MS: u64 = 60_000;
 
+/// Time for which a ledger that could not be loaded is not tried again, in milliseconds. Its tenant is told to come again.
+pub(crate) const LEDGER_RETRY_MS: u64 = 10_000;
+
 /// Requests that a ledger takes in before it looks whether its commit is durable.
 pub(crate) const LEDGER_TURN_MAX: usize = 256;
 

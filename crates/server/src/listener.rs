@@ -80,7 +80,7 @@ async fn greet(
 }
 
 /// Serves one connection until it is closed or upgraded.
-async fn serve<S>(stream: S, router: Router, stopping: CancellationToken)
+pub(crate) async fn serve<S>(stream: S, router: Router, stopping: CancellationToken)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {

@@ -2,7 +2,7 @@
 
 use std::{io, net::SocketAddr, sync::Arc};
 
-use syncline_core::entity::TypeName;
+use syncline_core::{entity::TypeName, id::TenantName};
 use syncline_store::{Store, committer::Committer};
 use tokio::{net::TcpListener, task::JoinHandle};
 
@@ -102,7 +102,7 @@ impl Server {
 
         let shared = Arc::new(Shared::new(&config, trust));
         for ty in &shared.types {
-            let checked = shared.handlers.check(ty);
+            let checked = shared.handlers.check(&TenantName::default(), ty);
             checked
                 .map_err(|error| StartError::Handler { name: ty.name.clone(), source: Box::new(error) })?;
         }

@@ -135,6 +135,8 @@ impl LedgerTask {
         let mut timer = std::pin::pin!(sleep_until(epoch.clock.instant(epoch.clock.monotonic())));
         let mut armed = None;
         let mut is_open = true;
+        // The first tick comes at once, before whoever had the ledger opened can have asked it anything.
+        let mut is_young = true;
         while is_open || self.commit.is_under_way() {
             let due = self.machine.next_deadline();
             if let Some(at) = due
@@ -157,9 +159,10 @@ impl LedgerTask {
                 }
                 Some(message) = self.inbox.recv(), if is_open => self.turn(message),
                 _ = ticks.tick(), if is_open => {
-                    if self.is_left() {
+                    if !is_young && self.is_left() {
                         return;
                     }
+                    is_young = false;
                     self.handle(Input::Tick)
                 }
                 () = timer.as_mut(), if is_open && armed.is_some() => {
@@ -191,7 +194,7 @@ impl LedgerTask {
     }
 
     /// Returns whether the ledger is none that anybody will find again, for it holds nothing and nobody uses it.
-    fn is_left(&self) -> bool {
+    pub(crate) fn is_left(&self) -> bool {
         let is_idle = self.asked.is_empty() && self.found.is_empty() && !self.commit.is_under_way();
         if self.tenant.is_stored() || !is_idle {
             return false;

@@ -10,12 +10,16 @@ use std::{
 };
 
 use syncline_core::id::TenantId;
-use tokio::sync::watch;
+use tokio::{
+    sync::watch,
+    time::{Duration, sleep},
+};
 
 use super::Tenant;
 use crate::{
     entities::{self, LedgerDown, LedgerHandle, LedgerSettings, OpenError},
     epoch::Epoch,
+    limits::LEDGER_RETRY_MS,
 };
 
 /// Which ledgers are open, and how they are opened.
@@ -134,14 +138,19 @@ async fn run(epoch: Arc<Epoch>, tenant: Tenant, tell: watch::Sender<State>) {
             task.run().await;
         }
         Err(error) => {
-            let error = &error as &dyn std::error::Error;
-            tracing::error!(
-                tenant = tenant.name().as_str(),
-                error,
-                "the entities of a tenant cannot be loaded"
-            );
-            epoch.ledgers.remove_if(tenant.id(), || true);
+            say_why(&tenant, &error);
             tell.send_replace(State::Failed);
+            // Whoever asks again and again does not have it read as often: others wait for the store, too.
+            tokio::select! {
+                () = sleep(Duration::from_millis(LEDGER_RETRY_MS)) => {}
+                () = epoch.ledger_drain.cancelled() => {}
+            }
+            epoch.ledgers.remove_if(tenant.id(), || true);
         }
     }
+}
+
+fn say_why(tenant: &Tenant, error: &OpenError) {
+    let (tenant, error) = (tenant.name().as_str(), error as &dyn std::error::Error);
+    tracing::error!(tenant, error, "the entities of a tenant cannot be loaded");
 }

@@ -12,6 +12,8 @@
 
 mod ledgers;
 #[cfg(test)]
+mod probes;
+#[cfg(test)]
 mod tests;
 
 use std::{

@@ -8,7 +8,14 @@ use syncline_store::{
 };
 
 use super::*;
-use crate::halt::Halt;
+use crate::{
+    clock::Clock,
+    entities,
+    epoch::Epoch,
+    halt::Halt,
+    memory::MemoryBudget,
+    metrics::{Metrics, Moment},
+};
 
 fn named(text: &str) -> TenantName {
     TenantName::new(text).expect("a name")
@@ -91,4 +98,43 @@ async fn a_tenant_is_stored_with_its_first_batch_or_not_at_all() {
     let acme = tenants.of(&named("acme")).expect("there is room");
     assert!(acme.commit(&storage, room(&acme, "a")).await.is_err() && !acme.is_stored());
     assert!(halt.is_set(), "the epoch ends, and the next reads what there is");
+}
+
+/// A ledger that holds nothing is closed when nobody uses it, so that its tenant gives its place back; one that holds something is not.
+#[tokio::test]
+async fn only_what_holds_nothing_is_closed() {
+    let (committer, storage, _) = storage(MemoryStore::new());
+    let clock = Clock::start();
+    let (memory, metrics) = (MemoryBudget::new(usize::MAX), Arc::new(Metrics::new()));
+    let settings = TenantSettings::of_tests(clock);
+    let epoch = Epoch::new(clock, &committer.handle(), &memory, &metrics, &settings);
+    let acme = epoch.tenants.of(&named("acme")).expect("there is room");
+    let (table, task) = entities::open(&epoch, &acme, &settings.ledgers).await.expect("it is empty");
+    let user = table.clone();
+    assert!(!task.is_left(), "somebody uses it");
+    drop(user);
+    assert!(task.is_left());
+    acme.commit(&storage, room(&acme, "plan")).await.expect("stored");
+    assert!(!task.is_left(), "it holds something");
+    drop(task);
+    epoch.end().await;
+}
+
+/// However many tenants there are, labels name so many.
+#[test]
+fn metrics_name_the_first_tenants_and_count_the_others_as_one() {
+    let tenants = Tenants::new(&TenantBound::new(99));
+    let devices = (0..70).map(|at| {
+        let tenant = tenants.of(&named(&format!("tenant {at:02}"))).expect("there is room");
+        (tenant, Vec::new())
+    });
+    let (metrics, devices) = (Metrics::new(), devices.collect::<Vec<_>>());
+    metrics.sync.note_devices(&devices);
+    let moment = Moment { connections: 0, rooms: 0, memory_bytes: 0, inbound_bytes: 0, ready: true };
+    let text = metrics.encode(moment);
+    let has = |name: &str| text.contains(&format!("tenant=\"{name}\""));
+    assert!(has("tenant 00") && has("tenant 63") && !has("tenant 64") && has("(others)"));
+    metrics.sync.note_devices(&devices[1..2]);
+    let text = metrics.encode(moment);
+    assert!(text.contains("tenant 01") && !text.contains("tenant 00") && !text.contains("(others)"));
 }

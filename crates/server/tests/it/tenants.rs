@@ -6,10 +6,14 @@ use serde_json::{Value, json};
 use syncline_core::{
     access::Identity,
     entity::{EntityType, Policy, TypeName},
-    id::TenantName,
+    id::{TenantId, TenantName},
 };
 use syncline_server::{Config, Server};
-use syncline_store::{key::Kind, verify::verify};
+use syncline_store::{
+    Batch, Key, Store, Value as StoredValue,
+    key::{Kind, Place},
+    verify::verify,
+};
 use tokio::net::TcpStream;
 use tokio_tungstenite::client_async;
 
@@ -248,6 +252,77 @@ async fn a_tenant_begins_with_its_first_write() {
         let again = serve(&disk, &["a", "b", "c"], |config| config.tenants_max = 0).await;
         assert_eq!(written(again.addr(), "plan", "b").await, "b");
         assert_eq!(Caller::bearing(&again, "c").ask("GET /sync/v1/types", json!({})).await.0, 507);
+        again.shutdown().await;
+    })
+    .await;
+}
+
+/// Each tenant erases its own, and the next start removes of each what pages still hold.
+#[tokio::test]
+async fn what_tenants_erase_is_gone_and_nothing_else() {
+    within(async {
+        let disk = Disk::new();
+        let server = serve(&disk, &["a", "b", "c"], |_| {}).await;
+        let write = |id: &str, text: String| set("price", id, "create", json!({ "v": text }));
+        for token in ["a", "b", "c"] {
+            let who = Caller::bearing(&server, token);
+            who.bind("phone").await;
+            let secret = write("secret", format!("secret of {token}"));
+            who.push("phone", 1, &[secret, write("other", format!("stays of {token}"))]).await;
+        }
+        let metrics = raw::get(server.addr(), "/metrics", "").await.body;
+        for tenant in ["a", "default"] {
+            let count = usize::from(tenant == "a");
+            let line = format!("syncline_sync_devices{{tenant=\"{tenant}\",health=\"healthy\"}} {count}");
+            assert!(metrics.contains(&line), "{metrics}");
+        }
+        let holds = |text: &str| {
+            let memory = disk.memory();
+            memory.live().values().any(|value| value.windows(text.len()).any(|at| at == text.as_bytes()))
+        };
+        let erase = json!({ "type": "price", "id": "secret" });
+        for token in ["a", "b"] {
+            Caller::bearing(&server, token).ok("POST /sync/v1/erase", erase.clone()).await;
+        }
+        server.shutdown().await;
+        serve(&disk, &[], |_| {}).await.shutdown().await;
+        for (text, is_there) in [
+            ("secret of a", false),
+            ("secret of b", false),
+            ("secret of c", true),
+            ("stays of a", true),
+            ("stays of b", true),
+        ] {
+            assert_eq!(holds(text), is_there, "{text}");
+        }
+        assert_eq!(syncline_store::records::erased_tenants(&*disk.memory()).expect("read"), []);
+        assert_eq!(verify(&*disk.memory()).expect("read").faults, []);
+    })
+    .await;
+}
+
+/// What is damaged of one tenant shuts out nobody else.
+#[tokio::test]
+async fn a_damaged_tenant_disturbs_no_other() {
+    within(async {
+        let disk = Disk::new();
+        let server = serve(&disk, &["a", "b"], |_| {}).await;
+        fill(&Caller::bearing(&server, "a"), 1.0).await;
+        fill(&Caller::bearing(&server, "b"), 2.0).await;
+        server.shutdown().await;
+        let of_a = |key: &&Key| matches!(key.place(), Some(Place::Ledger { tenant: TenantId(1), .. }));
+        let page = disk.memory().live().keys().find(of_a).expect("a page").clone();
+        let mut damage = Batch::new();
+        damage.put(page, StoredValue::new(vec![0; 20]).expect("it is short"));
+        disk.memory().commit(damage).expect("no failure is set");
+
+        let again = serve(&disk, &["a", "b"], |_| {}).await;
+        let types = "GET /sync/v1/types";
+        for _ in 0..2 {
+            let refused = Caller::bearing(&again, "a").refused(types, json!({})).await;
+            assert_eq!(refused, (503, "read-only".into()));
+            Caller::bearing(&again, "b").ok(types, json!({})).await;
+        }
         again.shutdown().await;
     })
     .await;

@@ -55,6 +55,9 @@ pub(crate) enum HandlerError {
     Gone,
 }
 
+/// A type of a tenant, or all those that name nobody.
+type AnyType = (TenantName, Option<TypeName>);
+
 /// The handlers of all types.
 #[derive(Debug)]
 pub(crate) struct Handlers {
@@ -66,12 +69,12 @@ pub(crate) struct Handlers {
     declared: BTreeSet<(TypeName, String)>,
     /// Who is asked about conflicts of types that say nobody.
     suggest: Option<Handler>,
-    /// Whether nobody but this machine declares types.
+    /// Whether nobody but this machine declares types of the default tenant.
     is_local: bool,
     /// By tenant and type.
     judges: Mutex<BTreeMap<(TenantName, TypeName), Arc<Judge>>>,
     /// By tenant and type; that of all other types of a tenant is under none.
-    suggesters: Mutex<BTreeMap<(TenantName, Option<TypeName>), Arc<Suggester>>>,
+    suggesters: Mutex<BTreeMap<AnyType, Arc<Suggester>>>,
 }
 
 impl Handlers {
@@ -98,9 +101,10 @@ impl Handlers {
     }
 
     /// Checks that whoever a type names can be asked, before the type is declared.
-    pub(crate) fn check(&self, ty: &EntityType) -> Result<(), HandlerError> {
+    pub(crate) fn check(&self, tenant: &TenantName, ty: &EntityType) -> Result<(), HandlerError> {
         let handler = ty.handler.iter().filter(|_| !self.own.contains_key(&ty.name));
-        handler.chain(&ty.suggest).try_for_each(|named| Ok(self.target(&ty.name, named)?.check_literal()?))
+        let mut named = handler.chain(&ty.suggest);
+        named.try_for_each(|named| Ok(self.target(tenant, &ty.name, named)?.check_literal()?))
     }
 
     /// Checks that whoever the server names can be asked.
@@ -156,7 +160,7 @@ impl Handlers {
         let handler: Arc<dyn PushHandler> = match (self.own.get(kind), &named) {
             (Some(own), _) => Arc::clone(own),
             (None, Some(handler)) => {
-                let target = self.target(kind, handler)?;
+                let target = self.target(tenant, kind, handler)?;
                 Arc::new(WebHandler(Web::new(target, self.trust.clone(), handler.secret.clone(), self.clock)))
             }
             // The type was changed while the question waited.
@@ -176,7 +180,7 @@ impl Handlers {
     ) -> Result<Option<Arc<Suggester>>, HandlerError> {
         let (name, named, target) = match (named, &self.suggest) {
             (Some(named), _) => {
-                let target = self.target(kind, &named)?;
+                let target = self.target(tenant, kind, &named)?;
                 (Some(kind.clone()), named, target)
             }
             (None, Some(named)) => (None, named.clone(), Target::parse(&named.url, true)?),
@@ -193,8 +197,16 @@ impl Handlers {
         Ok(Some(suggester))
     }
 
-    fn target(&self, kind: &TypeName, handler: &Handler) -> Result<Target, HandlerError> {
-        let is_trusted = self.is_local || self.declared.contains(&(kind.clone(), handler.url.clone()));
+    /// Returns where somebody is asked. Whoever administers another tenant than the default one is not who runs the server, from
+    /// wherever they ask.
+    fn target(
+        &self,
+        tenant: &TenantName,
+        kind: &TypeName,
+        handler: &Handler,
+    ) -> Result<Target, HandlerError> {
+        let is_own = self.is_local && tenant.is_default();
+        let is_trusted = is_own || self.declared.contains(&(kind.clone(), handler.url.clone()));
         Ok(Target::parse(&handler.url, is_trusted)?)
     }
 }

@@ -67,7 +67,14 @@ fn only_an_operator_has_the_server_ask_its_own_network() {
     ] {
         let declared: Vec<_> = declared.map(typed).into_iter().collect();
         let handlers = handlers(listen, &declared);
-        assert_eq!(handlers.check(&typed(url)), want, "{listen} {declared:?} {url}");
+        let check = |tenant: &TenantName| handlers.check(tenant, &typed(url));
+        assert_eq!(check(&TenantName::default()), want, "{listen} {declared:?} {url}");
+        // Another tenant is not of this machine, but is given the types of the operator.
+        if url == inside {
+            let may = declared.iter().any(|ty| *ty == typed(inside));
+            let want = if may { Ok(()) } else { Err(TargetError::Inside.into()) };
+            assert_eq!(check(&TenantName::new("acme").expect("a name")), want, "{listen} {declared:?}");
+        }
     }
 }
 
@@ -78,7 +85,7 @@ async fn a_name_does_not_lead_inside() {
     let url = format!("http://localhost:{}/", listener.local_addr().expect("it listens").port());
     let handlers = handlers("0.0.0.0", &[]);
     let ty = typed(&url);
-    assert_eq!(handlers.check(&ty), Ok(()));
+    assert_eq!(handlers.check(&TenantName::default(), &ty), Ok(()));
     let verdict = handlers.judge(kind(), ty.handler, question()).await;
     assert_eq!(verdict, Verdict::Unavailable { retry_after_ms: RETRY_AFTER_MS });
     assert!(listener.accept().now_or_never().is_none(), "nobody has connected");

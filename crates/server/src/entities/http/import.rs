@@ -153,7 +153,7 @@ async fn declare(asked: &Asked, forms: Vec<(TypeName, String)>) -> Result<(), Re
         asked
             .shared
             .handlers
-            .check(&ty)
+            .check(asked.tenant().name(), &ty)
             .map_err(|error| Problem::new(Code::ValidationFailed).because(error))?;
         match asked.ledger(|_, request| Input::DefineType { request, ty }).await?.answer {
             Answer::TypeDefined { .. } => {}

@@ -60,7 +60,11 @@ pub(super) async fn define(
     let name = TypeName::new(&name).map_err(|error| malformed(&error))?;
     let form: TypeForm = serde_json::from_slice(&whole(body).await?).map_err(|error| malformed(&error))?;
     let ty = form.named(name).map_err(|error| refused(&error.into()))?;
-    asked.shared.handlers.check(&ty).map_err(|error| Problem::new(Code::ValidationFailed).because(error))?;
+    asked
+        .shared
+        .handlers
+        .check(asked.tenant().name(), &ty)
+        .map_err(|error| Problem::new(Code::ValidationFailed).because(error))?;
     let (name, form) = shown(&ty);
     let answered = asked.ledger(|ledger, request| {
         let ty = Box::new(with_known_secret(ty, |name| ledger.entity_type(name)));
