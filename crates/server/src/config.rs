@@ -12,7 +12,9 @@ use syncline_core::{
     limits::CONNECTIONS_MAX,
 };
 
-use crate::{access::Authenticator, entities::PushHandler, memory, origin::Origin, tls::TlsFiles};
+use crate::{
+    access::Authenticator, entities::PushHandler, memory, origin::Origin, quota::Quota, tls::TlsFiles,
+};
 
 /// How long events are kept unless an operator says otherwise, in days: who reads them has been away for a holiday.
 const EVENT_RETENTION_DAYS: u32 = 30;
@@ -47,6 +49,8 @@ pub struct Config {
     pub memory_bytes: usize,
     /// Open WebSockets.
     pub connections_max: usize,
+    /// How much each tenant, user and connection may use.
+    pub quota: Quota,
 }
 
 impl Default for Config {
@@ -66,6 +70,7 @@ impl Default for Config {
             event_retention_days: Some(EVENT_RETENTION_DAYS),
             memory_bytes: memory::default_budget_bytes(),
             connections_max: CONNECTIONS_MAX,
+            quota: Quota::default(),
         }
     }
 }

@@ -5,6 +5,7 @@
 //! * `listener`, `tls`, `http`, `upgrade`: from a TCP connection to a WebSocket.
 //! * `connection`: one task a WebSocket. `room`: one task a room, which owns a [`syncline_protocol::Room`].
 //! * `registry`: which rooms are open, and why joining, loading and unloading cannot race.
+//! * `quota`: how much anyone may use.
 //! * `outgoing`: the requests that the server makes itself.
 //! * `entities`: one task a tenant, which owns a [`syncline_protocol::ledger::Ledger`]; push handlers.
 //! * `loader`, `compaction`: from the store to a room, and back into less room.
@@ -40,6 +41,7 @@ mod origin;
 mod outbox;
 mod outgoing;
 mod page;
+mod quota;
 mod registry;
 mod room;
 mod server;
@@ -63,6 +65,7 @@ pub use self::{
     limits::STACK_BYTES,
     loader::new_document_id,
     origin::{Origin, OriginError},
+    quota::Quota,
     server::{Server, StartError},
     tls::{TlsError, TlsFiles},
 };

@@ -149,6 +149,28 @@ pub(crate) const WRITE_BUFFER_BYTES_MAX: usize = 1 << 20;
 /// Message that is not charged to the budget of inbound bytes. The inboxes of the rooms bound the number of such.
 pub(crate) const UNCHARGED_MESSAGE_BYTES: usize = 1 << 10;
 
+/// Messages that one WebSocket may send, a second. People make a few dozen; a client that comes back makes some hundred at once.
+pub(crate) const CONNECTION_MESSAGES_PER_S: u64 = 2_000;
+
+/// Bytes that one WebSocket may send, a second.
+pub(crate) const CONNECTION_BYTES_PER_S: u64 = 32 << 20;
+
+/// Messages and requests of one user, a second: several tabs and devices that come back at once.
+pub(crate) const USER_MESSAGES_PER_S: u64 = 4_000;
+
+/// Bytes of one user, a second.
+pub(crate) const USER_BYTES_PER_S: u64 = 64 << 20;
+
+/// Messages and requests of one tenant, a second. About as many as a server of a few cores takes in.
+pub(crate) const TENANT_MESSAGES_PER_S: u64 = 100_000;
+
+/// Bytes of one tenant, a second.
+pub(crate) const TENANT_BYTES_PER_S: u64 = 512 << 20;
+
+/// Users, or addresses, that are counted at the same time how fast they go on. Some MiB. Those who have sent nothing for a while
+/// are not among them; whoever comes beyond it is not counted.
+pub(crate) const METERS_MAX: usize = 16_384;
+
 /// Time between two pings of the server's, in milliseconds. A connection that was silent for two of them is gone.
 pub(crate) const PING_MS: u64 = 30_000;
 

@@ -6,6 +6,7 @@ use std::sync::{
 };
 
 use syncline_core::{
+    access::Identity,
     entity::EntityType,
     id::{ConnectionId, TenantId},
     limits::{DAY_MS, INBOUND_BYTES_MAX},
@@ -26,6 +27,7 @@ use crate::{
     metrics::{Metrics, Moment},
     origin::Pages,
     outgoing::Trust,
+    quota::{Pace, Payer, Quota, TooFast},
 };
 
 /// The tenant of everyone: credentials that name another are still to come.
@@ -39,6 +41,8 @@ pub(crate) struct Shared {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) memory: Arc<MemoryBudget>,
     pub(crate) inbound: Arc<InboundBudget>,
+    pub(crate) quota: Quota,
+    pub(crate) pace: Arc<Pace>,
     pub(crate) pages: Pages,
     pub(crate) gate: Gate,
     pub(crate) lobby: Lobby,
@@ -73,6 +77,8 @@ impl Shared {
             metrics: Arc::new(Metrics::new()),
             memory: MemoryBudget::new(config.memory_bytes),
             inbound: InboundBudget::new(INBOUND_BYTES_MAX),
+            quota: config.quota.clone(),
+            pace: Arc::new(Pace::new(&config.quota)),
             pages: Pages::new(
                 config.allow_origins.clone(),
                 config.authenticator.is_some() || config.insecure_listen_anywhere,
@@ -100,6 +106,17 @@ impl Shared {
     /// Returns the number of the next connection.
     pub(crate) fn next_connection(&self) -> ConnectionId {
         ConnectionId(self.connected.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+
+    /// Returns whose quota it is that someone uses.
+    pub(crate) fn payer(&self, identity: &Identity) -> Payer {
+        Payer::of(Some(identity).filter(|_| self.gate.asks_token()))
+    }
+
+    /// Takes in a request of so many bytes, if its sender may send one now.
+    pub(crate) fn admit(&self, payer: &Payer, bytes: u64) -> Result<(), TooFast> {
+        let admitted = self.pace.admit(self.clock.monotonic(), payer, bytes);
+        admitted.inspect_err(|too_fast| self.metrics.limited(too_fast.limit))
     }
 
     /// Returns what is open, or nothing while the store is down or the server stops.

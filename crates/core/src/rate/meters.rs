@@ -91,7 +91,10 @@ mod tests {
     #[test]
     fn each_has_a_meter_of_their_own() {
         let (mut meters, now) = (at_most(9), MonotonicMs(0));
-        assert_eq!([1, 1, 1, 2].map(|who| meters.admit(now, &who, 1, 0)), [Ok(()), Ok(()), Err(1_000), Ok(())]);
+        assert_eq!(
+            [1, 1, 1, 2].map(|who| meters.admit(now, &who, 1, 0)),
+            [Ok(()), Ok(()), Err(1_000), Ok(())]
+        );
         assert_eq!(meters.admit(MonotonicMs(1_000), &1, 1, 0), Ok(()));
     }
 

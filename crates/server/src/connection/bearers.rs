@@ -7,7 +7,10 @@ use syncline_core::{access::Identity, id::RoomName, log::Author, time::WallMs};
 use syncline_protocol::{Access, Slot};
 use tokio::sync::watch;
 
-use crate::access::{Gate, Lease, Unauthenticated, room_access};
+use crate::{
+    access::{Gate, Lease, Unauthenticated, room_access},
+    quota::Payer,
+};
 
 /// The slot of a connection with one document.
 const ONLY: Slot = Slot(0);
@@ -134,6 +137,11 @@ impl Bearers {
     /// Returns how long the requests for a document are good.
     pub(super) fn lease(&self, slot: Slot) -> Option<Arc<Lease>> {
         self.known.get(&slot).map(|bearer| Arc::clone(&bearer.lease))
+    }
+
+    /// Returns whose quota a document counts for, if that is known.
+    pub(super) fn payer(&self, slot: Slot) -> Option<Payer> {
+        self.known.get(&slot).map(|bearer| Payer::of(Some(&bearer.identity)))
     }
 
     /// Returns whose changes of a document are.

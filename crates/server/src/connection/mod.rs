@@ -7,6 +7,7 @@ mod line;
 mod run;
 mod socket;
 mod telling;
+mod throttle;
 mod writer;
 
 use std::{panic::AssertUnwindSafe, sync::Arc};

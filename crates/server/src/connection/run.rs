@@ -30,9 +30,11 @@ use super::{
     documents::Documents,
     line::{Dead, Line},
     socket::{Socket, is_budget_spent},
+    throttle::Throttle,
     writer::Writer,
 };
 use crate::{
+    clock::Clock,
     epoch::Epoch,
     inbound::Charge,
     outbox::Ready,
@@ -54,6 +56,7 @@ pub(super) struct Connection<'a, S> {
     guests: Guests<'a>,
     writer: Writer,
     line: Line,
+    throttle: Throttle,
     /// Bytes written that the metrics know of.
     counted: u64,
     /// Why the connection is closed when all is written.
@@ -81,6 +84,8 @@ enum Event {
     RoomTook(Result<(), RegistryClosed>),
     Wrote(Result<(), tungstenite::Error>),
     Read(Option<Result<Message, tungstenite::Error>>),
+    /// What came in of a message is as much as may come for now.
+    Paused,
 }
 
 impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
@@ -91,6 +96,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
         documents: &'a mut Documents,
         guests: Guests<'a>,
     ) -> Self {
+        let (shared, now) = (guests.shared, epoch.clock.monotonic());
         Self {
             epoch,
             ws,
@@ -99,7 +105,8 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             documents,
             guests,
             writer: Writer::default(),
-            line: Line::new(epoch.clock.monotonic()),
+            line: Line::new(now),
+            throttle: Throttle::new(&shared.quota, &shared.pace, &shared.metrics, now),
             counted: 0,
             closing: None,
         }
@@ -137,18 +144,23 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
         halted: Pin<&mut impl Future<Output = CloseReason>>,
         timer: Pin<&mut Sleep>,
     ) -> Event {
-        let Self { ws, writer, documents, ready, guests, .. } = self;
+        let Self { ws, writer, documents, ready, guests, throttle, line, epoch, .. } = self;
         let anybody = !guests.bearers.is_empty();
         let idle = writer.is_idle();
-        let reads = !documents.is_behind();
+        let now = epoch.clock.monotonic();
+        let is_behind = documents.is_behind();
+        if throttle.waits(now) {
+            line.heard(now);
+        }
+        let mut throttle = (!is_behind && !throttle.waits(now)).then_some(throttle);
         tokio::select! {
             biased;
             reason = halted => Event::Halted(reason),
             () = timer => Event::Timer,
             bearers = guests.bearers.changed(), if anybody => Event::Bearers(bearers),
-            took = documents.deliver(), if !reads => Event::RoomTook(took),
+            took = documents.deliver(), if is_behind => Event::RoomTook(took),
             () = ready.changed(), if idle => Event::Outbox,
-            event = poll_fn(|cx| poll_socket(ws, writer, reads, cx)) => event,
+            event = poll_fn(|cx| poll_socket(ws, writer, throttle.as_deref_mut(), epoch.clock, cx)) => event,
         }
     }
 
@@ -161,7 +173,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
                 self.session.authorized(slot, access);
                 self.act(None)
             }
-            Event::Outbox => Ok(()),
+            Event::Outbox | Event::Paused => Ok(()),
             Event::RoomTook(Ok(())) => {
                 self.line.heard(self.epoch.clock.monotonic());
                 Ok(())
@@ -273,6 +285,9 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
         let connection = self.guests.shared.next_connection();
         let author = self.guests.bearers.author(slot);
         let guest = Guest { author, access, dialect: self.session.dialect() };
+        if let Some(payer) = self.guests.bearers.payer(slot) {
+            self.throttle.paid_by(payer);
+        }
         let key = RoomKey { tenant: self.guests.tenant, name: room };
         self.documents.open(slot, key, connection, guest, self.guests.handshake.take());
     }
@@ -318,16 +333,19 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
     fn due_at(&self) -> MonotonicMs {
         let due = if self.writer.is_idle() { self.session.poll_timeout() } else { self.line.stalled_at() };
         let due = due.min(self.line.ping_at());
+        let now = self.epoch.clock.monotonic();
+        let due = if self.throttle.waits(now) { due.min(self.throttle.ready_at()) } else { due };
         let end = self.guests.bearers.first_end();
         end.map_or(due, |end| due.min(self.epoch.clock.monotonic_at(end)))
     }
 }
 
-/// Writes what there is to write, and reads unless the room has no place for more.
+/// Writes what there is to write, and reads if there is a throttle to say how fast.
 fn poll_socket<S: AsyncRead + AsyncWrite + Unpin>(
     ws: &mut WebSocketStream<Socket<S>>,
     writer: &mut Writer,
-    reads: bool,
+    throttle: Option<&mut Throttle>,
+    clock: Clock,
     cx: &mut Context<'_>,
 ) -> Poll<Event> {
     if !writer.is_idle()
@@ -335,7 +353,20 @@ fn poll_socket<S: AsyncRead + AsyncWrite + Unpin>(
     {
         return Poll::Ready(Event::Wrote(result));
     }
-    if reads { ws.poll_next_unpin(cx).map(Event::Read) } else { Poll::Pending }
+    let Some(throttle) = throttle else { return Poll::Pending };
+    let read = ws.poll_next_unpin(cx);
+    let bytes = ws.get_mut().take_unmetered();
+    let messages = u64::from(read.is_ready());
+    if messages + bytes == 0 {
+        return Poll::Pending;
+    }
+    let now = clock.monotonic();
+    throttle.spend(now, messages, bytes);
+    match read {
+        Poll::Ready(read) => Poll::Ready(Event::Read(read)),
+        Poll::Pending if throttle.waits(now) => Poll::Ready(Event::Paused),
+        Poll::Pending => Poll::Pending,
+    }
 }
 
 fn end_of(error: &tungstenite::Error) -> End {

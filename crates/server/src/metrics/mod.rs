@@ -11,7 +11,7 @@ use syncline_protocol::{CloseReason, Stats};
 use syncline_store::committer::Observer;
 
 pub(crate) use self::sync::SyncCounters;
-use crate::clock::Stopwatch;
+use crate::{clock::Stopwatch, quota::Limit};
 
 /// Every counter of the server. Gauges that somebody else knows better are set when the text is written.
 #[derive(Debug)]
@@ -27,6 +27,7 @@ pub(crate) struct Metrics {
     received_messages: Counter,
     received_bytes: Counter,
     sent_bytes: Counter,
+    limited: Family<Limited, Counter>,
     pub(crate) sync: SyncCounters,
 }
 
@@ -82,6 +83,11 @@ struct Code {
     code: u16,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Limited {
+    limit: &'static str,
+}
+
 impl Metrics {
     pub(crate) fn new() -> Self {
         /// From 100 microseconds to 13 seconds: a commit takes about one millisecond on a healthy disk.
@@ -105,6 +111,7 @@ impl Metrics {
             received_messages: Counter::default(),
             received_bytes: Counter::default(),
             sent_bytes: Counter::default(),
+            limited: Family::default(),
             sync: SyncCounters::new(),
         };
         metrics.register();
@@ -152,6 +159,11 @@ impl Metrics {
     /// Counts a connection that the server closed.
     pub(crate) fn closed(&self, reason: CloseReason) {
         self.closed.get_or_create(&Code { code: reason.code() }).inc();
+    }
+
+    /// Counts that a limit refused someone, or that it had them wait.
+    pub(crate) fn limited(&self, limit: Limit) {
+        self.limited.get_or_create(&Limited { limit: limit.name() }).inc();
     }
 
     pub(crate) fn received(&self, bytes: usize) {
@@ -241,6 +253,8 @@ impl Metrics {
             "Connections that the server closed, by code",
             self.closed.clone(),
         );
+        let help = "Times that a limit refused someone or had them wait, by the limit";
+        registry.register("limited", help, self.limited.clone());
         registry.register("received_messages", "WebSocket messages received", self.received_messages.clone());
         registry.register_with_unit("received", "Messages received", bytes(), self.received_bytes.clone());
         registry.register_with_unit("sent", "Written to WebSockets", bytes(), self.sent_bytes.clone());

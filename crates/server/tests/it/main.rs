@@ -16,6 +16,7 @@ mod loading;
 mod offline;
 mod promises;
 mod published;
+mod quotas;
 mod revocations;
 mod rooms;
 mod shutdown;

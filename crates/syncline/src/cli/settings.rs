@@ -1,5 +1,7 @@
 //! Settings: from flags, variables and a file to what the server is started with.
 
+mod quota;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt, fs, io,
@@ -20,6 +22,8 @@ use syncline::{
         PublishedKeysError, StaticToken, StaticTokens, TlsFiles,
     },
 };
+
+use self::quota::QuotaForm;
 
 /// Where a server listens that was told nothing.
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
@@ -122,6 +126,8 @@ struct File {
     #[serde(default)]
     token: Vec<TokenGrant>,
     auth: Option<Auth>,
+    #[serde(default)]
+    quota: QuotaForm,
     /// Who is asked what to make of conflicts of types that name nobody themselves.
     suggest: Option<Handler>,
     /// Types of entities, by their names.
@@ -325,6 +331,7 @@ impl ServeArgs {
             (None, None) => None,
             _ => return Err(SettingsError::HalfTls),
         };
+        file.quota.over(&mut server.quota);
         server.types = types(file.types)?;
         if let Some(suggest) = file.suggest {
             suggest.check().map_err(|source| SettingsError::Suggest { source })?;

@@ -18,6 +18,7 @@ use super::{Unauthenticated, stored::PutError, tickets::TooManyTickets};
 use crate::{
     entities::{dress, preflight},
     http::{bearer, problem},
+    quota::TooFast,
     shared::Shared,
 };
 
@@ -41,6 +42,8 @@ enum Refusal {
     Unauthenticated(Unauthenticated),
     #[error(transparent)]
     TooManyTickets(#[from] TooManyTickets),
+    #[error(transparent)]
+    TooFast(#[from] TooFast),
     #[error("this needs a token that may administer `server`")]
     Forbidden,
     #[error("name one of `user`, `device`, `token_id` and `room`, and perhaps `until`, but not for a room")]
@@ -69,6 +72,7 @@ impl Refusal {
             }
             Self::Unauthenticated(_) => (StatusCode::UNAUTHORIZED, "unauthorized"),
             Self::TooManyTickets(_) => (StatusCode::TOO_MANY_REQUESTS, "too-many-tickets"),
+            Self::TooFast(_) => (StatusCode::TOO_MANY_REQUESTS, "too-many-requests"),
             Self::Forbidden => (StatusCode::FORBIDDEN, "forbidden"),
             Self::Body => (StatusCode::BAD_REQUEST, "bad-request"),
             Self::Name => (StatusCode::BAD_REQUEST, "bad-name"),
@@ -100,7 +104,8 @@ impl IntoResponse for Refusal {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }
             StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
-                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+                let wait_ms = if let Self::TooFast(too_fast) = self { too_fast.wait_ms } else { 1_000 };
+                headers.insert(header::RETRY_AFTER, wait_ms.div_ceil(1_000).into());
             }
             _ => {}
         }
@@ -117,5 +122,7 @@ async fn caller(shared: &Shared, headers: &HeaderMap) -> Result<Arc<Identity>, R
         return Err(Refusal::Origin);
     }
     let identity = shared.gate.identify(bearer(headers), None, shared.clock.now().wall).await;
-    identity.map_err(Refusal::Unauthenticated)
+    let identity = identity.map_err(Refusal::Unauthenticated)?;
+    shared.admit(&shared.payer(&identity), 0)?;
+    Ok(identity)
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use axum::{
     body::{Body, to_bytes},
     extract::FromRequestParts,
-    http::{HeaderMap, HeaderValue, request::Parts},
+    http::{HeaderMap, HeaderValue, header, request::Parts},
 };
 use bytes::Bytes;
 use syncline_core::{
@@ -22,10 +22,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::refusal::Refusal;
 use crate::{
     access::{Credential, Lease, Unauthenticated},
-    clock::Clock,
+    clock::{Clock, until},
     entities::{Answered, LedgerDown, LedgerHandle},
     http::bearer,
     limits::SYNC_BODY_BYTES_MAX,
+    quota::{Payer, TooFast},
     shared::Shared,
     upgrade,
 };
@@ -46,6 +47,8 @@ pub(super) struct Asked {
     schema: Option<HeaderValue>,
     clock: Clock,
     pub(super) shared: Arc<Shared>,
+    /// How long the body is said to be, which counts already.
+    declared: u64,
 }
 
 impl FromRequestParts<Arc<Shared>> for Asked {
@@ -61,11 +64,14 @@ impl FromRequestParts<Arc<Shared>> for Asked {
         let claimed = text(headers, "sync-user");
         let identity = shared.gate.recognize(&shown(parts), claimed, shared.clock.now().wall).await;
         let identity = identity.map_err(unauthenticated)?;
+        let payer = shared.payer(&identity);
+        let declared = declared_bytes(headers);
+        shared.admit(&payer, declared).map_err(|too_fast| too_many(&too_fast))?;
         let ledger = shared.epoch().and_then(|epoch| epoch.ledger().cloned()).ok_or(LedgerDown)?;
         let (user, clock) = (identity.user.clone(), shared.clock);
         let schema = headers.get("sync-schema").cloned();
         let lease = Arc::new(shared.gate.lease(Arc::clone(&identity)));
-        Ok(Self { user, identity, lease, ledger, schema, clock, shared: Arc::clone(shared) })
+        Ok(Self { user, identity, lease, ledger, schema, clock, shared: Arc::clone(shared), declared })
     }
 }
 
@@ -102,6 +108,30 @@ impl Asked {
             Some(own) if own != device => Err(Problem::new(Code::DeviceMismatch).into()),
             Some(_) | None => Ok(()),
         }
+    }
+
+    /// Returns whose quota the request counts for.
+    pub(super) fn payer(&self) -> Payer {
+        self.shared.payer(&self.identity)
+    }
+
+    /// Reads a whole body.
+    pub(super) async fn whole(&self, body: Body) -> Result<Bytes, Refusal> {
+        let read = to_bytes(body, SYNC_BODY_BYTES_MAX).await.map_err(|_| {
+            let problem =
+                Problem { max: Some(SYNC_BODY_BYTES_MAX as u64), ..Problem::new(Code::PayloadTooLarge) };
+            problem.because("the body is too long, or ended early")
+        })?;
+        // One that was packed, or came without its length.
+        let more = (read.len() as u64).saturating_sub(self.declared);
+        self.shared.pace.spend(self.clock.monotonic(), &self.payer(), 0, more);
+        Ok(read)
+    }
+
+    /// Takes it that so much of a body was read which is as long as it is, and waits until more may come.
+    pub(super) async fn keep_pace(&self, bytes: usize) {
+        let (ready_at, _) = self.shared.pace.spend(self.clock.monotonic(), &self.payer(), 0, bytes as u64);
+        until(Some(self.clock.instant(ready_at))).await;
     }
 
     /// Returns whose devices the caller may revoke: all, or their own.
@@ -169,13 +199,14 @@ fn place(places: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Refusal> {
     place.map_err(|_| full.into())
 }
 
-/// Reads a whole body.
-pub(super) async fn whole(body: Body) -> Result<Bytes, Refusal> {
-    to_bytes(body, SYNC_BODY_BYTES_MAX).await.map_err(|_| {
-        let problem =
-            Problem { max: Some(SYNC_BODY_BYTES_MAX as u64), ..Problem::new(Code::PayloadTooLarge) };
-        problem.because("the body is too long, or ended early").into()
-    })
+/// Returns how long the body is said to be, as far as a body that is held whole may be.
+fn declared_bytes(headers: &HeaderMap) -> u64 {
+    let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    length.unwrap_or(0).min(SYNC_BODY_BYTES_MAX as u64)
+}
+
+fn too_many(too_fast: &TooFast) -> Problem {
+    Problem { retry_after_ms: Some(too_fast.wait_ms), ..Problem::new(Code::RateLimited) }.because(too_fast)
 }
 
 /// Returns what the caller shows. Browsers send no header of their own with a WebSocket; in any other URL a token has no place,

@@ -93,6 +93,7 @@ impl Importer {
     /// Takes in the next batch. Returns what became of all if there is no other.
     async fn go_on(&mut self) -> Result<Option<ImportTally>, Refusal> {
         while let Some(line) = self.lines.next().await? {
+            self.asked.keep_pace(line.len()).await;
             let ledger = &self.asked.ledger;
             let step = self.intake.line(&line, |kind| ledger.has_documents(kind));
             match step.map_err(|error| refused(&error))? {

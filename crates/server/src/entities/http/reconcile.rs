@@ -18,7 +18,7 @@ use syncline_protocol::{
 
 use super::{
     ack::{acknowledge, acknowledged},
-    ask::{Asked, whole},
+    ask::Asked,
     cursors, documents,
     pull::{Words, pulled, take, wanted},
     push::{SCHEMA_UNSAID, input, kinds, note, pushed},
@@ -27,7 +27,7 @@ use super::{
 };
 
 pub(super) async fn reconcile(asked: Asked, body: Body) -> Result<Response, Refusal> {
-    match Reconcile::parse(&whole(body).await?)? {
+    match Reconcile::parse(&asked.whole(body).await?)? {
         Reconcile::Union { ack, push, pull } => all(asked, ack, push, pull).await,
         Reconcile::Short(short) => without_numbers(asked, short).await,
     }

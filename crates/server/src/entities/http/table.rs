@@ -17,15 +17,8 @@ use super::{
 const DEVICE: [Code; 3] = [Code::DeviceNotBound, Code::DeviceRevoked, Code::DeviceMismatch];
 
 /// What a stream of changes may be refused for.
-const LIVE: [Code; 7] = [
-    DEVICE[0],
-    DEVICE[1],
-    DEVICE[2],
-    Code::UnknownScope,
-    Code::CursorInvalid,
-    Code::SchemaUnsupported,
-    Code::RateLimited,
-];
+const LIVE: [Code; 6] =
+    [DEVICE[0], DEVICE[1], DEVICE[2], Code::UnknownScope, Code::CursorInvalid, Code::SchemaUnsupported];
 
 pub(super) const OPERATIONS: &[Operation] = &[
     Operation {
@@ -191,7 +184,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         }],
         body: None,
         answers: &[(200, Content::Events)],
-        codes: &[Code::CursorInvalid, Code::RateLimited],
+        codes: &[Code::CursorInvalid],
         serve: || get(events::events),
     },
     Operation {
@@ -210,7 +203,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         ],
         body: None,
         answers: &[(200, Content::Lines(EXPORT_LINE))],
-        codes: &[Code::UnknownType, Code::RateLimited],
+        codes: &[Code::UnknownType],
         serve: || get(export::export),
     },
     Operation {
@@ -226,7 +219,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         }],
         body: Some(EXPORT_LINE),
         answers: &[(200, Content::Json("Imported")), (200, Content::Lines("ImportLine"))],
-        codes: &[Code::ValidationFailed, Code::TypeIncompatible, Code::RateLimited],
+        codes: &[Code::ValidationFailed, Code::TypeIncompatible],
         serve: || post(import::import),
     },
     Operation {

@@ -16,7 +16,7 @@ use syncline_protocol::{
 };
 
 use super::{
-    ask::{Asked, whole},
+    ask::Asked,
     refusal::Refusal,
     reply::{json, unexpected},
 };
@@ -58,7 +58,8 @@ pub(super) async fn define(
     asked.may(Action::Admin, Resource::Type(&name))?;
     let malformed = |error: &dyn ToString| Problem::new(Code::MalformedRequest).because(error.to_string());
     let name = TypeName::new(&name).map_err(|error| malformed(&error))?;
-    let form: TypeForm = serde_json::from_slice(&whole(body).await?).map_err(|error| malformed(&error))?;
+    let form: TypeForm =
+        serde_json::from_slice(&asked.whole(body).await?).map_err(|error| malformed(&error))?;
     let ty = form.named(name).map_err(|error| refused(&error.into()))?;
     asked.shared.handlers.check(&ty).map_err(|error| Problem::new(Code::ValidationFailed).because(error))?;
     let (name, form) = shown(&ty);

@@ -1,0 +1,85 @@
+//! How much anyone may use: what an operator may set, and who uses what now.
+
+mod pace;
+mod payer;
+
+use syncline_core::rate::{Allowance, Rate};
+
+pub(crate) use self::{
+    pace::{Pace, TooFast},
+    payer::Payer,
+};
+use crate::limits::{
+    CONNECTION_BYTES_PER_S, CONNECTION_MESSAGES_PER_S, TENANT_BYTES_PER_S, TENANT_MESSAGES_PER_S,
+    USER_BYTES_PER_S, USER_MESSAGES_PER_S,
+};
+
+/// How much anyone may use.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Quota {
+    /// What one WebSocket may send.
+    pub connection: Allowance,
+    /// What one user may send, over all of their connections and requests. Where no token is asked for there are no users.
+    pub user: Allowance,
+    /// What all of a tenant may send together.
+    pub tenant: Allowance,
+}
+
+impl Quota {
+    /// Returns the rate of so many messages a second: as many as come in two seconds may come at once.
+    #[must_use]
+    pub const fn messages(per_second: u64) -> Rate {
+        Rate { burst: per_second.saturating_mul(2), per_second }
+    }
+
+    /// Returns the rate of so many bytes a second: as many as come in a quarter of a second may come at once.
+    #[must_use]
+    pub const fn bytes(per_second: u64) -> Rate {
+        Rate { burst: per_second / 4, per_second }
+    }
+}
+
+impl Default for Quota {
+    fn default() -> Self {
+        let allowance = |messages, bytes| Allowance {
+            messages: Some(Self::messages(messages)),
+            bytes: Some(Self::bytes(bytes)),
+        };
+        Self {
+            connection: allowance(CONNECTION_MESSAGES_PER_S, CONNECTION_BYTES_PER_S),
+            user: allowance(USER_MESSAGES_PER_S, USER_BYTES_PER_S),
+            tenant: allowance(TENANT_MESSAGES_PER_S, TENANT_BYTES_PER_S),
+        }
+    }
+}
+
+/// A limit that held someone up or refused them, as metrics and people know it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Limit {
+    ConnectionRate,
+    UserRate,
+    TenantRate,
+}
+
+impl Limit {
+    /// Returns how metrics call it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::ConnectionRate => "connection-rate",
+            Self::UserRate => "user-rate",
+            Self::TenantRate => "tenant-rate",
+        }
+    }
+
+    /// Returns the settings that set it, for whoever reads a refusal.
+    pub(crate) const fn settings(self) -> &'static str {
+        match self {
+            Self::ConnectionRate => {
+                "`connection-messages-per-second` and `connection-bytes-per-second` in `[quota]`"
+            }
+            Self::UserRate => "`user-messages-per-second` and `user-bytes-per-second` in `[quota]`",
+            Self::TenantRate => "`tenant-messages-per-second` and `tenant-bytes-per-second` in `[quota]`",
+        }
+    }
+}
