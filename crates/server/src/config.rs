@@ -13,7 +13,8 @@ use syncline_core::{
 };
 
 use crate::{
-    access::Authenticator, entities::PushHandler, memory, origin::Origin, quota::Quota, tls::TlsFiles,
+    access::Authenticator, edge::Network, entities::PushHandler, memory, origin::Origin, quota::Quota,
+    tls::TlsFiles,
 };
 
 /// How long events are kept unless an operator says otherwise, in days: who reads them has been away for a holiday.
@@ -33,6 +34,8 @@ pub struct Config {
     pub trust: Option<PathBuf>,
     /// Web pages that may connect besides the server's own and those of this machine.
     pub allow_origins: Vec<Origin>,
+    /// Proxies that are believed when they say whom they speak for.
+    pub trusted_proxies: Vec<Network>,
     /// Who finds out whose a token is; if nobody does, everyone may do everything.
     pub authenticator: Option<Arc<dyn Authenticator>>,
     /// Types of entities that there are from the start.
@@ -62,6 +65,7 @@ impl Default for Config {
             tls: None,
             trust: None,
             allow_origins: Vec::new(),
+            trusted_proxies: Vec::new(),
             authenticator: None,
             types: Vec::new(),
             handlers: BTreeMap::new(),

@@ -5,6 +5,7 @@
 //! * `listener`, `tls`, `http`, `upgrade`: from a TCP connection to a WebSocket.
 //! * `connection`: one task a WebSocket. `room`: one task a room, which owns a [`syncline_protocol::Room`].
 //! * `registry`: which rooms are open, and why joining, loading and unloading cannot race.
+//! * `edge`: who a request comes from, whether it may come, what answers tell browsers.
 //! * `quota`: how much anyone may use.
 //! * `outgoing`: the requests that the server makes itself.
 //! * `entities`: one task a tenant, which owns a [`syncline_protocol::ledger::Ledger`]; push handlers.
@@ -25,6 +26,7 @@ mod clock;
 mod compaction;
 mod config;
 mod connection;
+mod edge;
 mod entities;
 mod epoch;
 mod halt;
@@ -57,6 +59,7 @@ pub use self::{
         PublishedKeysError, SigningAlgorithm, SigningKey, StaticToken, StaticTokens, Unauthenticated,
     },
     config::Config,
+    edge::{Network, NetworkError},
     entities::{
         Audit, AuditError, AuditReport, Audited, BulkError, ErasureError, Exported, KeptError, OfflineError,
         OfflineLedger, PushHandler, PushQuestion, RenewError, Renewed, Wanted, finish_erasures, renew_epoch,

@@ -167,6 +167,15 @@ pub(crate) const TENANT_MESSAGES_PER_S: u64 = 100_000;
 /// Bytes of one tenant, a second.
 pub(crate) const TENANT_BYTES_PER_S: u64 = 512 << 20;
 
+/// Requests that may come from one address, a second. An office has one address for all of its people.
+pub(crate) const ADDRESS_REQUESTS_PER_S: u64 = 1_000;
+
+/// Connections that may be opened from one address, a second; ten times as many at once, when all of an office come back.
+pub(crate) const ADDRESS_CONNECTIONS_PER_S: u64 = 100;
+
+/// Time in which the body of a request must have come that is held whole, in milliseconds. 8 MiB come in it over a slow line.
+pub(crate) const BODY_MS_MAX: u64 = 120_000;
+
 /// Users, or addresses, that are counted at the same time how fast they go on. Some MiB. Those who have sent nothing for a while
 /// are not among them; whoever comes beyond it is not counted.
 pub(crate) const METERS_MAX: usize = 16_384;

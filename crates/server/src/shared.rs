@@ -18,6 +18,7 @@ use crate::{
     access::Gate,
     clock::Clock,
     config::Config,
+    edge::Doors,
     entities::{Handlers, Retention},
     epoch::Epoch,
     inbound::InboundBudget,
@@ -43,6 +44,7 @@ pub(crate) struct Shared {
     pub(crate) inbound: Arc<InboundBudget>,
     pub(crate) quota: Quota,
     pub(crate) pace: Arc<Pace>,
+    pub(crate) doors: Doors,
     pub(crate) pages: Pages,
     pub(crate) gate: Gate,
     pub(crate) lobby: Lobby,
@@ -79,6 +81,7 @@ impl Shared {
             inbound: InboundBudget::new(INBOUND_BYTES_MAX),
             quota: config.quota.clone(),
             pace: Arc::new(Pace::new(&config.quota)),
+            doors: Doors::new(config),
             pages: Pages::new(
                 config.allow_origins.clone(),
                 config.authenticator.is_some() || config.insecure_listen_anywhere,

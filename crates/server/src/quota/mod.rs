@@ -10,8 +10,8 @@ pub(crate) use self::{
     payer::Payer,
 };
 use crate::limits::{
-    CONNECTION_BYTES_PER_S, CONNECTION_MESSAGES_PER_S, TENANT_BYTES_PER_S, TENANT_MESSAGES_PER_S,
-    USER_BYTES_PER_S, USER_MESSAGES_PER_S,
+    ADDRESS_CONNECTIONS_PER_S, ADDRESS_REQUESTS_PER_S, CONNECTION_BYTES_PER_S, CONNECTION_MESSAGES_PER_S,
+    TENANT_BYTES_PER_S, TENANT_MESSAGES_PER_S, USER_BYTES_PER_S, USER_MESSAGES_PER_S,
 };
 
 /// How much anyone may use.
@@ -24,6 +24,10 @@ pub struct Quota {
     pub user: Allowance,
     /// What all of a tenant may send together.
     pub tenant: Allowance,
+    /// Requests that may come from one address, unless it is one of this machine.
+    pub address_requests: Option<Rate>,
+    /// Connections that may be opened from one address, unless it is one of this machine.
+    pub address_connections: Option<Rate>,
 }
 
 impl Quota {
@@ -31,6 +35,12 @@ impl Quota {
     #[must_use]
     pub const fn messages(per_second: u64) -> Rate {
         Rate { burst: per_second.saturating_mul(2), per_second }
+    }
+
+    /// Returns the rate of so many connections a second: as many as come in ten seconds may come at once.
+    #[must_use]
+    pub const fn connections(per_second: u64) -> Rate {
+        Rate { burst: per_second.saturating_mul(10), per_second }
     }
 
     /// Returns the rate of so many bytes a second: as many as come in a quarter of a second may come at once.
@@ -50,6 +60,8 @@ impl Default for Quota {
             connection: allowance(CONNECTION_MESSAGES_PER_S, CONNECTION_BYTES_PER_S),
             user: allowance(USER_MESSAGES_PER_S, USER_BYTES_PER_S),
             tenant: allowance(TENANT_MESSAGES_PER_S, TENANT_BYTES_PER_S),
+            address_requests: Some(Self::messages(ADDRESS_REQUESTS_PER_S)),
+            address_connections: Some(Self::connections(ADDRESS_CONNECTIONS_PER_S)),
         }
     }
 }
@@ -60,6 +72,8 @@ pub(crate) enum Limit {
     ConnectionRate,
     UserRate,
     TenantRate,
+    AddressRequests,
+    AddressConnections,
 }
 
 impl Limit {
@@ -69,6 +83,8 @@ impl Limit {
             Self::ConnectionRate => "connection-rate",
             Self::UserRate => "user-rate",
             Self::TenantRate => "tenant-rate",
+            Self::AddressRequests => "address-requests",
+            Self::AddressConnections => "address-connections",
         }
     }
 
@@ -80,6 +96,8 @@ impl Limit {
             }
             Self::UserRate => "`user-messages-per-second` and `user-bytes-per-second` in `[quota]`",
             Self::TenantRate => "`tenant-messages-per-second` and `tenant-bytes-per-second` in `[quota]`",
+            Self::AddressRequests => "`address-requests-per-second` in `[quota]`",
+            Self::AddressConnections => "`address-connections-per-second` in `[quota]`",
         }
     }
 }

@@ -29,6 +29,7 @@ pub(crate) use self::shown::credential;
 use crate::{
     access::{Credential, room_access},
     connection::{self, Arrival},
+    edge::Sender,
     http::problem,
     limits::HANDSHAKE_WAIT_MS_MAX,
     shared::{ONLY_TENANT, Shared},
@@ -166,7 +167,9 @@ async fn upgrade(
     let (session, identity) = session(shared.clock.now()).await;
     // The store may have failed while the request waited for its turn.
     let epoch = shared.epoch().ok_or(Refusal::StoreDown)?;
+    let client = request.extensions().get::<Sender>().map(|sender| sender.addr);
     let arrival = Arrival {
+        client,
         shared: Arc::clone(shared),
         session,
         identity,

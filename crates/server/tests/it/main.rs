@@ -7,6 +7,7 @@ mod access;
 mod churn;
 mod document_entities;
 mod documents;
+mod edge;
 mod entities;
 mod erasing;
 mod handlers;

@@ -18,8 +18,8 @@ use syncline::{
         entity::{EntityType, Handler, NameError, TypeError, TypeForm, TypeName, UserName, Value},
     },
     server::{
-        Authenticator, Config, JwtSettings, JwtVerifier, KeyError, OneOf, Origin, OriginError, PublishedKeys,
-        PublishedKeysError, StaticToken, StaticTokens, TlsFiles,
+        Authenticator, Config, JwtSettings, JwtVerifier, KeyError, Network, OneOf, Origin, OriginError,
+        PublishedKeys, PublishedKeysError, StaticToken, StaticTokens, TlsFiles,
     },
 };
 
@@ -71,6 +71,9 @@ pub(crate) struct ServeArgs {
     /// Web page that may connect besides the server's own and those on localhost; may be given several times
     #[arg(long, env = "SYNCLINE_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
     allow_origin: Option<Vec<Origin>>,
+    /// Network of proxies that are believed when they say whom they speak for, as 10.0.0.0/8; may be given several times
+    #[arg(long, env = "SYNCLINE_TRUSTED_PROXIES", value_name = "NETWORK", value_delimiter = ',')]
+    trusted_proxies: Option<Vec<Network>>,
     /// WebSockets that may be open at the same time [default: 10000]
     #[arg(long, env = "SYNCLINE_CONNECTIONS_MAX", value_name = "N")]
     connections_max: Option<usize>,
@@ -117,6 +120,7 @@ struct File {
     ca_file: Option<PathBuf>,
     memory_mb: Option<usize>,
     allow_origin: Option<Vec<String>>,
+    trusted_proxies: Option<Vec<Network>>,
     connections_max: Option<usize>,
     audit_retention_days: Option<u32>,
     event_retention_days: Option<u32>,
@@ -315,6 +319,7 @@ impl ServeArgs {
             Some(origins) => origins,
             None => origins(file.allow_origin.unwrap_or_default())?,
         };
+        server.trusted_proxies = self.trusted_proxies.or(file.trusted_proxies).unwrap_or_default();
         if let Some(connections_max) = self.connections_max.or(file.connections_max) {
             server.connections_max = connections_max;
         }
@@ -445,6 +450,8 @@ mod tests {
         check("lisen = '127.0.0.1:80'", "unknown field `lisen`");
         check("listen = 'localhost'", "invalid socket address");
         check("memory-mb = -1", "invalid value");
+        check("trusted-proxies = ['proxy']", "a network is an address");
+        check("[quota]\nmessages = 1", "unknown field `messages`");
 
         check("[types.note]\npolicy = 'lww'\nfeilds = {}", "unknown field `feilds`");
         check("[types.'a b']\npolicy = 'lww'", "character");

@@ -17,7 +17,7 @@ use syncline_core::access::Identity;
 use super::{Unauthenticated, stored::PutError, tickets::TooManyTickets};
 use crate::{
     entities::{dress, preflight},
-    http::{bearer, problem},
+    http::{TOO_MANY, bearer, problem, too_many},
     quota::TooFast,
     shared::Shared,
 };
@@ -72,7 +72,7 @@ impl Refusal {
             }
             Self::Unauthenticated(_) => (StatusCode::UNAUTHORIZED, "unauthorized"),
             Self::TooManyTickets(_) => (StatusCode::TOO_MANY_REQUESTS, "too-many-tickets"),
-            Self::TooFast(_) => (StatusCode::TOO_MANY_REQUESTS, "too-many-requests"),
+            Self::TooFast(_) => (StatusCode::TOO_MANY_REQUESTS, TOO_MANY),
             Self::Forbidden => (StatusCode::FORBIDDEN, "forbidden"),
             Self::Body => (StatusCode::BAD_REQUEST, "bad-request"),
             Self::Name => (StatusCode::BAD_REQUEST, "bad-name"),
@@ -96,6 +96,9 @@ impl From<PutError> for Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
+        if let Self::TooFast(too_fast) = &self {
+            return too_many(TOO_MANY, too_fast);
+        }
         let (status, error) = self.status();
         let mut response = problem(status, error, &self.to_string());
         let headers = response.headers_mut();
@@ -104,8 +107,7 @@ impl IntoResponse for Refusal {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }
             StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
-                let wait_ms = if let Self::TooFast(too_fast) = self { too_fast.wait_ms } else { 1_000 };
-                headers.insert(header::RETRY_AFTER, wait_ms.div_ceil(1_000).into());
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
             }
             _ => {}
         }

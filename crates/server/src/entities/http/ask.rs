@@ -17,7 +17,10 @@ use syncline_protocol::{
     ledger::{Answer, Input, Ledger, RequestId},
     wire::sync_v1::{Code, Problem},
 };
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{Duration, timeout},
+};
 
 use super::refusal::Refusal;
 use crate::{
@@ -25,7 +28,7 @@ use crate::{
     clock::{Clock, until},
     entities::{Answered, LedgerDown, LedgerHandle},
     http::bearer,
-    limits::SYNC_BODY_BYTES_MAX,
+    limits::{BODY_MS_MAX, SYNC_BODY_BYTES_MAX},
     quota::{Payer, TooFast},
     shared::Shared,
     upgrade,
@@ -117,10 +120,12 @@ impl Asked {
 
     /// Reads a whole body.
     pub(super) async fn whole(&self, body: Body) -> Result<Bytes, Refusal> {
-        let read = to_bytes(body, SYNC_BODY_BYTES_MAX).await.map_err(|_| {
+        let read = to_bytes(body, SYNC_BODY_BYTES_MAX);
+        let read = timeout(Duration::from_millis(BODY_MS_MAX), read).await;
+        let read = read.ok().and_then(Result::ok).ok_or_else(|| {
             let problem =
                 Problem { max: Some(SYNC_BODY_BYTES_MAX as u64), ..Problem::new(Code::PayloadTooLarge) };
-            problem.because("the body is too long, or ended early")
+            problem.because("the body is too long, too slow, or ended early")
         })?;
         // One that was packed, or came without its length.
         let more = (read.len() as u64).saturating_sub(self.declared);

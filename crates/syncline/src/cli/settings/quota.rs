@@ -13,6 +13,8 @@ pub(super) struct QuotaForm {
     user_bytes_per_second: Option<u64>,
     tenant_messages_per_second: Option<u64>,
     tenant_bytes_per_second: Option<u64>,
+    address_requests_per_second: Option<u64>,
+    address_connections_per_second: Option<u64>,
 }
 
 impl QuotaForm {
@@ -23,6 +25,8 @@ impl QuotaForm {
                 *to = (per_second > 0).then(|| of(per_second));
             }
         };
+        rate(&mut quota.address_requests, self.address_requests_per_second, Quota::messages);
+        rate(&mut quota.address_connections, self.address_connections_per_second, Quota::connections);
         let Quota { connection, user, tenant, .. } = quota;
         for (allowance, messages, bytes) in [
             (connection, self.connection_messages_per_second, self.connection_bytes_per_second),
