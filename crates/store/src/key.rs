@@ -241,6 +241,13 @@ impl Key {
         }))
     }
 
+    /// Returns whose the key is; nothing if it is none that could be written here.
+    #[must_use]
+    pub fn tenant(&self) -> Option<TenantId> {
+        let (tenant, _) = self.0.get(1..)?.split_first_chunk::<4>()?;
+        Some(TenantId(u32::from_be_bytes(*tenant)))
+    }
+
     pub(crate) fn record(slot: Slot) -> Self {
         let mut bytes = document_prefix(slot.kind, slot.tenant, slot.document);
         bytes.extend_from_slice(&slot.number.0.to_be_bytes());
