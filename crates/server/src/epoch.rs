@@ -10,7 +10,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     clock::Clock, entities::LedgerHandle, halt::Halt, limits::LOADS_MAX, lobby::Directory,
-    memory::MemoryBudget, metrics::Metrics, registry::Registry, storage::Storage,
+    memory::MemoryBudget, metrics::Metrics, quota::Usage, registry::Registry, storage::Storage,
 };
 
 /// Everything that begins when the store opens and must end before it is opened again.
@@ -26,6 +26,7 @@ pub(crate) struct Epoch {
     ledger: OnceLock<LedgerHandle>,
     pub(crate) memory: Arc<MemoryBudget>,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) usage: Arc<Usage>,
     /// Closes every connection of the epoch.
     pub(crate) halt: Arc<Halt>,
     /// Asks rooms to store what they have and to end.
@@ -47,6 +48,7 @@ impl Epoch {
         committer: &Handle,
         memory: &Arc<MemoryBudget>,
         metrics: &Arc<Metrics>,
+        usage: &Arc<Usage>,
     ) -> Arc<Self> {
         let halt = Arc::new(Halt::new());
         Arc::new(Self {
@@ -57,6 +59,7 @@ impl Epoch {
             ledger: OnceLock::new(),
             memory: Arc::clone(memory),
             metrics: Arc::clone(metrics),
+            usage: Arc::clone(usage),
             halt,
             drain: CancellationToken::new(),
             tasks: TaskTracker::new(),

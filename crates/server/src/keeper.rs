@@ -32,7 +32,7 @@ pub(crate) enum BeginError {
 
 /// Opens the first epoch, which counts the loads that the last process did not finish.
 pub(crate) async fn open_first(shared: &Shared, committer: &Handle) -> Result<Arc<Epoch>, BeginError> {
-    let epoch = Epoch::new(shared.clock, committer, &shared.memory, &shared.metrics);
+    let epoch = Epoch::new(shared.clock, committer, &shared.memory, &shared.metrics, &shared.usage);
     loader::count_unfinished(&epoch.storage).await?;
     shared.gate.load(&epoch.storage, shared.clock.now().wall).await?;
     entities::open(&epoch, shared.types.clone(), &shared.handlers, shared.retention).await?;
@@ -105,7 +105,7 @@ async fn open_again(shared: &Shared, committer: &Handle) -> Option<Arc<Epoch>> {
                 continue;
             }
         }
-        let epoch = Epoch::new(shared.clock, committer, &shared.memory, &shared.metrics);
+        let epoch = Epoch::new(shared.clock, committer, &shared.memory, &shared.metrics, &shared.usage);
         match begin_again(&epoch, shared).await {
             Ok(()) => {
                 tracing::info!("the store is open again");

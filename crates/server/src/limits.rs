@@ -167,6 +167,9 @@ pub(crate) const TENANT_MESSAGES_PER_S: u64 = 100_000;
 /// Bytes of one tenant, a second.
 pub(crate) const TENANT_BYTES_PER_S: u64 = 512 << 20;
 
+/// WebSockets and streams that one user may have open. One token may be that of a whole application.
+pub(crate) const USER_CONNECTIONS_MAX: usize = 1_000;
+
 /// Requests that may come from one address, a second. An office has one address for all of its people.
 pub(crate) const ADDRESS_REQUESTS_PER_S: u64 = 1_000;
 
@@ -175,6 +178,9 @@ pub(crate) const ADDRESS_CONNECTIONS_PER_S: u64 = 100;
 
 /// Time in which the body of a request must have come that is held whole, in milliseconds. 8 MiB come in it over a slow line.
 pub(crate) const BODY_MS_MAX: u64 = 120_000;
+
+/// When whoever found no room in the store may look again, in milliseconds: somebody has to make some.
+pub(crate) const STORAGE_FULL_RETRY_MS: u64 = 60_000;
 
 /// Users, or addresses, that are counted at the same time how fast they go on. Some MiB. Those who have sent nothing for a while
 /// are not among them; whoever comes beyond it is not counted.

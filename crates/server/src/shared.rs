@@ -28,7 +28,7 @@ use crate::{
     metrics::{Metrics, Moment},
     origin::Pages,
     outgoing::Trust,
-    quota::{Pace, Payer, Quota, TooFast},
+    quota::{Pace, Payer, Quota, TooFast, Usage},
 };
 
 /// The tenant of everyone: credentials that name another are still to come.
@@ -44,6 +44,7 @@ pub(crate) struct Shared {
     pub(crate) inbound: Arc<InboundBudget>,
     pub(crate) quota: Quota,
     pub(crate) pace: Arc<Pace>,
+    pub(crate) usage: Arc<Usage>,
     pub(crate) doors: Doors,
     pub(crate) pages: Pages,
     pub(crate) gate: Gate,
@@ -81,6 +82,7 @@ impl Shared {
             inbound: InboundBudget::new(INBOUND_BYTES_MAX),
             quota: config.quota.clone(),
             pace: Arc::new(Pace::new(&config.quota)),
+            usage: Usage::new(&config.quota),
             doors: Doors::new(config),
             pages: Pages::new(
                 config.allow_origins.clone(),
@@ -141,6 +143,7 @@ impl Shared {
             rooms: epoch.as_ref().map_or(0, |epoch| epoch.registry.len()),
             memory_bytes: self.memory.used(),
             inbound_bytes: self.inbound.used(),
+            stored_bytes: self.usage.stored_bytes(ONLY_TENANT),
             ready: epoch.is_some(),
         })
     }

@@ -38,7 +38,8 @@ use crate::{
     epoch::Epoch,
     inbound::Charge,
     outbox::Ready,
-    registry::{RegistryClosed, RoomKey},
+    quota::{Limit, Payer, Place},
+    registry::{NotOpened, RoomKey},
     room::ToRoom,
     shared::Shared,
 };
@@ -57,6 +58,8 @@ pub(super) struct Connection<'a, S> {
     writer: Writer,
     line: Line,
     throttle: Throttle,
+    /// Among those of the first who has proved who they are, or of the tenant; absent until a document is opened.
+    place: Option<Place>,
     /// Bytes written that the metrics know of.
     counted: u64,
     /// Why the connection is closed when all is written.
@@ -81,7 +84,7 @@ enum Event {
     /// An outbox has something.
     Outbox,
     /// A room took something that was held back, or no room is opened any more.
-    RoomTook(Result<(), RegistryClosed>),
+    RoomTook(Result<(), NotOpened>),
     Wrote(Result<(), tungstenite::Error>),
     Read(Option<Result<Message, tungstenite::Error>>),
     /// What came in of a message is as much as may come for now.
@@ -107,6 +110,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             writer: Writer::default(),
             line: Line::new(now),
             throttle: Throttle::new(&shared.quota, &shared.pace, &shared.metrics, now),
+            place: None,
             counted: 0,
             closing: None,
         }
@@ -178,10 +182,11 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
                 self.line.heard(self.epoch.clock.monotonic());
                 Ok(())
             }
-            Event::RoomTook(Err(_closed)) if self.epoch.halt.is_set() => {
+            Event::RoomTook(Err(NotOpened::Closed)) if self.epoch.halt.is_set() => {
                 Err(End::Close(CloseReason::StoreDown))
             }
-            Event::RoomTook(Err(_closed)) => Err(End::Close(CloseReason::Shutdown)),
+            Event::RoomTook(Err(NotOpened::Closed)) => Err(End::Close(CloseReason::Shutdown)),
+            Event::RoomTook(Err(NotOpened::TooMany)) => Err(self.used_up(Limit::TenantRooms)),
             Event::Wrote(Ok(())) => {
                 self.session.wrote(self.epoch.clock.monotonic());
                 let written = self.ws.get_ref().written();
@@ -258,7 +263,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
                     let now = self.epoch.clock.now().wall;
                     self.guests.bearers.ask(now, slot, room, token);
                 }
-                Action::Open { slot, room, access } => self.open(slot, room, access),
+                Action::Open { slot, room, access } => self.open(slot, room, access)?,
                 Action::Access { slot, access } => {
                     self.documents.tell(slot, |connection| ToRoom::Access { connection, access });
                 }
@@ -281,15 +286,25 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
         Ok(())
     }
 
-    fn open(&mut self, slot: Slot, room: RoomName, access: Access) {
+    fn open(&mut self, slot: Slot, room: RoomName, access: Access) -> Result<(), End> {
         let connection = self.guests.shared.next_connection();
         let author = self.guests.bearers.author(slot);
         let guest = Guest { author, access, dialect: self.session.dialect() };
-        if let Some(payer) = self.guests.bearers.payer(slot) {
+        if self.place.is_none() {
+            let payer = self.guests.bearers.payer(slot).unwrap_or_else(|| Payer::of(None));
+            let place = self.guests.shared.usage.place(&payer);
+            self.place = Some(place.map_err(|limit| self.used_up(limit))?);
             self.throttle.paid_by(payer);
         }
         let key = RoomKey { tenant: self.guests.tenant, name: room };
         self.documents.open(slot, key, connection, guest, self.guests.handshake.take());
+        Ok(())
+    }
+
+    /// Returns how a connection ends for which a quota leaves no place.
+    fn used_up(&self, limit: Limit) -> End {
+        self.epoch.metrics.limited(limit);
+        End::Close(CloseReason::Busy(limit.name()))
     }
 
     /// Takes from the outboxes what fits into one write.
@@ -312,6 +327,9 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
                     self.documents.tell(slot, |connection| ToRoom::Resume { connection, since });
                 }
                 Written::Close(reason) => {
+                    if let CloseReason::OverQuota(setting) = reason {
+                        self.epoch.metrics.limited_by(setting);
+                    }
                     self.documents.forget(slot);
                     self.session.closed(slot, reason);
                     if let Err(End::Close(reason)) = self.act(None) {

@@ -38,6 +38,8 @@ pub(crate) struct Moment {
     pub(crate) rooms: usize,
     pub(crate) memory_bytes: usize,
     pub(crate) inbound_bytes: usize,
+    /// 0 if nobody counts it.
+    pub(crate) stored_bytes: u64,
     pub(crate) ready: bool,
 }
 
@@ -47,6 +49,7 @@ struct Gauges {
     rooms: Gauge,
     memory_bytes: Gauge,
     inbound_bytes: Gauge,
+    stored_bytes: Gauge,
     ready: Gauge,
 }
 
@@ -163,7 +166,12 @@ impl Metrics {
 
     /// Counts that a limit refused someone, or that it had them wait.
     pub(crate) fn limited(&self, limit: Limit) {
-        self.limited.get_or_create(&Limited { limit: limit.name() }).inc();
+        self.limited_by(limit.name());
+    }
+
+    /// Counts the same of a limit of this name.
+    pub(crate) fn limited_by(&self, limit: &'static str) {
+        self.limited.get_or_create(&Limited { limit }).inc();
     }
 
     pub(crate) fn received(&self, bytes: usize) {
@@ -182,12 +190,13 @@ impl Metrics {
 
     /// Writes everything down.
     pub(crate) fn encode(&self, moment: Moment) -> String {
-        let Moment { connections, rooms, memory_bytes, inbound_bytes, ready } = moment;
+        let Moment { connections, rooms, memory_bytes, inbound_bytes, stored_bytes, ready } = moment;
         let gauge = |value: usize| i64::try_from(value).unwrap_or(i64::MAX);
         self.gauges.connections.set(gauge(connections));
         self.gauges.rooms.set(gauge(rooms));
         self.gauges.memory_bytes.set(gauge(memory_bytes));
         self.gauges.inbound_bytes.set(gauge(inbound_bytes));
+        self.gauges.stored_bytes.set(i64::try_from(stored_bytes).unwrap_or(i64::MAX));
         self.gauges.ready.set(i64::from(ready));
         let mut out = String::new();
         text::encode(&mut out, &self.registry).expect("a String takes any text");
@@ -197,7 +206,7 @@ impl Metrics {
     fn register(&mut self) {
         let Self { registry, gauges, rooms, commits, .. } = self;
         self.sync.register(registry);
-        let Gauges { connections, rooms: open, memory_bytes, inbound_bytes, ready } = gauges;
+        let Gauges { connections, rooms: open, memory_bytes, inbound_bytes, stored_bytes, ready } = gauges;
         registry.register("connections", "Open WebSockets", connections.clone());
         registry.register("rooms", "Rooms that are loaded or being loaded", open.clone());
         let bytes = || Unit::Bytes;
@@ -209,6 +218,8 @@ impl Metrics {
         );
         let help = "Received and not yet handled";
         registry.register_with_unit("inbound", help, bytes(), inbound_bytes.clone());
+        let help = "Keys and values of the tenant; 0 without a quota of them";
+        registry.register_with_unit("stored", help, bytes(), stored_bytes.clone());
         registry.register("ready", "Whether the store is open", ready.clone());
 
         let RoomCounters {
@@ -296,13 +307,21 @@ mod tests {
         metrics.room_counted(counted(0, 0), counted(10, 0));
         metrics.closed(CloseReason::TooLarge);
 
-        let moment = Moment { connections: 2, rooms: 1, memory_bytes: 9, inbound_bytes: 0, ready: true };
+        let moment = Moment {
+            connections: 2,
+            rooms: 1,
+            memory_bytes: 9,
+            inbound_bytes: 0,
+            stored_bytes: 3,
+            ready: true,
+        };
         let text = metrics.encode(moment);
         let has = |line: &str| assert!(text.lines().any(|found| found == line), "no {line:?} in\n{text}");
         has("syncline_room_updates_total 15");
         has("syncline_room_gaps_total 1");
         has("syncline_connections 2");
         has("syncline_documents_bytes 9");
+        has("syncline_stored_bytes 3");
         has("syncline_closed_connections_total{code=\"4413\"} 1");
     }
 }

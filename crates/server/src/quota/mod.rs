@@ -2,16 +2,21 @@
 
 mod pace;
 mod payer;
+mod usage;
 
-use syncline_core::rate::{Allowance, Rate};
+use syncline_core::{
+    limits::DOCUMENT_BYTES_MAX,
+    rate::{Allowance, Rate},
+};
 
 pub(crate) use self::{
     pace::{Pace, TooFast},
     payer::Payer,
+    usage::{Place, Usage},
 };
 use crate::limits::{
     ADDRESS_CONNECTIONS_PER_S, ADDRESS_REQUESTS_PER_S, CONNECTION_BYTES_PER_S, CONNECTION_MESSAGES_PER_S,
-    TENANT_BYTES_PER_S, TENANT_MESSAGES_PER_S, USER_BYTES_PER_S, USER_MESSAGES_PER_S,
+    TENANT_BYTES_PER_S, TENANT_MESSAGES_PER_S, USER_BYTES_PER_S, USER_CONNECTIONS_MAX, USER_MESSAGES_PER_S,
 };
 
 /// How much anyone may use.
@@ -28,6 +33,16 @@ pub struct Quota {
     pub address_requests: Option<Rate>,
     /// Connections that may be opened from one address, unless it is one of this machine.
     pub address_connections: Option<Rate>,
+    /// WebSockets and streams that one user may have open.
+    pub user_connections: Option<usize>,
+    /// WebSockets and streams that all of a tenant may have open together.
+    pub tenant_connections: Option<usize>,
+    /// Rooms of a tenant that may be open for those who join one. A room stays open for 30 s after the last one has left.
+    pub tenant_rooms: Option<usize>,
+    /// How long the snapshot and the log of one document may be together, in bytes.
+    pub document_bytes: Option<usize>,
+    /// Bytes of keys and values that a tenant may have stored. To count them costs a pass over the whole store at each start.
+    pub tenant_stored_bytes: Option<u64>,
 }
 
 impl Quota {
@@ -62,6 +77,11 @@ impl Default for Quota {
             tenant: allowance(TENANT_MESSAGES_PER_S, TENANT_BYTES_PER_S),
             address_requests: Some(Self::messages(ADDRESS_REQUESTS_PER_S)),
             address_connections: Some(Self::connections(ADDRESS_CONNECTIONS_PER_S)),
+            user_connections: Some(USER_CONNECTIONS_MAX),
+            tenant_connections: None,
+            tenant_rooms: None,
+            document_bytes: Some(2 * DOCUMENT_BYTES_MAX),
+            tenant_stored_bytes: None,
         }
     }
 }
@@ -74,6 +94,10 @@ pub(crate) enum Limit {
     TenantRate,
     AddressRequests,
     AddressConnections,
+    UserConnections,
+    TenantConnections,
+    TenantRooms,
+    TenantStoredBytes,
 }
 
 impl Limit {
@@ -85,6 +109,10 @@ impl Limit {
             Self::TenantRate => "tenant-rate",
             Self::AddressRequests => "address-requests",
             Self::AddressConnections => "address-connections",
+            Self::UserConnections => "user-connections",
+            Self::TenantConnections => "tenant-connections",
+            Self::TenantRooms => "tenant-rooms",
+            Self::TenantStoredBytes => "tenant-stored-bytes",
         }
     }
 
@@ -98,6 +126,10 @@ impl Limit {
             Self::TenantRate => "`tenant-messages-per-second` and `tenant-bytes-per-second` in `[quota]`",
             Self::AddressRequests => "`address-requests-per-second` in `[quota]`",
             Self::AddressConnections => "`address-connections-per-second` in `[quota]`",
+            Self::UserConnections => "`user-connections` in `[quota]`",
+            Self::TenantConnections => "`tenant-connections` in `[quota]`",
+            Self::TenantRooms => "`tenant-rooms` in `[quota]`",
+            Self::TenantStoredBytes => "`tenant-stored-bytes` in `[quota]`",
         }
     }
 }

@@ -14,8 +14,14 @@ use syncline_store::{committer::Committer, mem::MemoryStore};
 
 use super::*;
 use crate::{
-    access::Gate, clock::Clock, inbound::InboundBudget, memory::MemoryBudget, metrics::Metrics,
-    outbox::Ready, registry::Registry,
+    access::Gate,
+    clock::Clock,
+    inbound::InboundBudget,
+    memory::MemoryBudget,
+    metrics::Metrics,
+    outbox::Ready,
+    quota::{Quota, Usage},
+    registry::Registry,
 };
 
 /// Goal: an update that waits in the inbox of a room is not applied once its sender may not write any more. Method: the store
@@ -26,7 +32,13 @@ async fn what_waits_longer_than_its_lease_is_not_done() {
     let (release, held) = channel::<()>();
     committer.handle().maintain(move |_| _ = held.recv()).unwrap();
     let memory = MemoryBudget::new(usize::MAX);
-    let epoch = Epoch::new(Clock::start(), &committer.handle(), &memory, &Arc::new(Metrics::new()));
+    let epoch = Epoch::new(
+        Clock::start(),
+        &committer.handle(),
+        &memory,
+        &Arc::new(Metrics::new()),
+        &Usage::new(&Quota::default()),
+    );
     let key = RoomKey { tenant: TenantId(0), name: RoomName::new("room").unwrap() };
     let budget = InboundBudget::new(usize::MAX);
     let until = |expires_at| {

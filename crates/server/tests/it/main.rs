@@ -27,4 +27,5 @@ mod support;
 mod tickets;
 mod tls;
 mod upgrade;
+mod used_up;
 mod violations;

@@ -28,8 +28,8 @@ use crate::{
     clock::{Clock, until},
     entities::{Answered, LedgerDown, LedgerHandle},
     http::bearer,
-    limits::{BODY_MS_MAX, SYNC_BODY_BYTES_MAX},
-    quota::{Payer, TooFast},
+    limits::{BODY_MS_MAX, STORAGE_FULL_RETRY_MS, SYNC_BODY_BYTES_MAX},
+    quota::{Limit, Payer, Place, TooFast},
     shared::Shared,
     upgrade,
 };
@@ -133,6 +133,19 @@ impl Asked {
         Ok(read)
     }
 
+    /// Checks that more may be stored for the caller's tenant.
+    pub(super) fn check_storage(&self) -> Result<(), Refusal> {
+        if !self.shared.usage.is_full(self.payer().tenant) {
+            return Ok(());
+        }
+        let limit = Limit::TenantStoredBytes;
+        self.shared.metrics.limited(limit);
+        let why = format!("as much is stored as may be; an operator sets how much by {}", limit.settings());
+        let problem =
+            Problem { retry_after_ms: Some(STORAGE_FULL_RETRY_MS), ..Problem::new(Code::StorageFull) };
+        Err(problem.because(why).into())
+    }
+
     /// Takes it that so much of a body was read which is as long as it is, and waits until more may come.
     pub(super) async fn keep_pace(&self, bytes: usize) {
         let (ready_at, _) = self.shared.pace.spend(self.clock.monotonic(), &self.payer(), 0, bytes as u64);
@@ -184,8 +197,18 @@ impl Asked {
     }
 
     /// Takes the place of a stream among those that may be open.
-    pub(super) fn live_place(&self) -> Result<OwnedSemaphorePermit, Refusal> {
-        place(&self.shared.live)
+    pub(super) fn live_place(&self) -> Result<(OwnedSemaphorePermit, Place), Refusal> {
+        let of_server = place(&self.shared.live)?;
+        let of_user = self.shared.usage.place(&self.payer()).map_err(|limit| {
+            self.shared.metrics.limited(limit);
+            let why = format!(
+                "as many connections are open as may be; an operator sets how many by {}",
+                limit.settings()
+            );
+            let problem = Problem { retry_after_ms: Some(1_000), ..Problem::new(Code::RateLimited) };
+            problem.because(why)
+        })?;
+        Ok((of_server, of_user))
     }
 
     /// Takes the place of an export or an import among those that may be under way.

@@ -29,6 +29,7 @@ use super::{ask::Asked, refusal::Refusal};
 use crate::{
     entities::LedgerDown,
     limits::{EVENTS_PAGE, LIVE_HEARTBEAT_MS},
+    quota::Place,
     shared::{ONLY_TENANT, ONLY_TENANT_NAME},
     storage::Storage,
 };
@@ -96,7 +97,7 @@ struct Feed {
     after: EventIndex,
     /// Those that were read, and are still to be sent.
     waiting: VecDeque<Event>,
-    _place: OwnedSemaphorePermit,
+    _place: (OwnedSemaphorePermit, Place),
 }
 
 impl Feed {

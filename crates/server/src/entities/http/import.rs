@@ -115,6 +115,7 @@ impl Importer {
 
     /// Has the ledger create what is not there, and then rooms take in what the documents lack.
     async fn take(&mut self) -> Result<(), Refusal> {
+        self.asked.check_storage()?;
         let (records, sort) = self.intake.batch();
         let answered = self.asked.ledger(|_, request| Input::Import { request, records }).await?;
         let Answer::Imported(imported) = answered.answer else { return Err(unexpected()) };

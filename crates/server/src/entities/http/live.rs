@@ -25,7 +25,7 @@ use super::{ask::Asked, cursors, news::News, pull::change, refusal::Refusal, rep
 use crate::{
     entities::Answered,
     limits::{LIVE_HEARTBEAT_MS, LIVE_PAGE, LIVE_SCOPES_MAX},
-    quota::Payer,
+    quota::{Payer, Place},
 };
 
 pub(super) async fn live(asked: Asked, RawQuery(query): RawQuery) -> Result<Response, Refusal> {
@@ -82,7 +82,7 @@ pub(super) struct Listener {
     /// Events that are still to be sent, the last one first.
     waiting: Vec<Told>,
     stopping: CancellationToken,
-    _place: OwnedSemaphorePermit,
+    _place: (OwnedSemaphorePermit, Place),
 }
 
 impl Listener {

@@ -32,6 +32,9 @@ pub(super) const SCHEMA_UNSAID: u32 = 1;
 
 pub(super) async fn push(asked: Asked, body: Body) -> Result<Response, Refusal> {
     let push = Push::parse(&asked.whole(body).await?)?;
+    if !push.ops.is_empty() {
+        asked.check_storage()?;
+    }
     let identity = Arc::clone(&asked.identity);
     let faults = push.faults();
     let device = push.device.clone();

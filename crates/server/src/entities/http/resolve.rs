@@ -72,6 +72,7 @@ pub(super) async fn comment(
     body: Body,
 ) -> Result<Response, Refusal> {
     let Comment { text } = read(&asked, body).await?;
+    asked.check_storage()?;
     let by = asked.user.to_string();
     wish(&asked, named(name)?, ConflictWish::Comment { by, text }).await
 }

@@ -38,6 +38,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
             Code::BacklogFull,
             Code::TooManyOps,
             Code::SchemaUnsupported,
+            Code::StorageFull,
         ],
         serve: || post(push::push),
     },
@@ -79,7 +80,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         query: &[],
         body: Some("Device"),
         answers: &[(200, Content::Json("Bound")), (201, Content::Json("Bound"))],
-        codes: &[Code::DeviceRevoked, Code::DeviceMismatch],
+        codes: &[Code::DeviceRevoked, Code::DeviceMismatch, Code::StorageFull],
         serve: || post(devices::bind),
     },
     Operation {
@@ -219,7 +220,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         }],
         body: Some(EXPORT_LINE),
         answers: &[(200, Content::Json("Imported")), (200, Content::Lines("ImportLine"))],
-        codes: &[Code::ValidationFailed, Code::TypeIncompatible],
+        codes: &[Code::ValidationFailed, Code::TypeIncompatible, Code::StorageFull],
         serve: || post(import::import),
     },
     Operation {
@@ -284,6 +285,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
             Code::ForbiddenScope,
             Code::CursorInvalid,
             Code::SchemaUnsupported,
+            Code::StorageFull,
         ],
         serve: || post(reconcile::reconcile),
     },
@@ -336,7 +338,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         query: &[],
         body: Some("Comment"),
         answers: &[(200, Content::Json("Resolved"))],
-        codes: &[Code::ValidationFailed, Code::UnknownConflict],
+        codes: &[Code::ValidationFailed, Code::UnknownConflict, Code::StorageFull],
         serve: || post(resolve::comment),
     },
     Operation {
@@ -386,7 +388,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         query: &[],
         body: Some("Type"),
         answers: &[(200, Content::Json("Type")), (201, Content::Json("Type"))],
-        codes: &[Code::ValidationFailed, Code::TypeIncompatible],
+        codes: &[Code::ValidationFailed, Code::TypeIncompatible, Code::StorageFull],
         serve: || put(types::define),
     },
     Operation {
@@ -408,7 +410,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         query: &[],
         body: Some("Scope"),
         answers: &[(200, Content::Json("Scope")), (201, Content::Json("Scope"))],
-        codes: &[Code::ValidationFailed],
+        codes: &[Code::ValidationFailed, Code::StorageFull],
         serve: || put(scopes::define),
     },
 ];

@@ -62,6 +62,7 @@ pub(super) async fn define(
         serde_json::from_slice(&asked.whole(body).await?).map_err(|error| malformed(&error))?;
     let ty = form.named(name).map_err(|error| refused(&error.into()))?;
     asked.shared.handlers.check(&ty).map_err(|error| Problem::new(Code::ValidationFailed).because(error))?;
+    asked.check_storage()?;
     let (name, form) = shown(&ty);
     let answered = asked.ledger(|ledger, request| {
         let ty = Box::new(with_known_secret(ty, |name| ledger.entity_type(name)));
