@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use syncline_core::{entity::UserName, id::TenantId, rate::Meters, time::MonotonicMs};
+use syncline_core::{id::TenantId, rate::Meters, time::MonotonicMs};
 
 use super::{Limit, Payer, Quota};
 use crate::limits::METERS_MAX;
@@ -10,7 +10,7 @@ use crate::limits::METERS_MAX;
 /// The meters of all users and tenants.
 #[derive(Debug)]
 pub(crate) struct Pace {
-    users: Mutex<Meters<(TenantId, UserName)>>,
+    users: Mutex<Meters<Payer>>,
     tenants: Mutex<Meters<TenantId>>,
 }
 
@@ -44,11 +44,12 @@ impl Pace {
         tenants.spend(now, &payer.tenant, messages, bytes);
         let tenant = (tenants.ready_at(now, &payer.tenant), Limit::TenantRate);
         drop(tenants);
-        let Some(user) = payer.user.clone() else { return tenant };
-        let user = (payer.tenant, user);
+        if payer.user.is_none() {
+            return tenant;
+        }
         let mut users = locked(&self.users);
-        users.spend(now, &user, messages, bytes);
-        let user = (users.ready_at(now, &user), Limit::UserRate);
+        users.spend(now, payer, messages, bytes);
+        let user = (users.ready_at(now, payer), Limit::UserRate);
         if user.0 >= tenant.0 { user } else { tenant }
     }
 
@@ -72,7 +73,7 @@ fn locked<T>(meters: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use syncline_core::rate::Allowance;
+    use syncline_core::{entity::UserName, rate::Allowance};
 
     use super::*;
     use crate::shared::ONLY_TENANT;
