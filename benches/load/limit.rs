@@ -1,9 +1,9 @@
-//! The limit on open files: a thousand connections are as many files here, and as many in the server.
+//! The limit on open files: thousands of connections are as many files here, and as many in the server.
 
 use std::io;
 
 /// Open files that the largest workload needs, with room for the rest.
-const OPEN_FILES: u32 = 4_096;
+const OPEN_FILES: u32 = 16_384;
 
 /// Starts this program again with a higher limit if the system allows; servers started from it inherit the limit.
 ///

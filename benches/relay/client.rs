@@ -42,7 +42,7 @@ impl Client {
         let mut is_asked = client.dialect == Dialect::YWebsocket;
         if client.dialect == Dialect::Hocuspocus {
             client.address = wire::address(room);
-            client.send(&wire::token()).await?;
+            client.send(&wire::token(server.token())).await?;
         }
         client.send(&wire::STEP1).await?;
         let mut has_state = false;

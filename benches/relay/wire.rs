@@ -65,9 +65,10 @@ pub(crate) fn address(document: &str) -> Vec<u8> {
     address
 }
 
-/// Returns the message with which a Hocuspocus client of version 4 says who it is: nobody.
-pub(crate) fn token() -> Vec<u8> {
-    let mut message = vec![2, 0, 0];
+/// Returns the message with which a Hocuspocus client of version 4 shows a token, which may be empty.
+pub(crate) fn token(token: &str) -> Vec<u8> {
+    let mut message = vec![2, 0];
+    write_buf(&mut message, token.as_bytes());
     write_buf(&mut message, b"4.8.0");
     message
 }

@@ -8,6 +8,7 @@
 //! * [`id`]: names and numbers of things, each its own type.
 //! * [`time`]: a monotonic and a wall time that do not convert into each other.
 //! * [`limits`]: every bound of the engine, with its unit and its reason.
+//! * [`rate`]: buckets of tokens, which say how fast someone may go on.
 //! * [`guard`]: scanners that prove bytes harmless before any decoder sees them.
 //! * [`clock`]: dots, vector clocks, causal contexts, Lamport and hybrid clocks.
 //! * [`crdt`]: counters, registers, flags, sets, maps and a list that replicas merge.
@@ -39,4 +40,5 @@ pub mod limits;
 pub mod log;
 #[cfg(feature = "yjs")]
 pub mod person;
+pub mod rate;
 pub mod time;

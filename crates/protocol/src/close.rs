@@ -15,6 +15,10 @@ pub enum CloseReason {
     TooManyPending,
     /// A message, or the document with it, is longer than allowed.
     TooLarge,
+    /// What is stored would be more than a quota allows. The word is the setting that says how much.
+    OverQuota(&'static str),
+    /// A quota allows no more at present. The word is the setting that says how much.
+    Busy(&'static str),
     /// An update that no honest editor makes. The word says why.
     BadUpdate(&'static str),
     /// The document could not be loaded twice and waits for its operator.
@@ -42,11 +46,11 @@ impl CloseReason {
             Self::Unauthorized => 4401,
             Self::Forbidden => 4403,
             Self::TooManyPending => 4205,
-            Self::TooLarge => 4413,
+            Self::TooLarge | Self::OverQuota(_) => 4413,
             Self::BadUpdate(_) => 4422,
             Self::Deleted => 4410,
             Self::Quarantined => 4423,
-            Self::Overloaded | Self::Stalled | Self::StoreDown => 1013,
+            Self::Busy(_) | Self::Overloaded | Self::Stalled | Self::StoreDown => 1013,
             Self::Shutdown => 1012,
             Self::Internal => 1011,
         }
@@ -61,6 +65,8 @@ impl CloseReason {
             Self::Forbidden => "forbidden".into(),
             Self::TooManyPending => "too-many-pending".into(),
             Self::TooLarge => "too-large".into(),
+            Self::OverQuota(setting) => format!("over-quota: {setting}"),
+            Self::Busy(setting) => format!("quota-used-up: {setting}"),
             Self::BadUpdate(rule) => format!("bad-update: {rule}"),
             Self::Quarantined => "quarantined".into(),
             Self::Deleted => "deleted".into(),

@@ -13,8 +13,8 @@ use syncline_core::{
 };
 
 use crate::{
-    access::Authenticator, entities::PushHandler, history::HistoryRules, memory, origin::Origin,
-    tls::TlsFiles,
+    access::Authenticator, edge::Network, entities::PushHandler, history::HistoryRules, memory,
+    origin::Origin, quota::Quota, tls::TlsFiles,
 };
 
 /// How long events are kept unless an operator says otherwise, in days: who reads them has been away for a holiday.
@@ -34,6 +34,8 @@ pub struct Config {
     pub trust: Option<PathBuf>,
     /// Web pages that may connect besides the server's own and those of this machine.
     pub allow_origins: Vec<Origin>,
+    /// Proxies that are believed when they say whom they speak for.
+    pub trusted_proxies: Vec<Network>,
     /// Who finds out whose a token is; if nobody does, everyone may do everything.
     pub authenticator: Option<Arc<dyn Authenticator>>,
     /// Types of entities that there are from the start.
@@ -54,6 +56,8 @@ pub struct Config {
     pub memory_bytes: usize,
     /// Open WebSockets.
     pub connections_max: usize,
+    /// How much each tenant, user and connection may use.
+    pub quota: Quota,
 }
 
 impl Default for Config {
@@ -65,6 +69,7 @@ impl Default for Config {
             tls: None,
             trust: None,
             allow_origins: Vec::new(),
+            trusted_proxies: Vec::new(),
             authenticator: None,
             types: Vec::new(),
             handlers: BTreeMap::new(),
@@ -75,6 +80,7 @@ impl Default for Config {
             history: HistoryRules::default(),
             memory_bytes: memory::default_budget_bytes(),
             connections_max: CONNECTIONS_MAX,
+            quota: Quota::default(),
         }
     }
 }

@@ -17,6 +17,7 @@ use crate::{
     lobby::Directories,
     memory::MemoryBudget,
     metrics::Metrics,
+    quota::Usage,
     registry::{Registry, RoomKey},
     storage::Storage,
     tenants::{Ledgers, Tenant, TenantSettings, Tenants},
@@ -38,6 +39,7 @@ pub(crate) struct Epoch {
     pub(crate) metrics: Arc<Metrics>,
     /// How long what documents were is kept.
     pub(crate) history: Arc<HistoryRules>,
+    pub(crate) usage: Arc<Usage>,
     /// Closes every connection of the epoch.
     pub(crate) halt: Arc<Halt>,
     /// Asks rooms to store what they have and to end.
@@ -60,6 +62,7 @@ impl Epoch {
         memory: &Arc<MemoryBudget>,
         metrics: &Arc<Metrics>,
         tenants: &TenantSettings,
+        usage: &Arc<Usage>,
     ) -> Arc<Self> {
         let halt = Arc::new(Halt::new());
         Arc::new(Self {
@@ -72,6 +75,7 @@ impl Epoch {
             memory: Arc::clone(memory),
             metrics: Arc::clone(metrics),
             history: Arc::clone(&tenants.history),
+            usage: Arc::clone(usage),
             halt,
             drain: CancellationToken::new(),
             tasks: TaskTracker::new(),

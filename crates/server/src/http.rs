@@ -6,12 +6,13 @@ use axum::{
     Json, Router,
     extract::State,
     http::{HeaderMap, StatusCode, header},
+    middleware::from_fn_with_state,
     response::{IntoResponse, Response},
     routing::{any, get},
 };
 use futures_util::future::join_all;
 
-use crate::{access, docs, entities, lobby, page, shared::Shared, upgrade};
+use crate::{access, docs, edge, entities, lobby, page, quota::TooFast, shared::Shared, upgrade};
 
 const PROMETHEUS_TEXT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -34,12 +35,34 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .method_not_allowed_fallback(async || {
             problem(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "this path takes other methods")
         })
+        .layer(from_fn_with_state(Arc::clone(&shared), edge::enter))
         .with_state(shared)
 }
 
 /// Returns an error as JSON: a stable word in kebab case, and a sentence for people.
 pub(crate) fn problem(status: StatusCode, error: &'static str, message: &str) -> Response {
     (status, Json(BTreeMap::from([("error", error), ("message", message)]))).into_response()
+}
+
+/// What someone is told who comes too fast, but on `/sync/v1`, which has a code of its own for it.
+pub(crate) const TOO_MANY: &str = "too-many-requests";
+
+/// Returns the answer to someone who comes too fast, as a problem of RFC 9457.
+pub(crate) fn too_many(code: &str, too_fast: &TooFast) -> Response {
+    let TooFast { wait_ms, .. } = *too_fast;
+    let body = serde_json::json!({
+        "type": format!("urn:syncline:problem:{code}"),
+        "title": "There are too many requests",
+        "status": StatusCode::TOO_MANY_REQUESTS.as_u16(),
+        "detail": too_fast.to_string(),
+        "code": code,
+        "retry": "after",
+        "retry_after_ms": wait_ms,
+    });
+    let kind = [(header::CONTENT_TYPE, "application/problem+json")];
+    let mut response = (StatusCode::TOO_MANY_REQUESTS, kind, body.to_string()).into_response();
+    response.headers_mut().insert(header::RETRY_AFTER, wait_ms.div_ceil(1_000).into());
+    response
 }
 
 /// Returns the token that the sender of a request shows, or an empty text.

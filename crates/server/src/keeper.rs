@@ -125,7 +125,7 @@ async fn begin_again(epoch: &Arc<Epoch>, shared: &Shared) -> Result<(), BeginErr
 }
 
 fn new_epoch(shared: &Shared, committer: &Handle) -> Arc<Epoch> {
-    Epoch::new(shared.clock, committer, &shared.memory, &shared.metrics, &shared.tenants)
+    Epoch::new(shared.clock, committer, &shared.memory, &shared.metrics, &shared.tenants, &shared.usage)
 }
 
 /// Reads what must be known before anyone is let in.

@@ -5,6 +5,8 @@
 //! * `listener`, `tls`, `http`, `upgrade`: from a TCP connection to a WebSocket.
 //! * `connection`: one task a WebSocket. `room`: one task a room, which owns a [`syncline_protocol::Room`].
 //! * `registry`: which rooms are open, and why joining, loading and unloading cannot race.
+//! * `edge`: who a request comes from, whether it may come, what answers tell browsers.
+//! * `quota`: how much anyone may use.
 //! * `outgoing`: the requests that the server makes itself.
 //! * `entities`: one task a tenant, which owns a [`syncline_protocol::ledger::Ledger`]; push handlers.
 //! * `tenants`: whose data a request is for, and the ledger of each of them.
@@ -28,6 +30,7 @@ mod compaction;
 mod config;
 mod connection;
 mod docs;
+mod edge;
 mod entities;
 mod epoch;
 mod halt;
@@ -45,6 +48,7 @@ mod origin;
 mod outbox;
 mod outgoing;
 mod page;
+mod quota;
 mod registry;
 mod room;
 mod server;
@@ -61,6 +65,7 @@ pub use self::{
         PublishedKeysError, SigningAlgorithm, SigningKey, StaticToken, StaticTokens, Unauthenticated,
     },
     config::Config,
+    edge::{Network, NetworkError},
     entities::{
         Audit, AuditError, AuditReport, Audited, BulkError, ErasureError, Exported, KeptError, OfflineError,
         OfflineLedger, PushHandler, PushQuestion, RenewError, Renewed, Wanted, finish_erasures, renew_epoch,
@@ -70,6 +75,7 @@ pub use self::{
     limits::STACK_BYTES,
     loader::new_document_id,
     origin::{Origin, OriginError},
+    quota::Quota,
     server::{Server, StartError},
     tls::{TlsError, TlsFiles},
 };

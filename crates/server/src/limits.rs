@@ -152,6 +152,43 @@ pub(crate) const WRITE_BUFFER_BYTES_MAX: usize = 1 << 20;
 /// Message that is not charged to the budget of inbound bytes. The inboxes of the rooms bound the number of such.
 pub(crate) const UNCHARGED_MESSAGE_BYTES: usize = 1 << 10;
 
+/// Messages that one WebSocket may send, a second. People make a few dozen; a client that comes back makes some hundred at once.
+pub(crate) const CONNECTION_MESSAGES_PER_S: u64 = 2_000;
+
+/// Bytes that one WebSocket may send, a second.
+pub(crate) const CONNECTION_BYTES_PER_S: u64 = 32 << 20;
+
+/// Messages and requests of one user, a second: several tabs and devices that come back at once.
+pub(crate) const USER_MESSAGES_PER_S: u64 = 4_000;
+
+/// Bytes of one user, a second.
+pub(crate) const USER_BYTES_PER_S: u64 = 64 << 20;
+
+/// Messages and requests of one tenant, a second. About as many as a server of a few cores takes in.
+pub(crate) const TENANT_MESSAGES_PER_S: u64 = 100_000;
+
+/// Bytes of one tenant, a second.
+pub(crate) const TENANT_BYTES_PER_S: u64 = 512 << 20;
+
+/// WebSockets and streams that one user may have open. One token may be that of a whole application.
+pub(crate) const USER_CONNECTIONS_MAX: usize = 1_000;
+
+/// Requests that may come from one address, a second. An office has one address for all of its people.
+pub(crate) const ADDRESS_REQUESTS_PER_S: u64 = 1_000;
+
+/// Connections that may be opened from one address, a second; ten times as many at once, when all of an office come back.
+pub(crate) const ADDRESS_CONNECTIONS_PER_S: u64 = 100;
+
+/// Time in which the body of a request must have come that is held whole, in milliseconds. 8 MiB come in it over a slow line.
+pub(crate) const BODY_MS_MAX: u64 = 120_000;
+
+/// When whoever found no room in the store may look again, in milliseconds: somebody has to make some.
+pub(crate) const STORAGE_FULL_RETRY_MS: u64 = 60_000;
+
+/// Users, or addresses, that are counted at the same time how fast they go on. Some MiB. Those who have sent nothing for a while
+/// are not among them; whoever comes beyond it is not counted.
+pub(crate) const METERS_MAX: usize = 16_384;
+
 /// Time between two pings of the server's, in milliseconds. A connection that was silent for two of them is gone.
 pub(crate) const PING_MS: u64 = 30_000;
 

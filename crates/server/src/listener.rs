@@ -1,9 +1,13 @@
 //! Accepts TCP connections and speaks HTTP on them.
 
-use std::{pin::pin, sync::Arc};
+use std::{future::pending, pin::pin, sync::Arc};
 
-use axum::Router;
-use hyper::server::conn::http1;
+use axum::{Router, http::Request};
+use hyper::{
+    body::Incoming,
+    server::conn::http1,
+    service::{Service, service_fn},
+};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
@@ -13,12 +17,14 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::{Duration, sleep, timeout},
+    time::{Duration, Instant, sleep, timeout, timeout_at},
 };
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    edge::Peer,
     limits::{FAREWELL_MS_MAX, HTTP_CONNECTIONS_MAX},
+    quota::Limit,
     shared::Shared,
     tls::Terminator,
 };
@@ -46,8 +52,13 @@ pub(crate) async fn accept(
             accepted = accepted => accepted,
         };
         match accepted {
-            Ok((tcp, _peer)) => {
-                let greeting = greet(tcp, tls.clone(), router.clone(), shared.stopping.clone(), place);
+            Ok((tcp, addr)) => {
+                if !shared.doors.may_connect(shared.clock.monotonic(), addr) {
+                    shared.metrics.limited(Limit::AddressConnections);
+                    continue;
+                }
+                let peer = Peer { addr, tls: tls.is_some() };
+                let greeting = greet(tcp, peer, tls.clone(), router.clone(), shared.stopping.clone(), place);
                 shared.connections.spawn(greeting);
             }
             Err(error) => {
@@ -61,30 +72,48 @@ pub(crate) async fn accept(
 /// Serves one connection, after whatever has to be agreed on before.
 async fn greet(
     tcp: TcpStream,
+    peer: Peer,
     tls: Option<Terminator>,
     router: Router,
     stopping: CancellationToken,
     _place: OwnedSemaphorePermit,
 ) {
+    let head_by = Instant::now() + Duration::from_millis(HEADER_MS_MAX);
     // An option that only costs latency if it cannot be set.
     let _ = tcp.set_nodelay(true);
-    let Some(tls) = tls else { return serve(tcp, router, stopping).await };
+    let Some(tls) = tls else { return serve(tcp, peer, head_by, router, stopping).await };
     let accepted = tokio::select! {
         accepted = tls.accept(tcp) => accepted,
         () = stopping.cancelled() => return,
     };
     match accepted {
-        Ok(stream) => serve(stream, router, stopping).await,
+        Ok(stream) => serve(stream, peer, head_by, router, stopping).await,
         Err(error) => tracing::debug!(%error, "a connection ended during TLS"),
     }
 }
 
-/// Serves one connection until it is closed or upgraded.
-pub(crate) async fn serve<S>(stream: S, router: Router, stopping: CancellationToken)
-where
+/// Serves one connection until it is closed or upgraded, or until `head_by` if no request has come by then.
+pub(crate) async fn serve<S>(
+    stream: S,
+    peer: Peer,
+    head_by: Instant,
+    router: Router,
+    stopping: CancellationToken,
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let service = TowerToHyperService::new(router);
+    let router = TowerToHyperService::new(router);
+    let spoke = CancellationToken::new();
+    let service = service_fn(|mut request: Request<Incoming>| {
+        spoke.cancel();
+        request.extensions_mut().insert(peer);
+        router.call(request)
+    });
+    let silent = async {
+        if timeout_at(head_by, spoke.cancelled()).await.is_ok() {
+            pending::<()>().await;
+        }
+    };
     let http = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(Duration::from_millis(HEADER_MS_MAX))
@@ -93,6 +122,7 @@ where
     let mut http = pin!(http);
     let result = tokio::select! {
         result = http.as_mut() => result,
+        () = silent => return,
         () = stopping.cancelled() => {
             http.as_mut().graceful_shutdown();
             // Whoever does not take the rest of an answer is not waited for.

@@ -123,7 +123,8 @@ pub(crate) async fn open(epoch: &Arc<Epoch>, key: &RoomKey) -> Result<Opened, Op
             machine.map(|(machine, edited)| Opened { document, named: true, machine, edited })
         }
         None => {
-            let machine = Room::load(epoch.clock.now(), &Loaded::default())?;
+            let limits = epoch.usage.room_limits();
+            let machine = Room::load_with(epoch.clock.now(), &Loaded::default(), &limits)?;
             Ok(Opened { document: new_document_id(), named: false, machine, edited: None })
         }
     };
@@ -197,8 +198,8 @@ async fn load(
 
 /// Decodes on a thread that may block. Its stack is as large as that of a worker, and a panic ends only the load.
 async fn decode(epoch: &Epoch, loaded: Loaded) -> Result<Room, OpenError> {
-    let clock = epoch.clock;
-    match tokio::task::spawn_blocking(move || Room::load(clock.now(), &loaded)).await {
+    let (clock, limits) = (epoch.clock, epoch.usage.room_limits());
+    match tokio::task::spawn_blocking(move || Room::load_with(clock.now(), &loaded, &limits)).await {
         Ok(loaded) => Ok(loaded?),
         Err(_panicked) => Err(OpenError::Panicked),
     }

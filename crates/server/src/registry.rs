@@ -9,7 +9,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use syncline_core::id::RoomName;
+use syncline_core::id::{RoomName, TenantId};
 use tokio::sync::mpsc::{self, error::TrySendError};
 
 use crate::{
@@ -36,6 +36,8 @@ pub(crate) struct Registry {
 #[derive(Debug, Default)]
 struct Rooms {
     open: BTreeMap<RoomKey, Entry>,
+    /// How many are open of each tenant.
+    of_tenants: BTreeMap<TenantId, usize>,
     /// Tells a room from an earlier one of the same name.
     opened: u64,
     closed: bool,
@@ -52,10 +54,16 @@ struct Entry {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RoomNumber(u64);
 
-/// No room is opened any more: the server stops, or the store failed.
+/// A room is not opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no room is opened any more")]
-pub(crate) struct RegistryClosed;
+pub(crate) enum NotOpened {
+    /// No room is opened any more: the server stops, or the store failed.
+    #[error("no room is opened any more")]
+    Closed,
+    /// The tenant has as many rooms open as people may open. They may join those that are open.
+    #[error("there are as many rooms open as there may be")]
+    TooMany,
+}
 
 impl Registry {
     /// Hands `join` to the room, which is opened if need be, and returns its inbox.
@@ -63,18 +71,28 @@ impl Registry {
         epoch: &Arc<Epoch>,
         key: &RoomKey,
         join: Join,
-    ) -> Result<mpsc::Sender<ToRoom>, RegistryClosed> {
-        Self::tell(epoch, key, ToRoom::Join(join)).await
+    ) -> Result<mpsc::Sender<ToRoom>, NotOpened> {
+        Self::hand(epoch, key, ToRoom::Join(join), true).await
     }
 
-    /// Hands a message to the room, which is opened if need be, and returns its inbox.
+    /// Hands a message to the room, which is opened if need be, and returns its inbox. That is done for requests, of which others
+    /// bound how many are under way: no quota of rooms refuses them.
     pub(crate) async fn tell(
         epoch: &Arc<Epoch>,
         key: &RoomKey,
+        message: ToRoom,
+    ) -> Result<mpsc::Sender<ToRoom>, NotOpened> {
+        Self::hand(epoch, key, message, false).await
+    }
+
+    async fn hand(
+        epoch: &Arc<Epoch>,
+        key: &RoomKey,
         mut message: ToRoom,
-    ) -> Result<mpsc::Sender<ToRoom>, RegistryClosed> {
+        for_people: bool,
+    ) -> Result<mpsc::Sender<ToRoom>, NotOpened> {
         loop {
-            let entry = epoch.registry.entry(epoch, key)?;
+            let entry = epoch.registry.entry(epoch, key, for_people)?;
             let Err(back) = epoch.registry.try_tell(key, &entry, message) else { return Ok(entry.inbox) };
             // The inbox is full, or the room ended since. Waiting for a place happens outside the lock; with a place
             // in hand the message is sent under it.
@@ -99,7 +117,7 @@ impl Registry {
         let mut rooms = self.rooms();
         let unused = rooms.is_open(key, number) && is_unused();
         if unused {
-            rooms.open.remove(key);
+            rooms.remove(key);
         }
         unused
     }
@@ -126,13 +144,16 @@ impl Registry {
         open.map(|(key, entry)| (key.name.clone(), Arc::clone(&entry.card), entry.inbox.clone())).collect()
     }
 
-    fn entry(&self, epoch: &Arc<Epoch>, key: &RoomKey) -> Result<Entry, RegistryClosed> {
+    fn entry(&self, epoch: &Arc<Epoch>, key: &RoomKey, for_people: bool) -> Result<Entry, NotOpened> {
         let mut rooms = self.rooms();
         if rooms.closed {
-            return Err(RegistryClosed);
+            return Err(NotOpened::Closed);
         }
         if let Some(entry) = rooms.open.get(key) {
             return Ok(entry.clone());
+        }
+        if for_people && !epoch.usage.may_open(rooms.of_tenant(key.tenant.id())) {
+            return Err(NotOpened::TooMany);
         }
         rooms.opened += 1;
         let number = RoomNumber(rooms.opened);
@@ -141,6 +162,7 @@ impl Registry {
         epoch.tasks.spawn(room::run(Arc::clone(epoch), key.clone(), number, messages, Arc::clone(&card)));
         let entry = Entry { number, inbox, card };
         rooms.open.insert(key.clone(), entry.clone());
+        *rooms.of_tenants.entry(key.tenant.id()).or_default() += 1;
         Ok(entry)
     }
 
@@ -161,6 +183,21 @@ impl Registry {
 }
 
 impl Rooms {
+    fn remove(&mut self, key: &RoomKey) {
+        if self.open.remove(key).is_some()
+            && let Some(count) = self.of_tenants.get_mut(&key.tenant.id())
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.of_tenants.remove(&key.tenant.id());
+            }
+        }
+    }
+
+    fn of_tenant(&self, tenant: TenantId) -> usize {
+        self.of_tenants.get(&tenant).copied().unwrap_or(0)
+    }
+
     fn is_open(&self, key: &RoomKey, number: RoomNumber) -> bool {
         self.open.get(key).is_some_and(|entry| entry.number == number)
     }
@@ -181,6 +218,7 @@ mod tests {
         memory::MemoryBudget,
         metrics::Metrics,
         outbox::{Ready, SharedOutbox},
+        quota::{Quota, Usage},
         tenants::TenantSettings,
     };
 
@@ -194,8 +232,8 @@ mod tests {
         committer.handle().maintain(move |_| _ = held.recv()).unwrap();
         let memory = MemoryBudget::new(usize::MAX);
         let (clock, metrics) = (Clock::start(), Arc::new(Metrics::new()));
-        let epoch =
-            Epoch::new(clock, &committer.handle(), &memory, &metrics, &TenantSettings::of_tests(clock));
+        let (tenants, usage) = (TenantSettings::of_tests(clock), Usage::new(&Quota::default()));
+        let epoch = Epoch::new(clock, &committer.handle(), &memory, &metrics, &tenants, &usage);
         let key = RoomKey { tenant: epoch.tenants.default_one(), name: RoomName::new("room").unwrap() };
 
         let mut joins = JoinSet::new();

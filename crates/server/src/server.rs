@@ -3,7 +3,7 @@
 use std::{io, net::SocketAddr, sync::Arc};
 
 use syncline_core::{entity::TypeName, id::TenantName};
-use syncline_store::{Store, committer::Committer};
+use syncline_store::{Store, committer::Committer, metered::Metered};
 use tokio::{net::TcpListener, task::JoinHandle};
 
 use crate::{
@@ -13,6 +13,7 @@ use crate::{
     keeper::{self, BeginError},
     listener, lobby,
     outgoing::Trust,
+    quota::Usage,
     shared::Shared,
     tls::{Terminator, TlsError},
 };
@@ -108,7 +109,7 @@ impl Server {
         }
         let checked = shared.handlers.check_server();
         checked.map_err(|error| StartError::Suggest { source: Box::new(error) })?;
-        let store = without_erased(store).await?;
+        let store = metered(without_erased(store).await?, &shared.usage).await?;
         let observer = shared.metrics.commit_observer();
         let committer = Committer::start(store, observer).map_err(|source| StartError::Thread { source })?;
         let epoch = keeper::open_first(&shared, &committer.handle()).await.map_err(store_error)?;
@@ -173,6 +174,18 @@ impl Server {
 
 fn store_error(error: BeginError) -> StartError {
     StartError::Store { source: Box::new(error) }
+}
+
+/// Has it counted how much each tenant has stored, if a quota asks for that.
+async fn metered(store: Box<dyn Store>, usage: &Usage) -> Result<Box<dyn Store>, StartError> {
+    if !usage.counts_stored() {
+        return Ok(store);
+    }
+    let counted = tokio::task::spawn_blocking(move || Metered::new(store));
+    let counted = counted.await.map_err(|error| StartError::Store { source: Box::new(error) })?;
+    let counted = counted.map_err(|error| StartError::Store { source: Box::new(error) })?;
+    usage.stored_is_counted(counted.stored());
+    Ok(Box::new(counted))
 }
 
 /// Has no file hold what was erased before. Should that fail, the server serves all the same, and the next start tries again.

@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use syncline_core::{entity::EntityType, id::ConnectionId, limits::INBOUND_BYTES_MAX};
+use syncline_core::{access::Identity, entity::EntityType, id::ConnectionId, limits::INBOUND_BYTES_MAX};
 use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -13,6 +13,7 @@ use crate::{
     access::Gate,
     clock::Clock,
     config::Config,
+    edge::Doors,
     entities::Handlers,
     epoch::Epoch,
     inbound::InboundBudget,
@@ -22,6 +23,7 @@ use crate::{
     metrics::{Metrics, Moment},
     origin::Pages,
     outgoing::Trust,
+    quota::{Pace, Payer, Quota, TooFast, Usage},
     tenants::TenantSettings,
 };
 
@@ -30,6 +32,10 @@ pub(crate) struct Shared {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) memory: Arc<MemoryBudget>,
     pub(crate) inbound: Arc<InboundBudget>,
+    pub(crate) quota: Quota,
+    pub(crate) pace: Arc<Pace>,
+    pub(crate) usage: Arc<Usage>,
+    pub(crate) doors: Doors,
     pub(crate) pages: Pages,
     pub(crate) gate: Gate,
     pub(crate) lobby: Lobby,
@@ -65,6 +71,10 @@ impl Shared {
             metrics: Arc::new(Metrics::new()),
             memory: MemoryBudget::new(config.memory_bytes),
             inbound: InboundBudget::new(INBOUND_BYTES_MAX),
+            quota: config.quota.clone(),
+            pace: Arc::new(Pace::new(&config.quota)),
+            usage: Usage::new(&config.quota),
+            doors: Doors::new(config),
             pages: Pages::new(
                 config.allow_origins.clone(),
                 config.authenticator.is_some() || config.insecure_listen_anywhere,
@@ -91,6 +101,17 @@ impl Shared {
         ConnectionId(self.connected.fetch_add(1, Ordering::Relaxed) + 1)
     }
 
+    /// Returns whose quota it is that someone uses.
+    pub(crate) fn payer(&self, identity: &Identity) -> Payer {
+        Payer::of(Some(identity).filter(|_| self.gate.asks_token()))
+    }
+
+    /// Takes in a request of so many bytes, if its sender may send one now.
+    pub(crate) fn admit(&self, payer: &Payer, bytes: u64) -> Result<(), TooFast> {
+        let admitted = self.pace.admit(self.clock.monotonic(), payer, bytes);
+        admitted.inspect_err(|too_fast| self.metrics.limited(too_fast.limit))
+    }
+
     /// Returns what is open, or nothing while the store is down or the server stops.
     pub(crate) fn epoch(&self) -> Option<Arc<Epoch>> {
         let epoch = self.epoch.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -110,6 +131,7 @@ impl Shared {
             rooms: epoch.as_ref().map_or(0, |epoch| epoch.registry.len()),
             memory_bytes: self.memory.used(),
             inbound_bytes: self.inbound.used(),
+            stored_bytes: self.usage.all_stored_bytes(),
             ready: epoch.is_some(),
         })
     }

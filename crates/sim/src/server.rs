@@ -22,6 +22,7 @@ const LIMITS: RoomLimits = RoomLimits {
     recent_commits_max: 6,
     compact_log_bytes_min: 200,
     compact_commits_min: 8,
+    document_bytes_max: 1 << 20,
 };
 
 /// The room and its shell.

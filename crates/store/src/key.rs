@@ -220,7 +220,7 @@ impl Key {
 
     /// Returns the key of the name of a tenant.
     #[must_use]
-    pub fn tenant(tenant: TenantId) -> Self {
+    pub fn tenant_name(tenant: TenantId) -> Self {
         Self(tenant_prefix(Kind::Tenant, tenant))
     }
 
@@ -277,6 +277,13 @@ impl Key {
             number: CommitNumber(u64::from_be_bytes(*number)),
             chunk: u16::from_be_bytes(chunk),
         }))
+    }
+
+    /// Returns whose the key is; nothing if it is none that could be written here.
+    #[must_use]
+    pub fn tenant(&self) -> Option<TenantId> {
+        let (tenant, _) = self.0.get(1..)?.split_first_chunk::<4>()?;
+        Some(TenantId(u32::from_be_bytes(*tenant)))
     }
 
     pub(crate) fn record(slot: Slot) -> Self {
@@ -371,9 +378,9 @@ mod tests {
         assert_eq!(revoked.as_bytes(), b"\x08\x01\x02\x03\x04user:ann");
         check(revoked, Some(Place::Revocation { tenant: TENANT, subject }));
         check(Key::from_stored(b"\x08\0\0\0\0ann"), None);
-        assert_eq!(Key::tenant(TENANT).as_bytes(), b"\x0a\x01\x02\x03\x04");
-        check(Key::tenant(TENANT), Some(Place::Tenant(TENANT)));
-        check(Key::tenant(TENANT).successor(), None);
+        assert_eq!(Key::tenant_name(TENANT).as_bytes(), b"\x0a\x01\x02\x03\x04");
+        check(Key::tenant_name(TENANT), Some(Place::Tenant(TENANT)));
+        check(Key::tenant_name(TENANT).successor(), None);
         check(Key::from_stored(b"\x0b\0\0\0\0"), None);
         check(Key::log(TENANT, DOCUMENT, CommitNumber(1), 0).successor(), None);
     }

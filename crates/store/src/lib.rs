@@ -5,6 +5,7 @@
 //! * [`mem`]: an engine in memory with two images, one of them durable, for tests and simulation.
 //! * [`sled_store`]: the engine on disk.
 //! * [`committer`]: the thread that owns an engine and joins the commits of everyone into one.
+//! * [`metered`]: a store that knows how much of it is whose.
 //! * [`verify`]: looks at every key and lists what is wrong.
 //! * `conformance`: the suite that every engine passes, behind the feature `testing`.
 //!
@@ -25,6 +26,7 @@ pub mod conformance;
 mod envelope;
 pub mod key;
 pub mod mem;
+pub mod metered;
 pub mod port;
 pub mod records;
 pub mod sled_store;

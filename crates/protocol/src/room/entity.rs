@@ -4,12 +4,11 @@ use bytes::Bytes;
 use syncline_core::{
     doc::{ApplyError, DiffError},
     id::{CommitNumber, ConnectionId},
-    limits::DOCUMENT_BYTES_MAX,
     log::{Author, LogEntry},
     time::Now,
 };
 
-use super::{Effect, Room, commits::Integrated};
+use super::{Effect, Room, commits::Integrated, quota::Over};
 use crate::ledger::{MergeId, MergeOutcome};
 
 /// Names a question for what a document holds.
@@ -29,7 +28,8 @@ pub enum Absorbed {
     Known,
     /// It is none, or does not fit the document. The document holds nothing of it.
     Refused {
-        /// Which rule it breaks, in one word; `gap` if it rests on what the document does not hold.
+        /// Which rule it breaks, in one word; `gap` if it rests on what the document does not hold, `too-large` and `storage-full`
+        /// if quotas leave no room for it.
         reason: &'static str,
     },
     /// It was made for another revision of the document. The document holds nothing of it.
@@ -62,22 +62,28 @@ pub struct Content {
 /// The connection of what came over none.
 const NO_CONNECTION: ConnectionId = ConnectionId(0);
 
+/// Why an update is not taken in for which the tenant has no room.
+const STORAGE_FULL: &str = "storage-full";
+
 impl Room {
     /// Takes in an update of the ledger's, all of it or nothing.
     pub(super) fn merge(&mut self, now: Now, merge: MergeId, author: Author, update: &Bytes) {
-        let outcome = match self.take_whole(now, Some(merge), author, update) {
+        let absorbed = self.take_whole(now, Some(merge), author, update);
+        let outcome = match absorbed {
             // The commit that stores it tells of it.
             Absorbed::New => return,
             Absorbed::Known => {
                 self.commits.park(Effect::Merged(merge, MergeOutcome::Taken));
                 return self.release();
             }
+            // There may be room again later, and the op is as good then.
+            Absorbed::Refused { reason: STORAGE_FULL } | Absorbed::Broke | Absorbed::Changed => {
+                MergeOutcome::Unavailable
+            }
             Absorbed::Refused { reason } => MergeOutcome::Refused { reason },
-            // An op is made for no revision.
-            Absorbed::Broke | Absorbed::Changed => MergeOutcome::Unavailable,
         };
         self.effects.push_back(Effect::Merged(merge, outcome));
-        if outcome == MergeOutcome::Unavailable {
+        if absorbed == Absorbed::Broke {
             self.rebuild();
         }
     }
@@ -112,10 +118,10 @@ impl Room {
     }
 
     fn take_whole(&mut self, now: Now, merge: Option<MergeId>, author: Author, update: &Bytes) -> Absorbed {
-        let is_long = self.stored.bytes() + update.len() > 2 * DOCUMENT_BYTES_MAX;
-        // What a long document holds already makes it no longer.
-        if is_long && !self.document.contains(update).unwrap_or(false) {
-            return self.refused("too-large");
+        match self.over_quota(update) {
+            None => {}
+            Some(Over::Document) => return self.refused("too-large"),
+            Some(Over::Tenant) => return self.refused(STORAGE_FULL),
         }
         match self.document.has_gap(update) {
             Ok(false) => {}

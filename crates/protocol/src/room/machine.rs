@@ -38,6 +38,8 @@ pub struct Room {
     /// Connections to ask for what their updates rest on, by when.
     pub(super) asks: BTreeSet<(MonotonicMs, ConnectionId)>,
     pub(super) stored: Stored,
+    /// Whether nothing more is to be stored for the tenant.
+    pub(super) storage_full: bool,
     pub(super) idle_at: Option<MonotonicMs>,
     /// Inputs that came while the document was being read again.
     pub(super) deferred: Option<Vec<Input>>,
@@ -71,12 +73,18 @@ impl Room {
             greeted: Vec::new(),
             asks: BTreeSet::new(),
             stored: Stored::of(loaded, limits),
+            storage_full: false,
             idle_at: Some(now.monotonic.after(ROOM_IDLE_MS)),
             deferred: None,
             failed: false,
             effects: VecDeque::new(),
             stats: Stats::default(),
         })
+    }
+
+    /// Says whether the tenant has as much stored as it may. While that is so the document takes in nothing new.
+    pub fn set_storage_full(&mut self, full: bool) {
+        self.storage_full = full;
     }
 
     /// Takes one input and queues its effects.

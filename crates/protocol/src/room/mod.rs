@@ -4,6 +4,7 @@ mod commits;
 mod entity;
 mod guests;
 mod machine;
+mod quota;
 mod recent;
 mod requests;
 mod returning;
@@ -59,6 +60,9 @@ pub struct RoomLimits {
     pub compact_log_bytes_min: usize,
     /// See [`limits::COMPACT_COMMITS_MIN`].
     pub compact_commits_min: u64,
+    /// Longest that the snapshot and the log of the document may be together, in bytes: by default twice
+    /// [`limits::DOCUMENT_BYTES_MAX`].
+    pub document_bytes_max: usize,
 }
 
 impl Default for RoomLimits {
@@ -68,6 +72,7 @@ impl Default for RoomLimits {
             recent_commits_max: limits::RECENT_COMMITS_MAX,
             compact_log_bytes_min: limits::COMPACT_LOG_BYTES_MIN,
             compact_commits_min: limits::COMPACT_COMMITS_MIN,
+            document_bytes_max: 2 * limits::DOCUMENT_BYTES_MAX,
         }
     }
 }

@@ -7,7 +7,7 @@ use syncline_core::{
     doc::{ApplyError, DiffError},
     guard::{AwarenessEntry, scan_awareness},
     id::ConnectionId,
-    limits::{DOCUMENT_BYTES_MAX, PRESENCE_STATE_BYTES_MAX, STATELESS_BYTES_MAX},
+    limits::{PRESENCE_STATE_BYTES_MAX, STATELESS_BYTES_MAX},
     log::LogEntry,
     person,
     time::Now,
@@ -55,9 +55,9 @@ impl Room {
     }
 
     fn update(&mut self, now: Now, connection: ConnectionId, update: &Bytes, answer: bool) {
-        if self.stored.bytes() + update.len() > 2 * DOCUMENT_BYTES_MAX {
+        if let Some(over) = self.over_quota(update) {
             self.stats.refused += 1;
-            return self.close(now, connection, CloseReason::TooLarge);
+            return self.close(now, connection, CloseReason::OverQuota(over.setting()));
         }
         let applied = match self.document.apply(update) {
             Ok(applied) => applied,

@@ -13,6 +13,7 @@ pub(super) struct Stored {
     given_up: Log,
     /// The log that is left alone.
     compact_min: Log,
+    bytes_max: usize,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -28,7 +29,7 @@ impl Stored {
         let snapshot_bytes = loaded.snapshot.as_ref().map_or(0, |snapshot| snapshot.state.len());
         let log = Log { bytes, commits: loaded.log.len() as u64 };
         let compact_min = Log { bytes: limits.compact_log_bytes_min, commits: limits.compact_commits_min };
-        Self { snapshot_bytes, log, compact_min, ..Self::default() }
+        Self { snapshot_bytes, log, compact_min, bytes_max: limits.document_bytes_max, ..Self::default() }
     }
 
     /// Notes a commit of updates of `bytes` altogether.
@@ -65,6 +66,11 @@ impl Stored {
 
     pub(super) fn is_compacting(&self) -> bool {
         self.compacting.is_some()
+    }
+
+    /// Returns whether there is room for so many bytes more.
+    pub(super) fn has_room_for(&self, bytes: usize) -> bool {
+        self.bytes().saturating_add(bytes) <= self.bytes_max
     }
 
     /// Returns the length of snapshot and log, in bytes.

@@ -272,10 +272,12 @@ const fn is_of_one_document(reason: CloseReason) -> bool {
         | CloseReason::Unauthorized
         | CloseReason::Forbidden
         | CloseReason::TooLarge
+        | CloseReason::OverQuota(_)
         | CloseReason::BadUpdate(_)
         | CloseReason::Deleted
         | CloseReason::Quarantined => true,
         CloseReason::TooManyPending
+        | CloseReason::Busy(_)
         | CloseReason::Overloaded
         | CloseReason::Stalled
         | CloseReason::StoreDown

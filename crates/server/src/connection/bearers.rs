@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use crate::{
     access::{Gate, Lease, Unauthenticated, room_access},
+    quota::Payer,
     tenants::{Tenant, Tenants},
 };
 
@@ -164,6 +165,11 @@ impl Bearers {
     /// Returns how long the requests for a document are good.
     pub(super) fn lease(&self, slot: Slot) -> Option<Arc<Lease>> {
         self.known.get(&slot).map(|bearer| Arc::clone(&bearer.lease))
+    }
+
+    /// Returns whose quota a document counts for, if that is known.
+    pub(super) fn payer(&self, slot: Slot) -> Option<Payer> {
+        self.known.get(&slot).map(|bearer| Payer::of(Some(&bearer.identity)))
     }
 
     /// Returns whose changes of a document are.

@@ -13,7 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, mpsc::error::TrySendError};
 use crate::{
     epoch::Epoch,
     outbox::{Ready, SharedOutbox},
-    registry::{Registry, RegistryClosed, RoomKey},
+    registry::{NotOpened, Registry, RoomKey},
     room::{Join, ToRoom},
 };
 
@@ -45,7 +45,7 @@ enum Held {
 }
 
 enum Delivered {
-    Joined(Slot, Result<mpsc::Sender<ToRoom>, RegistryClosed>),
+    Joined(Slot, Result<mpsc::Sender<ToRoom>, NotOpened>),
     /// The room took it, or has ended and says why in the outbox.
     Told,
 }
@@ -126,7 +126,7 @@ impl Documents {
     }
 
     /// Hands the first of what is held back to its room. Nothing is lost if the future is dropped.
-    pub(super) async fn deliver(&mut self) -> Result<(), RegistryClosed> {
+    pub(super) async fn deliver(&mut self) -> Result<(), NotOpened> {
         while self.delivery.is_none() {
             match self.held_back.pop_front() {
                 Some(held) => self.delivery = self.delivery_of(held),

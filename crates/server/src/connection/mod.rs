@@ -7,9 +7,10 @@ mod line;
 mod run;
 mod socket;
 mod telling;
+mod throttle;
 mod writer;
 
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::{net::IpAddr, panic::AssertUnwindSafe, sync::Arc};
 
 use futures_util::FutureExt;
 use syncline_core::{
@@ -46,6 +47,8 @@ pub(crate) struct Arrival {
     pub(crate) epoch: Arc<Epoch>,
     /// Whose documents may be opened; nobody's until a good token says.
     pub(crate) tenant: Option<Tenant>,
+    /// Where it comes from.
+    pub(crate) client: Option<IpAddr>,
     /// Who has shown a token already; nobody if none is asked for, or it is shown later.
     pub(crate) identity: Option<Arc<Identity>>,
     /// The machine, or why the connection is closed at once.
@@ -67,7 +70,7 @@ enum End {
 
 /// Serves a connection from the end of its handshake to the end of its socket.
 pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send>(socket: S, arrival: Arrival) {
-    let Arrival { shared, epoch, tenant, identity, session, handshake } = arrival;
+    let Arrival { shared, epoch, tenant, client, identity, session, handshake } = arrival;
     let socket = Socket::new(socket, &shared.inbound);
     let mut ws = WebSocketStream::from_raw_socket(socket, Role::Server, Some(websocket_config())).await;
     let end = match session {
@@ -85,7 +88,8 @@ pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send>(socket: S, a
     };
     if let End::Close(reason) = end {
         epoch.metrics.closed(reason);
-        tracing::debug!(code = reason.code(), reason = reason.text(), "connection closed");
+        let client = client.map(tracing::field::display);
+        tracing::debug!(client, code = reason.code(), reason = reason.text(), "connection closed");
     }
     closing::close(ws, end).await;
 }

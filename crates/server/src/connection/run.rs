@@ -30,13 +30,16 @@ use super::{
     documents::Documents,
     line::{Dead, Line},
     socket::{Socket, is_budget_spent},
+    throttle::Throttle,
     writer::Writer,
 };
 use crate::{
+    clock::Clock,
     epoch::Epoch,
     inbound::Charge,
     outbox::Ready,
-    registry::{RegistryClosed, RoomKey},
+    quota::{Limit, Payer, Place},
+    registry::{NotOpened, RoomKey},
     room::ToRoom,
     shared::Shared,
 };
@@ -54,6 +57,9 @@ pub(super) struct Connection<'a, S> {
     guests: Guests<'a>,
     writer: Writer,
     line: Line,
+    throttle: Throttle,
+    /// Among those of the first who has proved who they are, or of the tenant; absent until a document is opened.
+    place: Option<Place>,
     /// Bytes written that the metrics know of.
     counted: u64,
     /// Why the connection is closed when all is written.
@@ -77,9 +83,11 @@ enum Event {
     /// An outbox has something.
     Outbox,
     /// A room took something that was held back, or no room is opened any more.
-    RoomTook(Result<(), RegistryClosed>),
+    RoomTook(Result<(), NotOpened>),
     Wrote(Result<(), tungstenite::Error>),
     Read(Option<Result<Message, tungstenite::Error>>),
+    /// What came in of a message is as much as may come for now.
+    Paused,
 }
 
 impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
@@ -90,6 +98,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
         documents: &'a mut Documents,
         guests: Guests<'a>,
     ) -> Self {
+        let (shared, now) = (guests.shared, epoch.clock.monotonic());
         Self {
             epoch,
             ws,
@@ -98,7 +107,9 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             documents,
             guests,
             writer: Writer::default(),
-            line: Line::new(epoch.clock.monotonic()),
+            line: Line::new(now),
+            throttle: Throttle::new(&shared.quota, &shared.pace, &shared.metrics, now),
+            place: None,
             counted: 0,
             closing: None,
         }
@@ -136,18 +147,23 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
         halted: Pin<&mut impl Future<Output = CloseReason>>,
         timer: Pin<&mut Sleep>,
     ) -> Event {
-        let Self { ws, writer, documents, ready, guests, .. } = self;
+        let Self { ws, writer, documents, ready, guests, throttle, line, epoch, .. } = self;
         let anybody = !guests.bearers.is_empty();
         let idle = writer.is_idle();
-        let reads = !documents.is_behind();
+        let now = epoch.clock.monotonic();
+        let is_behind = documents.is_behind();
+        if throttle.waits(now) {
+            line.heard(now);
+        }
+        let mut throttle = (!is_behind && !throttle.waits(now)).then_some(throttle);
         tokio::select! {
             biased;
             reason = halted => Event::Halted(reason),
             () = timer => Event::Timer,
             bearers = guests.bearers.changed(), if anybody => Event::Bearers(bearers),
-            took = documents.deliver(), if !reads => Event::RoomTook(took),
+            took = documents.deliver(), if is_behind => Event::RoomTook(took),
             () = ready.changed(), if idle => Event::Outbox,
-            event = poll_fn(|cx| poll_socket(ws, writer, reads, cx)) => event,
+            event = poll_fn(|cx| poll_socket(ws, writer, throttle.as_deref_mut(), epoch.clock, cx)) => event,
         }
     }
 
@@ -160,15 +176,16 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
                 self.session.authorized(slot, access);
                 self.act(None)
             }
-            Event::Outbox => Ok(()),
+            Event::Outbox | Event::Paused => Ok(()),
             Event::RoomTook(Ok(())) => {
                 self.line.heard(self.epoch.clock.monotonic());
                 Ok(())
             }
-            Event::RoomTook(Err(_closed)) if self.epoch.halt.is_set() => {
+            Event::RoomTook(Err(NotOpened::Closed)) if self.epoch.halt.is_set() => {
                 Err(End::Close(CloseReason::StoreDown))
             }
-            Event::RoomTook(Err(_closed)) => Err(End::Close(CloseReason::Shutdown)),
+            Event::RoomTook(Err(NotOpened::Closed)) => Err(End::Close(CloseReason::Shutdown)),
+            Event::RoomTook(Err(NotOpened::TooMany)) => Err(self.used_up(Limit::TenantRooms)),
             Event::Wrote(Ok(())) => {
                 self.session.wrote(self.epoch.clock.monotonic());
                 let written = self.ws.get_ref().written();
@@ -245,7 +262,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
                     let now = self.epoch.clock.now().wall;
                     self.guests.bearers.ask(now, slot, room, token);
                 }
-                Action::Open { slot, room, access } => self.open(slot, room, access),
+                Action::Open { slot, room, access } => self.open(slot, room, access)?,
                 Action::Access { slot, access } => {
                     self.documents.tell(slot, |connection| ToRoom::Access { connection, access });
                 }
@@ -268,17 +285,30 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
         Ok(())
     }
 
-    fn open(&mut self, slot: Slot, room: RoomName, access: Access) {
+    fn open(&mut self, slot: Slot, room: RoomName, access: Access) -> Result<(), End> {
         let Some(tenant) = self.guests.bearers.tenant() else {
             // A token said whose before anything was opened with it.
             self.closing = Some(CloseReason::Unauthorized);
-            return;
+            return Ok(());
         };
         let connection = self.guests.shared.next_connection();
         let author = self.guests.bearers.author(slot);
         let guest = Guest { author, access, dialect: self.session.dialect() };
+        if self.place.is_none() {
+            let payer = self.guests.bearers.payer(slot).unwrap_or_else(|| Payer::of(None));
+            let place = self.guests.shared.usage.place(&payer);
+            self.place = Some(place.map_err(|limit| self.used_up(limit))?);
+            self.throttle.paid_by(payer);
+        }
         let key = RoomKey { tenant, name: room };
         self.documents.open(slot, key, connection, guest, self.guests.handshake.take());
+        Ok(())
+    }
+
+    /// Returns how a connection ends for which a quota leaves no place.
+    fn used_up(&self, limit: Limit) -> End {
+        self.epoch.metrics.limited(limit);
+        End::Close(CloseReason::Busy(limit.name()))
     }
 
     /// Takes from the outboxes what fits into one write.
@@ -301,6 +331,9 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
                     self.documents.tell(slot, |connection| ToRoom::Resume { connection, since });
                 }
                 Written::Close(reason) => {
+                    if let CloseReason::OverQuota(setting) = reason {
+                        self.epoch.metrics.limited_by(setting);
+                    }
                     self.documents.forget(slot);
                     self.session.closed(slot, reason);
                     if let Err(End::Close(reason)) = self.act(None) {
@@ -322,16 +355,19 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
     fn due_at(&self) -> MonotonicMs {
         let due = if self.writer.is_idle() { self.session.poll_timeout() } else { self.line.stalled_at() };
         let due = due.min(self.line.ping_at());
+        let now = self.epoch.clock.monotonic();
+        let due = if self.throttle.waits(now) { due.min(self.throttle.ready_at()) } else { due };
         let end = self.guests.bearers.first_end();
         end.map_or(due, |end| due.min(self.epoch.clock.monotonic_at(end)))
     }
 }
 
-/// Writes what there is to write, and reads unless the room has no place for more.
+/// Writes what there is to write, and reads if there is a throttle to say how fast.
 fn poll_socket<S: AsyncRead + AsyncWrite + Unpin>(
     ws: &mut WebSocketStream<Socket<S>>,
     writer: &mut Writer,
-    reads: bool,
+    throttle: Option<&mut Throttle>,
+    clock: Clock,
     cx: &mut Context<'_>,
 ) -> Poll<Event> {
     if !writer.is_idle()
@@ -339,7 +375,20 @@ fn poll_socket<S: AsyncRead + AsyncWrite + Unpin>(
     {
         return Poll::Ready(Event::Wrote(result));
     }
-    if reads { ws.poll_next_unpin(cx).map(Event::Read) } else { Poll::Pending }
+    let Some(throttle) = throttle else { return Poll::Pending };
+    let read = ws.poll_next_unpin(cx);
+    let bytes = ws.get_mut().take_unmetered();
+    let messages = u64::from(read.is_ready());
+    if messages + bytes == 0 {
+        return Poll::Pending;
+    }
+    let now = clock.monotonic();
+    throttle.spend(now, messages, bytes);
+    match read {
+        Poll::Ready(read) => Poll::Ready(Event::Read(read)),
+        Poll::Pending if throttle.waits(now) => Poll::Ready(Event::Paused),
+        Poll::Pending => Poll::Pending,
+    }
 }
 
 fn end_of(error: &tungstenite::Error) -> End {

@@ -26,17 +26,24 @@ pub(super) struct Socket<S> {
     charge: Charge,
     charging: bool,
     written: u64,
+    /// Bytes received since they were last taken for how fast the client goes on.
+    unmetered: u64,
 }
 
 impl<S> Socket<S> {
     pub(super) fn new(stream: S, budget: &Arc<InboundBudget>) -> Self {
-        Self { stream, received: 0, charge: Charge::new(budget), charging: true, written: 0 }
+        Self { stream, received: 0, charge: Charge::new(budget), charging: true, written: 0, unmetered: 0 }
     }
 
     /// Returns the charge of the message that was just received whole.
     pub(super) fn take_charge(&mut self) -> Charge {
         self.received = 0;
         self.charge.detach()
+    }
+
+    /// Returns how many bytes were received since this was last asked.
+    pub(super) fn take_unmetered(&mut self) -> u64 {
+        std::mem::take(&mut self.unmetered)
     }
 
     /// Charges nothing more: what is still received is thrown away.
@@ -52,6 +59,7 @@ impl<S> Socket<S> {
 
     fn received(&mut self, bytes: usize) -> io::Result<()> {
         self.received += bytes;
+        self.unmetered += bytes as u64;
         if self.charging && self.received > UNCHARGED_MESSAGE_BYTES {
             self.charge.raise_to(self.received).map_err(io::Error::other)?;
         }

@@ -45,6 +45,8 @@ impl FromRequestParts<Arc<Shared>> for Caller {
         let now = shared.clock.now().wall;
         let identity = shared.gate.identify(bearer(headers), claimed.as_deref(), now).await;
         let identity = identity.map_err(Refusal::Unauthenticated)?;
+        let declared = text(headers, header::CONTENT_LENGTH.as_str()).and_then(|bytes| bytes.parse().ok());
+        shared.admit(&shared.payer(&identity), declared.unwrap_or(0))?;
         let epoch = shared.epoch().ok_or(Refusal::StoreDown)?;
         let tenant = epoch.tenants.of(&identity.tenant)?;
         let lease = shared.gate.lease(Arc::clone(&identity));

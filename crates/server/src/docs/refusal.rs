@@ -7,9 +7,17 @@ use axum::{
 use syncline_core::doc::{Broken, EditError, WriteError};
 
 use crate::{
-    access::Unauthenticated, history::PastError, http::problem, registry::RegistryClosed, storage::StoreDown,
+    access::Unauthenticated,
+    history::PastError,
+    http::{problem, too_many},
+    quota::TooFast,
+    registry::NotOpened,
+    storage::StoreDown,
     tenants::TooManyTenants,
 };
+
+/// Who comes too fast.
+const TOO_MANY: &str = "too-many-requests";
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Refusal {
@@ -17,6 +25,10 @@ pub(super) enum Refusal {
     Origin,
     #[error("{0}; send a token as `Authorization: Bearer TOKEN`")]
     Unauthenticated(Unauthenticated),
+    #[error(transparent)]
+    TooFast(#[from] TooFast),
+    #[error("the tenant has as many rooms open as it may; come again")]
+    TooManyRooms,
     #[error(transparent)]
     TooManyTenants(#[from] TooManyTenants),
     #[error("a document has a name of 1 to 256 bytes without control characters")]
@@ -44,12 +56,16 @@ pub(super) enum Refusal {
 }
 
 impl Refusal {
-    const fn status(&self) -> (StatusCode, &'static str) {
+    fn status(&self) -> (StatusCode, &'static str) {
         match self {
             Self::Origin => (StatusCode::FORBIDDEN, "origin-not-allowed"),
             Self::Unauthenticated(Unauthenticated::Unavailable) | Self::StoreDown => {
                 (StatusCode::SERVICE_UNAVAILABLE, "unavailable")
             }
+            Self::TooFast(_) => (StatusCode::TOO_MANY_REQUESTS, TOO_MANY),
+            Self::TooManyRooms => (StatusCode::TOO_MANY_REQUESTS, "tenant-rooms"),
+            Self::Refused("storage-full") => (StatusCode::INSUFFICIENT_STORAGE, "storage-full"),
+            Self::Refused("too-large") => (StatusCode::PAYLOAD_TOO_LARGE, "too-large"),
             Self::Unauthenticated(_) => (StatusCode::UNAUTHORIZED, "unauthorized"),
             Self::TooManyTenants(_) => (StatusCode::INSUFFICIENT_STORAGE, "too-many-tenants"),
             Self::Name => (StatusCode::BAD_REQUEST, "bad-name"),
@@ -68,6 +84,9 @@ impl Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
+        if let Self::TooFast(too_fast) = &self {
+            return too_many(TOO_MANY, too_fast);
+        }
         let (status, error) = self.status();
         let mut response = problem(status, error, &self.to_string());
         let headers = response.headers_mut();
@@ -75,7 +94,7 @@ impl IntoResponse for Refusal {
             StatusCode::UNAUTHORIZED => {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }
-            StatusCode::SERVICE_UNAVAILABLE => {
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
             }
             _ => {}
@@ -90,9 +109,12 @@ impl From<StoreDown> for Refusal {
     }
 }
 
-impl From<RegistryClosed> for Refusal {
-    fn from(_: RegistryClosed) -> Self {
-        Self::StoreDown
+impl From<NotOpened> for Refusal {
+    fn from(error: NotOpened) -> Self {
+        match error {
+            NotOpened::Closed => Self::StoreDown,
+            NotOpened::TooMany => Self::TooManyRooms,
+        }
     }
 }
 

@@ -12,7 +12,13 @@ use syncline_store::{Batch, committer::Committer, mem::MemoryStore, records, ver
 
 use super::*;
 use crate::{
-    clock::Clock, compaction, epoch::Epoch, memory::MemoryBudget, metrics::Metrics, tenants::TenantSettings,
+    clock::Clock,
+    compaction,
+    epoch::Epoch,
+    memory::MemoryBudget,
+    metrics::Metrics,
+    quota::{Quota, Usage},
+    tenants::TenantSettings,
 };
 
 const TENANT: TenantId = TenantId(0);
@@ -30,8 +36,8 @@ impl Written {
         let committer = Committer::start(Box::new(MemoryStore::new()), ()).expect("a thread");
         let memory = MemoryBudget::new(usize::MAX);
         let (clock, metrics) = (Clock::start(), Arc::new(Metrics::new()));
-        let epoch =
-            Epoch::new(clock, &committer.handle(), &memory, &metrics, &TenantSettings::of_tests(clock));
+        let (tenants, usage) = (TenantSettings::of_tests(clock), Usage::new(&Quota::default()));
+        let epoch = Epoch::new(clock, &committer.handle(), &memory, &metrics, &tenants, &usage);
         let document = YjsDocument::default();
         let states = vec![document.to_json().expect("sound")];
         Self { epoch, document, states }

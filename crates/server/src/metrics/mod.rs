@@ -11,7 +11,7 @@ use syncline_protocol::{CloseReason, Stats};
 use syncline_store::committer::Observer;
 
 pub(crate) use self::sync::SyncCounters;
-use crate::clock::Stopwatch;
+use crate::{clock::Stopwatch, quota::Limit};
 
 /// Every counter of the server. Gauges that somebody else knows better are set when the text is written.
 #[derive(Debug)]
@@ -27,6 +27,7 @@ pub(crate) struct Metrics {
     received_messages: Counter,
     received_bytes: Counter,
     sent_bytes: Counter,
+    limited: Family<Limited, Counter>,
     pub(crate) sync: SyncCounters,
 }
 
@@ -37,6 +38,8 @@ pub(crate) struct Moment {
     pub(crate) rooms: usize,
     pub(crate) memory_bytes: usize,
     pub(crate) inbound_bytes: usize,
+    /// 0 if nobody counts it.
+    pub(crate) stored_bytes: u64,
     pub(crate) ready: bool,
 }
 
@@ -46,6 +49,7 @@ struct Gauges {
     rooms: Gauge,
     memory_bytes: Gauge,
     inbound_bytes: Gauge,
+    stored_bytes: Gauge,
     ready: Gauge,
 }
 
@@ -82,6 +86,11 @@ struct Code {
     code: u16,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Limited {
+    limit: &'static str,
+}
+
 impl Metrics {
     pub(crate) fn new() -> Self {
         /// From 100 microseconds to 13 seconds: a commit takes about one millisecond on a healthy disk.
@@ -105,6 +114,7 @@ impl Metrics {
             received_messages: Counter::default(),
             received_bytes: Counter::default(),
             sent_bytes: Counter::default(),
+            limited: Family::default(),
             sync: SyncCounters::new(),
         };
         metrics.register();
@@ -154,6 +164,16 @@ impl Metrics {
         self.closed.get_or_create(&Code { code: reason.code() }).inc();
     }
 
+    /// Counts that a limit refused someone, or that it had them wait.
+    pub(crate) fn limited(&self, limit: Limit) {
+        self.limited_by(limit.name());
+    }
+
+    /// Counts the same of a limit of this name.
+    pub(crate) fn limited_by(&self, limit: &'static str) {
+        self.limited.get_or_create(&Limited { limit }).inc();
+    }
+
     pub(crate) fn received(&self, bytes: usize) {
         self.received_messages.inc();
         self.received_bytes.inc_by(bytes as u64);
@@ -170,12 +190,13 @@ impl Metrics {
 
     /// Writes everything down.
     pub(crate) fn encode(&self, moment: Moment) -> String {
-        let Moment { connections, rooms, memory_bytes, inbound_bytes, ready } = moment;
+        let Moment { connections, rooms, memory_bytes, inbound_bytes, stored_bytes, ready } = moment;
         let gauge = |value: usize| i64::try_from(value).unwrap_or(i64::MAX);
         self.gauges.connections.set(gauge(connections));
         self.gauges.rooms.set(gauge(rooms));
         self.gauges.memory_bytes.set(gauge(memory_bytes));
         self.gauges.inbound_bytes.set(gauge(inbound_bytes));
+        self.gauges.stored_bytes.set(i64::try_from(stored_bytes).unwrap_or(i64::MAX));
         self.gauges.ready.set(i64::from(ready));
         let mut out = String::new();
         text::encode(&mut out, &self.registry).expect("a String takes any text");
@@ -185,7 +206,7 @@ impl Metrics {
     fn register(&mut self) {
         let Self { registry, gauges, rooms, commits, .. } = self;
         self.sync.register(registry);
-        let Gauges { connections, rooms: open, memory_bytes, inbound_bytes, ready } = gauges;
+        let Gauges { connections, rooms: open, memory_bytes, inbound_bytes, stored_bytes, ready } = gauges;
         registry.register("connections", "Open WebSockets", connections.clone());
         registry.register("rooms", "Rooms that are loaded or being loaded", open.clone());
         let bytes = || Unit::Bytes;
@@ -197,6 +218,8 @@ impl Metrics {
         );
         let help = "Received and not yet handled";
         registry.register_with_unit("inbound", help, bytes(), inbound_bytes.clone());
+        let help = "Keys and values of the tenant; 0 without a quota of them";
+        registry.register_with_unit("stored", help, bytes(), stored_bytes.clone());
         registry.register("ready", "Whether the store is open", ready.clone());
 
         let RoomCounters {
@@ -241,6 +264,8 @@ impl Metrics {
             "Connections that the server closed, by code",
             self.closed.clone(),
         );
+        let help = "Times that a limit refused someone or had them wait, by the limit";
+        registry.register("limited", help, self.limited.clone());
         registry.register("received_messages", "WebSocket messages received", self.received_messages.clone());
         registry.register_with_unit("received", "Messages received", bytes(), self.received_bytes.clone());
         registry.register_with_unit("sent", "Written to WebSockets", bytes(), self.sent_bytes.clone());
@@ -282,13 +307,21 @@ mod tests {
         metrics.room_counted(counted(0, 0), counted(10, 0));
         metrics.closed(CloseReason::TooLarge);
 
-        let moment = Moment { connections: 2, rooms: 1, memory_bytes: 9, inbound_bytes: 0, ready: true };
+        let moment = Moment {
+            connections: 2,
+            rooms: 1,
+            memory_bytes: 9,
+            inbound_bytes: 0,
+            stored_bytes: 3,
+            ready: true,
+        };
         let text = metrics.encode(moment);
         let has = |line: &str| assert!(text.lines().any(|found| found == line), "no {line:?} in\n{text}");
         has("syncline_room_updates_total 15");
         has("syncline_room_gaps_total 1");
         has("syncline_connections 2");
         has("syncline_documents_bytes 9");
+        has("syncline_stored_bytes 3");
         has("syncline_closed_connections_total{code=\"4413\"} 1");
     }
 }

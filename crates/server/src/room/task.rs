@@ -231,6 +231,7 @@ impl RoomTask {
     }
 
     fn take(&mut self, message: ToRoom) {
+        self.machine.set_storage_full(self.epoch.usage.is_full(self.key.tenant.id()));
         match message {
             ToRoom::Join(Join { connection, guest, outbox, handshake }) => {
                 self.subscribers.insert(connection, outbox);

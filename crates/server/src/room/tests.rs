@@ -14,8 +14,15 @@ use syncline_store::{committer::Committer, mem::MemoryStore};
 
 use super::*;
 use crate::{
-    access::Gate, clock::Clock, inbound::InboundBudget, memory::MemoryBudget, metrics::Metrics,
-    outbox::Ready, registry::Registry, tenants::TenantSettings,
+    access::Gate,
+    clock::Clock,
+    inbound::InboundBudget,
+    memory::MemoryBudget,
+    metrics::Metrics,
+    outbox::Ready,
+    quota::{Quota, Usage},
+    registry::Registry,
+    tenants::TenantSettings,
 };
 
 /// Goal: an update that waits in the inbox of a room is not applied once its sender may not write any more. Method: the store
@@ -27,7 +34,8 @@ async fn what_waits_longer_than_its_lease_is_not_done() {
     committer.handle().maintain(move |_| _ = held.recv()).unwrap();
     let memory = MemoryBudget::new(usize::MAX);
     let (clock, metrics) = (Clock::start(), Arc::new(Metrics::new()));
-    let epoch = Epoch::new(clock, &committer.handle(), &memory, &metrics, &TenantSettings::of_tests(clock));
+    let (tenants, usage) = (TenantSettings::of_tests(clock), Usage::new(&Quota::default()));
+    let epoch = Epoch::new(clock, &committer.handle(), &memory, &metrics, &tenants, &usage);
     let key = RoomKey { tenant: epoch.tenants.default_one(), name: RoomName::new("room").unwrap() };
     let budget = InboundBudget::new(usize::MAX);
     let until = |expires_at| {

@@ -16,6 +16,7 @@ use syncline_core::{
     access::{Grants, Identity},
     entity::{EntityType, Policy, TypeName, UserName},
     id::TenantName,
+    rate::Allowance,
     time::WallMs,
 };
 use syncline_store::{committer::Committer, mem::MemoryStore};
@@ -70,8 +71,12 @@ impl World {
     async fn start() -> Self {
         let types = [("note", Policy::Lww), ("price", Policy::Manual), ("text", Policy::Crdt)];
         let types = types.map(|(name, policy)| EntityType::new(TypeName::new(name).expect("a name"), policy));
-        let config =
+        let mut config =
             Config { authenticator: Some(Arc::new(Everyone)), types: types.into(), ..Config::default() };
+        // Probes come as fast as they are answered.
+        let unlimited = Allowance { messages: None, bytes: None };
+        (config.quota.user, config.quota.tenant) = (unlimited, unlimited);
+        config.quota.connection = unlimited;
         let shared = Arc::new(Shared::new(&config, Trust::load(None).expect("nothing is added")));
         let committer = Committer::start(Box::new(MemoryStore::new()), ()).expect("a thread");
         let epoch = keeper::open_first(&shared, &committer.handle()).await.expect("the store is empty");

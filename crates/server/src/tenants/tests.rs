@@ -15,6 +15,7 @@ use crate::{
     halt::Halt,
     memory::MemoryBudget,
     metrics::{Metrics, Moment},
+    quota::{Quota, Usage},
 };
 
 fn named(text: &str) -> TenantName {
@@ -62,7 +63,7 @@ async fn tenants_are_bounded_and_only_what_is_stored_stays() {
     drop((acme, third));
     let acme = tenants.known_as(&named("acme")).expect("it stays");
     assert!(acme.is_stored() && tenants.stored().len() == 2);
-    let both = [Key::name(acme.id(), &RoomName::new("plan").expect("a name")), Key::tenant(acme.id())];
+    let both = [Key::name(acme.id(), &RoomName::new("plan").expect("a name")), Key::tenant_name(acme.id())];
     assert_eq!(keys(&storage).await, both);
 
     // The next epoch knows what is stored, and gives no number that this one gave.
@@ -86,7 +87,7 @@ async fn a_tenant_is_stored_with_its_first_batch_or_not_at_all() {
     let (first, second) = (acme.commit(&storage, room(&acme, "a")), acme.commit(&storage, room(&acme, "b")));
     // As if the other had been lost.
     second.await.expect("stored");
-    assert!(keys(&storage).await.contains(&Key::tenant(acme.id())));
+    assert!(keys(&storage).await.contains(&Key::tenant_name(acme.id())));
     first.await.expect("stored");
     acme.commit(&storage, room(&acme, "c")).await.expect("stored");
     assert_eq!(keys(&storage).await.len(), 4);
@@ -107,7 +108,8 @@ async fn only_what_holds_nothing_is_closed() {
     let clock = Clock::start();
     let (memory, metrics) = (MemoryBudget::new(usize::MAX), Arc::new(Metrics::new()));
     let settings = TenantSettings::of_tests(clock);
-    let epoch = Epoch::new(clock, &committer.handle(), &memory, &metrics, &settings);
+    let epoch =
+        Epoch::new(clock, &committer.handle(), &memory, &metrics, &settings, &Usage::new(&Quota::default()));
     let acme = epoch.tenants.of(&named("acme")).expect("there is room");
     let (table, task) = entities::open(&epoch, &acme, &settings.ledgers).await.expect("it is empty");
     let user = table.clone();
@@ -130,7 +132,8 @@ fn metrics_name_the_first_tenants_and_count_the_others_as_one() {
     });
     let (metrics, devices) = (Metrics::new(), devices.collect::<Vec<_>>());
     metrics.sync.note_devices(&devices);
-    let moment = Moment { connections: 0, rooms: 0, memory_bytes: 0, inbound_bytes: 0, ready: true };
+    let moment =
+        Moment { connections: 0, rooms: 0, memory_bytes: 0, inbound_bytes: 0, stored_bytes: 0, ready: true };
     let text = metrics.encode(moment);
     let has = |name: &str| text.contains(&format!("tenant=\"{name}\""));
     assert!(has("tenant 00") && has("tenant 63") && !has("tenant 64") && has("(others)"));

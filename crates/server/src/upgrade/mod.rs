@@ -29,6 +29,7 @@ pub(crate) use self::shown::credential;
 use crate::{
     access::{Credential, room_access},
     connection::{self, Arrival},
+    edge::Sender,
     http::problem,
     limits::HANDSHAKE_WAIT_MS_MAX,
     shared::Shared,
@@ -177,8 +178,16 @@ async fn upgrade(
             (Err(CloseReason::Overloaded), None)
         }
     };
-    let arrival =
-        Arrival { shared: Arc::clone(shared), session, identity, epoch, tenant, handshake: Some(turn) };
+    let client = request.extensions().get::<Sender>().map(|sender| sender.addr);
+    let arrival = Arrival {
+        client,
+        shared: Arc::clone(shared),
+        session,
+        identity,
+        epoch,
+        tenant,
+        handshake: Some(turn),
+    };
     let upgraded = hyper::upgrade::on(request);
     shared.connections.spawn(serve(upgraded, arrival, socket));
     Ok(handshake.response())

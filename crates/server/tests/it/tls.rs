@@ -80,7 +80,13 @@ async fn who_speaks_no_tls_is_let_go() {
         let _ = plain.read_to_end(&mut answer).await;
         assert!(!answer.starts_with(b"HTTP"), "{answer:?}");
         let mut silent = TcpStream::connect(server.addr()).await.expect("it listens");
+        let mut agreed = connect(server.addr(), "first").await.expect("it is trusted");
+        let mut spoken = connect(server.addr(), "first").await.expect("it is trusted");
+        let head = get(&mut spoken, "/healthz", "").await;
+        assert!(head.contains("strict-transport-security: max-age="), "{head}");
         assert_eq!(silent.read(&mut [0]).await.ok(), Some(0), "closed after its time");
+        // It may be reset in place of a farewell.
+        assert_eq!(agreed.read(&mut [0]).await.unwrap_or(0), 0, "its time began when it connected");
         server.shutdown().await;
 
         let mut config = syncline_server::Config::default();

@@ -18,7 +18,7 @@ use crate::{
 
 /// Puts the name of a tenant, which it keeps for ever. It may be put again.
 pub fn put_tenant(batch: &mut Batch, tenant: TenantId, name: &TenantName) {
-    let key = Key::tenant(tenant);
+    let key = Key::tenant_name(tenant);
     let value = envelope::seal_one(&key, name.as_str().as_bytes());
     batch.put(key, value);
 }
@@ -119,7 +119,7 @@ mod tests {
         }
         let mut store = with(&[(1, "acme")]);
         let mut batch = Batch::new();
-        let key = Key::tenant(TenantId(1));
+        let key = Key::tenant_name(TenantId(1));
         batch.put(key.clone(), envelope::seal_one(&key, b"a\nb"));
         store.commit(batch).expect("stored");
         assert!(matches!(Tenants::load(&store), Err(RecordError::Damaged { .. })));

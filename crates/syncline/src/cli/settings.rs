@@ -1,5 +1,6 @@
 //! Settings: from flags, variables and a file to what the server is started with.
 
+mod quota;
 #[cfg(test)]
 mod tests;
 
@@ -20,11 +21,12 @@ use syncline::{
         id::{TenantName, TenantNameError},
     },
     server::{
-        Authenticator, Config, JwtSettings, JwtVerifier, KeyError, OneOf, Origin, OriginError, PublishedKeys,
-        PublishedKeysError, StaticToken, StaticTokens, TlsFiles,
+        Authenticator, Config, JwtSettings, JwtVerifier, KeyError, Network, OneOf, Origin, OriginError,
+        PublishedKeys, PublishedKeysError, StaticToken, StaticTokens, TlsFiles,
     },
 };
 
+use self::quota::QuotaForm;
 use super::retention::History;
 
 /// Where a server listens that was told nothing.
@@ -93,6 +95,9 @@ pub(crate) struct ServeArgs {
     /// Web page that may connect besides the server's own and those on localhost; may be given several times
     #[arg(long, env = "SYNCLINE_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
     allow_origin: Option<Vec<Origin>>,
+    /// Network of proxies that are believed when they say whom they speak for, as 10.0.0.0/8; may be given several times
+    #[arg(long, env = "SYNCLINE_TRUSTED_PROXIES", value_name = "NETWORK", value_delimiter = ',')]
+    trusted_proxies: Option<Vec<Network>>,
     /// WebSockets that may be open at the same time [default: 10000]
     #[arg(long, env = "SYNCLINE_CONNECTIONS_MAX", value_name = "N")]
     connections_max: Option<usize>,
@@ -142,6 +147,7 @@ struct File {
     ca_file: Option<PathBuf>,
     memory_mb: Option<usize>,
     allow_origin: Option<Vec<String>>,
+    trusted_proxies: Option<Vec<Network>>,
     connections_max: Option<usize>,
     tenants_max: Option<usize>,
     audit_retention_days: Option<u32>,
@@ -154,6 +160,8 @@ struct File {
     auth: Option<Auth>,
     #[serde(default)]
     history: History,
+    #[serde(default)]
+    quota: QuotaForm,
     /// Who is asked what to make of conflicts of types that name nobody themselves.
     suggest: Option<Handler>,
     /// Types of entities, by their names.
@@ -358,6 +366,7 @@ impl ServeArgs {
             Some(origins) => origins,
             None => origins(file.allow_origin.unwrap_or_default())?,
         };
+        server.trusted_proxies = self.trusted_proxies.or(file.trusted_proxies).unwrap_or_default();
         if let Some(connections_max) = self.connections_max.or(file.connections_max) {
             server.connections_max = connections_max;
         }
@@ -378,6 +387,7 @@ impl ServeArgs {
             (None, None) => None,
             _ => return Err(SettingsError::HalfTls),
         };
+        file.quota.over(&mut server.quota);
         server.types = types(file.types)?;
         if let Some(suggest) = file.suggest {
             suggest.check().map_err(|source| SettingsError::Suggest { source })?;

@@ -16,7 +16,7 @@ impl World {
         self.input(Input::Merge { merge: MergeId(merge), author, update: update.clone() });
     }
 
-    fn absorb(&mut self, absorb: u64, update: &Bytes) {
+    pub(super) fn absorb(&mut self, absorb: u64, update: &Bytes) {
         self.absorb_if(absorb, update, None);
     }
 
@@ -25,7 +25,7 @@ impl World {
         self.input(Input::Absorb { absorb: AbsorbId(absorb), author, update: update.clone(), made_for });
     }
 
-    fn absorbed(&mut self) -> Vec<(u64, Absorbed)> {
+    pub(super) fn absorbed(&mut self) -> Vec<(u64, Absorbed)> {
         let seen = std::mem::take(&mut self.seen).into_iter();
         let absorbed = seen.filter_map(|effect| match effect {
             Effect::Absorbed(absorb, absorbed) => Some((absorb.0, absorbed)),

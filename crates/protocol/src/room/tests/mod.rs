@@ -3,6 +3,7 @@
 mod access;
 mod acknowledged;
 mod entity;
+mod quota;
 
 use std::collections::BTreeMap;
 

@@ -17,7 +17,8 @@ use syncline_core::access::Identity;
 use super::{Unauthenticated, stored::PutError, tickets::TooManyTickets};
 use crate::{
     entities::{dress, preflight},
-    http::{bearer, problem},
+    http::{TOO_MANY, bearer, problem, too_many},
+    quota::TooFast,
     shared::Shared,
     tenants::TooManyTenants,
 };
@@ -42,6 +43,8 @@ enum Refusal {
     Unauthenticated(Unauthenticated),
     #[error(transparent)]
     TooManyTickets(#[from] TooManyTickets),
+    #[error(transparent)]
+    TooFast(#[from] TooFast),
     #[error("this needs a token that may administer `server`")]
     Forbidden,
     #[error("name one of `user`, `device`, `token_id` and `room`, and perhaps `until`, but not for a room")]
@@ -72,6 +75,7 @@ impl Refusal {
             }
             Self::Unauthenticated(_) => (StatusCode::UNAUTHORIZED, "unauthorized"),
             Self::TooManyTickets(_) => (StatusCode::TOO_MANY_REQUESTS, "too-many-tickets"),
+            Self::TooFast(_) => (StatusCode::TOO_MANY_REQUESTS, TOO_MANY),
             Self::Forbidden => (StatusCode::FORBIDDEN, "forbidden"),
             Self::Body => (StatusCode::BAD_REQUEST, "bad-request"),
             Self::Name => (StatusCode::BAD_REQUEST, "bad-name"),
@@ -96,6 +100,9 @@ impl From<PutError> for Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
+        if let Self::TooFast(too_fast) = &self {
+            return too_many(TOO_MANY, too_fast);
+        }
         let (status, error) = self.status();
         let mut response = problem(status, error, &self.to_string());
         let headers = response.headers_mut();
@@ -121,5 +128,7 @@ async fn caller(shared: &Shared, headers: &HeaderMap) -> Result<Arc<Identity>, R
         return Err(Refusal::Origin);
     }
     let identity = shared.gate.identify(bearer(headers), None, shared.clock.now().wall).await;
-    identity.map_err(Refusal::Unauthenticated)
+    let identity = identity.map_err(Refusal::Unauthenticated)?;
+    shared.admit(&shared.payer(&identity), 0)?;
+    Ok(identity)
 }

@@ -7,7 +7,7 @@ use syncline_protocol::{
 };
 
 use super::{
-    ask::{Asked, whole},
+    ask::Asked,
     cursors,
     refusal::Refusal,
     reply::{json, unexpected},
@@ -15,7 +15,7 @@ use super::{
 use crate::entities::Answered;
 
 pub(super) async fn ack(asked: Asked, body: Body) -> Result<Response, Refusal> {
-    let answered = acknowledge(&asked, Ack::parse(&whole(body).await?)?).await?;
+    let answered = acknowledge(&asked, Ack::parse(&asked.whole(body).await?)?).await?;
     let body = acknowledged(&answered).ok_or_else(unexpected)?.body();
     Ok(json(StatusCode::OK, body))
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use axum::{
     body::{Body, to_bytes},
     extract::FromRequestParts,
-    http::{HeaderMap, HeaderValue, request::Parts},
+    http::{HeaderMap, HeaderValue, header, request::Parts},
 };
 use bytes::Bytes;
 use syncline_core::{
@@ -17,16 +17,20 @@ use syncline_protocol::{
     ledger::{Answer, Input, Ledger, RequestId},
     wire::sync_v1::{Code, Problem},
 };
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{Duration, timeout},
+};
 
 use super::refusal::Refusal;
 use crate::{
     access::{Credential, Lease, Unauthenticated},
-    clock::Clock,
+    clock::{Clock, until},
     entities::{Answered, LedgerDown, LedgerHandle},
     epoch::Epoch,
     http::bearer,
-    limits::SYNC_BODY_BYTES_MAX,
+    limits::{BODY_MS_MAX, STORAGE_FULL_RETRY_MS, SYNC_BODY_BYTES_MAX},
+    quota::{Limit, Payer, Place, TooFast},
     shared::Shared,
     tenants::Tenant,
     upgrade,
@@ -51,6 +55,8 @@ pub(super) struct Asked {
     schema: Option<HeaderValue>,
     clock: Clock,
     pub(super) shared: Arc<Shared>,
+    /// How long the body is said to be, which counts already.
+    declared: u64,
 }
 
 impl FromRequestParts<Arc<Shared>> for Asked {
@@ -66,6 +72,9 @@ impl FromRequestParts<Arc<Shared>> for Asked {
         let claimed = text(headers, "sync-user");
         let identity = shared.gate.recognize(&shown(parts), claimed, shared.clock.now().wall).await;
         let identity = identity.map_err(unauthenticated)?;
+        let payer = shared.payer(&identity);
+        let declared = declared_bytes(headers);
+        shared.admit(&payer, declared).map_err(|too_fast| too_many(&too_fast))?;
         let epoch = shared.epoch().ok_or(LedgerDown)?;
         let tenant = epoch.tenants.of(&identity.tenant);
         let tenant = tenant.map_err(|error| Problem::new(Code::StorageFull).because(error))?;
@@ -73,7 +82,7 @@ impl FromRequestParts<Arc<Shared>> for Asked {
         let (user, clock) = (identity.user.clone(), shared.clock);
         let schema = headers.get("sync-schema").cloned();
         let lease = Arc::new(shared.gate.lease(Arc::clone(&identity)));
-        Ok(Self { user, identity, lease, ledger, epoch, schema, clock, shared: Arc::clone(shared) })
+        Ok(Self { user, identity, lease, ledger, epoch, schema, clock, shared: Arc::clone(shared), declared })
     }
 }
 
@@ -110,6 +119,45 @@ impl Asked {
             Some(own) if own != device => Err(Problem::new(Code::DeviceMismatch).into()),
             Some(_) | None => Ok(()),
         }
+    }
+
+    /// Returns whose quota the request counts for.
+    pub(super) fn payer(&self) -> Payer {
+        self.shared.payer(&self.identity)
+    }
+
+    /// Reads a whole body.
+    pub(super) async fn whole(&self, body: Body) -> Result<Bytes, Refusal> {
+        let read = to_bytes(body, SYNC_BODY_BYTES_MAX);
+        let read = timeout(Duration::from_millis(BODY_MS_MAX), read).await;
+        let read = read.ok().and_then(Result::ok).ok_or_else(|| {
+            let problem =
+                Problem { max: Some(SYNC_BODY_BYTES_MAX as u64), ..Problem::new(Code::PayloadTooLarge) };
+            problem.because("the body is too long, too slow, or ended early")
+        })?;
+        // One that was packed, or came without its length.
+        let more = (read.len() as u64).saturating_sub(self.declared);
+        self.shared.pace.spend(self.clock.monotonic(), &self.payer(), 0, more);
+        Ok(read)
+    }
+
+    /// Checks that more may be stored for the caller's tenant.
+    pub(super) fn check_storage(&self) -> Result<(), Refusal> {
+        if !self.shared.usage.is_full(self.tenant().id()) {
+            return Ok(());
+        }
+        let limit = Limit::TenantStoredBytes;
+        self.shared.metrics.limited(limit);
+        let why = format!("as much is stored as may be; an operator sets how much by {}", limit.settings());
+        let problem =
+            Problem { retry_after_ms: Some(STORAGE_FULL_RETRY_MS), ..Problem::new(Code::StorageFull) };
+        Err(problem.because(why).into())
+    }
+
+    /// Takes it that so much of a body was read which is as long as it is, and waits until more may come.
+    pub(super) async fn keep_pace(&self, bytes: usize) {
+        let (ready_at, _) = self.shared.pace.spend(self.clock.monotonic(), &self.payer(), 0, bytes as u64);
+        until(Some(self.clock.instant(ready_at))).await;
     }
 
     /// Returns whose devices the caller may revoke: all, or their own.
@@ -162,8 +210,18 @@ impl Asked {
     }
 
     /// Takes the place of a stream among those that may be open.
-    pub(super) fn live_place(&self) -> Result<OwnedSemaphorePermit, Refusal> {
-        place(&self.shared.live)
+    pub(super) fn live_place(&self) -> Result<(OwnedSemaphorePermit, Place), Refusal> {
+        let of_server = place(&self.shared.live)?;
+        let of_user = self.shared.usage.place(&self.payer()).map_err(|limit| {
+            self.shared.metrics.limited(limit);
+            let why = format!(
+                "as many connections are open as may be; an operator sets how many by {}",
+                limit.settings()
+            );
+            let problem = Problem { retry_after_ms: Some(1_000), ..Problem::new(Code::RateLimited) };
+            problem.because(why)
+        })?;
+        Ok((of_server, of_user))
     }
 
     /// Takes the place of an export or an import among those that may be under way.
@@ -182,13 +240,14 @@ fn place(places: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Refusal> {
     place.map_err(|_| full.into())
 }
 
-/// Reads a whole body.
-pub(super) async fn whole(body: Body) -> Result<Bytes, Refusal> {
-    to_bytes(body, SYNC_BODY_BYTES_MAX).await.map_err(|_| {
-        let problem =
-            Problem { max: Some(SYNC_BODY_BYTES_MAX as u64), ..Problem::new(Code::PayloadTooLarge) };
-        problem.because("the body is too long, or ended early").into()
-    })
+/// Returns how long the body is said to be, as far as a body that is held whole may be.
+fn declared_bytes(headers: &HeaderMap) -> u64 {
+    let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    length.unwrap_or(0).min(SYNC_BODY_BYTES_MAX as u64)
+}
+
+fn too_many(too_fast: &TooFast) -> Problem {
+    Problem { retry_after_ms: Some(too_fast.wait_ms), ..Problem::new(Code::RateLimited) }.because(too_fast)
 }
 
 /// Returns what the caller shows. Browsers send no header of their own with a WebSocket; in any other URL a token has no place,

@@ -59,6 +59,7 @@ impl Operation {
             Code::ForbiddenOp,
             Code::ProtocolUnsupported,
             Code::StorageFull,
+            Code::RateLimited,
             Code::ReadOnly,
         ];
         let of_body = [Code::MalformedRequest, Code::PayloadTooLarge];

@@ -13,16 +13,17 @@ use syncline_protocol::{
 };
 
 use super::{
-    ask::{Asked, whole},
+    ask::Asked,
     refusal::Refusal,
     reply::{json, unexpected},
 };
 
 /// `POST /sync/v1/devices`.
 pub(super) async fn bind(asked: Asked, body: Body) -> Result<Response, Refusal> {
-    let DeviceRequest { device, name, app, public_key } = DeviceRequest::parse(&whole(body).await?)?;
+    let DeviceRequest { device, name, app, public_key } = DeviceRequest::parse(&asked.whole(body).await?)?;
     let about = DeviceAbout { name, app, public_key: public_key.map(Into::into) };
     asked.check_device(&device)?;
+    asked.check_storage()?;
     let (user, actor) = (asked.user.clone(), device.clone());
     let answered = asked.ledger(|_, request| Input::Bind { request, actor, user, about }).await?;
     let Answer::Device { binding, is_new } = answered.answer else { return Err(unexpected()) };

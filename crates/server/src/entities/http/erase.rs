@@ -12,14 +12,14 @@ use syncline_protocol::{
 use syncline_store::records;
 
 use super::{
-    ask::{Asked, whole},
+    ask::Asked,
     refusal::Refusal,
     reply::{json, unexpected},
 };
 use crate::entities::LedgerDown;
 
 pub(super) async fn erase(asked: Asked, body: Body) -> Result<Response, Refusal> {
-    match Erase::parse(&whole(body).await?)? {
+    match Erase::parse(&asked.whole(body).await?)? {
         Erase::Entity(key) => entity(&asked, key).await,
         Erase::User(user) => self::user(&asked, user).await,
     }

@@ -28,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 use super::{ask::Asked, refusal::Refusal};
 use crate::{
     limits::{EVENTS_PAGE, LIVE_HEARTBEAT_MS},
+    quota::Place,
     storage::Storage,
 };
 
@@ -94,7 +95,7 @@ struct Feed {
     after: EventIndex,
     /// Those that were read, and are still to be sent.
     waiting: VecDeque<Event>,
-    _place: OwnedSemaphorePermit,
+    _place: (OwnedSemaphorePermit, Place),
 }
 
 impl Feed {

@@ -93,6 +93,7 @@ impl Importer {
     /// Takes in the next batch. Returns what became of all if there is no other.
     async fn go_on(&mut self) -> Result<Option<ImportTally>, Refusal> {
         while let Some(line) = self.lines.next().await? {
+            self.asked.keep_pace(line.len()).await;
             let ledger = &self.asked.ledger;
             let step = self.intake.line(&line, |kind| ledger.has_documents(kind));
             match step.map_err(|error| refused(&error))? {
@@ -114,6 +115,7 @@ impl Importer {
 
     /// Has the ledger create what is not there, and then rooms take in what the documents lack.
     async fn take(&mut self) -> Result<(), Refusal> {
+        self.asked.check_storage()?;
         let (records, sort) = self.intake.batch();
         let answered = self.asked.ledger(|_, request| Input::Import { request, records }).await?;
         let Answer::Imported(imported) = answered.answer else { return Err(unexpected()) };

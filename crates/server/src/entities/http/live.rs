@@ -25,6 +25,7 @@ use super::{ask::Asked, cursors, news::News, pull::change, refusal::Refusal, rep
 use crate::{
     entities::Answered,
     limits::{LIVE_HEARTBEAT_MS, LIVE_PAGE, LIVE_SCOPES_MAX},
+    quota::{Payer, Place},
 };
 
 pub(super) async fn live(asked: Asked, RawQuery(query): RawQuery) -> Result<Response, Refusal> {
@@ -81,7 +82,7 @@ pub(super) struct Listener {
     /// Events that are still to be sent, the last one first.
     waiting: Vec<Told>,
     stopping: CancellationToken,
-    _place: OwnedSemaphorePermit,
+    _place: (OwnedSemaphorePermit, Place),
 }
 
 impl Listener {
@@ -108,6 +109,11 @@ impl Listener {
     /// Waits until what the caller showed is good no longer. The future does not borrow the listener.
     pub(super) fn over(&self) -> impl Future<Output = ()> + Send + use<> {
         self.asked.over()
+    }
+
+    /// Returns whose quota it counts for.
+    pub(super) fn payer(&self) -> Payer {
+        self.asked.payer()
     }
 
     /// Waits for the next event. The future is to be polled to its end, or the listener dropped with it.

@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{
     ack,
-    ask::{Asked, whole},
+    ask::Asked,
     cursors,
     documents::{self, Contents},
     news::News,
@@ -28,7 +28,7 @@ use crate::{
 };
 
 pub(super) async fn pull(asked: Asked, body: Body) -> Result<Response, Refusal> {
-    let pull = Pull::parse(&whole(body).await?)?;
+    let pull = Pull::parse(&asked.whole(body).await?)?;
     if !pull.acked.is_empty() {
         // What is wrong with the request is found before anything is written.
         wanted(&asked, &pull).await?;

@@ -18,7 +18,7 @@ use syncline_protocol::{
 };
 
 use super::{
-    ask::{Asked, whole},
+    ask::Asked,
     refusal::Refusal,
     reply::{json, unexpected},
 };
@@ -31,7 +31,10 @@ const NOTHING: &str = "-";
 pub(super) const SCHEMA_UNSAID: u32 = 1;
 
 pub(super) async fn push(asked: Asked, body: Body) -> Result<Response, Refusal> {
-    let push = Push::parse(&whole(body).await?)?;
+    let push = Push::parse(&asked.whole(body).await?)?;
+    if !push.ops.is_empty() {
+        asked.check_storage()?;
+    }
     let identity = Arc::clone(&asked.identity);
     let faults = push.faults();
     let device = push.device.clone();

@@ -18,7 +18,7 @@ use syncline_protocol::{
 
 use super::{
     ack::{acknowledge, acknowledged},
-    ask::{Asked, whole},
+    ask::Asked,
     cursors, documents,
     pull::{Words, pulled, take, wanted},
     push::{SCHEMA_UNSAID, input, kinds, note, pushed},
@@ -27,7 +27,7 @@ use super::{
 };
 
 pub(super) async fn reconcile(asked: Asked, body: Body) -> Result<Response, Refusal> {
-    match Reconcile::parse(&whole(body).await?)? {
+    match Reconcile::parse(&asked.whole(body).await?)? {
         Reconcile::Union { ack, push, pull } => all(asked, ack, push, pull).await,
         Reconcile::Short(short) => without_numbers(asked, short).await,
     }
@@ -36,6 +36,9 @@ pub(super) async fn reconcile(asked: Asked, body: Body) -> Result<Response, Refu
 /// What is pulled holds what was pushed. Were the push refused after the acknowledgement, the client would send both again.
 async fn all(asked: Asked, ack: Ack, push: Push, pull: Pull) -> Result<Response, Refusal> {
     asked.check_device(&push.device)?;
+    if !push.ops.is_empty() {
+        asked.check_storage()?;
+    }
     // Whatever may be wrong with a cursor is found before anything is written.
     let scopes = wanted(&asked, &pull).await?;
     let schema = asked.schema()?;
@@ -61,6 +64,9 @@ async fn all(asked: Asked, ack: Ack, push: Push, pull: Pull) -> Result<Response,
 async fn without_numbers(asked: Asked, short: Short) -> Result<Response, Refusal> {
     let Short { device, last_ack, mutations } = short;
     asked.check_device(&device)?;
+    if !mutations.is_empty() {
+        asked.check_storage()?;
+    }
     let identity = Arc::clone(&asked.identity);
     let everything = asked.look(move |ledger| ledger.everything(&identity)).await?;
     let schema = asked.schema()?;

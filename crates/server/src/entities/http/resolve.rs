@@ -17,7 +17,7 @@ use syncline_protocol::{
 };
 
 use super::{
-    ask::{Asked, whole},
+    ask::Asked,
     push::told,
     refusal::{Refusal, problem},
     reply::{json, unexpected},
@@ -26,7 +26,7 @@ use crate::entities::Answered;
 
 /// `POST /sync/v1/resolve-conflict`.
 pub(super) async fn resolve(asked: Asked, body: Body) -> Result<Response, Refusal> {
-    let Resolve { conflict, request } = Resolve::parse(&whole(body).await?, asked.user.as_str())?;
+    let Resolve { conflict, request } = Resolve::parse(&asked.whole(body).await?, asked.user.as_str())?;
     let conflict = conflict.ok_or_else(|| Problem::new(Code::UnknownConflict))?;
     let request = request.map_err(|faults| Problem::of_faults(&faults))?;
     wish(&asked, conflict, ConflictWish::Resolve(request)).await
@@ -51,7 +51,7 @@ pub(super) async fn assign(
     name: Result<Path<String>, PathRejection>,
     body: Body,
 ) -> Result<Response, Refusal> {
-    let Assign { assignee, deadline } = read(body).await?;
+    let Assign { assignee, deadline } = read(&asked, body).await?;
     let deadline = deadline.map(|text| time_of(&text).ok_or("a deadline is a time of RFC 3339")).transpose();
     let deadline = deadline.map_err(|why| Problem::new(Code::MalformedRequest).because(why))?;
     wish(&asked, named(name)?, ConflictWish::Assign { assignee, deadline }).await
@@ -71,13 +71,14 @@ pub(super) async fn comment(
     name: Result<Path<String>, PathRejection>,
     body: Body,
 ) -> Result<Response, Refusal> {
-    let Comment { text } = read(body).await?;
+    let Comment { text } = read(&asked, body).await?;
+    asked.check_storage()?;
     let by = asked.user.to_string();
     wish(&asked, named(name)?, ConflictWish::Comment { by, text }).await
 }
 
-async fn read<T: DeserializeOwned>(body: Body) -> Result<T, Refusal> {
-    let read = serde_json::from_slice(&whole(body).await?);
+async fn read<T: DeserializeOwned>(asked: &Asked, body: Body) -> Result<T, Refusal> {
+    let read = serde_json::from_slice(&asked.whole(body).await?);
     read.map_err(|error| Problem::new(Code::MalformedRequest).because(error).into())
 }
 

@@ -18,7 +18,7 @@ use syncline_protocol::{
 };
 
 use super::{
-    ask::{Asked, whole},
+    ask::Asked,
     refusal::Refusal,
     reply::{json, unexpected},
 };
@@ -84,7 +84,8 @@ pub(super) async fn define(
     let Path(text) = name?;
     asked.may(Action::Admin, Resource::Scope(&text))?;
     let name = TypeName::new(&text).map_err(|error| Problem::new(Code::MalformedRequest).because(error))?;
-    let scope = ScopeRequest::parse(&whole(body).await?)?;
+    let scope = ScopeRequest::parse(&asked.whole(body).await?)?;
+    asked.check_storage()?;
     let body = scope_body(&text, &scope);
     let definition = ScopeDefinition { types: scope.types.into_iter().collect(), bucket: scope.bucket };
     let answered = asked.ledger(|_, request| Input::DefineScope { request, name, definition });

@@ -17,15 +17,8 @@ use super::{
 const DEVICE: [Code; 3] = [Code::DeviceNotBound, Code::DeviceRevoked, Code::DeviceMismatch];
 
 /// What a stream of changes may be refused for.
-const LIVE: [Code; 7] = [
-    DEVICE[0],
-    DEVICE[1],
-    DEVICE[2],
-    Code::UnknownScope,
-    Code::CursorInvalid,
-    Code::SchemaUnsupported,
-    Code::RateLimited,
-];
+const LIVE: [Code; 6] =
+    [DEVICE[0], DEVICE[1], DEVICE[2], Code::UnknownScope, Code::CursorInvalid, Code::SchemaUnsupported];
 
 pub(super) const OPERATIONS: &[Operation] = &[
     Operation {
@@ -45,6 +38,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
             Code::BacklogFull,
             Code::TooManyOps,
             Code::SchemaUnsupported,
+            Code::StorageFull,
         ],
         serve: || post(push::push),
     },
@@ -86,7 +80,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         query: &[],
         body: Some("Device"),
         answers: &[(200, Content::Json("Bound")), (201, Content::Json("Bound"))],
-        codes: &[Code::DeviceRevoked, Code::DeviceMismatch],
+        codes: &[Code::DeviceRevoked, Code::DeviceMismatch, Code::StorageFull],
         serve: || post(devices::bind),
     },
     Operation {
@@ -191,7 +185,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         }],
         body: None,
         answers: &[(200, Content::Events)],
-        codes: &[Code::CursorInvalid, Code::RateLimited],
+        codes: &[Code::CursorInvalid],
         serve: || get(events::events),
     },
     Operation {
@@ -210,7 +204,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         ],
         body: None,
         answers: &[(200, Content::Lines(EXPORT_LINE))],
-        codes: &[Code::UnknownType, Code::RateLimited],
+        codes: &[Code::UnknownType],
         serve: || get(export::export),
     },
     Operation {
@@ -226,7 +220,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         }],
         body: Some(EXPORT_LINE),
         answers: &[(200, Content::Json("Imported")), (200, Content::Lines("ImportLine"))],
-        codes: &[Code::ValidationFailed, Code::TypeIncompatible, Code::RateLimited],
+        codes: &[Code::ValidationFailed, Code::TypeIncompatible, Code::StorageFull],
         serve: || post(import::import),
     },
     Operation {
@@ -291,6 +285,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
             Code::ForbiddenScope,
             Code::CursorInvalid,
             Code::SchemaUnsupported,
+            Code::StorageFull,
         ],
         serve: || post(reconcile::reconcile),
     },
@@ -343,7 +338,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         query: &[],
         body: Some("Comment"),
         answers: &[(200, Content::Json("Resolved"))],
-        codes: &[Code::ValidationFailed, Code::UnknownConflict],
+        codes: &[Code::ValidationFailed, Code::UnknownConflict, Code::StorageFull],
         serve: || post(resolve::comment),
     },
     Operation {
@@ -393,7 +388,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         query: &[],
         body: Some("Type"),
         answers: &[(200, Content::Json("Type")), (201, Content::Json("Type"))],
-        codes: &[Code::ValidationFailed, Code::TypeIncompatible],
+        codes: &[Code::ValidationFailed, Code::TypeIncompatible, Code::StorageFull],
         serve: || put(types::define),
     },
     Operation {
@@ -415,7 +410,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         query: &[],
         body: Some("Scope"),
         answers: &[(200, Content::Json("Scope")), (201, Content::Json("Scope"))],
-        codes: &[Code::ValidationFailed],
+        codes: &[Code::ValidationFailed, Code::StorageFull],
         serve: || put(scopes::define),
     },
 ];

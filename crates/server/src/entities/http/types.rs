@@ -16,7 +16,7 @@ use syncline_protocol::{
 };
 
 use super::{
-    ask::{Asked, whole},
+    ask::Asked,
     refusal::Refusal,
     reply::{json, unexpected},
 };
@@ -58,13 +58,15 @@ pub(super) async fn define(
     asked.may(Action::Admin, Resource::Type(&name))?;
     let malformed = |error: &dyn ToString| Problem::new(Code::MalformedRequest).because(error.to_string());
     let name = TypeName::new(&name).map_err(|error| malformed(&error))?;
-    let form: TypeForm = serde_json::from_slice(&whole(body).await?).map_err(|error| malformed(&error))?;
+    let form: TypeForm =
+        serde_json::from_slice(&asked.whole(body).await?).map_err(|error| malformed(&error))?;
     let ty = form.named(name).map_err(|error| refused(&error.into()))?;
     asked
         .shared
         .handlers
         .check(asked.tenant().name(), &ty)
         .map_err(|error| Problem::new(Code::ValidationFailed).because(error))?;
+    asked.check_storage()?;
     let (name, form) = shown(&ty);
     let answered = asked.ledger(|ledger, request| {
         let ty = Box::new(with_known_secret(ty, |name| ledger.entity_type(name)));

@@ -24,7 +24,7 @@ pub(super) async fn ws(
 ) -> Result<Response, Refusal> {
     let shared = asked.shared.clone();
     let listener = Listener::open(asked, query.as_deref().unwrap_or_default()).await?;
-    let (teller, over) = (shared.clone(), listener.over());
+    let (teller, over, payer) = (shared.clone(), listener.over(), listener.payer());
     let upgraded = upgrade::upgrade_to(&shared, &mut request, move |socket| async move {
         let texts = stream::unfold(Some(listener), async |listener| {
             let mut listener = listener?;
@@ -33,7 +33,7 @@ pub(super) async fn ws(
                 Err(ended) => Some((Err(reason(ended)), None)),
             }
         });
-        connection::tell(socket, &teller, over, texts).await;
+        connection::tell(socket, &teller, payer, over, texts).await;
     });
     upgraded.map_err(|refusal| refused(refusal).into())
 }

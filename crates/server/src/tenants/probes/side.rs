@@ -2,7 +2,9 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    net::{Ipv4Addr, SocketAddr},
     sync::Mutex,
+    time::Duration,
 };
 
 use axum::{
@@ -17,11 +19,14 @@ use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use syncline_core::id::{TenantId, TenantName};
 use syncline_protocol::wire::yjs;
-use tokio::io::{DuplexStream, duplex};
+use tokio::{
+    io::{DuplexStream, duplex},
+    time::Instant,
+};
 use tokio_tungstenite::{client_async, tungstenite::Message};
 
 use super::{LETTERS_MAX, Random, World};
-use crate::listener;
+use crate::{edge::Peer, listener};
 
 /// Bytes that a pipe holds.
 const PIPE: usize = 1 << 20;
@@ -55,7 +60,9 @@ pub(super) struct Side {
 /// Opens a connection to a server without sockets.
 fn connect(world: &World) -> DuplexStream {
     let (here, there) = duplex(PIPE);
-    tokio::spawn(listener::serve(there, world.router.clone(), world.shared.stopping.clone()));
+    let peer = Peer { addr: SocketAddr::from((Ipv4Addr::LOCALHOST, 1)), tls: false };
+    let head_by = Instant::now() + Duration::from_secs(60);
+    tokio::spawn(listener::serve(there, peer, head_by, world.router.clone(), world.shared.stopping.clone()));
     here
 }
 

@@ -30,6 +30,8 @@ fn what_the_file_says_wrongly_is_an_error() {
     check("lisen = '127.0.0.1:80'", "unknown field `lisen`");
     check("listen = 'localhost'", "invalid socket address");
     check("memory-mb = -1", "invalid value");
+    check("trusted-proxies = ['proxy']", "a network is an address");
+    check("[quota]\nmessages = 1", "unknown field `messages`");
 
     check("[types.note]\npolicy = 'lww'\nfeilds = {}", "unknown field `feilds`");
     check("[types.'a b']\npolicy = 'lww'", "character");

@@ -1,0 +1,220 @@
+//! Whoever has as much open or stored as they may is told so, and by which setting, on every way in.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use data_encoding::BASE64;
+use serde_json::{Value, json};
+use syncline_core::entity::{EntityType, Policy, TypeName};
+use syncline_server::{Quota, Server};
+
+use crate::{
+    entities::{Caller, set},
+    support::{
+        bearers::Bearers,
+        client::Client,
+        disk::Disk,
+        hocuspocus::{Heard, Socket},
+        raw, start_with,
+        updates::{letter, long_text},
+        within,
+    },
+};
+
+async fn serve(disk: &Disk, bearers: &Arc<Bearers>, set: impl FnOnce(&mut Quota)) -> Server {
+    for user in ["ann", "bob"] {
+        bearers.set(user, &["*=admin"]);
+    }
+    let of = |name: &str, policy| EntityType::new(TypeName::new(name).expect("a name"), policy);
+    start_with(disk, |config| {
+        config.authenticator = Some(Arc::clone(bearers) as _);
+        config.types = vec![of("note", Policy::Crdt), of("stock", Policy::Lww)];
+        set(&mut config.quota);
+    })
+    .await
+}
+
+async fn limited(server: &Server, limit: &str) -> u64 {
+    let line = format!("syncline_limited_total{{limit=\"{limit}\"}} ");
+    let text = raw::get(server.addr(), "/metrics", "").await.body;
+    let count = text.lines().find_map(|found| found.strip_prefix(&line));
+    count.map_or(0, |count| count.parse().expect("a counter is a number"))
+}
+
+fn used_up(setting: &str) -> (u16, String) {
+    (1013, format!("quota-used-up: {setting}"))
+}
+
+fn over(setting: &str) -> (u16, String) {
+    (4413, format!("over-quota: {setting}"))
+}
+
+/// Sockets and streams of one user are counted together; one that ends makes room for another.
+#[tokio::test]
+async fn a_user_has_so_many_connections() {
+    within(async {
+        let (disk, bearers) = (Disk::new(), Arc::new(Bearers::default()));
+        let server = serve(&disk, &bearers, |quota| quota.user_connections = Some(1)).await;
+        let addr = server.addr();
+        let [ann, bob] = ["ann", "bob"].map(|token| Caller::bearing(&server, token));
+        ann.bind("phone").await;
+        let mut first = Client::connect(addr, "room?token=ann").await;
+        first.whole_document().await;
+        let mut second = Client::connect(addr, "room?token=ann").await;
+        assert_eq!(second.hear_close().await, used_up("user-connections"));
+        let mut third = Socket::connect(addr).await;
+        third.auth("room", "ann", true).await;
+        let heard = third.hear_until("", |heard| matches!(heard, Heard::Closed(_))).await;
+        assert_eq!(heard.last().map(|(_, heard)| heard), Some(&Heard::Closed(1013)));
+        let live = "/sync/v1/live?device_id=phone&scope=stock";
+        let refused = raw::get(addr, live, "Authorization: Bearer ann\r\n").await;
+        assert_eq!((refused.status, refused.body.contains("`user-connections`")), (429, true), "{refused:?}");
+        assert_eq!(limited(&server, "user-connections").await, 3);
+
+        let mut other = Client::connect(addr, "room?token=bob").await;
+        other.whole_document().await;
+        assert_eq!(bob.ask("GET /sync/v1/types", json!({})).await.0, 200, "a request is no connection");
+        first.leave().await;
+        while raw::get(addr, live, "Authorization: Bearer ann\r\n").await.status != 200 {}
+        drop(other);
+        server.shutdown().await;
+    })
+    .await;
+}
+
+/// Whoever would open one room too many is sent away for now; a room that is open may be joined.
+#[tokio::test]
+async fn a_tenant_has_so_many_rooms() {
+    within(async {
+        let (disk, bearers) = (Disk::new(), Arc::new(Bearers::default()));
+        let server = serve(&disk, &bearers, |quota| quota.tenant_rooms = Some(1)).await;
+        let mut first = Client::connect(server.addr(), "one?token=ann").await;
+        first.whole_document().await;
+        let mut second = Client::connect(server.addr(), "two?token=bob").await;
+        assert_eq!(second.hear_close().await, used_up("tenant-rooms"));
+        let mut third = Client::connect(server.addr(), "one?token=bob").await;
+        third.whole_document().await;
+        assert_eq!(limited(&server, "tenant-rooms").await, 1);
+        drop((first, third));
+        server.shutdown().await;
+    })
+    .await;
+}
+
+/// The same document has the same bound over both protocols and for ops; whoever has it open and writes nothing stays.
+#[tokio::test]
+async fn a_document_has_so_many_bytes() {
+    within(async {
+        let (disk, bearers) = (Disk::new(), Arc::new(Bearers::default()));
+        let server = serve(&disk, &bearers, |quota| quota.document_bytes = Some(1_000)).await;
+        let ann = Caller::bearing(&server, "ann");
+        ann.bind("phone").await;
+        let mut writer = Client::connect(server.addr(), "note/n?token=ann").await;
+        let first = letter(1, 'a');
+        writer.update(&first).await;
+        writer.hear_echo(&first).await;
+        let long = long_text(2, 1_000);
+        let mut editor = Client::connect(server.addr(), "note/n?token=bob").await;
+        editor.update(&long).await;
+        assert_eq!(editor.hear_close().await, over("document-bytes"));
+        let mut socket = Socket::connect(server.addr()).await;
+        socket.auth("note/n", "bob", true).await;
+        socket.update("note/n", &long).await;
+        let heard = socket.hear_until("note/n", |heard| matches!(heard, Heard::Ended(_))).await;
+        assert_eq!(
+            heard.last().map(|(_, heard)| heard),
+            Some(&Heard::Ended("over-quota: document-bytes".into()))
+        );
+        assert_eq!(ann.push("phone", 1, &[crdt(&long)]).await, ["rejected"]);
+        assert_eq!(limited(&server, "document-bytes").await, 2);
+        let second = letter(3, 'b');
+        writer.update(&second).await;
+        writer.hear_echo(&second).await;
+        drop((writer, socket));
+        server.shutdown().await;
+    })
+    .await;
+}
+
+fn crdt(update: &Bytes) -> Value {
+    json!({ "type": "note", "id": "n", "op": "crdt", "update": BASE64.encode(update) })
+}
+
+/// Goal: a tenant that has as much stored as it may gets no more in, on whichever way, and reads on; a restart does not forget how
+/// much that is. Method: what is stored grows until the first refusal; then all ways are tried.
+#[tokio::test]
+async fn a_tenant_has_so_many_bytes_stored() {
+    const BYTES: u64 = 20_000;
+    within(async {
+        let (disk, bearers) = (Disk::new(), Arc::new(Bearers::default()));
+        let server = serve(&disk, &bearers, |quota| quota.tenant_stored_bytes = Some(BYTES)).await;
+        let ann = Caller::bearing(&server, "ann");
+        ann.bind("phone").await;
+        let first = letter(1, 'a');
+        let mut writer = Client::connect(server.addr(), "note/n?token=ann").await;
+        writer.update(&first).await;
+        writer.hear_echo(&first).await;
+        let push = |n: u64| {
+            let mut op = set("stock", &format!("s{n}"), "create", json!({ "text": "x".repeat(1_000) }));
+            op["n"] = n.to_string().into();
+            json!({ "device_id": "phone", "ops": [op] })
+        };
+        let mut n = 1;
+        let refused = loop {
+            let (status, answer) = ann.ask("POST /sync/v1/push", push(n)).await;
+            if status != 200 {
+                break (status, answer);
+            }
+            n += 1;
+            assert!(n < BYTES / 1_000 + 2, "there is no end to it");
+        };
+        assert!(n > 3, "{refused:?}");
+        let full = |(status, answer): &(u16, Value)| {
+            assert_eq!((*status, answer["code"].as_str()), (507, Some("storage-full")), "{answer}");
+            assert!(answer.to_string().contains("tenant-stored-bytes"), "{answer}");
+        };
+        full(&refused);
+        all_ways_are_shut(&server, &ann, n, &full).await;
+        ann.pull("phone", "stock", &Value::Null).await;
+        let nothing = json!({ "device_id": "phone", "ops": [] });
+        assert_eq!(ann.ask("POST /sync/v1/push", nothing).await.0, 200, "nothing is stored for it");
+        writer.update(&first).await;
+        writer.hear_echo(&first).await;
+        drop(writer);
+        server.shutdown().await;
+
+        let server = serve(&disk, &bearers, |quota| quota.tenant_stored_bytes = Some(BYTES)).await;
+        full(&Caller::bearing(&server, "ann").ask("POST /sync/v1/push", push(n)).await);
+        server.shutdown().await;
+        let server = serve(&disk, &bearers, |quota| quota.tenant_stored_bytes = Some(2 * BYTES)).await;
+        assert_eq!(Caller::bearing(&server, "ann").ask("POST /sync/v1/push", push(n)).await.0, 200);
+        server.shutdown().await;
+    })
+    .await;
+}
+
+async fn all_ways_are_shut(server: &Server, ann: &Caller, n: u64, full: &impl Fn(&(u16, Value))) {
+    let second = letter(2, 'b');
+    let mut op = crdt(&second);
+    op["n"] = n.to_string().into();
+    let union = json!({ "device_id": "phone", "ops": [op], "scopes": [] });
+    full(&ann.ask("POST /sync/v1/push", union.clone()).await);
+    full(&ann.ask("POST /sync/v1/reconcile", union).await);
+    full(&ann.ask("POST /sync/v1/devices", json!({ "device_id": "pad" })).await);
+    full(&ann.ask("PUT /sync/v1/types/more", json!({ "policy": "lww" })).await);
+    full(&ann.ask("PUT /sync/v1/scopes/some", json!({ "types": ["stock"] })).await);
+    let token = "Authorization: Bearer ann\r\n";
+    let (_, exported) = raw::fetch(server.addr(), "/sync/v1/export", token).await;
+    let imported = raw::send_bytes(server.addr(), "POST /sync/v1/import", token, &exported).await;
+    full(&(imported.status, serde_json::from_str(&imported.body).expect("JSON")));
+    let mut editor = Client::connect(server.addr(), "note/n?token=bob").await;
+    editor.update(&second).await;
+    assert_eq!(editor.hear_close().await, over("tenant-stored-bytes"));
+    let mut socket = Socket::connect(server.addr()).await;
+    socket.auth("d", "bob", true).await;
+    socket.update("d", &second).await;
+    let heard = socket.hear_until("d", |heard| matches!(heard, Heard::Ended(_))).await;
+    let ended = Heard::Ended("over-quota: tenant-stored-bytes".into());
+    assert_eq!(heard.last().map(|(_, heard)| heard), Some(&ended));
+    assert!(limited(server, "tenant-stored-bytes").await > 0);
+}
