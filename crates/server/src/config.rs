@@ -12,7 +12,13 @@ use syncline_core::{
     limits::CONNECTIONS_MAX,
 };
 
-use crate::{access::Authenticator, entities::PushHandler, memory, origin::Origin, tls::TlsFiles};
+use crate::{
+    access::{Authenticator, DeviceSettings},
+    entities::PushHandler,
+    memory,
+    origin::Origin,
+    tls::TlsFiles,
+};
 
 /// How long events are kept unless an operator says otherwise, in days: who reads them has been away for a holiday.
 const EVENT_RETENTION_DAYS: u32 = 30;
@@ -33,6 +39,8 @@ pub struct Config {
     pub allow_origins: Vec<Origin>,
     /// Who finds out whose a token is; if nobody does, everyone may do everything.
     pub authenticator: Option<Arc<dyn Authenticator>>,
+    /// What is asked of devices.
+    pub devices: DeviceSettings,
     /// Types of entities that there are from the start.
     pub types: Vec<EntityType>,
     /// Who judges the ops of types before they take effect, instead of what the types say, by the names of the types.
@@ -59,6 +67,7 @@ impl Default for Config {
             trust: None,
             allow_origins: Vec::new(),
             authenticator: None,
+            devices: DeviceSettings::default(),
             types: Vec::new(),
             handlers: BTreeMap::new(),
             suggest: None,

@@ -69,6 +69,12 @@ pub enum StartError {
         /// Why.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// Who says whose devices are, cannot be asked.
+    #[error("nobody can be asked about devices so")]
+    Devices {
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The store's thread did not start.
     #[error("cannot start the store's thread")]
     Thread {
@@ -108,6 +114,7 @@ impl Server {
         }
         let checked = shared.handlers.check_server();
         checked.map_err(|error| StartError::Suggest { source: Box::new(error) })?;
+        shared.devices.check().map_err(|error| StartError::Devices { source: Box::new(error) })?;
         let store = without_erased(store).await?;
         let observer = shared.metrics.commit_observer();
         let committer = Committer::start(store, observer).map_err(|source| StartError::Thread { source })?;

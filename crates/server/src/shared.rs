@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    access::Gate,
+    access::{Devices, Gate, Signers},
     clock::Clock,
     config::Config,
     entities::{Handlers, Retention},
@@ -41,6 +41,8 @@ pub(crate) struct Shared {
     pub(crate) inbound: Arc<InboundBudget>,
     pub(crate) pages: Pages,
     pub(crate) gate: Gate,
+    pub(crate) signers: Signers,
+    pub(crate) devices: Devices,
     pub(crate) lobby: Lobby,
     /// Those that the operator declared.
     pub(crate) types: Vec<EntityType>,
@@ -78,6 +80,8 @@ impl Shared {
                 config.authenticator.is_some() || config.insecure_listen_anywhere,
             ),
             gate: Gate::new(config.authenticator.clone()),
+            signers: Signers::new(clock.now().wall),
+            devices: Devices::new(&config.devices, trust.clone(), clock),
             lobby: Lobby::default(),
             types: config.types.clone(),
             handlers: Arc::new(Handlers::new(config, trust, clock)),

@@ -3,10 +3,12 @@
 //! What they may do then is decided by [`syncline_core::access`], for each request and each document.
 
 mod credential;
+mod devices;
 mod http;
 mod jwt;
 mod lease;
 mod revoked;
+mod signed;
 mod stored;
 mod tickets;
 mod tokens;
@@ -23,7 +25,14 @@ use syncline_core::{
 use syncline_protocol::Access;
 use tokio::sync::watch;
 
-pub(crate) use self::{credential::Credential, http::routes, lease::Lease, stored::LoadError};
+pub(crate) use self::{
+    credential::Credential,
+    devices::{Devices, NotBound},
+    http::routes,
+    lease::Lease,
+    signed::{Head, NotSigned, Proof, Signed, Signers, check as check_signatures},
+    stored::LoadError,
+};
 use self::{
     credential::decoded,
     revoked::Revoked,
@@ -31,13 +40,14 @@ use self::{
     tickets::{Tickets, TooManyTickets},
 };
 pub use self::{
+    devices::{DeviceBinding, DeviceSettings},
     jwt::{
         JwtSettings, JwtVerifier, KeyError, MintError, NewToken, PublishedKeys, PublishedKeysError,
         SigningAlgorithm, SigningKey,
     },
     tokens::{StaticToken, StaticTokens},
 };
-use crate::{epoch::Epoch, storage::Storage};
+use crate::{epoch::Epoch, shared::ONLY_TENANT_NAME, storage::Storage};
 
 /// Who is someone that nobody has to prove themselves to, and who says nothing.
 const LOCAL_USER: &str = "local";
@@ -102,6 +112,9 @@ pub enum Unauthenticated {
     /// The credential was taken back.
     #[error("the token was revoked")]
     Revoked,
+    /// The credential is of a device that has a key, and has not signed.
+    #[error("the device has a key: sign the request with it")]
+    Unsigned,
     /// It cannot be found out now.
     #[error("tokens cannot be verified now")]
     Unavailable,
@@ -214,6 +227,11 @@ impl Gate {
     fn revocations(&self) -> Revocations {
         self.revoked.look(Clone::clone)
     }
+}
+
+/// Returns the name of the tenant that someone is of.
+pub(crate) fn tenant_of(_: &Identity) -> &'static str {
+    ONLY_TENANT_NAME
 }
 
 /// Returns what someone may do in a room; nothing if they may not open it.

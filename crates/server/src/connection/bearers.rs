@@ -7,7 +7,7 @@ use syncline_core::{access::Identity, id::RoomName, log::Author, time::WallMs};
 use syncline_protocol::{Access, Slot};
 use tokio::sync::watch;
 
-use crate::access::{Gate, Lease, Unauthenticated, room_access};
+use crate::access::{Gate, Lease, Proof, Unauthenticated, room_access};
 
 /// The slot of a connection with one document.
 const ONLY: Slot = Slot(0);
@@ -15,6 +15,7 @@ const ONLY: Slot = Slot(0);
 /// The bearers of tokens on one connection, and the tokens that are being looked at.
 pub(super) struct Bearers {
     gate: Gate,
+    proof: Option<Proof>,
     known: BTreeMap<Slot, Bearer>,
     asked: FuturesUnordered<BoxFuture<'static, Asked>>,
     /// When the first of the leases ends.
@@ -37,9 +38,10 @@ struct Asked {
 
 impl Bearers {
     /// Takes who has shown a token for the only document of a connection.
-    pub(super) fn of(gate: &Gate, identity: Option<Arc<Identity>>) -> Self {
+    pub(super) fn of(gate: &Gate, identity: Option<Arc<Identity>>, proof: Option<Proof>) -> Self {
         let mut bearers = Self {
             gate: gate.clone(),
+            proof,
             known: BTreeMap::new(),
             asked: FuturesUnordered::new(),
             first_end: None,
@@ -53,9 +55,10 @@ impl Bearers {
 
     /// Begins to find out whose a token is.
     pub(super) fn ask(&mut self, now: WallMs, slot: Slot, room: RoomName, token: String) {
-        let gate = self.gate.clone();
+        let (gate, proof) = (self.gate.clone(), self.proof.clone());
         self.asked.push(Box::pin(async move {
             let found = gate.identify(&token, None, now).await;
+            let found = found.and_then(|who| proof.map_or(Ok(Arc::clone(&who)), |proof| proof.admit(who)));
             Asked { slot, room, found }
         }));
     }

@@ -35,6 +35,7 @@ use self::{
     socket::Socket,
 };
 use crate::{
+    access::Proof,
     epoch::Epoch,
     limits::{READ_BUFFER_BYTES, WRITE_BUFFER_BYTES_MAX},
     shared::Shared,
@@ -47,6 +48,8 @@ pub(crate) struct Arrival {
     pub(crate) tenant: TenantId,
     /// Who has shown a token already; nobody if none is asked for, or it is shown later.
     pub(crate) identity: Option<Arc<Identity>>,
+    /// What the head of the request has proved of those who show a token later.
+    pub(crate) proof: Option<Proof>,
     /// The machine, or why the connection is closed at once.
     pub(crate) session: Result<Session, CloseReason>,
     /// Given back when the first room has taken the connection in, or at once if it names its rooms later.
@@ -66,14 +69,14 @@ enum End {
 
 /// Serves a connection from the end of its handshake to the end of its socket.
 pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send>(socket: S, arrival: Arrival) {
-    let Arrival { shared, epoch, tenant, identity, session, handshake } = arrival;
+    let Arrival { shared, epoch, tenant, identity, proof, session, handshake } = arrival;
     let socket = Socket::new(socket, &shared.inbound);
     let mut ws = WebSocketStream::from_raw_socket(socket, Role::Server, Some(websocket_config())).await;
     let end = match session {
         Ok(session) => {
             let many = session.dialect() == Dialect::Hocuspocus;
             let mut documents = Documents::new(&epoch, many);
-            let bearers = Bearers::of(&shared.gate, identity);
+            let bearers = Bearers::of(&shared.gate, identity, proof);
             let guests = Guests { shared: &shared, tenant, bearers, handshake: handshake.filter(|_| !many) };
             let connection = Connection::new(&epoch, &mut ws, session, &mut documents, guests);
             let ran = AssertUnwindSafe(connection.run(epoch.halt.wait())).catch_unwind().await;

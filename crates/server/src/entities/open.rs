@@ -44,8 +44,8 @@ pub(crate) async fn open(
     let (sender, inbox) = mpsc::channel(LEDGER_INBOX_MAX);
     let salt = random().map_err(OpenError::Random)?;
     let task = LedgerTask::new(Arc::clone(epoch), machine, shelf, inbox, salt, Arc::clone(handlers));
-    let (moved, durable, documents) = (task.moved(), task.durable(), task.documents());
-    let handle = LedgerHandle::new(sender, own.key, own.epoch, moved, durable, documents);
+    let (moved, durable, documents, keys) = (task.moved(), task.durable(), task.documents(), task.keys());
+    let handle = LedgerHandle::new(sender, own.key, own.epoch, moved, durable, documents, keys);
     epoch.set_ledger(handle.clone());
     epoch.ledger_tasks.spawn(task.run());
     epoch.tasks.spawn(sweep::run(Arc::clone(epoch), handle, retention));

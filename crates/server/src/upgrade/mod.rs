@@ -27,7 +27,7 @@ use tokio::{
 use self::request::Handshake;
 pub(crate) use self::shown::credential;
 use crate::{
-    access::{Credential, room_access},
+    access::{Credential, Head, NotSigned, Proof, room_access},
     connection::{self, Arrival},
     http::problem,
     limits::HANDSHAKE_WAIT_MS_MAX,
@@ -38,14 +38,20 @@ use crate::{
 pub(crate) async fn yjs(State(shared): State<Arc<Shared>>, mut request: Request) -> Response {
     let answer = match yjs_document(&request) {
         Ok((room, credential)) => {
-            let session = async |now: Now| {
+            let proof = Proof::of_head(&shared, Head::of(&request));
+            let visitor = async |now: Now| {
                 let identity = shared.gate.recognize(&credential, None, now.wall).await.ok();
+                let proof = match proof {
+                    Ok(proof) => proof,
+                    Err(error) => return Visitor::refused(error),
+                };
+                let identity = identity.and_then(|identity| proof.admit(identity).ok());
                 let access = identity.as_deref().and_then(|identity| room_access(identity, &room));
                 let session = access.map(|access| Session::yjs(now.monotonic, room, access));
                 let identity = identity.filter(|_| shared.gate.asks_token());
-                (session.ok_or(CloseReason::Unauthorized), identity)
+                Visitor { session: session.ok_or(CloseReason::Unauthorized), identity, proof: Some(proof) }
             };
-            upgrade(&shared, &mut request, session).await
+            upgrade(&shared, &mut request, visitor).await
         }
         Err(refusal) => Err(refusal),
     };
@@ -56,10 +62,45 @@ pub(crate) async fn yjs(State(shared): State<Arc<Shared>>, mut request: Request)
 pub(crate) async fn hocuspocus(State(shared): State<Arc<Shared>>, mut request: Request) -> Response {
     let asks_token = shared.gate.asks_token();
     let answer = {
-        let session = async |now: Now| (Ok(Session::hocuspocus(now.monotonic, asks_token)), None);
-        upgrade(&shared, &mut request, session).await
+        let credential = credential(request.headers(), request.uri().query());
+        let proof = Proof::of_head(&shared, Head::of(&request));
+        let visitor = async |now: Now| {
+            // A ticket says which device has signed; who asks is said for each document.
+            let shown = match credential {
+                Credential::Ticket(_) => shared.gate.recognize(&credential, None, now.wall).await.ok(),
+                Credential::Token(_) | Credential::Offered(_) | Credential::InUrl(_) => None,
+            };
+            match proof {
+                Ok(mut proof) => {
+                    proof.signed_by = proof.signed_by.or_else(|| shown?.signed_by.clone());
+                    let session = Ok(Session::hocuspocus(now.monotonic, asks_token));
+                    Visitor { session, identity: None, proof: Some(proof) }
+                }
+                Err(error) => Visitor::refused(error),
+            }
+        };
+        upgrade(&shared, &mut request, visitor).await
     };
     answered(&shared, answer)
+}
+
+/// Who comes with a WebSocket, or why they are sent away.
+struct Visitor {
+    session: Result<Session, CloseReason>,
+    /// Who has shown a token.
+    identity: Option<Arc<Identity>>,
+    proof: Option<Proof>,
+}
+
+impl Visitor {
+    fn refused(error: NotSigned) -> Self {
+        tracing::debug!(%error, "a signature was refused");
+        let reason = match error {
+            NotSigned::Down => CloseReason::StoreDown,
+            _ => CloseReason::Unauthorized,
+        };
+        Self { session: Err(reason), identity: None, proof: None }
+    }
 }
 
 fn answered(shared: &Shared, answer: Result<Response, Refusal>) -> Response {
@@ -152,7 +193,7 @@ fn socket(shared: &Shared) -> Result<OwnedSemaphorePermit, Refusal> {
 async fn upgrade(
     shared: &Arc<Shared>,
     request: &mut Request,
-    session: impl AsyncFnOnce(Now) -> (Result<Session, CloseReason>, Option<Arc<Identity>>),
+    visitor: impl AsyncFnOnce(Now) -> Visitor,
 ) -> Result<Response, Refusal> {
     let handshake = Handshake::of(request).ok_or(Refusal::NotWebSocket)?;
     if !shared.pages.may_connect(request.headers()) {
@@ -163,13 +204,14 @@ async fn upgrade(
     }
     let socket = socket(shared)?;
     let turn = turn(shared).await?;
-    let (session, identity) = session(shared.clock.now()).await;
+    let Visitor { session, identity, proof } = visitor(shared.clock.now()).await;
     // The store may have failed while the request waited for its turn.
     let epoch = shared.epoch().ok_or(Refusal::StoreDown)?;
     let arrival = Arrival {
         shared: Arc::clone(shared),
         session,
         identity,
+        proof,
         epoch,
         tenant: ONLY_TENANT,
         handshake: Some(turn),

@@ -19,6 +19,7 @@ mod published;
 mod revocations;
 mod rooms;
 mod shutdown;
+mod signatures;
 mod store_failure;
 mod suggestions;
 mod support;

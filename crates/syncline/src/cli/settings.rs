@@ -1,5 +1,7 @@
 //! Settings: from flags, variables and a file to what the server is started with.
 
+mod devices;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt, fs, io,
@@ -20,6 +22,8 @@ use syncline::{
         PublishedKeysError, StaticToken, StaticTokens, TlsFiles,
     },
 };
+
+use self::devices::{Devices, DevicesError};
 
 /// Where a server listens that was told nothing.
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
@@ -122,6 +126,8 @@ struct File {
     #[serde(default)]
     token: Vec<TokenGrant>,
     auth: Option<Auth>,
+    #[serde(default)]
+    devices: Devices,
     /// Who is asked what to make of conflicts of types that name nobody themselves.
     suggest: Option<Handler>,
     /// Types of entities, by their names.
@@ -255,6 +261,13 @@ pub(crate) enum SettingsError {
         /// What is wrong with it.
         source: TypeError,
     },
+    /// The file says wrongly what is asked of devices.
+    #[error("`[devices]` makes no sense")]
+    Devices {
+        /// What is wrong with it.
+        #[from]
+        source: DevicesError,
+    },
     /// The file says wrongly who is asked about conflicts.
     #[error("nobody can be asked about conflicts so")]
     Suggest {
@@ -325,6 +338,7 @@ impl ServeArgs {
             (None, None) => None,
             _ => return Err(SettingsError::HalfTls),
         };
+        server.devices = file.devices.settings()?;
         server.types = types(file.types)?;
         if let Some(suggest) = file.suggest {
             suggest.check().map_err(|source| SettingsError::Suggest { source })?;

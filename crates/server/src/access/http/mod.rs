@@ -7,14 +7,20 @@ use std::sync::Arc;
 
 use axum::{
     Router,
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    extract::FromRequestParts,
+    http::{HeaderValue, StatusCode, header, request::Parts},
     middleware::from_fn_with_state,
     response::{IntoResponse, Response},
     routing::{delete, post},
 };
 use syncline_core::access::Identity;
 
-use super::{Unauthenticated, stored::PutError, tickets::TooManyTickets};
+use super::{
+    Unauthenticated,
+    signed::{Proof, Signed, check},
+    stored::PutError,
+    tickets::TooManyTickets,
+};
 use crate::{
     entities::{dress, preflight},
     http::{bearer, problem},
@@ -27,6 +33,7 @@ pub(crate) fn routes(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
         .route("/auth/v1/tickets", post(tickets::issue).options(preflight))
         .route("/auth/v1/revocations", post(revocations::revoke).get(revocations::list).options(preflight))
         .route("/auth/v1/revocations/{id}", delete(revocations::take_back).options(preflight))
+        .layer(from_fn_with_state(Arc::clone(shared), check))
         .route_layer(from_fn_with_state(Arc::clone(shared), dress))
 }
 
@@ -66,6 +73,9 @@ impl Refusal {
             Self::Origin => (StatusCode::FORBIDDEN, "origin-not-allowed"),
             Self::Unauthenticated(Unauthenticated::Unavailable) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "unavailable")
+            }
+            Self::Unauthenticated(Unauthenticated::Unsigned) => {
+                (StatusCode::UNAUTHORIZED, "signature-required")
             }
             Self::Unauthenticated(_) => (StatusCode::UNAUTHORIZED, "unauthorized"),
             Self::TooManyTickets(_) => (StatusCode::TOO_MANY_REQUESTS, "too-many-tickets"),
@@ -108,14 +118,24 @@ impl IntoResponse for Refusal {
     }
 }
 
-/// Returns who asks. A ticket is no token here.
-async fn caller(shared: &Shared, headers: &HeaderMap) -> Result<Arc<Identity>, Refusal> {
-    if !shared.gate.asks_token() {
-        return Err(Refusal::NoTokens);
+/// Who asks. A ticket is no token here.
+struct Caller(Arc<Identity>);
+
+impl FromRequestParts<Arc<Shared>> for Caller {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, shared: &Arc<Shared>) -> Result<Self, Refusal> {
+        if !shared.gate.asks_token() {
+            return Err(Refusal::NoTokens);
+        }
+        if !shared.pages.may_ask(&parts.headers) {
+            return Err(Refusal::Origin);
+        }
+        let now = shared.clock.now().wall;
+        let identity = shared.gate.identify(bearer(&parts.headers), None, now).await;
+        let identity = identity.map_err(Refusal::Unauthenticated)?;
+        let ledger = shared.epoch().and_then(|epoch| epoch.ledger().cloned()).ok_or(Refusal::StoreDown)?;
+        let signed = parts.extensions.get::<Signed>().cloned().unwrap_or_default();
+        Ok(Self(Proof::of(&signed, &ledger).admit(identity).map_err(Refusal::Unauthenticated)?))
     }
-    if !shared.pages.may_ask(headers) {
-        return Err(Refusal::Origin);
-    }
-    let identity = shared.gate.identify(bearer(headers), None, shared.clock.now().wall).await;
-    identity.map_err(Refusal::Unauthenticated)
 }

@@ -6,7 +6,7 @@ use axum::{
     Json,
     body::{Body, to_bytes},
     extract::{Path, State},
-    http::{HeaderMap, StatusCode},
+    http::StatusCode,
     response::{IntoResponse, Response},
 };
 use serde::Deserialize;
@@ -20,7 +20,7 @@ use syncline_core::{
 use syncline_protocol::wire::sync_v1::{time_of, time_text};
 use tokio::sync::oneshot;
 
-use super::{Refusal, caller};
+use super::{Caller, Refusal};
 use crate::{
     limits::{REVOCATION_BODY_BYTES_MAX, REVOKED_MS},
     registry::RoomKey,
@@ -69,10 +69,10 @@ impl Wanted {
 /// Answers `POST`: what is revoked is of no use any more when the answer comes.
 pub(super) async fn revoke(
     State(shared): State<Arc<Shared>>,
-    headers: HeaderMap,
+    caller: Caller,
     body: Body,
 ) -> Result<Response, Refusal> {
-    let admin = admin(&shared, &headers).await?;
+    let admin = admin(caller)?;
     let body = to_bytes(body, REVOCATION_BODY_BYTES_MAX).await.map_err(|_| Refusal::Body)?;
     let wanted: Wanted = serde_json::from_slice(&body).map_err(|_| Refusal::Body)?;
     let now = shared.clock.now().wall;
@@ -93,8 +93,8 @@ pub(super) async fn revoke(
 }
 
 /// Answers `GET`: those in force.
-pub(super) async fn list(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Result<Response, Refusal> {
-    admin(&shared, &headers).await?;
+pub(super) async fn list(State(shared): State<Arc<Shared>>, caller: Caller) -> Result<Response, Refusal> {
+    admin(caller)?;
     let now = shared.clock.now().wall;
     let known = shared.gate.revocations();
     let good = known.iter().filter(|revocation| !revocation.is_over(now));
@@ -104,10 +104,10 @@ pub(super) async fn list(State(shared): State<Arc<Shared>>, headers: HeaderMap) 
 /// Answers `DELETE`: what was revoked and has not ended is good again.
 pub(super) async fn take_back(
     State(shared): State<Arc<Shared>>,
-    headers: HeaderMap,
+    caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Response, Refusal> {
-    let admin = admin(&shared, &headers).await?;
+    let admin = admin(caller)?;
     let subject: Subject = id.parse().map_err(|_| Refusal::Unknown)?;
     let epoch = shared.epoch().ok_or(Refusal::StoreDown)?;
     if !shared.gate.take_back(&epoch, subject).await? {
@@ -117,8 +117,7 @@ pub(super) async fn take_back(
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-async fn admin(shared: &Shared, headers: &HeaderMap) -> Result<Arc<Identity>, Refusal> {
-    let identity = caller(shared, headers).await?;
+fn admin(Caller(identity): Caller) -> Result<Arc<Identity>, Refusal> {
     if identity.may(Action::Admin, Resource::Server) { Ok(identity) } else { Err(Refusal::Forbidden) }
 }
 

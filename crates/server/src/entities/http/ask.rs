@@ -14,14 +14,14 @@ use syncline_core::{
     time::WallMs,
 };
 use syncline_protocol::{
-    ledger::{Answer, Input, Ledger, RequestId},
+    ledger::{Answer, DeviceKey, Input, KeyChange, KeyWarrant, Ledger, RequestId},
     wire::sync_v1::{Code, Problem},
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::refusal::Refusal;
 use crate::{
-    access::{Credential, Lease, Unauthenticated},
+    access::{Credential, Lease, NotBound, Proof, Signed, Unauthenticated},
     clock::Clock,
     entities::{Answered, LedgerDown, LedgerHandle},
     http::bearer,
@@ -36,12 +36,16 @@ const PROTOCOL: u64 = 1;
 /// Where a WebSocket is asked for.
 const SOCKET: &str = "/sync/v1/ws";
 
+/// What is said to whoever has not signed for a device that has a key.
+const SIGN: &str = "the device has a key: sign the request with it";
+
 /// A request whose sender is known.
 pub(super) struct Asked {
     pub(super) user: UserName,
     pub(super) identity: Arc<Identity>,
     lease: Arc<Lease>,
     pub(super) ledger: LedgerHandle,
+    signed: Signed,
     /// `Sync-Schema`, as it came.
     schema: Option<HeaderValue>,
     clock: Clock,
@@ -62,10 +66,12 @@ impl FromRequestParts<Arc<Shared>> for Asked {
         let identity = shared.gate.recognize(&shown(parts), claimed, shared.clock.now().wall).await;
         let identity = identity.map_err(unauthenticated)?;
         let ledger = shared.epoch().and_then(|epoch| epoch.ledger().cloned()).ok_or(LedgerDown)?;
+        let signed = parts.extensions.get::<Signed>().cloned().unwrap_or_default();
+        let identity = Proof::of(&signed, &ledger).admit(identity).map_err(unauthenticated)?;
         let (user, clock) = (identity.user.clone(), shared.clock);
         let schema = headers.get("sync-schema").cloned();
         let lease = Arc::new(shared.gate.lease(Arc::clone(&identity)));
-        Ok(Self { user, identity, lease, ledger, schema, clock, shared: Arc::clone(shared) })
+        Ok(Self { user, identity, lease, ledger, signed, schema, clock, shared: Arc::clone(shared) })
     }
 }
 
@@ -96,8 +102,61 @@ impl Asked {
         async move { lease.ended(clock).await }
     }
 
-    /// Checks that the caller may speak for a device: a token that was given to one is good for no other.
+    /// Checks that the caller may speak for a device: a token that was given to one is good for no other, and a device that has a
+    /// key has signed.
     pub(super) fn check_device(&self, device: &ActorName) -> Result<(), Refusal> {
+        self.check_own(device)?;
+        let required = |why: &str| Err(Problem::new(Code::SignatureRequired).because(why).into());
+        match self.ledger.device_key(device) {
+            Some(_) if self.identity.signed_by.as_ref() != Some(device) => required(SIGN),
+            None if self.shared.devices.keys_required() => required(
+                "a device does nothing here before it has a key: PUT /sync/v1/devices/{device_id}/key",
+            ),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Returns a key that a device is to have, with what it may replace, once the caller has proved to have its other half and
+    /// the device to be theirs.
+    pub(super) async fn key_change(&self, device: &ActorName, key: DeviceKey) -> Result<KeyChange, Refusal> {
+        let warrant = match self.signed.key_of(device) {
+            _ if self.owner().is_none() => KeyWarrant::Admin,
+            Some(signed) => KeyWarrant::Key(signed),
+            None => KeyWarrant::Nothing,
+        };
+        let held = self.ledger.device_key(device).filter(|held| *held != key);
+        if held.is_some() && warrant == KeyWarrant::Nothing {
+            return Err(Problem::new(Code::SignatureRequired).because(SIGN).into());
+        }
+        let proved = self.shared.signers.proves(&self.signed, device, &key, self.now());
+        proved.map_err(|error| {
+            let problem = Problem::from(error);
+            problem.because(format_args!("by the new key, under the label `new`: {error}"))
+        })?;
+        Ok(KeyChange { key, warrant })
+    }
+
+    /// Checks that a device that is to be bound, or to get a key, is the caller's.
+    pub(super) async fn check_owner(
+        &self,
+        device: &ActorName,
+        key: Option<DeviceKey>,
+    ) -> Result<(), Refusal> {
+        let checked = self.shared.devices.check_owner(&self.identity, device, key).await;
+        checked.map_err(|error| {
+            let problem = match error {
+                NotBound::Claim | NotBound::Refused => Problem::new(Code::DeviceMismatch),
+                NotBound::Unavailable { retry_after_ms } => {
+                    let retry_after_ms = Some(retry_after_ms);
+                    Problem { retry_after_ms, ..Problem::new(Code::HandlerUnavailable) }
+                }
+            };
+            problem.because(error).into()
+        })
+    }
+
+    /// Checks that the caller's token is not one of another device.
+    pub(super) fn check_own(&self, device: &ActorName) -> Result<(), Refusal> {
         match &self.identity.device {
             Some(own) if own != device => Err(Problem::new(Code::DeviceMismatch).into()),
             Some(_) | None => Ok(()),
@@ -198,6 +257,7 @@ fn unauthenticated(error: Unauthenticated) -> Problem {
             Problem::new(Code::Unauthenticated).because(error)
         }
         Unauthenticated::Expired => Problem::new(Code::TokenExpired),
+        Unauthenticated::Unsigned => Problem::new(Code::SignatureRequired).because(error),
         Unauthenticated::Unavailable => {
             Problem { retry_after_ms: Some(1_000), ..Problem::new(Code::ReadOnly) }.because(error)
         }

@@ -54,7 +54,15 @@ pub(super) enum Content {
 impl Operation {
     /// Returns the refusals that there may be, those of every operation included.
     pub(super) fn all_codes(&self) -> impl Iterator<Item = Code> {
-        let common = [Code::Unauthenticated, Code::ForbiddenOp, Code::ProtocolUnsupported, Code::ReadOnly];
+        let common = [
+            Code::Unauthenticated,
+            Code::SignatureRequired,
+            Code::SignatureInvalid,
+            Code::RateLimited,
+            Code::ForbiddenOp,
+            Code::ProtocolUnsupported,
+            Code::ReadOnly,
+        ];
         let of_body = [Code::MalformedRequest, Code::PayloadTooLarge];
         let of_query = [Code::MalformedRequest];
         let body = self.body.is_some().then_some(of_body).into_iter().flatten();
