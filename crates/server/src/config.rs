@@ -13,7 +13,7 @@ use syncline_core::{
 };
 
 use crate::{
-    access::{Authenticator, DeviceSettings},
+    access::{Authenticator, DeviceSettings, WebhookSettings},
     entities::PushHandler,
     memory,
     origin::Origin,
@@ -39,6 +39,8 @@ pub struct Config {
     pub allow_origins: Vec<Origin>,
     /// Who finds out whose a token is; if nobody does, everyone may do everything.
     pub authenticator: Option<Arc<dyn Authenticator>>,
+    /// Who is asked what no grant of a token allows.
+    pub webhook: Option<WebhookSettings>,
     /// What is asked of devices.
     pub devices: DeviceSettings,
     /// Types of entities that there are from the start.
@@ -67,6 +69,7 @@ impl Default for Config {
             trust: None,
             allow_origins: Vec::new(),
             authenticator: None,
+            webhook: None,
             devices: DeviceSettings::default(),
             types: Vec::new(),
             handlers: BTreeMap::new(),

@@ -53,7 +53,7 @@ pub use self::{
     access::{
         Authenticator, DeviceBinding, DeviceSettings, JwtSettings, JwtVerifier, KeyError, MintError,
         NewToken, OneOf, PublishedKeys, PublishedKeysError, SigningAlgorithm, SigningKey, StaticToken,
-        StaticTokens, Unauthenticated,
+        StaticTokens, Unauthenticated, WebhookSettings,
     },
     config::Config,
     entities::{

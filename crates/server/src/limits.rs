@@ -88,6 +88,12 @@ pub(crate) const NEW_KEY_BODY_BYTES_MAX: usize = 4 << 10;
 /// Answers of who verifies devices that are remembered.
 pub(crate) const VERIFIED_MAX: usize = 16_384;
 
+/// Decisions of a webhook that are remembered, a few hundred bytes each.
+pub(crate) const DECISIONS_MAX: usize = 65_536;
+
+/// Checks in one question to a webhook.
+pub(crate) const WEBHOOK_CHECKS_MAX: usize = 256;
+
 /// Time for which a revocation is in force that does not say until when, in milliseconds: 400 days, longer than any token should live.
 pub(crate) const REVOKED_MS: u64 = 400 * 86_400_000;
 

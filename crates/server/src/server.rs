@@ -69,6 +69,12 @@ pub enum StartError {
         /// Why.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// Who is asked what no grant allows, cannot be asked.
+    #[error("nobody can be asked about rights so")]
+    Webhook {
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// Who says whose devices are, cannot be asked.
     #[error("nobody can be asked about devices so")]
     Devices {
@@ -106,7 +112,8 @@ impl Server {
             TcpListener::bind(listen).await.map_err(|source| StartError::Listen { listen, source })?;
         let addr = listener.local_addr().map_err(|source| StartError::Listen { listen, source })?;
 
-        let shared = Arc::new(Shared::new(&config, trust));
+        let shared = Shared::new(&config, trust);
+        let shared = Arc::new(shared.map_err(|error| StartError::Webhook { source: Box::new(error) })?);
         for ty in &shared.types {
             let checked = shared.handlers.check(ty);
             checked

@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    access::{Devices, Gate, Signers},
+    access::{Devices, Gate, Signers, Webhook},
     clock::Clock,
     config::Config,
     entities::{Handlers, Retention},
@@ -25,7 +25,7 @@ use crate::{
     memory::MemoryBudget,
     metrics::{Metrics, Moment},
     origin::Pages,
-    outgoing::Trust,
+    outgoing::{TargetError, Trust},
 };
 
 /// The tenant of everyone: credentials that name another are still to come.
@@ -66,11 +66,13 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(config: &Config, trust: Trust) -> Self {
+    pub(crate) fn new(config: &Config, trust: Trust) -> Result<Self, TargetError> {
         // Permits beyond what the semaphore can count are beyond what a machine can connect, too.
         let connections_max = config.connections_max.min(Semaphore::MAX_PERMITS);
         let clock = Clock::start();
-        Self {
+        let webhook = config.webhook.as_ref().map(|settings| Webhook::new(settings, trust.clone(), clock));
+        let webhook = webhook.transpose()?.map(Arc::new);
+        Ok(Self {
             clock,
             metrics: Arc::new(Metrics::new()),
             memory: MemoryBudget::new(config.memory_bytes),
@@ -79,7 +81,7 @@ impl Shared {
                 config.allow_origins.clone(),
                 config.authenticator.is_some() || config.insecure_listen_anywhere,
             ),
-            gate: Gate::new(config.authenticator.clone()),
+            gate: Gate::new(clock, config.authenticator.clone(), webhook),
             signers: Signers::new(clock.now().wall),
             devices: Devices::new(&config.devices, trust.clone(), clock),
             lobby: Lobby::default(),
@@ -98,7 +100,7 @@ impl Shared {
             stopping: CancellationToken::new(),
             epoch: Mutex::new(None),
             connected: AtomicU64::new(0),
-        }
+        })
     }
 
     /// Returns the number of the next connection.

@@ -7,11 +7,13 @@ mod devices;
 mod http;
 mod jwt;
 mod lease;
+mod permit;
 mod revoked;
 mod signed;
 mod stored;
 mod tickets;
 mod tokens;
+mod webhook;
 
 use std::{fmt, sync::Arc};
 
@@ -30,8 +32,10 @@ pub(crate) use self::{
     devices::{Devices, NotBound},
     http::routes,
     lease::Lease,
+    permit::{Again, Permit, due},
     signed::{Head, NotSigned, Proof, Signed, Signers, check as check_signatures},
     stored::LoadError,
+    webhook::{Check, Undecided, Webhook},
 };
 use self::{
     credential::decoded,
@@ -46,8 +50,9 @@ pub use self::{
         SigningAlgorithm, SigningKey,
     },
     tokens::{StaticToken, StaticTokens},
+    webhook::WebhookSettings,
 };
-use crate::{epoch::Epoch, shared::ONLY_TENANT_NAME, storage::Storage};
+use crate::{clock::Clock, epoch::Epoch, shared::ONLY_TENANT_NAME, storage::Storage};
 
 /// Who is someone that nobody has to prove themselves to, and who says nothing.
 const LOCAL_USER: &str = "local";
@@ -121,21 +126,33 @@ pub enum Unauthenticated {
 }
 
 /// Asks whoever was configured; lets everyone do everything if nobody was.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Gate {
+    clock: Clock,
     authenticator: Option<Arc<dyn Authenticator>>,
+    /// Who is asked what no grant allows.
+    webhook: Option<Arc<Webhook>>,
     tickets: Arc<Tickets>,
     revoked: Arc<Revoked>,
 }
 
 impl Gate {
-    pub(crate) fn new(authenticator: Option<Arc<dyn Authenticator>>) -> Self {
-        Self { authenticator, ..Self::default() }
+    pub(crate) fn new(
+        clock: Clock,
+        authenticator: Option<Arc<dyn Authenticator>>,
+        webhook: Option<Arc<Webhook>>,
+    ) -> Self {
+        Self { clock, authenticator, webhook, tickets: Arc::default(), revoked: Arc::default() }
     }
 
     /// Returns whether a token is asked for.
     pub(crate) fn asks_token(&self) -> bool {
         self.authenticator.is_some()
+    }
+
+    /// Returns whether anybody is asked what no grant allows.
+    pub(crate) fn asks_webhook(&self) -> bool {
+        self.webhook.is_some()
     }
 
     /// Returns who shows a token. Where none is asked for, people are who they say they are.
@@ -224,6 +241,11 @@ impl Gate {
         stored::remove(&self.revoked, epoch, subject).await
     }
 
+    /// Forgets what was decided about a user, a resource, or both. Returns how many decisions that were.
+    fn forget(&self, user: Option<&UserName>, resource: Option<&str>) -> usize {
+        self.webhook.as_ref().map_or(0, |webhook| webhook.forget(user, resource))
+    }
+
     fn revocations(&self) -> Revocations {
         self.revoked.look(Clone::clone)
     }
@@ -249,7 +271,7 @@ mod tests {
 
     #[tokio::test]
     async fn without_an_authenticator_everyone_may_do_everything() {
-        let gate = Gate::default();
+        let gate = Gate::new(Clock::start(), None, None);
         assert!(!gate.asks_token());
         let ann = gate.identify("", Some("ann"), WallMs(1)).await.expect("everyone may");
         assert_eq!(room_access(&ann, &RoomName::new("room").unwrap()), Some(Access::ReadWrite));

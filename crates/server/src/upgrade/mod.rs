@@ -14,11 +14,10 @@ use axum::{
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use syncline_core::{
-    access::Identity,
     id::{RoomName, RoomNameError},
     time::Now,
 };
-use syncline_protocol::{CloseReason, Session};
+use syncline_protocol::{Access, CloseReason, Session};
 use tokio::{
     sync::OwnedSemaphorePermit,
     time::{Duration, timeout},
@@ -27,7 +26,7 @@ use tokio::{
 use self::request::Handshake;
 pub(crate) use self::shown::credential;
 use crate::{
-    access::{Credential, Head, NotSigned, Proof, room_access},
+    access::{Credential, Head, NotSigned, Permit, Proof},
     connection::{self, Arrival},
     http::problem,
     limits::HANDSHAKE_WAIT_MS_MAX,
@@ -46,10 +45,13 @@ pub(crate) async fn yjs(State(shared): State<Arc<Shared>>, mut request: Request)
                     Err(error) => return Visitor::refused(error),
                 };
                 let identity = identity.and_then(|identity| proof.admit(identity).ok());
-                let access = identity.as_deref().and_then(|identity| room_access(identity, &room));
-                let session = access.map(|access| Session::yjs(now.monotonic, room, access));
-                let identity = identity.filter(|_| shared.gate.asks_token());
-                Visitor { session: session.ok_or(CloseReason::Unauthorized), identity, proof: Some(proof) }
+                let Some(identity) = identity else { return Visitor::away(CloseReason::Unauthorized) };
+                let Ok((access, permit)) = shared.gate.enter(&Permit::of(identity), &room).await else {
+                    return Visitor::away(CloseReason::Overloaded);
+                };
+                let Some(access) = access else { return Visitor::away(CloseReason::Unauthorized) };
+                let shown = shared.gate.asks_token().then(|| (permit, room.clone(), access));
+                Visitor { session: Ok(Session::yjs(now.monotonic, room, access)), shown, proof: Some(proof) }
             };
             upgrade(&shared, &mut request, visitor).await
         }
@@ -74,7 +76,7 @@ pub(crate) async fn hocuspocus(State(shared): State<Arc<Shared>>, mut request: R
                 Ok(mut proof) => {
                     proof.signed_by = proof.signed_by.or_else(|| shown?.signed_by.clone());
                     let session = Ok(Session::hocuspocus(now.monotonic, asks_token));
-                    Visitor { session, identity: None, proof: Some(proof) }
+                    Visitor { session, shown: None, proof: Some(proof) }
                 }
                 Err(error) => Visitor::refused(error),
             }
@@ -87,8 +89,8 @@ pub(crate) async fn hocuspocus(State(shared): State<Arc<Shared>>, mut request: R
 /// Who comes with a WebSocket, or why they are sent away.
 struct Visitor {
     session: Result<Session, CloseReason>,
-    /// Who has shown a token.
-    identity: Option<Arc<Identity>>,
+    /// Who has shown a token, for which room, and what they may do there.
+    shown: Option<(Permit, RoomName, Access)>,
     proof: Option<Proof>,
 }
 
@@ -99,7 +101,11 @@ impl Visitor {
             NotSigned::Down => CloseReason::StoreDown,
             _ => CloseReason::Unauthorized,
         };
-        Self { session: Err(reason), identity: None, proof: None }
+        Self::away(reason)
+    }
+
+    fn away(reason: CloseReason) -> Self {
+        Self { session: Err(reason), shown: None, proof: None }
     }
 }
 
@@ -204,13 +210,13 @@ async fn upgrade(
     }
     let socket = socket(shared)?;
     let turn = turn(shared).await?;
-    let Visitor { session, identity, proof } = visitor(shared.clock.now()).await;
+    let Visitor { session, shown, proof } = visitor(shared.clock.now()).await;
     // The store may have failed while the request waited for its turn.
     let epoch = shared.epoch().ok_or(Refusal::StoreDown)?;
     let arrival = Arrival {
         shared: Arc::clone(shared),
         session,
-        identity,
+        shown,
         proof,
         epoch,
         tenant: ONLY_TENANT,

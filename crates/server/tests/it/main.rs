@@ -27,3 +27,4 @@ mod tickets;
 mod tls;
 mod upgrade;
 mod violations;
+mod webhook;

@@ -12,7 +12,7 @@ use axum::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 use syncline_core::{
-    access::{Action, Identity, Resource, Revocation, Subject, TokenId},
+    access::{Revocation, Subject, TokenId},
     entity::{ActorName, UserName},
     id::RoomName,
     time::WallMs,
@@ -20,7 +20,7 @@ use syncline_core::{
 use syncline_protocol::wire::sync_v1::{time_of, time_text};
 use tokio::sync::oneshot;
 
-use super::{Caller, Refusal};
+use super::{Caller, Refusal, admin};
 use crate::{
     limits::{REVOCATION_BODY_BYTES_MAX, REVOKED_MS},
     registry::RoomKey,
@@ -115,10 +115,6 @@ pub(super) async fn take_back(
     }
     tracing::info!(by = %admin.user, subject = id, "a revocation was taken back");
     Ok(StatusCode::NO_CONTENT.into_response())
-}
-
-fn admin(Caller(identity): Caller) -> Result<Arc<Identity>, Refusal> {
-    if identity.may(Action::Admin, Resource::Server) { Ok(identity) } else { Err(Refusal::Forbidden) }
 }
 
 /// Closes everyone in a room, once what they sent before is done, and returns how many that were.

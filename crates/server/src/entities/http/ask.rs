@@ -1,5 +1,8 @@
 //! Who asks, and whom: what every request to `/sync/v1` has in common.
 
+mod keys;
+mod rights;
+
 use std::{collections::BTreeSet, sync::Arc};
 
 use axum::{
@@ -14,14 +17,15 @@ use syncline_core::{
     time::WallMs,
 };
 use syncline_protocol::{
-    ledger::{Answer, DeviceKey, Input, KeyChange, KeyWarrant, Ledger, RequestId},
+    ledger::{Answer, Input, Ledger, RequestId},
     wire::sync_v1::{Code, Problem},
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use self::rights::undecided;
 use super::refusal::Refusal;
 use crate::{
-    access::{Credential, Lease, NotBound, Proof, Signed, Unauthenticated},
+    access::{Check, Credential, Lease, Permit, Proof, Signed, Unauthenticated, Undecided},
     clock::Clock,
     entities::{Answered, LedgerDown, LedgerHandle},
     http::bearer,
@@ -42,7 +46,11 @@ const SIGN: &str = "the device has a key: sign the request with it";
 /// A request whose sender is known.
 pub(super) struct Asked {
     pub(super) user: UserName,
+    /// Who asks, with all that they may do of what was wanted.
     pub(super) identity: Arc<Identity>,
+    permit: Permit,
+    /// What else than what their credential allows was wanted.
+    wanted: Vec<Check>,
     lease: Arc<Lease>,
     pub(super) ledger: LedgerHandle,
     signed: Signed,
@@ -71,7 +79,9 @@ impl FromRequestParts<Arc<Shared>> for Asked {
         let (user, clock) = (identity.user.clone(), shared.clock);
         let schema = headers.get("sync-schema").cloned();
         let lease = Arc::new(shared.gate.lease(Arc::clone(&identity)));
-        Ok(Self { user, identity, lease, ledger, signed, schema, clock, shared: Arc::clone(shared) })
+        let (permit, wanted) = (Permit::of(Arc::clone(&identity)), Vec::new());
+        let shared = Arc::clone(shared);
+        Ok(Self { user, identity, permit, wanted, lease, ledger, signed, schema, clock, shared })
     }
 }
 
@@ -86,6 +96,7 @@ impl Asked {
         let now = self.now();
         match self.lease.is_over(now) {
             false => Ok(()),
+            true if self.permit.is_only_undecided(now) => Err(undecided(Undecided::default()).into()),
             true if self.identity.is_expired(now) => Err(unauthenticated(Unauthenticated::Expired).into()),
             true => Err(unauthenticated(Unauthenticated::Revoked).into()),
         }
@@ -114,45 +125,6 @@ impl Asked {
             ),
             Some(_) | None => Ok(()),
         }
-    }
-
-    /// Returns a key that a device is to have, with what it may replace, once the caller has proved to have its other half and
-    /// the device to be theirs.
-    pub(super) async fn key_change(&self, device: &ActorName, key: DeviceKey) -> Result<KeyChange, Refusal> {
-        let warrant = match self.signed.key_of(device) {
-            _ if self.owner().is_none() => KeyWarrant::Admin,
-            Some(signed) => KeyWarrant::Key(signed),
-            None => KeyWarrant::Nothing,
-        };
-        let held = self.ledger.device_key(device).filter(|held| *held != key);
-        if held.is_some() && warrant == KeyWarrant::Nothing {
-            return Err(Problem::new(Code::SignatureRequired).because(SIGN).into());
-        }
-        let proved = self.shared.signers.proves(&self.signed, device, &key, self.now());
-        proved.map_err(|error| {
-            let problem = Problem::from(error);
-            problem.because(format_args!("by the new key, under the label `new`: {error}"))
-        })?;
-        Ok(KeyChange { key, warrant })
-    }
-
-    /// Checks that a device that is to be bound, or to get a key, is the caller's.
-    pub(super) async fn check_owner(
-        &self,
-        device: &ActorName,
-        key: Option<DeviceKey>,
-    ) -> Result<(), Refusal> {
-        let checked = self.shared.devices.check_owner(&self.identity, device, key).await;
-        checked.map_err(|error| {
-            let problem = match error {
-                NotBound::Claim | NotBound::Refused => Problem::new(Code::DeviceMismatch),
-                NotBound::Unavailable { retry_after_ms } => {
-                    let retry_after_ms = Some(retry_after_ms);
-                    Problem { retry_after_ms, ..Problem::new(Code::HandlerUnavailable) }
-                }
-            };
-            problem.because(error).into()
-        })
     }
 
     /// Checks that the caller's token is not one of another device.

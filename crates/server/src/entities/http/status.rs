@@ -32,7 +32,7 @@ pub(super) struct Wanted {
 }
 
 pub(super) async fn status(
-    asked: Asked,
+    mut asked: Asked,
     wanted: Result<Query<Wanted>, QueryRejection>,
 ) -> Result<Response, Refusal> {
     let Query(wanted) = wanted?;
@@ -43,6 +43,7 @@ pub(super) async fn status(
     }
     let key = wanted.key()?;
     if let Some(key) = &key {
+        asked.want_types(Action::Read, [&key.kind]).await?;
         let may_read = asked.may(Action::Read, Resource::Type(key.kind.as_str()));
         may_read.map_err(|_| Problem::new(Code::EntityUnknown))?;
     }
