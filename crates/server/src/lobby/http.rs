@@ -4,7 +4,7 @@ use std::{convert::Infallible, sync::Arc};
 
 use axum::{
     extract::State,
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header},
     response::{
         IntoResponse, Response,
         sse::{Event, KeepAlive, Sse},
@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Lobby, Published};
 use crate::{
-    access::Lease,
+    access::{Head, Lease, NotSigned, Proof},
     clock::Clock,
     http::{bearer, problem},
     limits::{LIST_EVERY_MS, LIST_HEARTBEAT_MS},
@@ -64,9 +64,10 @@ impl IntoResponse for Refusal {
 /// Answers `GET /rooms`: the list, at most a second old.
 pub(crate) async fn rooms(
     State(shared): State<Arc<Shared>>,
+    (method, uri): (Method, Uri),
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
-    check_reader(&shared, &headers).await?;
+    check_reader(&shared, Head { method: &method, uri: &uri, headers: &headers }).await?;
     let list = shared.lobby.list(&shared).await.ok_or(Refusal::StoreDown)?;
     let kind = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
     Ok((kind, nosniff(), list.to_string()).into_response())
@@ -75,9 +76,10 @@ pub(crate) async fn rooms(
 /// Answers `GET /rooms/events`: the list now and whenever it has changed, as server-sent events.
 pub(crate) async fn events(
     State(shared): State<Arc<Shared>>,
+    (method, uri): (Method, Uri),
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
-    let lease = check_reader(&shared, &headers).await?;
+    let lease = check_reader(&shared, Head { method: &method, uri: &uri, headers: &headers }).await?;
     let place = Arc::clone(&shared.lobby.listeners).try_acquire_owned().map_err(|_| Refusal::Overloaded)?;
     let listener = Listener {
         published: shared.lobby.listen(),
@@ -149,11 +151,21 @@ fn nosniff() -> [(header::HeaderName, &'static str); 1] {
 }
 
 /// Returns how long the list may be read.
-async fn check_reader(shared: &Shared, headers: &HeaderMap) -> Result<Lease, Refusal> {
-    if !shared.pages.may_read(headers) {
+async fn check_reader(shared: &Shared, head: Head<'_>) -> Result<Lease, Refusal> {
+    if !shared.pages.may_read(head.headers) {
         return Err(Refusal::Origin);
     }
-    let identity = shared.gate.identify(bearer(headers), None, shared.clock.now().wall).await;
-    let identity = identity.ok().filter(|identity| identity.may(Action::Read, Resource::Server));
-    identity.map(|identity| shared.gate.lease(identity)).ok_or(Refusal::Unauthorized)
+    let identity = shared.gate.identify(bearer(head.headers), None, shared.clock.now().wall).await;
+    let mut identity = identity.map_err(|_| Refusal::Unauthorized)?;
+    if identity.device.is_some() {
+        let proof = Proof::of_head(shared, head).map_err(|error| match error {
+            NotSigned::Down => Refusal::StoreDown,
+            _ => Refusal::Unauthorized,
+        })?;
+        identity = proof.admit(identity).map_err(|_| Refusal::Unauthorized)?;
+    }
+    if !identity.may(Action::Read, Resource::Server) {
+        return Err(Refusal::Unauthorized);
+    }
+    Ok(shared.gate.lease(identity))
 }

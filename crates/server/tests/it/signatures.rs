@@ -38,6 +38,7 @@ async fn serve_with(disk: &Disk, set: impl FnOnce(&mut Config)) -> Server {
     let may = ["type:*=write", "doc:*=write"];
     bearers.set("ann", &may);
     let device = ActorName::device("phone").expect("a device");
+    let may = ["type:*=write", "doc:*=write", "server=read"];
     bearers.put("phone", Identity { device: Some(device), ..of("ann", &may) });
     start_with(disk, |config| {
         config.authenticator = Some(bearers);
@@ -226,9 +227,14 @@ async fn a_stolen_token_of_a_device_with_a_key_opens_nothing() {
         let phone = Signer::new("phone", 1);
         let ticket = "POST /auth/v1/tickets";
         assert_eq!(token.ask(ticket, json!({})).await.0, 201, "it has no key yet");
+        assert_eq!(token.ask("GET /rooms", json!({})).await.0, 200);
         register(&token, &phone).await;
         assert_eq!(with(&token, "", ticket, &json!({})).await, refused("signature-required"));
         assert_eq!(token.refused("GET /sync/v1/types", json!({})).await, refused("signature-required"));
+        assert_eq!(token.ask("GET /rooms", json!({})).await.0, 401);
+        let list =
+            format!("Authorization: Bearer phone\r\n{}", headers_of("GET /rooms", b"", &[("sig", &phone)]));
+        assert_eq!(raw::get(addr, "/rooms", &list).await.status, 200);
         assert!(Client::connect(addr, "d?token=phone").await.is_closed_at_once().await);
         let mut socket = Socket::connect(addr).await;
         socket.auth("d", "phone", true).await;
