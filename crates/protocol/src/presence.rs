@@ -4,6 +4,9 @@
 //! it cannot be an echo: unmodified clients send back every state that they are shown, so a claim has to name an id that
 //! the connection was not shown yet, or a clock beyond the known one. Entries for an id that lives elsewhere are dropped
 //! one by one and in silence. An id without a home is adopted by whoever sends it, until someone claims it.
+//!
+//! Where users have proved who they are an id that was claimed is its user's, as long as anything is known of it: another connection
+//! of theirs may claim it, nobody else's speaks for it, whether it has a home or its connection is just coming back.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -46,6 +49,8 @@ struct Client {
     state: Option<Arc<str>>,
     /// The connection that speaks for it.
     home: Option<ConnectionId>,
+    /// The user who has claimed it; none if nobody has, or nobody has to prove who they are.
+    owner: Option<Arc<str>>,
     /// When the entry was last renewed, or removed.
     touched: MonotonicMs,
     /// Whether the client has not sent this clock yet: it takes it when it hears that it was removed.
@@ -54,6 +59,8 @@ struct Client {
 
 #[derive(Debug, Default)]
 struct Connection {
+    /// Who has been authenticated.
+    user: Option<Arc<str>>,
     /// Ids that have their home here.
     ids: BTreeSet<ClientId>,
     /// Whether it has sent an entry.
@@ -79,9 +86,9 @@ impl Revive {
 }
 
 impl Presence {
-    /// Notes a new connection.
-    pub(crate) fn join(&mut self, connection: ConnectionId) {
-        self.connections.entry(connection).or_default();
+    /// Notes a new connection, and whose it is if that was proved.
+    pub(crate) fn join(&mut self, connection: ConnectionId, user: Option<&str>) {
+        self.connections.entry(connection).or_default().user = user.map(Arc::from);
     }
 
     /// Removes the presences that have their home at a connection that is gone.
@@ -119,11 +126,11 @@ impl Presence {
         let crosses = client.ahead && client.clock == entry.clock && client.state.as_deref() != entry.state;
         let state = entry.state.map(Arc::from);
         if is_new || client.clock < entry.clock || (client.clock == entry.clock && removes) {
-            *client = Client { clock: entry.clock, state, home: client.home, touched: now, ahead: false };
+            (client.clock, client.state, client.touched, client.ahead) = (entry.clock, state, now, false);
         } else if state.is_some() && (returns || crosses) {
             let removed = client.clock;
             let clock = removed.saturating_add(1);
-            *client = Client { clock, state, home: client.home, touched: now, ahead: true };
+            (client.clock, client.state, client.touched, client.ahead) = (clock, state, now, true);
             self.note_change(now, entry.client);
             return Some(Revive { client: entry.client, clock: removed });
         } else {
@@ -160,6 +167,11 @@ impl Presence {
         let news = known.is_none_or(|client| entry.clock > client.clock) && entry.state.is_some();
         let may_move_in = claims || (home.is_none() && news);
         let connection = self.connections.entry(from).or_default();
+        let owner = known.and_then(|client| client.owner.clone());
+        if owner.is_some() && owner != connection.user {
+            return false;
+        }
+        let owner = if claims { connection.user.clone() } else { owner };
         if !may_move_in || connection.ids.len() >= PRESENCE_IDS_PER_CONNECTION_MAX {
             return false;
         }
@@ -172,10 +184,11 @@ impl Presence {
             clock: 0,
             state: None,
             home,
+            owner: None,
             touched,
             ahead: false,
         });
-        client.home = Some(from);
+        (client.home, client.owner) = (Some(from), owner);
         true
     }
 

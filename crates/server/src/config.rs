@@ -13,8 +13,14 @@ use syncline_core::{
 };
 
 use crate::{
-    access::Authenticator, edge::Network, entities::PushHandler, history::HistoryRules, memory,
-    origin::Origin, quota::Quota, tls::TlsFiles,
+    access::{Authenticator, DeviceSettings, WebhookSettings},
+    edge::Network,
+    entities::PushHandler,
+    history::HistoryRules,
+    memory,
+    origin::Origin,
+    quota::Quota,
+    tls::TlsFiles,
 };
 
 /// How long events are kept unless an operator says otherwise, in days: who reads them has been away for a holiday.
@@ -38,6 +44,10 @@ pub struct Config {
     pub trusted_proxies: Vec<Network>,
     /// Who finds out whose a token is; if nobody does, everyone may do everything.
     pub authenticator: Option<Arc<dyn Authenticator>>,
+    /// Who is asked what no grant of a token allows.
+    pub webhook: Option<WebhookSettings>,
+    /// What is asked of devices.
+    pub devices: DeviceSettings,
     /// Types of entities that there are from the start.
     pub types: Vec<EntityType>,
     /// Who judges the ops of types before they take effect, instead of what the types say, by the names of the types.
@@ -71,6 +81,8 @@ impl Default for Config {
             allow_origins: Vec::new(),
             trusted_proxies: Vec::new(),
             authenticator: None,
+            webhook: None,
+            devices: DeviceSettings::default(),
             types: Vec::new(),
             handlers: BTreeMap::new(),
             suggest: None,

@@ -61,8 +61,9 @@ mod work;
 
 pub use self::{
     access::{
-        Authenticator, JwtSettings, JwtVerifier, KeyError, MintError, NewToken, OneOf, PublishedKeys,
-        PublishedKeysError, SigningAlgorithm, SigningKey, StaticToken, StaticTokens, Unauthenticated,
+        Authenticator, DeviceBinding, DeviceSettings, JwtSettings, JwtVerifier, KeyError, MintError,
+        NewToken, OneOf, PublishedKeys, PublishedKeysError, SigningAlgorithm, SigningKey, StaticToken,
+        StaticTokens, Unauthenticated, WebhookSettings,
     },
     config::Config,
     edge::{Network, NetworkError},

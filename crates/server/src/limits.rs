@@ -79,6 +79,24 @@ pub(crate) const TICKETS_PER_USER_MAX: usize = 64;
 /// Tickets in [`TICKET_MS`], used or not: as many as may connect after a restart, and a few MiB.
 pub(crate) const TICKETS_MAX: usize = 16_384;
 
+/// Signatures of one device that are remembered, each until it expires, at most 90 s: 45 requests a second.
+pub(crate) const NONCES_PER_DEVICE_MAX: usize = 4_096;
+
+/// Signatures of all devices that are remembered, about a hundred bytes each.
+pub(crate) const NONCES_MAX: usize = 262_144;
+
+/// Longest body of a request that only a new key has signed, in bytes.
+pub(crate) const NEW_KEY_BODY_BYTES_MAX: usize = 4 << 10;
+
+/// Answers of who verifies devices that are remembered.
+pub(crate) const VERIFIED_MAX: usize = 16_384;
+
+/// Decisions of a webhook that are remembered, a few hundred bytes each.
+pub(crate) const DECISIONS_MAX: usize = 65_536;
+
+/// Checks in one question to a webhook.
+pub(crate) const WEBHOOK_CHECKS_MAX: usize = 256;
+
 /// Time for which a revocation is in force that does not say until when, in milliseconds: 400 days, longer than any token should live.
 pub(crate) const REVOKED_MS: u64 = 400 * 86_400_000;
 

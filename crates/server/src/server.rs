@@ -70,6 +70,18 @@ pub enum StartError {
         /// Why.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// Who is asked what no grant allows, cannot be asked.
+    #[error("nobody can be asked about rights so")]
+    Webhook {
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Who says whose devices are, cannot be asked.
+    #[error("nobody can be asked about devices so")]
+    Devices {
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The store's thread did not start.
     #[error("cannot start the store's thread")]
     Thread {
@@ -101,7 +113,8 @@ impl Server {
             TcpListener::bind(listen).await.map_err(|source| StartError::Listen { listen, source })?;
         let addr = listener.local_addr().map_err(|source| StartError::Listen { listen, source })?;
 
-        let shared = Arc::new(Shared::new(&config, trust));
+        let shared = Shared::new(&config, trust);
+        let shared = Arc::new(shared.map_err(|error| StartError::Webhook { source: Box::new(error) })?);
         for ty in &shared.types {
             let checked = shared.handlers.check(&TenantName::default(), ty);
             checked
@@ -109,6 +122,7 @@ impl Server {
         }
         let checked = shared.handlers.check_server();
         checked.map_err(|error| StartError::Suggest { source: Box::new(error) })?;
+        shared.devices.check().map_err(|error| StartError::Devices { source: Box::new(error) })?;
         let store = metered(without_erased(store).await?, &shared.usage).await?;
         let observer = shared.metrics.commit_observer();
         let committer = Committer::start(store, observer).map_err(|source| StartError::Thread { source })?;

@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    access::Gate,
+    access::{Devices, Gate, Signers, Webhook},
     clock::Clock,
     config::Config,
     edge::Doors,
@@ -22,7 +22,7 @@ use crate::{
     memory::MemoryBudget,
     metrics::{Metrics, Moment},
     origin::Pages,
-    outgoing::Trust,
+    outgoing::{TargetError, Trust},
     quota::{Pace, Payer, Quota, TooFast, Usage},
     tenants::TenantSettings,
 };
@@ -38,6 +38,8 @@ pub(crate) struct Shared {
     pub(crate) doors: Doors,
     pub(crate) pages: Pages,
     pub(crate) gate: Gate,
+    pub(crate) signers: Signers,
+    pub(crate) devices: Devices,
     pub(crate) lobby: Lobby,
     /// Those that the operator declared.
     pub(crate) types: Vec<EntityType>,
@@ -61,12 +63,15 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(config: &Config, trust: Trust) -> Self {
+    pub(crate) fn new(config: &Config, trust: Trust) -> Result<Self, TargetError> {
         // Permits beyond what the semaphore can count are beyond what a machine can connect, too.
         let connections_max = config.connections_max.min(Semaphore::MAX_PERMITS);
         let clock = Clock::start();
+        let webhook = config.webhook.as_ref().map(|settings| Webhook::new(settings, trust.clone(), clock));
+        let webhook = webhook.transpose()?.map(Arc::new);
+        let devices = Devices::new(&config.devices, trust.clone(), clock);
         let handlers = Arc::new(Handlers::new(config, trust, clock));
-        Self {
+        Ok(Self {
             clock,
             metrics: Arc::new(Metrics::new()),
             memory: MemoryBudget::new(config.memory_bytes),
@@ -79,7 +84,9 @@ impl Shared {
                 config.allow_origins.clone(),
                 config.authenticator.is_some() || config.insecure_listen_anywhere,
             ),
-            gate: Gate::new(config.authenticator.clone()),
+            gate: Gate::new(clock, config.authenticator.clone(), webhook),
+            signers: Signers::new(clock.now().wall),
+            devices,
             lobby: Lobby::default(),
             types: config.types.clone(),
             tenants: TenantSettings::new(config, &handlers),
@@ -93,7 +100,7 @@ impl Shared {
             stopping: CancellationToken::new(),
             epoch: Mutex::new(None),
             connected: AtomicU64::new(0),
-        }
+        })
     }
 
     /// Returns the number of the next connection.

@@ -40,6 +40,8 @@ pub struct Identity {
     pub user: UserName,
     /// The device that the credential was given to; none if it is good for each device of the user.
     pub device: Option<ActorName>,
+    /// The device whose key has signed what was shown; none if nothing was signed.
+    pub signed_by: Option<ActorName>,
     /// What they may do.
     pub grants: Grants,
     /// What else is said about them, to fill scopes with.
@@ -60,6 +62,7 @@ impl Identity {
             tenant: TenantName::default(),
             user,
             device: None,
+            signed_by: None,
             grants,
             claims: BTreeMap::new(),
             issued_at: None,

@@ -64,6 +64,32 @@ impl ResourcePattern {
         Self::named(Kind::Document, name)
     }
 
+    /// Returns the pattern of this resource alone; a `*` at the end of its name is part of it.
+    #[must_use]
+    pub fn exactly(resource: Resource<'_>) -> Self {
+        let (kind, name) = match resource {
+            Resource::Document(name) => (Kind::Document, name),
+            Resource::Type(name) => (Kind::Type, name),
+            Resource::Scope(name) => (Kind::Scope, name),
+            Resource::Conflicts(name) => (Kind::Conflicts, name),
+            Resource::Server => return Self(Pattern::Server),
+        };
+        Self(Pattern::Named(kind, name.to_owned(), Reach::One))
+    }
+
+    /// Returns the resource that this is the pattern of, if it was made of one.
+    #[must_use]
+    pub fn only(&self) -> Option<Resource<'_>> {
+        match &self.0 {
+            Pattern::Server => Some(Resource::Server),
+            Pattern::Named(Kind::Document, name, Reach::One) => Some(Resource::Document(name)),
+            Pattern::Named(Kind::Type, name, Reach::One) => Some(Resource::Type(name)),
+            Pattern::Named(Kind::Scope, name, Reach::One) => Some(Resource::Scope(name)),
+            Pattern::Named(Kind::Conflicts, name, Reach::One) => Some(Resource::Conflicts(name)),
+            Pattern::Everything | Pattern::Named(_, _, Reach::Prefix) => None,
+        }
+    }
+
     fn named(kind: Kind, name: &str) -> Self {
         let (name, reach) = name.strip_suffix('*').map_or((name, Reach::One), |name| (name, Reach::Prefix));
         Self(Pattern::Named(kind, name.to_owned(), reach))
@@ -89,6 +115,12 @@ impl ResourcePattern {
             }
             (Pattern::Server, _) | (Pattern::Named(..), Resource::Server) => false,
         }
+    }
+}
+
+impl fmt::Display for Resource<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&ResourcePattern::exactly(*self), f)
     }
 }
 
@@ -126,6 +158,29 @@ impl fmt::Display for ResourcePattern {
                 let star = if *reach == Reach::Prefix { "*" } else { "" };
                 write!(f, "{word}:{name}{star}")
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+
+    use super::*;
+
+    /// A name that a pattern would take for the beginning of names is one name here.
+    #[test]
+    fn a_resource_is_a_pattern_of_itself_alone() {
+        let plain =
+            [Resource::Document("a"), Resource::Type("a"), Resource::Scope("a"), Resource::Conflicts("a")];
+        for resource in plain.into_iter().chain([Resource::Document("a*"), Resource::Server]) {
+            let pattern = ResourcePattern::exactly(resource);
+            assert_eq!(pattern.only(), Some(resource));
+            assert_eq!(pattern.to_string(), resource.to_string());
+            assert!(pattern.covers(resource) && !pattern.covers(Resource::Document("a*b")));
+        }
+        for text in ["*", "doc:a*"] {
+            assert_eq!(text.parse::<ResourcePattern>().unwrap().only(), None);
         }
     }
 }

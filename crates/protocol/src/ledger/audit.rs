@@ -81,6 +81,13 @@ pub enum Audited {
         /// Which.
         device: ActorName,
     },
+    /// A device signs with another key.
+    Keyed {
+        /// Which.
+        device: ActorName,
+        /// Its public half.
+        key: [u8; 32],
+    },
     /// A tombstone was forgotten.
     Purged {
         /// The entity.

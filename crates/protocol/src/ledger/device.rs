@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
-use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use syncline_core::entity::{ActorName, EntityId, EntityKey, Outcome, TypeName, UserName};
 use syncline_core::limits::SEEN_MS;
 use syncline_core::time::WallMs;
 
+use super::audit::Audited;
 use super::message::{Answer, Kept, Refused, Write};
 use super::push::MutationHash;
 use super::{Acked, ContentHash, Ledger, Numbers, Packed, Resync, Section, Written};
@@ -45,8 +45,30 @@ pub struct DeviceAbout {
     pub name: Option<String>,
     /// The application on it, and its version.
     pub app: Option<String>,
-    /// A key that it proves itself with; nothing here looks at it.
-    pub public_key: Option<Bytes>,
+}
+
+/// A public key of Ed25519 that a device signs its requests with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct DeviceKey(pub [u8; 32]);
+
+/// A key that a device is to have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyChange {
+    /// Whoever asks has proved to have its other half.
+    pub key: DeviceKey,
+    /// By what it may take the place of another.
+    pub warrant: KeyWarrant,
+}
+
+/// By what the key of a device may be replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyWarrant {
+    /// By nothing: the device may have none yet.
+    Nothing,
+    /// The request was signed with this key, which the device had then.
+    Key(DeviceKey),
+    /// An administrator asks.
+    Admin,
 }
 
 /// The bond of a device to a user.
@@ -56,6 +78,8 @@ pub struct Binding {
     pub user: UserName,
     /// What the user says of it.
     pub about: DeviceAbout,
+    /// What its requests are signed with, if it has a key. A revoked device has none.
+    pub key: Option<DeviceKey>,
     /// Since when.
     pub bound_at: WallMs,
     /// When it was revoked, if it was: it does not come back.
@@ -77,6 +101,9 @@ pub enum DeviceRefusal {
     /// It is of another user.
     #[error("the device is of another user")]
     Mismatch,
+    /// It has a key, and nobody has signed with that.
+    #[error("the device has another key: the request has to be signed with that, too")]
+    HasKey,
 }
 
 impl Ledger {
@@ -98,12 +125,51 @@ impl Ledger {
         };
         let is_new = before.is_none();
         let bound_at = before.as_ref().map_or(now, |binding| binding.bound_at);
-        let binding = Binding { user, about, bound_at, revoked_at: None, seen_at: now };
+        let key = before.and_then(|binding| binding.key);
+        let binding = Binding { user, about, key, bound_at, revoked_at: None, seen_at: now };
         self.keep_binding(name, &binding);
         if is_new {
             self.tell_bound(now, name.clone(), binding.user.clone());
         }
-        Ok(Answer::Device { binding: Box::new(binding), is_new })
+        Ok(Answer::Device { device: name.clone(), binding: Box::new(binding), is_new })
+    }
+
+    /// Has a device sign with this key from now on.
+    pub(super) fn set_key(
+        &mut self,
+        now: WallMs,
+        name: &ActorName,
+        user: Option<&UserName>,
+        KeyChange { key, warrant }: KeyChange,
+    ) -> Result<Answer, Refused> {
+        let before = self.binding(name, user)?.clone();
+        let is_new = before.key != Some(key);
+        let may = match (before.key, warrant) {
+            (None, _) | (Some(_), KeyWarrant::Admin) => true,
+            (Some(held), KeyWarrant::Key(signed)) => held == signed,
+            (Some(held), KeyWarrant::Nothing) => held == key,
+        };
+        if !may {
+            return Err(DeviceRefusal::HasKey.into());
+        }
+        let binding = Binding { key: Some(key), seen_at: now, ..before };
+        if is_new {
+            self.keep_binding(name, &binding);
+            self.audit(now, Audited::Keyed { device: name.clone(), key: key.0 }, None);
+        }
+        Ok(Answer::Device { device: name.clone(), binding: Box::new(binding), is_new })
+    }
+
+    /// Returns the devices that sign, with their keys, durable or not.
+    pub fn device_keys(&self) -> impl Iterator<Item = (&ActorName, DeviceKey)> {
+        let keyed = self.devices.iter().filter_map(|(actor, device)| Some((*actor, device.key()?)));
+        keyed.filter_map(|(actor, key)| Some((self.actors.name(actor)?, key)))
+    }
+
+    /// Returns the key of a device, durable or not.
+    #[must_use]
+    pub fn device_key(&self, name: &ActorName) -> Option<DeviceKey> {
+        self.devices.get(&self.actors.known(name)?)?.key()
     }
 
     /// Shuts a device out.
@@ -113,10 +179,10 @@ impl Ledger {
         name: &ActorName,
         user: Option<&UserName>,
     ) -> Result<Answer, Refused> {
-        let binding = Binding { revoked_at: Some(now), ..self.binding(name, user)?.clone() };
+        let binding = Binding { revoked_at: Some(now), key: None, ..self.binding(name, user)?.clone() };
         self.keep_binding(name, &binding);
         self.tell_revoked(now, name.clone());
-        Ok(Answer::Device { binding: Box::new(binding), is_new: true })
+        Ok(Answer::Device { device: name.clone(), binding: Box::new(binding), is_new: true })
     }
 
     /// Shuts a device out, if it is not, and forgets all about it but what its user is called from now on.
@@ -125,7 +191,7 @@ impl Ledger {
         let Some(before) = device.and_then(|device| device.binding.clone()) else { return };
         let about = DeviceAbout::default();
         let revoked_at = before.revoked_at.or(Some(now));
-        self.keep_binding(name, &Binding { user: known_as.clone(), about, revoked_at, ..before });
+        self.keep_binding(name, &Binding { user: known_as.clone(), about, key: None, revoked_at, ..before });
         if before.revoked_at.is_none() {
             self.tell_revoked(now, name.clone());
         }
@@ -171,6 +237,10 @@ impl Ledger {
 }
 
 impl Device {
+    fn key(&self) -> Option<DeviceKey> {
+        self.binding.as_ref()?.key
+    }
+
     /// Returns whether it is bound, and was not revoked.
     pub(super) fn is_in(&self) -> bool {
         self.binding.as_ref().is_some_and(|binding| binding.revoked_at.is_none())
@@ -313,6 +383,36 @@ mod tests {
             assert_eq!(world.syncs("d1", by), [Some(want); 3]);
             assert_eq!(refusal(world.bind("d1", by)), Some(want));
         }
+    }
+
+    /// The first key is for whoever may bind the device; another one is for whoever has the one before, or administers.
+    #[test]
+    fn a_key_is_replaced_by_whoever_has_it() {
+        let mut world = World::new();
+        let [first, second, third] = [1, 2, 3].map(|n| DeviceKey([n; 32]));
+        let set = |world: &mut World, by: Option<&str>, key, warrant| {
+            let (actor, user, change) = (named("d1"), by.map(user), KeyChange { key, warrant });
+            refusal(world.ask(Input::SetKey { request: RequestId(0), actor, user, change }))
+        };
+        let ann = Some("ann");
+        assert_eq!(set(&mut world, ann, first, KeyWarrant::Nothing), Some(DeviceRefusal::NotBound));
+        world.bind("d1", "ann");
+        assert_eq!(set(&mut world, Some("bob"), first, KeyWarrant::Nothing), Some(DeviceRefusal::Mismatch));
+        assert_eq!(set(&mut world, ann, first, KeyWarrant::Nothing), None);
+        let written = world.disk.len();
+        assert_eq!(set(&mut world, ann, first, KeyWarrant::Nothing), None, "said again");
+        assert_eq!(world.disk.len(), written);
+        for warrant in [KeyWarrant::Nothing, KeyWarrant::Key(second)] {
+            assert_eq!(set(&mut world, ann, second, warrant), Some(DeviceRefusal::HasKey), "{warrant:?}");
+        }
+        assert_eq!(set(&mut world, ann, second, KeyWarrant::Key(first)), None);
+        assert_eq!(set(&mut world, None, third, KeyWarrant::Admin), None);
+        assert!(matches!(world.bind("d1", "ann"), Answer::Device { is_new: false, .. }));
+        let stored = std::mem::take(&mut world.disk);
+        world.ledger = Ledger::load([], Epoch(1), stored).expect("it was written by a ledger");
+        assert_eq!(world.ledger.device_key(&named("d1")), Some(third), "binding it again leaves the key");
+        world.revoke("d1", ann);
+        assert_eq!(world.ledger.device_keys().count(), 0, "a device that was shut out has none");
     }
 
     /// That a device was seen is known at once and stored once an hour.

@@ -311,19 +311,19 @@ impl Ledger {
             Input::Bind { request, actor, user, about } => {
                 (request, self.bind(now.wall, &actor, user, about))
             }
+            Input::SetKey { request, actor, user, change } => {
+                (request, self.set_key(now.wall, &actor, user.as_ref(), change))
+            }
             Input::Revoke { request, actor, user } => (request, self.revoke(now.wall, &actor, user.as_ref())),
             Input::Resync { request, actor, user, scope, reason } => {
-                let known = self.binding(&actor, user.as_ref()).map(|_| ()).map_err(Refused::Device);
-                (request, known.map(|()| self.ask_resync(&actor, scope, reason)))
+                (request, self.ask_resync(&actor, user.as_ref(), scope, reason))
             }
             Input::Salt(seed) => {
                 self.seed = Some(seed);
                 return None;
             }
             Input::Tick => {
-                self.age_results(now.wall);
-                self.purge(now.wall);
-                self.pass_deadlines(now.wall);
+                self.tick(now.wall);
                 return None;
             }
             Input::Committed(commit) => {
@@ -350,6 +350,12 @@ impl Ledger {
                 return None;
             }
         })
+    }
+
+    fn tick(&mut self, now: WallMs) {
+        self.age_results(now);
+        self.purge(now);
+        self.pass_deadlines(now);
     }
 
     pub(super) fn park(&mut self, request: RequestId, answer: Answer) {

@@ -19,8 +19,8 @@ pub use super::op::{PushMutation, PushOp, PushSeen};
 use super::scopes::{ScopeDefinition, ScopeError};
 pub use super::write::Write;
 use super::{
-    Ack, Acked, Binding, ContentHash, DeviceAbout, DeviceRefusal, Import, Imported, NumbersError, PullScope,
-    Pulled, Reset, Section, TypeRefusal,
+    Ack, Acked, Binding, ContentHash, DeviceAbout, DeviceRefusal, Import, Imported, KeyChange, NumbersError,
+    PullScope, Pulled, Reset, Section, TypeRefusal,
 };
 
 /// A request, named by who drives the ledger.
@@ -98,6 +98,17 @@ pub enum Input {
         user: UserName,
         /// What is to be known of the device.
         about: DeviceAbout,
+    },
+    /// A device is to sign with another key.
+    SetKey {
+        /// The request.
+        request: RequestId,
+        /// The device.
+        actor: ActorName,
+        /// Who must own it; none if whoever asks may do so with each.
+        user: Option<UserName>,
+        /// The key.
+        change: KeyChange,
     },
     /// A device is shut out for ever.
     Revoke {
@@ -294,6 +305,8 @@ pub enum Answer {
     },
     /// The device is bound, or was revoked just now.
     Device {
+        /// Which.
+        device: ActorName,
         /// What is known of it.
         binding: Box<Binding>,
         /// Whether this request has made it so.

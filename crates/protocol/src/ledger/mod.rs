@@ -49,7 +49,7 @@ mod write;
 pub use ack::{Ack, Acked, AckedScope, Backlog};
 pub use conflicts::{Comment, ConflictRefusal, ConflictWish, Proposal};
 pub use cursor::{Cursor, Reset, Resync};
-pub use device::{Binding, DeviceAbout, DeviceRefusal};
+pub use device::{Binding, DeviceAbout, DeviceKey, DeviceRefusal, KeyChange, KeyWarrant};
 pub use documents::{Merge, MergeId, MergeOutcome, Ticket, Touched, entity_of, room_of};
 pub use erasure::{Erased, Erasure, Swept};
 pub use events::{DomainEvent, EventIndex, Happened, Heads};

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use syncline_core::clock::{HybridTime, ReplicaId};
-use syncline_core::entity::{ActorName, EntityKey, Epoch, Outcome, Policy, Record, Sequence, TypeName};
+use syncline_core::entity::{
+    ActorName, EntityKey, Epoch, Outcome, Policy, Record, Sequence, TypeName, UserName,
+};
 use syncline_core::limits::{PULL_RECORDS_MAX, PULL_RESULTS_MAX};
 use syncline_core::time::WallMs;
 
@@ -197,12 +199,19 @@ impl Ledger {
     }
 
     /// Has a device begin a scope again when it pulls it next.
-    pub(super) fn ask_resync(&mut self, name: &ActorName, scope: TypeName, reason: Reset) -> Answer {
+    pub(super) fn ask_resync(
+        &mut self,
+        name: &ActorName,
+        user: Option<&UserName>,
+        scope: TypeName,
+        reason: Reset,
+    ) -> Result<Answer, Refused> {
+        self.binding(name, user)?;
         let actor = self.number(name);
         let resync = super::Resync { reason, since: self.log.head() };
         self.devices.entry(actor).or_default().resyncs.insert(scope.clone(), resync);
         self.gathered.push(Write::Resync(actor, scope, Some(resync)));
-        Answer::Noted
+        Ok(Answer::Noted)
     }
 
     fn end_resync(&mut self, actor: ReplicaId, scope: &TypeName) {

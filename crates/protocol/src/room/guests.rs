@@ -100,7 +100,7 @@ impl Subscriber {
 impl Room {
     pub(super) fn join(&mut self, connection: ConnectionId, guest: Guest) {
         self.idle_at = None;
-        self.presence.join(connection);
+        self.presence.join(connection, guest.author.user.as_deref());
         let opening = match guest.dialect {
             Dialect::Yjs => self.step1(self.commits.durable()),
             Dialect::Hocuspocus => Batch::new(self.commits.durable(), Vec::new()),

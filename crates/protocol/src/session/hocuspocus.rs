@@ -182,11 +182,25 @@ impl Hocuspocus {
                 actions.extend(requests.into_iter().map(|request| Action::Request { slot, request }));
             }
             (State::Open, Some(access)) => actions.push_back(Action::Access { slot, access }),
-            (State::Open, None) => {
-                actions.push_back(Action::Leave { slot });
-                self.closed(slot, CloseReason::Unauthorized, actions);
-            }
+            (State::Open, None) => self.withdrawn(slot, CloseReason::Unauthorized, actions),
             (State::Closed, _) => {}
+        }
+    }
+
+    /// Takes it that the client may not use a document any more.
+    pub(super) fn withdrawn(&mut self, slot: Slot, reason: CloseReason, actions: &mut VecDeque<Action>) {
+        let Some(address) = self.addresses.get(&slot) else { return };
+        match self.documents.get(address).map(|document| &document.state) {
+            Some(State::Open) => {
+                actions.push_back(Action::Leave { slot });
+                self.closed(slot, reason, actions);
+            }
+            // It may be let in later, and this document alone cannot say so.
+            Some(State::Waiting { .. }) if reason == CloseReason::Overloaded => {
+                actions.push_back(Action::Close(reason));
+            }
+            Some(State::Waiting { .. }) => self.authorized(slot, None, actions),
+            Some(State::Closed) | None => {}
         }
     }
 

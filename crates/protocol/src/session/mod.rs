@@ -122,17 +122,21 @@ impl Session {
     /// Says what the bearer of a token may do; nothing if it may not open the document. An answer for a slot that was
     /// closed meanwhile changes nothing.
     pub fn authorized(&mut self, slot: Slot, access: Option<Access>) {
-        if let Speaks::Hocuspocus(hocuspocus) = &mut self.speaks {
-            hocuspocus.authorized(slot, access, &mut self.actions);
+        match &mut self.speaks {
+            Speaks::Yjs(_) => self.actions.push_back(match access {
+                Some(access) => Action::Access { slot, access },
+                None => Action::Close(CloseReason::Forbidden),
+            }),
+            Speaks::Hocuspocus(hocuspocus) => hocuspocus.authorized(slot, access, &mut self.actions),
         }
     }
 
-    /// Takes it that what the client showed for a document is good no longer. Another token opens it again, where the dialect
-    /// knows how to send one.
-    pub fn expired(&mut self, slot: Slot) {
+    /// Takes it that the client may not use a document any more: what it showed is good no longer, it may do nothing with it, or nobody
+    /// says what it may. Another token opens it again, where the dialect knows how to send one.
+    pub fn withdrawn(&mut self, slot: Slot, reason: CloseReason) {
         match &mut self.speaks {
-            Speaks::Yjs(_) => self.actions.push_back(Action::Close(CloseReason::Unauthorized)),
-            Speaks::Hocuspocus(hocuspocus) => hocuspocus.authorized(slot, None, &mut self.actions),
+            Speaks::Yjs(_) => self.actions.push_back(Action::Close(reason)),
+            Speaks::Hocuspocus(hocuspocus) => hocuspocus.withdrawn(slot, reason, &mut self.actions),
         }
     }
 

@@ -1,6 +1,7 @@
 //! The dialects: one module each, from bytes to [`Request`]s and from what a room says to bytes.
 
 pub mod hocuspocus;
+pub mod signature;
 pub mod sync_v1;
 pub mod yjs;
 

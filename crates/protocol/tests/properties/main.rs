@@ -3,4 +3,5 @@
 mod outbox;
 mod presence;
 mod session;
+mod signature;
 mod sync_v1;

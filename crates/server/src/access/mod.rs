@@ -3,13 +3,17 @@
 //! What they may do then is decided by [`syncline_core::access`], for each request and each document.
 
 mod credential;
+mod devices;
 mod http;
 mod jwt;
 mod lease;
+mod permit;
 mod revoked;
+mod signed;
 mod stored;
 mod tickets;
 mod tokens;
+mod webhook;
 
 use std::{fmt, sync::Arc};
 
@@ -23,7 +27,16 @@ use syncline_core::{
 use syncline_protocol::Access;
 use tokio::sync::watch;
 
-pub(crate) use self::{credential::Credential, http::routes, lease::Lease, stored::LoadError};
+pub(crate) use self::{
+    credential::Credential,
+    devices::{Devices, NotBound},
+    http::routes,
+    lease::Lease,
+    permit::{Again, Permit, due},
+    signed::{Head, NotSigned, Proof, Signed, Signers, admit, admitted, check as check_signatures},
+    stored::LoadError,
+    webhook::{Check, Undecided, Webhook},
+};
 use self::{
     credential::decoded,
     revoked::Revoked,
@@ -31,13 +44,15 @@ use self::{
     tickets::{Tickets, TooManyTickets},
 };
 pub use self::{
+    devices::{DeviceBinding, DeviceSettings},
     jwt::{
         JwtSettings, JwtVerifier, KeyError, MintError, NewToken, PublishedKeys, PublishedKeysError,
         SigningAlgorithm, SigningKey,
     },
     tokens::{StaticToken, StaticTokens},
+    webhook::WebhookSettings,
 };
-use crate::{epoch::Epoch, tenants::Tenant};
+use crate::{clock::Clock, epoch::Epoch, tenants::Tenant};
 
 /// Who is someone that nobody has to prove themselves to, and who says nothing.
 const LOCAL_USER: &str = "local";
@@ -102,27 +117,42 @@ pub enum Unauthenticated {
     /// The credential was taken back.
     #[error("the token was revoked")]
     Revoked,
+    /// The credential is of a device that has a key, and has not signed.
+    #[error("the device has a key: sign the request with it")]
+    Unsigned,
     /// It cannot be found out now.
     #[error("tokens cannot be verified now")]
     Unavailable,
 }
 
 /// Asks whoever was configured; lets everyone do everything if nobody was.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Gate {
+    clock: Clock,
     authenticator: Option<Arc<dyn Authenticator>>,
+    /// Who is asked what no grant allows.
+    webhook: Option<Arc<Webhook>>,
     tickets: Arc<Tickets>,
     revoked: Arc<Revoked>,
 }
 
 impl Gate {
-    pub(crate) fn new(authenticator: Option<Arc<dyn Authenticator>>) -> Self {
-        Self { authenticator, ..Self::default() }
+    pub(crate) fn new(
+        clock: Clock,
+        authenticator: Option<Arc<dyn Authenticator>>,
+        webhook: Option<Arc<Webhook>>,
+    ) -> Self {
+        Self { clock, authenticator, webhook, tickets: Arc::default(), revoked: Arc::default() }
     }
 
     /// Returns whether a token is asked for.
     pub(crate) fn asks_token(&self) -> bool {
         self.authenticator.is_some()
+    }
+
+    /// Returns whether anybody is asked what no grant allows.
+    pub(crate) fn asks_webhook(&self) -> bool {
+        self.webhook.is_some()
     }
 
     /// Returns who shows a token. Where none is asked for, people are who they say they are.
@@ -221,6 +251,11 @@ impl Gate {
         stored::remove(&self.revoked, epoch, tenant, subject).await
     }
 
+    /// Forgets what was decided about a user of a tenant, a resource, or both. Returns how many decisions that were.
+    fn forget(&self, tenant: &TenantName, user: Option<&UserName>, resource: Option<&str>) -> usize {
+        self.webhook.as_ref().map_or(0, |webhook| webhook.forget(tenant, user, resource))
+    }
+
     fn revocations(&self, tenant: &TenantName) -> Revocations {
         self.revoked.look(tenant, Clone::clone)
     }
@@ -241,7 +276,7 @@ mod tests {
 
     #[tokio::test]
     async fn without_an_authenticator_everyone_may_do_everything() {
-        let gate = Gate::default();
+        let gate = Gate::new(Clock::start(), None, None);
         assert!(!gate.asks_token());
         let ann = gate.identify("", Some("ann"), WallMs(1)).await.expect("everyone may");
         assert_eq!(room_access(&ann, &RoomName::new("room").unwrap()), Some(Access::ReadWrite));

@@ -4,11 +4,11 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use syncline_core::{access::Identity, id::RoomName, log::Author, time::WallMs};
-use syncline_protocol::{Access, Slot};
+use syncline_protocol::{Access, CloseReason, Slot};
 use tokio::sync::watch;
 
 use crate::{
-    access::{Gate, Lease, Unauthenticated, room_access},
+    access::{Gate, Lease, Permit, Proof, Unauthenticated, Undecided},
     quota::Payer,
     tenants::{Tenant, Tenants},
 };
@@ -23,8 +23,11 @@ pub(super) struct Bearers {
     gate: Gate,
     tenants: Tenants,
     tenant: Option<Tenant>,
+    proof: Option<Proof>,
     known: BTreeMap<Slot, Bearer>,
     asked: FuturesUnordered<BoxFuture<'static, Asked>>,
+    /// How many bearers there were.
+    count: u64,
     /// When the first of the leases ends.
     first_end: Option<WallMs>,
     /// Where it is told that leases may have ended early.
@@ -32,15 +35,42 @@ pub(super) struct Bearers {
 }
 
 struct Bearer {
-    identity: Arc<Identity>,
+    permit: Permit,
+    access: Access,
     lease: Arc<Lease>,
+    /// Which of all that this connection has had.
+    number: u64,
 }
 
-/// A token that was looked at.
+/// What was found out.
 struct Asked {
     slot: Slot,
     room: RoomName,
-    found: Result<Arc<Identity>, Unauthenticated>,
+    /// Who has it already, of whom it was only found out what they may do by now.
+    again: Option<u64>,
+    found: Result<(Option<Access>, Permit), NotFound>,
+}
+
+enum NotFound {
+    Unauthenticated(Unauthenticated),
+    Undecided,
+}
+
+/// What has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Changed {
+    /// Leases may have ended.
+    Leases,
+    /// What the bearer of a token may do with a document; nothing if they may not open it.
+    Access(Slot, Option<Access>),
+    /// A document is to be closed.
+    Closed(Slot, CloseReason),
+}
+
+impl From<Undecided> for NotFound {
+    fn from(_: Undecided) -> Self {
+        Self::Undecided
+    }
 }
 
 impl Bearers {
@@ -49,29 +79,41 @@ impl Bearers {
         gate: &Gate,
         tenants: &Tenants,
         tenant: Option<Tenant>,
-        identity: Option<Arc<Identity>>,
+        shown: Option<(Permit, RoomName, Access)>,
+        proof: Option<Proof>,
     ) -> Self {
         let mut bearers = Self {
             gate: gate.clone(),
             tenants: tenants.clone(),
             tenant,
+            proof,
             known: BTreeMap::new(),
             asked: FuturesUnordered::new(),
+            count: 0,
             first_end: None,
             revocations: gate.revocations_changed(),
         };
-        if let Some(identity) = identity {
-            bearers.note(ONLY, identity);
+        if let Some((permit, room, access)) = shown {
+            bearers.note(ONLY, room, permit, access);
         }
         bearers
     }
 
     /// Begins to find out whose a token is.
     pub(super) fn ask(&mut self, now: WallMs, slot: Slot, room: RoomName, token: String) {
-        let gate = self.gate.clone();
+        let (gate, proof) = (self.gate.clone(), self.proof.clone());
         self.asked.push(Box::pin(async move {
-            let found = gate.identify(&token, None, now).await;
-            Asked { slot, room, found }
+            let found = async {
+                let who = gate.identify(&token, None, now).await.map_err(NotFound::Unauthenticated)?;
+                let who = match proof {
+                    Some(proof) => proof.admit(who).await.map_err(NotFound::Unauthenticated)?,
+                    None => who,
+                };
+                let who = Permit::of(who);
+                Ok(gate.enter(&who, &room).await?)
+            };
+            let found = found.await;
+            Asked { slot, room, again: None, found }
         }));
     }
 
@@ -80,26 +122,20 @@ impl Bearers {
         self.known.is_empty() && self.asked.is_empty()
     }
 
-    /// Waits until it is known what the bearer of a token may do with a document; or until a lease may have ended early, which is
-    /// nothing. Nothing is lost if the future is dropped.
-    pub(super) async fn changed(&mut self) -> Option<(Slot, Option<Access>)> {
-        let Asked { slot, room, found } = tokio::select! {
+    /// Waits for a change. Nothing is lost if the future is dropped.
+    pub(super) async fn changed(&mut self) -> Changed {
+        let asked = tokio::select! {
             Some(asked) = self.asked.next() => asked,
             changed = self.revocations.changed() => {
                 changed.expect("the gate is held, and with it what tells of changes");
                 self.revocations.mark_changed();
-                return None;
+                return Changed::Leases;
             }
         };
-        let access = found.as_deref().ok().and_then(|identity| room_access(identity, &room));
-        let access = access.filter(|_| found.as_deref().is_ok_and(|identity| self.is_of_tenant(identity)));
-        match found {
-            // Where nobody has to prove who they are nobody is known to be anyone.
-            Ok(identity) if access.is_some() && self.gate.asks_token() => self.note(slot, identity),
-            Ok(_) => {}
-            Err(error) => tracing::debug!(%error, "a token was refused"),
+        match asked.again {
+            None => self.identified(asked),
+            Some(number) => self.found_again(number, asked),
         }
-        Some((slot, access))
     }
 
     /// Returns whether a token is of the tenant of the connection, which the first one says.
@@ -117,13 +153,66 @@ impl Bearers {
         self.tenant.clone()
     }
 
-    fn note(&mut self, slot: Slot, identity: Arc<Identity>) {
-        let known = self.known.entry(slot).or_insert_with(|| Bearer {
-            identity: Arc::clone(&identity),
-            lease: Arc::new(self.gate.lease(Arc::clone(&identity))),
-        });
-        known.lease.renew(Arc::clone(&identity));
-        known.identity = identity;
+    fn identified(&mut self, Asked { slot, room, found, .. }: Asked) -> Changed {
+        match found {
+            Ok((Some(_), permit)) if !self.is_of_tenant(&permit.identity) => Changed::Access(slot, None),
+            // Where nobody has to prove who they are nobody is known to be anyone.
+            Ok((Some(access), permit)) => {
+                if self.gate.asks_token() {
+                    self.note(slot, room, permit, access);
+                }
+                Changed::Access(slot, Some(access))
+            }
+            Ok((None, _)) => Changed::Access(slot, None),
+            Err(NotFound::Unauthenticated(error)) => {
+                tracing::debug!(%error, "a token was refused");
+                Changed::Access(slot, None)
+            }
+            Err(NotFound::Undecided) => {
+                tracing::debug!("it cannot be found out what the bearer of a token may do");
+                Changed::Closed(slot, CloseReason::Overloaded)
+            }
+        }
+    }
+
+    fn found_again(&mut self, number: u64, Asked { slot, room, found, .. }: Asked) -> Changed {
+        // The document may have been closed meanwhile, or another token shown for it.
+        let Some(known) = self.known.get(&slot).filter(|known| known.number == number) else {
+            return Changed::Leases;
+        };
+        let before = known.access;
+        match found {
+            Ok((Some(access), permit)) => {
+                self.note(slot, room, permit, access);
+                if access == before { Changed::Leases } else { Changed::Access(slot, Some(access)) }
+            }
+            Ok((None, _)) => {
+                self.forget(slot);
+                Changed::Closed(slot, CloseReason::Forbidden)
+            }
+            Err(NotFound::Unauthenticated(_) | NotFound::Undecided) => {
+                self.forget(slot);
+                Changed::Closed(slot, CloseReason::Overloaded)
+            }
+        }
+    }
+
+    fn note(&mut self, slot: Slot, room: RoomName, permit: Permit, access: Access) {
+        self.count += 1;
+        let number = self.count;
+        let identity = Arc::clone(&permit.identity);
+        let known = self.known.remove(&slot).map(|known| known.lease);
+        let lease = known.unwrap_or_else(|| Arc::new(self.gate.lease(Arc::clone(&identity))));
+        lease.renew(identity);
+        if let Some(mut again) = self.gate.again(&permit) {
+            let (gate, permit) = (self.gate.clone(), permit.clone());
+            self.asked.push(Box::pin(async move {
+                again.due().await;
+                let found = gate.enter(&permit, &room).await.map_err(NotFound::from);
+                Asked { slot, room, again: Some(number), found }
+            }));
+        }
+        self.known.insert(slot, Bearer { permit, access, lease, number });
         // It may have been revoked since it was found good.
         self.revocations.mark_changed();
         self.look();
@@ -145,20 +234,18 @@ impl Bearers {
         self.first_end
     }
 
-    /// Returns the documents whose leases have ended by `now`, and forgets their bearers.
-    pub(super) fn take_ended(&mut self, now: WallMs) -> Vec<Slot> {
+    /// Returns the documents whose leases have ended by `now`, and whether only because nobody says any more what their bearers may
+    /// do. Forgets these.
+    pub(super) fn take_ended(&mut self, now: WallMs) -> Vec<(Slot, bool)> {
         let is_due = self.first_end.is_some_and(|end| end <= now);
         if !is_due && !self.revocations.has_changed().unwrap_or(true) {
             return Vec::new();
         }
         self.revocations.mark_unchanged();
-        let ended: Vec<Slot> = self
-            .known
-            .iter()
-            .filter(|(_, bearer)| bearer.lease.is_over(now))
-            .map(|(&slot, _)| slot)
-            .collect();
-        ended.iter().for_each(|&slot| self.forget(slot));
+        let over = self.known.iter().filter(|(_, bearer)| bearer.lease.is_over(now));
+        let ended: Vec<_> =
+            over.map(|(&slot, bearer)| (slot, bearer.permit.is_only_undecided(now))).collect();
+        ended.iter().for_each(|&(slot, _)| self.forget(slot));
         ended
     }
 
@@ -169,14 +256,14 @@ impl Bearers {
 
     /// Returns whose quota a document counts for, if that is known.
     pub(super) fn payer(&self, slot: Slot) -> Option<Payer> {
-        self.known.get(&slot).map(|bearer| Payer::of(Some(&bearer.identity)))
+        self.known.get(&slot).map(|bearer| Payer::of(Some(&bearer.permit.identity)))
     }
 
     /// Returns whose changes of a document are.
     pub(super) fn author(&self, slot: Slot) -> Author {
-        self.known.get(&slot).map_or_else(Author::default, |Bearer { identity, .. }| Author {
-            user: Some(identity.user.as_str().into()),
-            device: identity.device.as_ref().map(|device| device.as_str().into()),
+        self.known.get(&slot).map_or_else(Author::default, |Bearer { permit, .. }| Author {
+            user: Some(permit.identity.user.as_str().into()),
+            device: permit.identity.device.as_ref().map(|device| device.as_str().into()),
         })
     }
 }

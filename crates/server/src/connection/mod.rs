@@ -14,10 +14,10 @@ use std::{net::IpAddr, panic::AssertUnwindSafe, sync::Arc};
 
 use futures_util::FutureExt;
 use syncline_core::{
-    access::Identity,
+    id::RoomName,
     limits::{FRAGMENT_BYTES, MESSAGE_BYTES_MAX},
 };
-use syncline_protocol::{CloseReason, Dialect, Session};
+use syncline_protocol::{Access, CloseReason, Dialect, Session};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::OwnedSemaphorePermit,
@@ -35,6 +35,7 @@ use self::{
     socket::Socket,
 };
 use crate::{
+    access::{Permit, Proof},
     epoch::Epoch,
     limits::{READ_BUFFER_BYTES, WRITE_BUFFER_BYTES_MAX},
     shared::Shared,
@@ -49,8 +50,10 @@ pub(crate) struct Arrival {
     pub(crate) tenant: Option<Tenant>,
     /// Where it comes from.
     pub(crate) client: Option<IpAddr>,
-    /// Who has shown a token already; nobody if none is asked for, or it is shown later.
-    pub(crate) identity: Option<Arc<Identity>>,
+    /// Who has shown a token for which room already, and what they may do there; nobody if none is asked for, or it is shown later.
+    pub(crate) shown: Option<(Permit, RoomName, Access)>,
+    /// What the head of the request has to prove of those who show a token later.
+    pub(crate) proof: Option<Proof>,
     /// The machine, or why the connection is closed at once.
     pub(crate) session: Result<Session, CloseReason>,
     /// Given back when the first room has taken the connection in, or at once if it names its rooms later.
@@ -70,14 +73,14 @@ enum End {
 
 /// Serves a connection from the end of its handshake to the end of its socket.
 pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send>(socket: S, arrival: Arrival) {
-    let Arrival { shared, epoch, tenant, client, identity, session, handshake } = arrival;
+    let Arrival { shared, epoch, tenant, client, shown, proof, session, handshake } = arrival;
     let socket = Socket::new(socket, &shared.inbound);
     let mut ws = WebSocketStream::from_raw_socket(socket, Role::Server, Some(websocket_config())).await;
     let end = match session {
         Ok(session) => {
             let many = session.dialect() == Dialect::Hocuspocus;
             let mut documents = Documents::new(&epoch, many);
-            let bearers = Bearers::of(&shared.gate, &epoch.tenants, tenant, identity);
+            let bearers = Bearers::of(&shared.gate, &epoch.tenants, tenant, shown, proof);
             let guests = Guests { shared: &shared, bearers, handshake: handshake.filter(|_| !many) };
             let connection = Connection::new(&epoch, &mut ws, session, &mut documents, guests);
             let ran = AssertUnwindSafe(connection.run(epoch.halt.wait())).catch_unwind().await;

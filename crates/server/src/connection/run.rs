@@ -26,7 +26,7 @@ use tokio_tungstenite::{
 
 use super::{
     End,
-    bearers::Bearers,
+    bearers::{Bearers, Changed},
     documents::Documents,
     line::{Dead, Line},
     socket::{Socket, is_budget_spent},
@@ -78,8 +78,8 @@ pub(super) struct Guests<'a> {
 enum Event {
     Halted(CloseReason),
     Timer,
-    /// It is known what the bearer of a token may do; or, if there is none, a token may be good no longer.
-    Bearers(Option<(Slot, Option<Access>)>),
+    /// It is known what the bearer of a token may do, or may have changed.
+    Bearers(Changed),
     /// An outbox has something.
     Outbox,
     /// A room took something that was held back, or no room is opened any more.
@@ -171,9 +171,13 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
         match event {
             Event::Halted(reason) => Err(End::Close(reason)),
             Event::Timer => self.handle_timer(),
-            Event::Bearers(None) => Ok(()),
-            Event::Bearers(Some((slot, access))) => {
+            Event::Bearers(Changed::Leases) => Ok(()),
+            Event::Bearers(Changed::Access(slot, access)) => {
                 self.session.authorized(slot, access);
+                self.act(None)
+            }
+            Event::Bearers(Changed::Closed(slot, reason)) => {
+                self.session.withdrawn(slot, reason);
                 self.act(None)
             }
             Event::Outbox | Event::Paused => Ok(()),
@@ -207,8 +211,9 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
         if self.guests.bearers.is_empty() {
             return Ok(());
         }
-        for slot in self.guests.bearers.take_ended(self.epoch.clock.now().wall) {
-            self.session.expired(slot);
+        for (slot, is_only_undecided) in self.guests.bearers.take_ended(self.epoch.clock.now().wall) {
+            let reason = if is_only_undecided { CloseReason::Overloaded } else { CloseReason::Unauthorized };
+            self.session.withdrawn(slot, reason);
         }
         self.act(None)
     }

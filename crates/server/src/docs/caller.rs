@@ -14,7 +14,7 @@ use syncline_core::{
 
 use super::{refusal::Refusal, state::Revised};
 use crate::{
-    access::{Lease, Unauthenticated},
+    access::{Check, Lease, Permit, Signed, Unauthenticated, admit},
     epoch::Epoch,
     http::bearer,
     registry::RoomKey,
@@ -49,6 +49,8 @@ impl FromRequestParts<Arc<Shared>> for Caller {
         shared.admit(&shared.payer(&identity), declared.unwrap_or(0))?;
         let epoch = shared.epoch().ok_or(Refusal::StoreDown)?;
         let tenant = epoch.tenants.of(&identity.tenant)?;
+        let signed = parts.extensions.get::<Signed>().cloned().unwrap_or_default();
+        let identity = admit(shared, identity, &signed).await.map_err(Refusal::Unauthenticated)?;
         let lease = shared.gate.lease(Arc::clone(&identity));
         let if_match = text(headers, header::IF_MATCH.as_str());
         let if_none_match = text(headers, header::IF_NONE_MATCH.as_str());
@@ -62,14 +64,18 @@ fn text(headers: &HeaderMap, name: &str) -> Option<String> {
 
 impl Caller {
     /// Returns the room of a document that the caller may do this with.
-    pub(super) fn room(&self, name: &str, action: Action) -> Result<RoomKey, Refusal> {
+    pub(super) async fn room(&self, name: &str, action: Action) -> Result<RoomKey, Refusal> {
         let name = RoomName::new(name).map_err(|_| Refusal::Name)?;
-        if !self.may(&name, action) {
+        let document = Resource::Document(name.as_str());
+        let permit = Permit::of(Arc::clone(&self.identity));
+        let permit = self.shared.gate.extend(&permit, &[Check::new(action, document)]).await?;
+        if !permit.identity.may(action, document) {
             return Err(Refusal::Absent);
         }
         Ok(RoomKey { tenant: self.tenant.clone(), name })
     }
 
+    /// Returns whether a grant says so; nobody else is asked.
     pub(super) fn may(&self, name: &RoomName, action: Action) -> bool {
         self.identity.may(action, Resource::Document(name.as_str()))
     }

@@ -48,7 +48,7 @@ pub(super) async fn read(
     Path(name): Path<String>,
     wanted: Result<Query<Wanted>, QueryRejection>,
 ) -> Result<Response, Refusal> {
-    let room = caller.room(&name, Action::Read)?;
+    let room = caller.room(&name, Action::Read).await?;
     let Query(Wanted { format, root, commit, at, version }) =
         wanted.map_err(|rejection| Refusal::Malformed(rejection.body_text()))?;
     let when = When::new(commit, at, version);

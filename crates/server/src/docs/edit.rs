@@ -87,7 +87,7 @@ pub(super) async fn create(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Refusal> {
-    let room = caller.room(&name, Action::Write)?;
+    let room = caller.room(&name, Action::Write).await?;
     let body = whole(body)?;
     if state::known(&caller, &room).await?.is_some() {
         return Ok((StatusCode::OK, Json(json!({ "name": name, "created": false }))).into_response());
@@ -123,7 +123,7 @@ pub(super) async fn patch(
     Path(name): Path<String>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Refusal> {
-    let room = caller.room(&name, Action::Write)?;
+    let room = caller.room(&name, Action::Write).await?;
     let ops: Vec<Op> = parsed(&whole(body)?)?;
     if ops.len() > EDITS_MAX {
         return Err(Refusal::Malformed(format!("at most {EDITS_MAX} edits come at once")));

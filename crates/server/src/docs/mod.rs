@@ -26,6 +26,7 @@ use axum::{
 };
 
 use crate::{
+    access::check_signatures,
     entities::{dress, preflight},
     limits::SYNC_BODY_BYTES_MAX,
     shared::Shared,
@@ -48,5 +49,6 @@ pub(crate) fn routes(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
         )
         .route("/docs/v1/documents/{name}/versions/{version}", version)
         .layer(DefaultBodyLimit::max(SYNC_BODY_BYTES_MAX))
+        .layer(from_fn_with_state(Arc::clone(shared), check_signatures))
         .route_layer(from_fn_with_state(Arc::clone(shared), dress))
 }

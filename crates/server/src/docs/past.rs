@@ -42,7 +42,7 @@ pub(super) async fn history(
     Path(name): Path<String>,
     grouping: Result<Query<Grouping>, QueryRejection>,
 ) -> Result<Response, Refusal> {
-    let room = caller.room(&name, Action::Read)?;
+    let room = caller.room(&name, Action::Read).await?;
     let Query(Grouping { pause }) = grouping.map_err(odd_query)?;
     let (_, past) = state::past(&caller, &room).await?;
     let (first, last) = (past.first().0, past.last().0);
@@ -69,7 +69,7 @@ fn author(author: &Author) -> Value {
 }
 
 pub(super) async fn authors(caller: Caller, Path(name): Path<String>) -> Result<Response, Refusal> {
-    let room = caller.room(&name, Action::Read)?;
+    let room = caller.room(&name, Action::Read).await?;
     let (_, past) = state::past(&caller, &room).await?;
     let ranges =
         blocking(move || Ok(past.document_at(past.last())?.written_by(&past.authorship()?)?)).await?;
@@ -106,7 +106,7 @@ pub(super) async fn diff(
     Path(name): Path<String>,
     between: Result<Query<Between>, QueryRejection>,
 ) -> Result<Response, Refusal> {
-    let room = caller.room(&name, Action::Read)?;
+    let room = caller.room(&name, Action::Read).await?;
     let Query(between) = between.map_err(odd_query)?;
     let from = When::new(between.from, between.from_at, between.from_version);
     if from.is_now() {
@@ -144,7 +144,7 @@ pub(super) async fn restore(
     Path(name): Path<String>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Refusal> {
-    let room = caller.room(&name, Action::Write)?;
+    let room = caller.room(&name, Action::Write).await?;
     let when: When = parsed(&whole(body)?)?;
     if when.is_now() {
         return Err(Refusal::Malformed("name one of `commit`, `at` and `version`".to_owned()));

@@ -7,7 +7,7 @@ use axum::{
 use syncline_core::doc::{Broken, EditError, WriteError};
 
 use crate::{
-    access::Unauthenticated,
+    access::{Unauthenticated, Undecided},
     history::PastError,
     http::{problem, too_many},
     quota::TooFast,
@@ -49,6 +49,8 @@ pub(super) enum Refusal {
     NotKept(PastError),
     #[error("the store is not open; come again")]
     StoreDown,
+    #[error("it cannot be found out now what you may do; come again")]
+    Undecided,
     #[error("the document cannot be read")]
     Broken,
     #[error("the history is too long to be read at once")]
@@ -59,7 +61,7 @@ impl Refusal {
     fn status(&self) -> (StatusCode, &'static str) {
         match self {
             Self::Origin => (StatusCode::FORBIDDEN, "origin-not-allowed"),
-            Self::Unauthenticated(Unauthenticated::Unavailable) | Self::StoreDown => {
+            Self::Unauthenticated(Unauthenticated::Unavailable) | Self::StoreDown | Self::Undecided => {
                 (StatusCode::SERVICE_UNAVAILABLE, "unavailable")
             }
             Self::TooFast(_) => (StatusCode::TOO_MANY_REQUESTS, TOO_MANY),
@@ -100,6 +102,12 @@ impl IntoResponse for Refusal {
             _ => {}
         }
         response
+    }
+}
+
+impl From<Undecided> for Refusal {
+    fn from(_: Undecided) -> Self {
+        Self::Undecided
     }
 }
 

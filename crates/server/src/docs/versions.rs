@@ -46,7 +46,7 @@ pub(super) async fn create(
     Path(name): Path<String>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Refusal> {
-    let room = caller.room(&name, Action::Write)?;
+    let room = caller.room(&name, Action::Write).await?;
     let Named { name, when } = parsed(&whole(body)?)?;
     if name.is_empty() || name.len() > NAME_BYTES_MAX || name.chars().any(char::is_control) {
         let why = format!("a version has a name of 1 to {NAME_BYTES_MAX} bytes without control characters");
@@ -73,7 +73,7 @@ pub(super) async fn create(
 }
 
 pub(super) async fn list(caller: Caller, Path(name): Path<String>) -> Result<Response, Refusal> {
-    let room = caller.room(&name, Action::Read)?;
+    let room = caller.room(&name, Action::Read).await?;
     let document = existing(&caller, &room).await?;
     let mut versions = Vec::new();
     for number in numbers(&caller, &room, document).await? {
@@ -93,7 +93,7 @@ pub(super) async fn read(
     caller: Caller,
     Path((name, number)): Path<(String, u64)>,
 ) -> Result<Response, Refusal> {
-    let room = caller.room(&name, Action::Read)?;
+    let room = caller.room(&name, Action::Read).await?;
     let document = existing(&caller, &room).await?;
     let version = state::version(&caller, &room, document, number).await?;
     caller.check_lease()?;
@@ -104,7 +104,7 @@ pub(super) async fn delete(
     caller: Caller,
     Path((name, number)): Path<(String, u64)>,
 ) -> Result<Response, Refusal> {
-    let room = caller.room(&name, Action::Admin)?;
+    let room = caller.room(&name, Action::Admin).await?;
     let document = existing(&caller, &room).await?;
     state::version(&caller, &room, document, number).await?;
     caller.check_lease()?;

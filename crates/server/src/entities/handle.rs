@@ -1,13 +1,13 @@
 //! How requests get to a ledger.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, PoisonError, RwLock},
 };
 
 use syncline_core::entity::{ActorName, Actors, EntityKey, Epoch, TypeName};
 use syncline_protocol::ledger::{
-    Answer, Input, Ledger, LedgerCommit, MergeId, MergeOutcome, RequestId, Section,
+    Answer, DeviceKey, Input, Ledger, LedgerCommit, MergeId, MergeOutcome, RequestId, Section,
 };
 use syncline_store::Batch;
 use tokio::sync::{Notify, broadcast, mpsc, oneshot, watch};
@@ -27,11 +27,15 @@ pub(crate) struct LedgerHandle {
     /// Devices that were shut out just now.
     revoked: broadcast::Sender<ActorName>,
     documents: Documents,
+    keys: DeviceKeys,
     erased: Arc<Notify>,
 }
 
 /// The types whose entities are documents.
 pub(super) type Documents = Arc<RwLock<BTreeSet<TypeName>>>;
+
+/// The devices that sign their requests, with their keys, as far as that is durable.
+pub(super) type DeviceKeys = Arc<RwLock<BTreeMap<ActorName, DeviceKey>>>;
 
 /// Where records have changed, durably.
 #[derive(Clone, Debug)]
@@ -106,11 +110,12 @@ impl LedgerHandle {
         moved: broadcast::Sender<Moved>,
         committed: watch::Receiver<LedgerCommit>,
         documents: Documents,
+        keys: DeviceKeys,
     ) -> Self {
         let revoked = broadcast::Sender::new(REVOCATIONS_MAX);
         let erased = Arc::default();
         let tenant = tenant.clone();
-        Self { tenant, inbox, key, epoch, moved, committed, revoked, documents, erased }
+        Self { tenant, inbox, key, epoch, moved, committed, revoked, documents, keys, erased }
     }
 
     /// Returns whose it is.
@@ -164,6 +169,11 @@ impl LedgerHandle {
         self.documents.read().unwrap_or_else(PoisonError::into_inner).contains(kind)
     }
 
+    /// Returns what a device signs its requests with, if it does.
+    pub(crate) fn device_key(&self, device: &ActorName) -> Option<DeviceKey> {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner).get(device).copied()
+    }
+
     /// Has the ledger store what a room has, with its own next commit.
     pub(crate) async fn touch(&self, touch: Touch) -> Result<Stored, LedgerDown> {
         let (report, reported) = oneshot::channel();
@@ -203,5 +213,21 @@ impl LedgerHandle {
         };
         self.inbox.send(ToLedger::Look(Box::new(look))).await.map_err(|_| LedgerDown)?;
         reported.await.map_err(|_| LedgerDown)
+    }
+}
+
+/// Takes in what an answer says of the keys of devices: it is durable.
+pub(super) fn note_keys(keys: &DeviceKeys, answer: &Answer) {
+    let changed = || keys.write().unwrap_or_else(PoisonError::into_inner);
+    match answer {
+        Answer::Device { device, binding, .. } => match binding.key {
+            Some(key) => _ = changed().insert(device.clone(), key),
+            None => _ = changed().remove(device),
+        },
+        Answer::UserErased { devices, .. } => {
+            let mut keys = changed();
+            keys.retain(|device, _| !devices.contains(device));
+        }
+        _ => {}
     }
 }

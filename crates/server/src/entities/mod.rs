@@ -34,7 +34,7 @@ pub(crate) use self::{
     documents::room_key,
     handle::{Answered, LedgerDown, LedgerHandle, Moved, Stored, Touch},
     handlers::{Handlers, SuggestError},
-    http::{dress, preflight, routes},
+    http::{dress, preflight, refused, routes},
     open::{LedgerSettings, OpenError, open},
     sweep::Retention,
 };

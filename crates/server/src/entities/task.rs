@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    sync::Arc,
+    sync::{Arc, RwLock},
 };
 
 use syncline_core::entity::Actors;
@@ -23,7 +23,7 @@ use tokio::{
 use super::{
     documents::{self, Rooms},
     erasing,
-    handle::{Answered, Documents, Found, Moved, ToLedger},
+    handle::{self, Answered, DeviceKeys, Documents, Found, Moved, ToLedger},
     handlers::{Handlers, PushQuestion},
     kept::{Secret, batch_of},
 };
@@ -62,6 +62,7 @@ pub(crate) struct LedgerTask {
     durable: watch::Sender<LedgerCommit>,
     rooms: Rooms,
     documents: Documents,
+    keys: DeviceKeys,
     handlers: Arc<Handlers>,
     /// What handlers are asked; the machine bounds how much that is.
     judging: JoinSet<(AskId, Verdict)>,
@@ -84,6 +85,7 @@ impl LedgerTask {
         machine.handle(epoch.clock.now(), Input::Salt(salt));
         let documents = Documents::default();
         documents::note(&documents, &machine);
+        let keys = machine.device_keys().map(|(device, key)| (device.clone(), key)).collect();
         Self {
             moved: broadcast::Sender::new(MOVES_MAX),
             durable: watch::Sender::default(),
@@ -103,9 +105,15 @@ impl LedgerTask {
             worn: Vec::new(),
             rooms: Rooms::default(),
             documents,
+            keys: Arc::new(RwLock::new(keys)),
             handlers,
             judging: JoinSet::new(),
         }
+    }
+
+    /// Returns where the keys of devices are told.
+    pub(super) fn keys(&self) -> DeviceKeys {
+        Arc::clone(&self.keys)
     }
 
     /// Returns which types have documents.
@@ -294,6 +302,7 @@ impl LedgerTask {
                     if matches!(answer, Answer::TypeDefined { .. }) {
                         documents::note(&self.documents, &self.machine);
                     }
+                    handle::note_keys(&self.keys, &answer);
                     if let Some(asked) = self.asked.remove(&request) {
                         // Whoever asked may be gone.
                         drop(asked.send(Answered { answer, actors }));

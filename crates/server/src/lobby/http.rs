@@ -4,7 +4,7 @@ use std::{convert::Infallible, sync::Arc};
 
 use axum::{
     extract::State,
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header},
     response::{
         IntoResponse, Response,
         sse::{Event, KeepAlive, Sse},
@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Lobby, Published};
 use crate::{
-    access::Lease,
+    access::{Head, Lease, Proof, Unauthenticated},
     clock::Clock,
     http::{bearer, problem},
     limits::{LIST_EVERY_MS, LIST_HEARTBEAT_MS},
@@ -67,9 +67,11 @@ impl IntoResponse for Refusal {
 /// Answers `GET /rooms`: the list, at most a second old.
 pub(crate) async fn rooms(
     State(shared): State<Arc<Shared>>,
+    (method, uri): (Method, Uri),
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
-    let (tenant, _) = check_reader(&shared, &headers).await?;
+    let head = Head { method: &method, uri: &uri, headers: &headers };
+    let (tenant, _) = check_reader(&shared, head).await?;
     let list = shared.lobby.list(&shared, &tenant).await.ok_or(Refusal::StoreDown)?;
     let kind = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
     Ok((kind, nosniff(), list.to_string()).into_response())
@@ -78,9 +80,11 @@ pub(crate) async fn rooms(
 /// Answers `GET /rooms/events`: the list now and whenever it has changed, as server-sent events.
 pub(crate) async fn events(
     State(shared): State<Arc<Shared>>,
+    (method, uri): (Method, Uri),
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
-    let (tenant, lease) = check_reader(&shared, &headers).await?;
+    let head = Head { method: &method, uri: &uri, headers: &headers };
+    let (tenant, lease) = check_reader(&shared, head).await?;
     let place = Arc::clone(&shared.lobby.listeners).try_acquire_owned().map_err(|_| Refusal::Overloaded)?;
     let listener = Listener {
         published: shared.lobby.listen(&tenant),
@@ -145,12 +149,19 @@ fn nosniff() -> [(header::HeaderName, &'static str); 1] {
 }
 
 /// Returns whose list may be read, and how long.
-async fn check_reader(shared: &Shared, headers: &HeaderMap) -> Result<(TenantName, Lease), Refusal> {
-    if !shared.pages.may_read(headers) {
+async fn check_reader(shared: &Arc<Shared>, head: Head<'_>) -> Result<(TenantName, Lease), Refusal> {
+    if !shared.pages.may_read(head.headers) {
         return Err(Refusal::Origin);
     }
-    let identity = shared.gate.identify(bearer(headers), None, shared.clock.now().wall).await;
-    let identity = identity.ok().filter(|identity| identity.may(Action::Read, Resource::Server));
-    let identity = identity.ok_or(Refusal::Unauthorized)?;
+    let identity = shared.gate.identify(bearer(head.headers), None, shared.clock.now().wall).await;
+    let proof = Proof::of_head(shared, head).map_err(|_| Refusal::Unauthorized)?;
+    let identity = proof.admit(identity.map_err(|_| Refusal::Unauthorized)?).await;
+    let identity = identity.map_err(|error| match error {
+        Unauthenticated::Unavailable => Refusal::StoreDown,
+        _ => Refusal::Unauthorized,
+    })?;
+    if !identity.may(Action::Read, Resource::Server) {
+        return Err(Refusal::Unauthorized);
+    }
     Ok((identity.tenant.clone(), shared.gate.lease(identity)))
 }

@@ -49,7 +49,7 @@ async fn what_waits_longer_than_its_lease_is_not_done() {
         let join = Join { connection, guest: Guest::default(), outbox, handshake: None };
         let inbox = Registry::join(&epoch, &key, join).await.unwrap();
         let update = Bytes::from(vec![1, 1, letter, 0, 4, 1, 1, b't', 1, letter, 0]);
-        let lease = Arc::new(Gate::default().lease(until(None)));
+        let lease = Arc::new(Gate::new(Clock::start(), None, None).lease(until(None)));
         leases.push(Arc::clone(&lease));
         let (request, charge) = (Request::Update { update, answer: false }, Charge::new(&budget));
         inbox.send(ToRoom::Request { connection, request, lease: Some(lease), charge }).await.unwrap();

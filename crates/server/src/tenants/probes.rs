@@ -77,7 +77,8 @@ impl World {
         let unlimited = Allowance { messages: None, bytes: None };
         (config.quota.user, config.quota.tenant) = (unlimited, unlimited);
         config.quota.connection = unlimited;
-        let shared = Arc::new(Shared::new(&config, Trust::load(None).expect("nothing is added")));
+        let shared = Shared::new(&config, Trust::load(None).expect("nothing is added"));
+        let shared = Arc::new(shared.expect("nobody else is asked"));
         let committer = Committer::start(Box::new(MemoryStore::new()), ()).expect("a thread");
         let epoch = keeper::open_first(&shared, &committer.handle()).await.expect("the store is empty");
         shared.set_epoch(Some(Arc::clone(&epoch)));

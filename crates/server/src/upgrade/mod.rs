@@ -14,11 +14,10 @@ use axum::{
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use syncline_core::{
-    access::Identity,
     id::{RoomName, RoomNameError},
     time::Now,
 };
-use syncline_protocol::{CloseReason, Session};
+use syncline_protocol::{Access, CloseReason, Session};
 use tokio::{
     sync::OwnedSemaphorePermit,
     time::{Duration, timeout},
@@ -27,7 +26,7 @@ use tokio::{
 use self::request::Handshake;
 pub(crate) use self::shown::credential;
 use crate::{
-    access::{Credential, room_access},
+    access::{Credential, Head, NotSigned, Permit, Proof, Unauthenticated},
     connection::{self, Arrival},
     edge::Sender,
     http::problem,
@@ -39,14 +38,27 @@ use crate::{
 pub(crate) async fn yjs(State(shared): State<Arc<Shared>>, mut request: Request) -> Response {
     let answer = match yjs_document(&request) {
         Ok((room, credential)) => {
-            let session = async |now: Now| {
+            let proof = Proof::of_head(&shared, Head::of(&request));
+            let visitor = async |now: Now| {
                 let identity = shared.gate.recognize(&credential, None, now.wall).await.ok();
-                let access = identity.as_deref().and_then(|identity| room_access(identity, &room));
-                let session = access.map(|access| Session::yjs(now.monotonic, room, access));
-                let identity = identity.filter(|_| shared.gate.asks_token());
-                (session.ok_or(CloseReason::Unauthorized), identity)
+                let proof = match proof {
+                    Ok(proof) => proof,
+                    Err(error) => return Visitor::refused(error),
+                };
+                let Some(identity) = identity else { return Visitor::away(CloseReason::Unauthorized) };
+                let identity = match proof.admit(identity).await {
+                    Ok(identity) => identity,
+                    Err(Unauthenticated::Unavailable) => return Visitor::away(CloseReason::StoreDown),
+                    Err(_) => return Visitor::away(CloseReason::Unauthorized),
+                };
+                let Ok((access, permit)) = shared.gate.enter(&Permit::of(identity), &room).await else {
+                    return Visitor::away(CloseReason::Overloaded);
+                };
+                let Some(access) = access else { return Visitor::away(CloseReason::Unauthorized) };
+                let shown = shared.gate.asks_token().then(|| (permit, room.clone(), access));
+                Visitor { session: Ok(Session::yjs(now.monotonic, room, access)), shown, proof: Some(proof) }
             };
-            upgrade(&shared, &mut request, session).await
+            upgrade(&shared, &mut request, visitor).await
         }
         Err(refusal) => Err(refusal),
     };
@@ -57,10 +69,49 @@ pub(crate) async fn yjs(State(shared): State<Arc<Shared>>, mut request: Request)
 pub(crate) async fn hocuspocus(State(shared): State<Arc<Shared>>, mut request: Request) -> Response {
     let asks_token = shared.gate.asks_token();
     let answer = {
-        let session = async |now: Now| (Ok(Session::hocuspocus(now.monotonic, asks_token)), None);
-        upgrade(&shared, &mut request, session).await
+        let credential = credential(request.headers(), request.uri().query());
+        let proof = Proof::of_head(&shared, Head::of(&request));
+        let visitor = async |now: Now| {
+            // A ticket says which device has signed; who asks is said for each document.
+            let shown = match credential {
+                Credential::Ticket(_) => shared.gate.recognize(&credential, None, now.wall).await.ok(),
+                Credential::Token(_) | Credential::Offered(_) | Credential::InUrl(_) => None,
+            };
+            match proof {
+                Ok(mut proof) => {
+                    proof.by_ticket = shown.and_then(|shown| shown.signed_by.clone());
+                    let session = Ok(Session::hocuspocus(now.monotonic, asks_token));
+                    Visitor { session, shown: None, proof: Some(proof) }
+                }
+                Err(error) => Visitor::refused(error),
+            }
+        };
+        upgrade(&shared, &mut request, visitor).await
     };
     answered(&shared, answer)
+}
+
+/// Who comes with a WebSocket, or why they are sent away.
+struct Visitor {
+    session: Result<Session, CloseReason>,
+    /// Who has shown a token, for which room, and what they may do there.
+    shown: Option<(Permit, RoomName, Access)>,
+    proof: Option<Proof>,
+}
+
+impl Visitor {
+    fn refused(error: NotSigned) -> Self {
+        tracing::debug!(%error, "a signature was refused");
+        let reason = match error {
+            NotSigned::Down => CloseReason::StoreDown,
+            _ => CloseReason::Unauthorized,
+        };
+        Self::away(reason)
+    }
+
+    fn away(reason: CloseReason) -> Self {
+        Self { session: Err(reason), shown: None, proof: None }
+    }
 }
 
 fn answered(shared: &Shared, answer: Result<Response, Refusal>) -> Response {
@@ -153,7 +204,7 @@ fn socket(shared: &Shared) -> Result<OwnedSemaphorePermit, Refusal> {
 async fn upgrade(
     shared: &Arc<Shared>,
     request: &mut Request,
-    session: impl AsyncFnOnce(Now) -> (Result<Session, CloseReason>, Option<Arc<Identity>>),
+    visitor: impl AsyncFnOnce(Now) -> Visitor,
 ) -> Result<Response, Refusal> {
     let handshake = Handshake::of(request).ok_or(Refusal::NotWebSocket)?;
     if !shared.pages.may_connect(request.headers()) {
@@ -164,11 +215,10 @@ async fn upgrade(
     }
     let socket = socket(shared)?;
     let turn = turn(shared).await?;
-    let (session, identity) = session(shared.clock.now()).await;
+    let Visitor { session, shown, proof } = visitor(shared.clock.now()).await;
     // The store may have failed while the request waited for its turn.
     let epoch = shared.epoch().ok_or(Refusal::StoreDown)?;
-    let tenant =
-        session.as_ref().ok().and(identity.as_ref()).map(|identity| epoch.tenants.of(&identity.tenant));
+    let tenant = shown.as_ref().map(|(permit, ..)| epoch.tenants.of(&permit.identity.tenant));
     let (session, tenant) = match tenant.transpose() {
         // Where nobody has to prove who they are there is one tenant.
         Ok(None) if !shared.gate.asks_token() => (session, Some(epoch.tenants.default_one())),
@@ -183,7 +233,8 @@ async fn upgrade(
         client,
         shared: Arc::clone(shared),
         session,
-        identity,
+        shown,
+        proof,
         epoch,
         tenant,
         handshake: Some(turn),

@@ -1,29 +1,32 @@
 //! Settings: from flags, variables and a file to what the server is started with.
 
+mod auth;
+mod devices;
 mod quota;
 #[cfg(test)]
 mod tests;
+mod webhook;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt, fs, io,
+    collections::BTreeMap,
+    fs, io,
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
 use syncline::{
     core::{
-        access::{Grant, Identity},
-        entity::{EntityType, Handler, NameError, TypeError, TypeForm, TypeName, UserName, Value},
+        entity::{EntityType, Handler, NameError, TypeError, TypeForm, TypeName},
         id::{TenantName, TenantNameError},
     },
-    server::{
-        Authenticator, Config, JwtSettings, JwtVerifier, KeyError, Network, OneOf, Origin, OriginError,
-        PublishedKeys, PublishedKeysError, StaticToken, StaticTokens, TlsFiles,
-    },
+    server::{Config, KeyError, Network, Origin, OriginError, PublishedKeysError, TlsFiles},
+};
+
+use self::{
+    auth::{Auth, TokenGrant, authenticator, with_webhook},
+    devices::{Devices, DevicesError},
 };
 
 use self::quota::QuotaForm;
@@ -159,6 +162,8 @@ struct File {
     token: Vec<TokenGrant>,
     auth: Option<Auth>,
     #[serde(default)]
+    devices: Devices,
+    #[serde(default)]
     history: History,
     #[serde(default)]
     quota: QuotaForm,
@@ -167,65 +172,6 @@ struct File {
     /// Types of entities, by their names.
     #[serde(default)]
     types: BTreeMap<TypeName, TypeForm>,
-}
-
-/// What the bearer of a token may do. Secrets are kept in the file: a command line is seen by everyone on the machine.
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-struct TokenGrant {
-    secret: String,
-    /// Whose data it is for; the default tenant's, if it does not say.
-    tenant: Option<String>,
-    /// Who its bearer is.
-    user: String,
-    /// What its bearer may do, as `doc:team/*=write`.
-    grants: Vec<Grant>,
-    /// What scopes are filled with.
-    #[serde(default)]
-    claims: BTreeMap<String, Claim>,
-}
-
-impl fmt::Debug for TokenGrant {
-    /// Leaves the secret out.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TokenGrant").field("user", &self.user).finish_non_exhaustive()
-    }
-}
-
-/// Whose signed tokens are good.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-struct Auth {
-    /// File with a JWK set.
-    keys: Option<PathBuf>,
-    /// URL of a JWK set that the issuer publishes.
-    jwks_url: Option<String>,
-    issuer: Option<String>,
-    audience: Option<String>,
-    /// The claim that names the tenant.
-    tenant_claim: Option<String>,
-    /// What each bearer may do besides what their token says.
-    #[serde(default)]
-    grants: Vec<Grant>,
-}
-
-/// What else is said about the bearer of a token.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-enum Claim {
-    Text(String),
-    Number(i64),
-    Bool(bool),
-}
-
-impl From<Claim> for Value {
-    fn from(claim: Claim) -> Self {
-        match claim {
-            Claim::Text(text) => text.as_str().into(),
-            Claim::Number(number) => number.into(),
-            Claim::Bool(value) => Self::Bool(value),
-        }
-    }
 }
 
 /// Everything that `syncline serve` needs to know.
@@ -292,7 +238,7 @@ pub(crate) enum SettingsError {
         source: KeyError,
     },
     /// The file says nothing of the keys of signed tokens, or twice.
-    #[error("`[auth]` has one of `keys` and `jwks-url`")]
+    #[error("`[auth]` has one of `keys` and `jwks-url`; only beside `[[token]]` is `[auth.webhook]` enough")]
     AuthKeys,
     /// The keys of signed tokens cannot be asked for.
     #[error("`jwks-url` is of no use")]
@@ -311,6 +257,19 @@ pub(crate) enum SettingsError {
         name: TypeName,
         /// What is wrong with it.
         source: TypeError,
+    },
+    /// The file says wrongly who is asked what no grant allows.
+    #[error("nobody can be asked about rights so")]
+    Webhook {
+        /// What is wrong with it.
+        source: TypeError,
+    },
+    /// The file says wrongly what is asked of devices.
+    #[error("`[devices]` makes no sense")]
+    Devices {
+        /// What is wrong with it.
+        #[from]
+        source: DevicesError,
     },
     /// The file says wrongly who is asked about conflicts.
     #[error("nobody can be asked about conflicts so")]
@@ -381,13 +340,19 @@ impl ServeArgs {
         }
         server.history = file.history.rules();
         server.trust = self.ca_file.or(file.ca_file);
-        server.authenticator = authenticator(file.token, file.auth, server.trust.as_deref())?;
+        let (auth, webhook) = with_webhook(file.auth)?;
+        server.webhook = webhook;
+        server.authenticator = authenticator(file.token, auth, server.trust.as_deref())?;
+        if server.webhook.is_some() && server.authenticator.is_none() {
+            return Err(SettingsError::AuthKeys);
+        }
         server.tls = match (self.tls_cert.or(file.tls_cert), self.tls_key.or(file.tls_key)) {
             (Some(certificates), Some(key)) => Some(TlsFiles { certificates, key }),
             (None, None) => None,
             _ => return Err(SettingsError::HalfTls),
         };
         file.quota.over(&mut server.quota);
+        server.devices = file.devices.settings()?;
         server.types = types(file.types)?;
         if let Some(suggest) = file.suggest {
             suggest.check().map_err(|source| SettingsError::Suggest { source })?;
@@ -406,52 +371,6 @@ impl ServeArgs {
 
 fn unless_for_ever(days: u32) -> Option<u32> {
     (days > 0).then_some(days)
-}
-
-fn authenticator(
-    tokens: Vec<TokenGrant>,
-    auth: Option<Auth>,
-    trust: Option<&Path>,
-) -> Result<Option<Arc<dyn Authenticator>>, SettingsError> {
-    let mut ways: Vec<Arc<dyn Authenticator>> = Vec::new();
-    if !tokens.is_empty() {
-        ways.push(Arc::new(known_tokens(tokens)?));
-    }
-    if let Some(Auth { keys, jwks_url, issuer, audience, tenant_claim, grants }) = auth {
-        if let Some(claim) = tenant_claim.as_ref().filter(|claim| !JwtVerifier::may_name_tenant(claim)) {
-            return Err(SettingsError::TenantClaim { claim: claim.clone() });
-        }
-        let settings = JwtSettings { issuer, audience, tenant_claim, grants };
-        ways.push(match (keys, jwks_url) {
-            (Some(path), None) => Arc::new(verifier(settings, path)?),
-            (None, Some(url)) => Arc::new(PublishedKeys::new(settings, &url, trust)?),
-            _ => return Err(SettingsError::AuthKeys),
-        });
-    }
-    Ok(if ways.is_empty() { None } else { Some(Arc::new(OneOf::new(ways))) })
-}
-
-fn verifier(settings: JwtSettings, path: PathBuf) -> Result<JwtVerifier, SettingsError> {
-    let set = fs::read(&path).map_err(|source| SettingsError::Read { path: path.clone(), source })?;
-    JwtVerifier::new(settings, &set).map_err(|source| SettingsError::Keys { path, source })
-}
-
-fn known_tokens(grants: Vec<TokenGrant>) -> Result<StaticTokens, SettingsError> {
-    if grants.iter().any(|grant| grant.secret.len() < TOKEN_BYTES_MIN) {
-        return Err(SettingsError::ShortToken);
-    }
-    let secrets: BTreeSet<&str> = grants.iter().map(|grant| grant.secret.as_str()).collect();
-    if secrets.len() < grants.len() {
-        return Err(SettingsError::SameSecret);
-    }
-    let tokens = grants.into_iter().map(|TokenGrant { secret, tenant, user, grants, claims }| {
-        let tenant = tenant.as_deref().map(TenantName::new).transpose()?.unwrap_or_default();
-        let name = UserName::new(&user).map_err(|source| SettingsError::User { user, source })?;
-        let claims = claims.into_iter().map(|(name, claim)| (name, claim.into())).collect();
-        let identity = Identity { tenant, claims, ..Identity::of(name, grants.into_iter().collect()) };
-        Ok(StaticToken { secret, identity: Arc::new(identity) })
-    });
-    Ok(StaticTokens::new(tokens.collect::<Result<_, SettingsError>>()?))
 }
 
 fn types(forms: BTreeMap<TypeName, TypeForm>) -> Result<Vec<EntityType>, SettingsError> {

@@ -70,3 +70,51 @@ fn a_proved_user_is_seen_under_no_other_name() {
     check(Some("ann"), r#"{"cursor":1}"#, &[r#"{"cursor":1}"#]);
     check(Some(&"a".repeat(PRESENCE_STATE_BYTES_MAX)), claimed, &[]);
 }
+
+/// Ann shows herself; then Bob, whose first entry names her id, or who finds it without a home. What counts is what a third sees.
+#[test]
+fn a_client_id_is_of_the_user_who_has_claimed_it() {
+    let (bob, ann_again, carol) = (ConnectionId(2), ConnectionId(3), ConnectionId(4));
+    let of = |user: &str| {
+        let author = Author { user: Some(user.into()), ..Author::default() };
+        Guest { author, ..Guest::default() }
+    };
+    let mut world = World::with(&[]);
+    world.join_as(carol, of("carol"));
+    world.join_as(ALICE, of("ann"));
+    let shown = |world: &mut World| {
+        world.pass(PRESENCE_TICK_MS);
+        let shown = world.read(carol).into_iter().filter_map(|got| match got {
+            Got::Presence(entries) => Some(String::from_utf8_lossy(&entries).into_owned()),
+            _ => None,
+        });
+        shown.last()
+    };
+    let says =
+        |shown: &Option<String>, what: &str| shown.as_deref().is_some_and(|shown| shown.contains(what));
+    world.flush();
+    world.presence(ALICE, 9, 1, r#"{"x":"ann"}"#);
+    let first = shown(&mut world);
+    assert!(says(&first, "ann"), "{first:?}");
+
+    world.join_as(bob, of("bob"));
+    world.presence(bob, 9, 7, r#"{"x":"forged"}"#);
+    assert_eq!(shown(&mut world), None, "it lives with someone else");
+    world.input(crate::room::Input::Leave { connection: ALICE });
+    assert!(says(&shown(&mut world), "null"), "she is gone");
+    world.presence(bob, 9, 8, r#"{"x":"forged"}"#);
+    assert_eq!(shown(&mut world), None, "it is hers, also while she is away");
+
+    world.join_as(ann_again, of("ann"));
+    world.presence(ann_again, 9, 9, r#"{"x":"back"}"#);
+    assert!(says(&shown(&mut world), "back"), "another connection of hers takes it over");
+    // What nobody has claimed is adopted, and whoever claims it then has it.
+    world.presence(bob, 20, 1, r#"{"x":"adopted"}"#);
+    assert!(says(&shown(&mut world), "adopted"));
+    let ann_third = ConnectionId(5);
+    world.join_as(ann_third, of("ann"));
+    world.presence(ann_third, 20, 2, r#"{"x":"claimed"}"#);
+    assert!(says(&shown(&mut world), "claimed"));
+    world.presence(bob, 20, 3, r#"{"x":"late"}"#);
+    assert_eq!(shown(&mut world), None);
+}

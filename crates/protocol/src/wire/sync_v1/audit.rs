@@ -1,6 +1,6 @@
 //! The audit as it is given away: an object a line.
 
-use data_encoding::{BASE64, HEXLOWER};
+use data_encoding::{BASE64, BASE64URL_NOPAD, HEXLOWER};
 use syncline_core::entity::{EntityKey, Outcome};
 
 use super::conflict::fields;
@@ -82,6 +82,11 @@ fn audited(o: &mut Object<'_>, what: &Audited) {
         Audited::Revoked { device } => {
             o.text("kind", "revoked");
             o.text("device", device.as_str());
+        }
+        Audited::Keyed { device, key } => {
+            o.text("kind", "keyed");
+            o.text("device", device.as_str());
+            o.text("key", &BASE64URL_NOPAD.encode(key));
         }
         Audited::Purged { entity } => {
             o.text("kind", "purged");

@@ -29,6 +29,8 @@ codes! {
     ValidationFailed, "validation-failed", 422, Never, "A value breaks a rule";
     Unauthenticated, "unauthenticated", 401, Reauth, "The request names no one";
     TokenExpired, "token-expired", 401, Reauth, "The token is no longer good";
+    SignatureRequired, "signature-required", 401, Sign, "The device has to sign its requests";
+    SignatureInvalid, "signature-invalid", 401, Sign, "The signature is not good";
     ForbiddenScope, "forbidden-scope", 403, Never, "The scope may not be read";
     ForbiddenOp, "forbidden-op", 403, Never, "This may not be done";
     DeviceNotBound, "device-not-bound", 403, Rebind, "The device is not bound to the user";
@@ -101,6 +103,8 @@ pub enum Retry {
     After,
     /// Gets another token first.
     Reauth,
+    /// Signs it, with the key of its device and by the server's clock.
+    Sign,
     /// Binds its device first.
     Rebind,
     /// Pulls without a cursor.
@@ -124,6 +128,7 @@ impl Retry {
             Self::Now => "now",
             Self::After => "after",
             Self::Reauth => "reauth",
+            Self::Sign => "sign",
             Self::Rebind => "rebind",
             Self::Resync => "resync",
             Self::Rebase => "rebase",

@@ -47,7 +47,7 @@ pub use answer::{Acknowledged, Change, EvictReason, Pulled, Pushed, ScopePage, U
 pub use audit::audit_line;
 pub use code::{Code, Retry};
 pub use conflict::{conflict_body, conflicts_body, fields_text, resolved_body, unresolved_body, wish_text};
-pub use device::{DeviceRequest, ScopeRequest};
+pub use device::{DeviceRequest, KeyRequest, ScopeRequest, key_text};
 pub use erase::{Erase, erased_body, user_erased_body};
 pub use events::event_body;
 pub use export::{Attached, Export, ImportTally, Manifest};

@@ -186,6 +186,7 @@ impl From<&Refused> for Problem {
             Refused::Device(DeviceRefusal::NotBound) => Code::DeviceNotBound,
             Refused::Device(DeviceRefusal::Revoked) => Code::DeviceRevoked,
             Refused::Device(DeviceRefusal::Mismatch) => Code::DeviceMismatch,
+            Refused::Device(DeviceRefusal::HasKey) => Code::SignatureRequired,
             Refused::UnknownScope { .. } => Code::UnknownScope,
             Refused::TooLong => Code::ValidationFailed,
         };

@@ -3,9 +3,9 @@
 use syncline_core::entity::{ActorName, EntityKey, RecordVersion, Sequence};
 use syncline_core::time::WallMs;
 
-use super::device::ScopeRequest;
+use super::device::{ScopeRequest, key_text};
 use super::write::{Object, document, string};
-use crate::ledger::{Backlog, Binding, DeviceStatus, Health};
+use crate::ledger::{Backlog, Binding, DeviceKey, DeviceStatus, Health};
 
 /// A device as clients see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub struct DeviceView<'a> {
     pub name: Option<&'a str>,
     /// The application and its version.
     pub app: Option<&'a str>,
+    /// What it signs its requests with.
+    pub public_key: Option<DeviceKey>,
     /// When it was bound.
     pub bound_at: WallMs,
     /// When it was revoked, if it was.
@@ -113,6 +115,7 @@ impl<'a> DeviceView<'a> {
             user: binding.user.as_str(),
             name: binding.about.name.as_deref(),
             app: binding.about.app.as_deref(),
+            public_key: binding.key,
             bound_at: binding.bound_at,
             revoked_at: binding.revoked_at,
             last_seen: Some(binding.seen_at),
@@ -128,6 +131,7 @@ impl<'a> DeviceView<'a> {
             o.text("device_id", self.id);
             o.bool("bound", self.revoked_at.is_none());
             o.time("bound_at", self.bound_at);
+            self.public_key.iter().for_each(|key| o.text("public_key", &key_text(key)));
         })
     }
 
@@ -135,6 +139,7 @@ impl<'a> DeviceView<'a> {
         o.text("id", self.id);
         o.text("user", self.user);
         self.name.iter().for_each(|name| o.text("name", name));
+        self.public_key.iter().for_each(|key| o.text("public_key", &key_text(key)));
         o.bool("bound", self.revoked_at.is_none());
         o.time("bound_at", self.bound_at);
         self.revoked_at.iter().for_each(|at| o.time("revoked_at", *at));

@@ -1,20 +1,30 @@
 //! `/auth/v1`: what is done about credentials.
 
+mod forget;
+mod openapi;
 mod revocations;
+mod table;
 mod tickets;
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use axum::{
-    Router,
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    Json, Router,
+    extract::FromRequestParts,
+    http::{HeaderValue, StatusCode, header, request::Parts},
     middleware::from_fn_with_state,
     response::{IntoResponse, Response},
-    routing::{delete, post},
+    routing::{get, options},
 };
-use syncline_core::access::Identity;
+use syncline_core::access::{Action, Identity, Resource};
 
-use super::{Unauthenticated, stored::PutError, tickets::TooManyTickets};
+use self::table::OPERATIONS;
+use super::{
+    Unauthenticated,
+    signed::{Signed, admit, check},
+    stored::PutError,
+    tickets::TooManyTickets,
+};
 use crate::{
     entities::{dress, preflight},
     http::{TOO_MANY, bearer, problem, too_many},
@@ -25,10 +35,18 @@ use crate::{
 
 /// Returns everything below `/auth/v1`.
 pub(crate) fn routes(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
-    Router::new()
-        .route("/auth/v1/tickets", post(tickets::issue).options(preflight))
-        .route("/auth/v1/revocations", post(revocations::revoke).get(revocations::list).options(preflight))
-        .route("/auth/v1/revocations/{id}", delete(revocations::take_back).options(preflight))
+    let description = openapi::describe(OPERATIONS);
+    let mut router =
+        Router::new().route("/auth/v1/openapi.json", get(async move || Json(description.clone())));
+    let paths: BTreeSet<&str> = OPERATIONS.iter().map(|operation| operation.path).collect();
+    for path in paths {
+        router = router.route(path, options(preflight));
+    }
+    for operation in OPERATIONS {
+        router = router.route(operation.path, (operation.serve)());
+    }
+    router
+        .layer(from_fn_with_state(Arc::clone(shared), check))
         .route_layer(from_fn_with_state(Arc::clone(shared), dress))
 }
 
@@ -49,6 +67,8 @@ enum Refusal {
     Forbidden,
     #[error("name one of `user`, `device`, `token_id` and `room`, and perhaps `until`, but not for a room")]
     Body,
+    #[error("name `user`, `resource`, as doc:team/plan, both, or neither in an object")]
+    Forget,
     #[error("nobody and nothing can have this name")]
     Name,
     #[error("`until` is a time to come, as 2027-01-31T00:00:00.000Z")]
@@ -73,11 +93,14 @@ impl Refusal {
             Self::Unauthenticated(Unauthenticated::Unavailable) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "unavailable")
             }
+            Self::Unauthenticated(Unauthenticated::Unsigned) => {
+                (StatusCode::UNAUTHORIZED, "signature-required")
+            }
             Self::Unauthenticated(_) => (StatusCode::UNAUTHORIZED, "unauthorized"),
             Self::TooManyTickets(_) => (StatusCode::TOO_MANY_REQUESTS, "too-many-tickets"),
             Self::TooFast(_) => (StatusCode::TOO_MANY_REQUESTS, TOO_MANY),
             Self::Forbidden => (StatusCode::FORBIDDEN, "forbidden"),
-            Self::Body => (StatusCode::BAD_REQUEST, "bad-request"),
+            Self::Body | Self::Forget => (StatusCode::BAD_REQUEST, "bad-request"),
             Self::Name => (StatusCode::BAD_REQUEST, "bad-name"),
             Self::Until => (StatusCode::BAD_REQUEST, "bad-until"),
             Self::Unknown => (StatusCode::NOT_FOUND, "unknown-revocation"),
@@ -119,16 +142,29 @@ impl IntoResponse for Refusal {
     }
 }
 
-/// Returns who asks. A ticket is no token here.
-async fn caller(shared: &Shared, headers: &HeaderMap) -> Result<Arc<Identity>, Refusal> {
-    if !shared.gate.asks_token() {
-        return Err(Refusal::NoTokens);
+/// Who asks. A ticket is no token here.
+struct Caller(Arc<Identity>);
+
+impl FromRequestParts<Arc<Shared>> for Caller {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, shared: &Arc<Shared>) -> Result<Self, Refusal> {
+        if !shared.gate.asks_token() {
+            return Err(Refusal::NoTokens);
+        }
+        if !shared.pages.may_ask(&parts.headers) {
+            return Err(Refusal::Origin);
+        }
+        let now = shared.clock.now().wall;
+        let identity = shared.gate.identify(bearer(&parts.headers), None, now).await;
+        let identity = identity.map_err(Refusal::Unauthenticated)?;
+        shared.admit(&shared.payer(&identity), 0)?;
+        let signed = parts.extensions.get::<Signed>().cloned().unwrap_or_default();
+        Ok(Self(admit(shared, identity, &signed).await.map_err(Refusal::Unauthenticated)?))
     }
-    if !shared.pages.may_ask(headers) {
-        return Err(Refusal::Origin);
-    }
-    let identity = shared.gate.identify(bearer(headers), None, shared.clock.now().wall).await;
-    let identity = identity.map_err(Refusal::Unauthenticated)?;
-    shared.admit(&shared.payer(&identity), 0)?;
-    Ok(identity)
+}
+
+/// Returns who asks, if they may administer the server.
+fn admin(Caller(identity): Caller) -> Result<Arc<Identity>, Refusal> {
+    if identity.may(Action::Admin, Resource::Server) { Ok(identity) } else { Err(Refusal::Forbidden) }
 }

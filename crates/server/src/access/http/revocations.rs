@@ -6,13 +6,13 @@ use axum::{
     Json,
     body::{Body, to_bytes},
     extract::{Path, State},
-    http::{HeaderMap, StatusCode},
+    http::StatusCode,
     response::{IntoResponse, Response},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
 use syncline_core::{
-    access::{Action, Identity, Resource, Revocation, Subject, TokenId},
+    access::{Identity, Revocation, Subject, TokenId},
     entity::{ActorName, UserName},
     id::RoomName,
     time::WallMs,
@@ -20,7 +20,7 @@ use syncline_core::{
 use syncline_protocol::wire::sync_v1::{time_of, time_text};
 use tokio::sync::oneshot;
 
-use super::{Refusal, caller};
+use super::{Caller, Refusal, admin};
 use crate::{
     epoch::Epoch,
     limits::{REVOCATION_BODY_BYTES_MAX, REVOKED_MS},
@@ -71,10 +71,10 @@ impl Wanted {
 /// Answers `POST`: what is revoked is of no use any more when the answer comes.
 pub(super) async fn revoke(
     State(shared): State<Arc<Shared>>,
-    headers: HeaderMap,
+    caller: Caller,
     body: Body,
 ) -> Result<Response, Refusal> {
-    let admin = admin(&shared, &headers).await?;
+    let admin = admin(caller)?;
     let body = to_bytes(body, REVOCATION_BODY_BYTES_MAX).await.map_err(|_| Refusal::Body)?;
     let wanted: Wanted = serde_json::from_slice(&body).map_err(|_| Refusal::Body)?;
     let now = shared.clock.now().wall;
@@ -96,8 +96,8 @@ pub(super) async fn revoke(
 }
 
 /// Answers `GET`: those in force.
-pub(super) async fn list(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Result<Response, Refusal> {
-    let admin = admin(&shared, &headers).await?;
+pub(super) async fn list(State(shared): State<Arc<Shared>>, caller: Caller) -> Result<Response, Refusal> {
+    let admin = admin(caller)?;
     let now = shared.clock.now().wall;
     let known = shared.gate.revocations(&admin.tenant);
     let good = known.iter().filter(|revocation| !revocation.is_over(now));
@@ -107,10 +107,10 @@ pub(super) async fn list(State(shared): State<Arc<Shared>>, headers: HeaderMap) 
 /// Answers `DELETE`: what was revoked and has not ended is good again.
 pub(super) async fn take_back(
     State(shared): State<Arc<Shared>>,
-    headers: HeaderMap,
+    caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Response, Refusal> {
-    let admin = admin(&shared, &headers).await?;
+    let admin = admin(caller)?;
     let subject: Subject = id.parse().map_err(|_| Refusal::Unknown)?;
     let (epoch, tenant) = place(&shared, &admin)?;
     if !shared.gate.take_back(&epoch, &tenant, subject).await? {
@@ -118,11 +118,6 @@ pub(super) async fn take_back(
     }
     tracing::info!(by = %admin.user, subject = id, "a revocation was taken back");
     Ok(StatusCode::NO_CONTENT.into_response())
-}
-
-async fn admin(shared: &Shared, headers: &HeaderMap) -> Result<Arc<Identity>, Refusal> {
-    let identity = caller(shared, headers).await?;
-    if identity.may(Action::Admin, Resource::Server) { Ok(identity) } else { Err(Refusal::Forbidden) }
 }
 
 /// Returns where the tenant of an administrator is.

@@ -5,21 +5,20 @@ use std::sync::Arc;
 use axum::{
     Json,
     extract::State,
-    http::{HeaderMap, StatusCode},
+    http::StatusCode,
     response::{IntoResponse, Response},
 };
 use serde_json::json;
 use syncline_protocol::wire::sync_v1::time_text;
 
-use super::{Refusal, caller};
+use super::{Caller, Refusal};
 use crate::shared::Shared;
 
 /// Answers with a ticket that stands for the token of the request.
 pub(super) async fn issue(
     State(shared): State<Arc<Shared>>,
-    headers: HeaderMap,
+    Caller(identity): Caller,
 ) -> Result<Response, Refusal> {
-    let identity = caller(&shared, &headers).await?;
     let mut random = [0; 32];
     getrandom::fill(&mut random).map_err(|_| Refusal::NoRandomness)?;
     let (ticket, ends_at) = shared.gate.issue_ticket(identity, random, shared.clock.now().wall)?;

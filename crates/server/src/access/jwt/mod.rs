@@ -170,6 +170,7 @@ fn identity(settings: &JwtSettings, mut claims: Claims, now: WallMs) -> Result<I
         tenant: tenant_of(tenant)?,
         user: UserName::new(&claims.sub).map_err(|_| Unauthenticated::Unknown)?,
         device: device.map_err(|_| Unauthenticated::Unknown)?,
+        signed_by: None,
         grants,
         issued_at: claims.others.get("iat").and_then(|iat| issued_at(iat, now)),
         expires_at: Some(expires_at),

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use syncline_core::entity::{Handler, TypeName};
 use syncline_protocol::ledger::Verdict;
 
-use super::{
-    gate::{Gate, NoAnswer},
-    question::{PushHandler, PushQuestion},
+use super::question::{PushHandler, PushQuestion};
+use crate::{
+    clock::Clock,
+    outgoing::{Gate, NoAnswer},
 };
-use crate::clock::Clock;
 
 #[derive(Debug)]
 pub(super) struct Judge {
@@ -21,7 +21,7 @@ pub(super) struct Judge {
 
 impl Judge {
     pub(super) fn new(kind: TypeName, named: Option<Handler>, handler: Arc<dyn PushHandler>) -> Self {
-        let gate = Gate::new(Some(kind), named.as_ref());
+        let gate = Gate::new(Some(kind.to_string()), named.as_ref());
         Self { named, handler, gate }
     }
 

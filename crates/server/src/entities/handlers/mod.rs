@@ -2,15 +2,14 @@
 //!
 //! * [`PushHandler`]: one of them, in the program that embeds the server;
 //! * `judge`: a handler and what stands before it; `suggester`: the same of who is asked about conflicts;
-//! * `web`: whoever is asked over HTTP;
-//! * `gate`: how long and how often somebody is asked; `breaker`: when they are left in peace.
+//! * `web`: those that are asked over HTTP.
+//!
+//! How long and how often somebody is asked is [`outgoing`](crate::outgoing)'s.
 //!
 //! Invariants:
 //! * each question gets one verdict, whatever a handler does: without an answer in time that is that it is not available;
 //! * nobody who may only declare types has this server ask a machine of its own network, unless it serves nobody else.
 
-mod breaker;
-mod gate;
 mod judge;
 mod question;
 mod suggester;
@@ -32,15 +31,11 @@ use syncline_protocol::ledger::{Proposal, Verdict};
 
 pub use self::question::{PushHandler, PushQuestion};
 pub(crate) use self::suggester::SuggestError;
-use self::{
-    judge::Judge,
-    suggester::Suggester,
-    web::{Web, WebHandler},
-};
+use self::{judge::Judge, suggester::Suggester, web::WebHandler};
 use crate::{
     clock::Clock,
     config::Config,
-    outgoing::{Target, TargetError, Trust},
+    outgoing::{Target, TargetError, Trust, Web},
 };
 
 /// Why a handler cannot be asked.

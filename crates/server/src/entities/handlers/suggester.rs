@@ -3,11 +3,11 @@
 use syncline_core::entity::{Handler, TypeName};
 use syncline_protocol::{ledger::Proposal, wire::sync_v1::read_proposal};
 
-use super::{
-    gate::{Gate, NoAnswer},
-    web::{AskError, Web},
+use super::web::AskError;
+use crate::{
+    clock::Clock,
+    outgoing::{Gate, NoAnswer, Web},
 };
-use crate::clock::Clock;
 
 #[derive(Debug)]
 pub(super) struct Suggester {
@@ -31,7 +31,7 @@ pub(crate) enum SuggestError {
 
 impl Suggester {
     pub(super) fn new(kind: Option<TypeName>, named: Handler, web: Web) -> Self {
-        let gate = Gate::new(kind, Some(&named));
+        let gate = Gate::new(kind.map(|kind| kind.to_string()), Some(&named));
         Self { named, web, gate }
     }
 
@@ -42,7 +42,7 @@ impl Suggester {
     /// Asks a question. Nothing may be proposed.
     pub(super) async fn suggest(&self, clock: Clock, body: String) -> Result<Option<Proposal>, SuggestError> {
         let asking = async {
-            let answer = self.web.exchange(body).await;
+            let answer = self.web.exchange(body).await.map_err(AskError::from);
             let proposal = answer.and_then(|answer| read_proposal(&answer).map_err(AskError::from));
             proposal.map_err(|error| {
                 tracing::debug!(

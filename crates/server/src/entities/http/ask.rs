@@ -1,5 +1,8 @@
 //! Who asks, and whom: what every request to `/sync/v1` has in common.
 
+mod keys;
+mod rights;
+
 use std::{collections::BTreeSet, sync::Arc};
 
 use axum::{
@@ -22,9 +25,10 @@ use tokio::{
     time::{Duration, timeout},
 };
 
+use self::rights::undecided;
 use super::refusal::Refusal;
 use crate::{
-    access::{Credential, Lease, Unauthenticated},
+    access::{Check, Credential, Lease, Permit, Signed, Unauthenticated, Undecided, admitted},
     clock::{Clock, until},
     entities::{Answered, LedgerDown, LedgerHandle},
     epoch::Epoch,
@@ -42,15 +46,23 @@ const PROTOCOL: u64 = 1;
 /// Where a WebSocket is asked for.
 const SOCKET: &str = "/sync/v1/ws";
 
+/// What is said to whoever has not signed for a device that has a key.
+const SIGN: &str = "the device has a key: sign the request with it";
+
 /// A request whose sender is known.
 pub(super) struct Asked {
     pub(super) user: UserName,
+    /// Who asks, with all that they may do of what was wanted.
     pub(super) identity: Arc<Identity>,
+    permit: Permit,
+    /// What else than what their credential allows was wanted.
+    wanted: Vec<Check>,
     lease: Arc<Lease>,
     /// The ledger of the tenant that the credential says.
     pub(super) ledger: LedgerHandle,
     /// The epoch of the ledger.
     pub(super) epoch: Arc<Epoch>,
+    signed: Signed,
     /// `Sync-Schema`, as it came.
     schema: Option<HeaderValue>,
     clock: Clock,
@@ -79,10 +91,27 @@ impl FromRequestParts<Arc<Shared>> for Asked {
         let tenant = epoch.tenants.of(&identity.tenant);
         let tenant = tenant.map_err(|error| Problem::new(Code::StorageFull).because(error))?;
         let ledger = epoch.ledger(&tenant).await?;
+        let signed = parts.extensions.get::<Signed>().cloned().unwrap_or_default();
+        let identity = admitted(identity, signed.by(), &ledger).map_err(unauthenticated)?;
         let (user, clock) = (identity.user.clone(), shared.clock);
         let schema = headers.get("sync-schema").cloned();
         let lease = Arc::new(shared.gate.lease(Arc::clone(&identity)));
-        Ok(Self { user, identity, lease, ledger, epoch, schema, clock, shared: Arc::clone(shared), declared })
+        let (permit, wanted) = (Permit::of(Arc::clone(&identity)), Vec::new());
+        let shared = Arc::clone(shared);
+        Ok(Self {
+            user,
+            identity,
+            permit,
+            wanted,
+            lease,
+            ledger,
+            epoch,
+            signed,
+            schema,
+            clock,
+            shared,
+            declared,
+        })
     }
 }
 
@@ -97,6 +126,7 @@ impl Asked {
         let now = self.now();
         match self.lease.is_over(now) {
             false => Ok(()),
+            true if self.permit.is_only_undecided(now) => Err(undecided(Undecided::default()).into()),
             true if self.identity.is_expired(now) => Err(unauthenticated(Unauthenticated::Expired).into()),
             true => Err(unauthenticated(Unauthenticated::Revoked).into()),
         }
@@ -113,8 +143,22 @@ impl Asked {
         async move { lease.ended(clock).await }
     }
 
-    /// Checks that the caller may speak for a device: a token that was given to one is good for no other.
+    /// Checks that the caller may speak for a device: a token that was given to one is good for no other, and a device that has a
+    /// key has signed.
     pub(super) fn check_device(&self, device: &ActorName) -> Result<(), Refusal> {
+        self.check_own(device)?;
+        let required = |why: &str| Err(Problem::new(Code::SignatureRequired).because(why).into());
+        match self.ledger.device_key(device) {
+            Some(_) if self.identity.signed_by.as_ref() != Some(device) => required(SIGN),
+            None if self.shared.devices.keys_required() => required(
+                "a device does nothing here before it has a key: PUT /sync/v1/devices/{device_id}/key",
+            ),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Checks that the caller's token is not one of another device.
+    pub(super) fn check_own(&self, device: &ActorName) -> Result<(), Refusal> {
         match &self.identity.device {
             Some(own) if own != device => Err(Problem::new(Code::DeviceMismatch).into()),
             Some(_) | None => Ok(()),
@@ -270,6 +314,7 @@ fn unauthenticated(error: Unauthenticated) -> Problem {
             Problem::new(Code::Unauthenticated).because(error)
         }
         Unauthenticated::Expired => Problem::new(Code::TokenExpired),
+        Unauthenticated::Unsigned => Problem::new(Code::SignatureRequired).because(error),
         Unauthenticated::Unavailable => {
             Problem { retry_after_ms: Some(1_000), ..Problem::new(Code::ReadOnly) }.because(error)
         }

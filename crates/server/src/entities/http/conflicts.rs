@@ -36,13 +36,14 @@ pub(super) struct Wanted {
 
 /// `GET /sync/v1/conflicts`: those that may be read, the oldest first.
 pub(super) async fn list(
-    asked: Asked,
+    mut asked: Asked,
     wanted: Result<Query<Wanted>, QueryRejection>,
 ) -> Result<Response, Refusal> {
     let Query(wanted) = wanted?;
     let unknown = "the cursor is not one of a list of conflicts";
     let after = wanted.cursor.as_deref().map(|word| conflict_id(word).ok_or(unknown)).transpose();
     let after = after.map_err(|why| Problem::new(Code::MalformedRequest).because(why))?;
+    asked.want_all(|kind| Resource::Conflicts(kind)).await?;
     let identity = Arc::clone(&asked.identity);
     let body = asked.look(move |ledger| {
         let rest = ledger.conflicts().filter(|(id, _)| after.is_none_or(|after| *id > after));
@@ -60,12 +61,13 @@ pub(super) async fn list(
 
 /// `GET /sync/v1/conflicts/{conflict_id}`.
 pub(super) async fn read(
-    asked: Asked,
+    mut asked: Asked,
     name: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Refusal> {
     let Path(name) = name?;
     let unknown = || Problem::new(Code::UnknownConflict);
     let id = conflict_id(&name).ok_or_else(unknown)?;
+    asked.want_all(|kind| Resource::Conflicts(kind)).await?;
     let identity = Arc::clone(&asked.identity);
     let body = asked.look(move |ledger| {
         let found = ledger.conflict(id).filter(|conflict| may_read(&identity, conflict));

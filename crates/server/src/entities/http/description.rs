@@ -56,6 +56,8 @@ impl Operation {
     pub(super) fn all_codes(&self) -> impl Iterator<Item = Code> {
         let common = [
             Code::Unauthenticated,
+            Code::SignatureRequired,
+            Code::SignatureInvalid,
             Code::ForbiddenOp,
             Code::ProtocolUnsupported,
             Code::StorageFull,

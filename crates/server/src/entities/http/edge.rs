@@ -61,7 +61,8 @@ pub(crate) async fn preflight(State(shared): State<Arc<Shared>>, headers: Header
         (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, PUT, PATCH, DELETE"),
         (
             header::ACCESS_CONTROL_ALLOW_HEADERS,
-            "authorization, content-type, if-match, if-none-match, sync-client, sync-protocol, sync-schema, sync-user, traceparent",
+            "authorization, content-digest, content-type, if-match, if-none-match, signature, signature-input, sync-client, \
+             sync-protocol, sync-schema, sync-user, traceparent",
         ),
         (header::ACCESS_CONTROL_MAX_AGE, PREFLIGHT_AGE_S),
     ];

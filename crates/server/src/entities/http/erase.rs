@@ -18,15 +18,16 @@ use super::{
 };
 use crate::entities::LedgerDown;
 
-pub(super) async fn erase(asked: Asked, body: Body) -> Result<Response, Refusal> {
+pub(super) async fn erase(mut asked: Asked, body: Body) -> Result<Response, Refusal> {
     match Erase::parse(&asked.whole(body).await?)? {
-        Erase::Entity(key) => entity(&asked, key).await,
+        Erase::Entity(key) => entity(&mut asked, key).await,
         Erase::User(user) => self::user(&asked, user).await,
     }
 }
 
-async fn entity(asked: &Asked, key: EntityKey) -> Result<Response, Refusal> {
+async fn entity(asked: &mut Asked, key: EntityKey) -> Result<Response, Refusal> {
     if !asked.identity.may(Action::Admin, Resource::Server) {
+        asked.want_types(Action::Admin, [&key.kind]).await?;
         asked.may(Action::Admin, Resource::Type(key.kind.as_str()))?;
     }
     let kind = key.kind.clone();

@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{ask::Asked, cursors, news::News, pull::change, refusal::Refusal, reply::unexpected, scopes};
 use crate::{
+    access::{Again, due},
     entities::Answered,
     limits::{LIVE_HEARTBEAT_MS, LIVE_PAGE, LIVE_SCOPES_MAX},
     quota::{Payer, Place},
@@ -75,6 +76,8 @@ struct Followed {
 /// Who is told of changes.
 pub(super) struct Listener {
     asked: Asked,
+    /// When it is to be found out again what they may read.
+    again: Option<Again>,
     device: ActorName,
     scopes: Vec<Followed>,
     news: News,
@@ -87,9 +90,11 @@ pub(super) struct Listener {
 
 impl Listener {
     /// Returns who is told what a query asks for. A refusal is told as one, and not at the end of a stream.
-    pub(super) async fn open(asked: Asked, query: &str) -> Result<Self, Refusal> {
+    pub(super) async fn open(mut asked: Asked, query: &str) -> Result<Self, Refusal> {
         let wanted = Wanted::parse(query)?;
         asked.check_device(&wanted.device)?;
+        asked.want_scopes(wanted.scopes.iter().map(|(name, _)| name.clone()).collect()).await?;
+        let again = asked.again();
         let place = asked.live_place()?;
         let news = News::listen(&asked);
         let mut listener = Self {
@@ -98,6 +103,7 @@ impl Listener {
             scopes: wanted.open(&asked).await?,
             revoked: asked.ledger.revoked(),
             asked,
+            again,
             news,
             waiting: Vec::new(),
             _place: place,
@@ -128,17 +134,24 @@ impl Listener {
             tokio::select! {
                 () = self.stopping.cancelled() => return Err(Ended::Stopping),
                 () = self.asked.ended() => return Err(Ended::Over),
+                () = due(&mut self.again) => {
+                    self.ask_again().await?;
+                    continue;
+                }
                 () = self.news.next() => {}
                 revoked = self.revoked.recv() => if revoked.is_ok_and(|device| device != self.device) {
                     continue;
                 }
             }
-            self.look().await.map_err(|refusal| match refusal.code() {
-                Code::ReadOnly | Code::Internal => Ended::Down,
-                Code::Unauthenticated | Code::TokenExpired => Ended::Over,
-                _ => Ended::Refused,
-            })?;
+            self.look().await.map_err(|refusal| ended(&refusal))?;
         }
+    }
+
+    /// Goes on if the listener may still read all that they could.
+    async fn ask_again(&mut self) -> Result<(), Ended> {
+        let goes_on = self.asked.may_go_on().await.map_err(|refusal| ended(&refusal))?;
+        self.again = self.asked.again();
+        if goes_on { Ok(()) } else { Err(Ended::Refused) }
     }
 
     /// Reads what is new in each scope, as events.
@@ -197,6 +210,14 @@ impl Listener {
             self.waiting.extend(told);
         }
         Ok(has_more)
+    }
+}
+
+fn ended(refusal: &Refusal) -> Ended {
+    match refusal.code() {
+        Code::ReadOnly | Code::Internal | Code::HandlerUnavailable => Ended::Down,
+        Code::Unauthenticated | Code::TokenExpired => Ended::Over,
+        _ => Ended::Refused,
     }
 }
 

@@ -51,9 +51,12 @@ use tower_http::{
     decompression::RequestDecompressionLayer,
 };
 
-pub(crate) use self::edge::{dress, preflight};
+pub(crate) use self::{
+    edge::{dress, preflight},
+    refusal::refused,
+};
 use self::{openapi::BASE, table::OPERATIONS};
-use crate::shared::Shared;
+use crate::{access::check_signatures, shared::Shared};
 
 /// Returns everything below `/sync/v1`.
 pub(crate) fn routes(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
@@ -72,6 +75,8 @@ pub(crate) fn routes(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
         .layer(RequestDecompressionLayer::new())
         .layer(from_fn(unpack::unpack))
         .layer(CompressionLayer::new().compress_when(DefaultPredicate::new().and(may_be_packed)))
+        // What is signed is the body as it is sent.
+        .layer(from_fn_with_state(Arc::clone(shared), check_signatures))
         .route_layer(from_fn_with_state(Arc::clone(shared), edge::dress))
 }
 

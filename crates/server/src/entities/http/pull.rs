@@ -23,12 +23,14 @@ use super::{
     scopes,
 };
 use crate::{
+    access::due,
     entities::Answered,
     limits::{POLL_AFTER_MS, PULL_WAIT_MS_MAX},
 };
 
-pub(super) async fn pull(asked: Asked, body: Body) -> Result<Response, Refusal> {
+pub(super) async fn pull(mut asked: Asked, body: Body) -> Result<Response, Refusal> {
     let pull = Pull::parse(&asked.whole(body).await?)?;
+    asked.want_scopes(pull.scopes.iter().map(|scope| scope.scope.clone()).collect()).await?;
     if !pull.acked.is_empty() {
         // What is wrong with the request is found before anything is written.
         wanted(&asked, &pull).await?;
@@ -56,6 +58,7 @@ async fn changed(asked: &Asked, pull: &Pull) -> Result<Answered, Refusal> {
     let until = Instant::now() + Duration::from_millis(pull.wait_ms.min(PULL_WAIT_MS_MAX));
     // From before the first look, so that nothing that comes after it is missed.
     let mut news = News::listen(asked);
+    let mut again = asked.again();
     loop {
         let scopes = wanted(asked, pull).await?;
         news.follow(&scopes);
@@ -69,6 +72,8 @@ async fn changed(asked: &Asked, pull: &Pull) -> Result<Answered, Refusal> {
                 return Ok(answered);
             },
             () = asked.ended() => asked.check_lease()?,
+            // The client asks again, and it is found out what it may read by then.
+            () = due(&mut again) => return Ok(answered),
         }
     }
 }

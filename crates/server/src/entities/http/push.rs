@@ -8,7 +8,7 @@ use std::{
 
 use axum::{body::Body, http::StatusCode, response::Response};
 use syncline_core::{
-    access::Identity,
+    access::{Action, Identity},
     clock::VectorClock,
     entity::{ActorName, Actors, Epoch, TypeName},
 };
@@ -30,15 +30,16 @@ const NOTHING: &str = "-";
 /// The version of the schema that a client uses which says nothing of it.
 pub(super) const SCHEMA_UNSAID: u32 = 1;
 
-pub(super) async fn push(asked: Asked, body: Body) -> Result<Response, Refusal> {
+pub(super) async fn push(mut asked: Asked, body: Body) -> Result<Response, Refusal> {
     let push = Push::parse(&asked.whole(body).await?)?;
     if !push.ops.is_empty() {
         asked.check_storage()?;
     }
-    let identity = Arc::clone(&asked.identity);
     let faults = push.faults();
     let device = push.device.clone();
     asked.check_device(&device)?;
+    asked.want_types(Action::Write, &kinds(&push)).await?;
+    let identity = Arc::clone(&asked.identity);
     let schema = asked.schema()?;
     asked.check_schema(kinds(&push)).await?;
     let answered = asked.ledger(move |ledger, request| input(ledger, request, &identity, push, schema)).await;

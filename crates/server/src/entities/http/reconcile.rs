@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{body::Body, http::StatusCode, response::Response};
 use syncline_core::{
-    access::Identity,
+    access::{Action, Identity, Resource},
     entity::{ActorName, ClientClock, Sequence},
     limits::PULL_RECORDS_MAX,
 };
@@ -34,11 +34,13 @@ pub(super) async fn reconcile(asked: Asked, body: Body) -> Result<Response, Refu
 }
 
 /// What is pulled holds what was pushed. Were the push refused after the acknowledgement, the client would send both again.
-async fn all(asked: Asked, ack: Ack, push: Push, pull: Pull) -> Result<Response, Refusal> {
+async fn all(mut asked: Asked, ack: Ack, push: Push, pull: Pull) -> Result<Response, Refusal> {
     asked.check_device(&push.device)?;
     if !push.ops.is_empty() {
         asked.check_storage()?;
     }
+    asked.want_types(Action::Write, &kinds(&push)).await?;
+    asked.want_scopes(pull.scopes.iter().map(|scope| scope.scope.clone()).collect()).await?;
     // Whatever may be wrong with a cursor is found before anything is written.
     let scopes = wanted(&asked, &pull).await?;
     let schema = asked.schema()?;
@@ -61,12 +63,15 @@ async fn all(asked: Asked, ack: Ack, push: Push, pull: Pull) -> Result<Response,
 }
 
 /// The short form, for clients that keep neither numbers nor cursors of scopes: they follow everything.
-async fn without_numbers(asked: Asked, short: Short) -> Result<Response, Refusal> {
+async fn without_numbers(mut asked: Asked, short: Short) -> Result<Response, Refusal> {
     let Short { device, last_ack, mutations } = short;
     asked.check_device(&device)?;
     if !mutations.is_empty() {
         asked.check_storage()?;
     }
+    let entities = mutations.iter().filter_map(|mutation| mutation.content.entity.as_ref());
+    asked.want_types(Action::Write, entities.map(|entity| &entity.kind)).await?;
+    asked.want_all(|kind| Resource::Type(kind)).await?;
     let identity = Arc::clone(&asked.identity);
     let everything = asked.look(move |ledger| ledger.everything(&identity)).await?;
     let schema = asked.schema()?;

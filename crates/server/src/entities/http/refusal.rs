@@ -61,6 +61,11 @@ impl IntoResponse for Refusal {
     }
 }
 
+/// Returns the answer that tells a problem.
+pub(crate) fn refused(refused: Problem) -> impl IntoResponse {
+    Refusal::from(refused)
+}
+
 /// Returns the answer that tells a problem, of which this is the body.
 pub(super) fn problem(problem: &Problem, body: String) -> Response {
     let status = StatusCode::from_u16(problem.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

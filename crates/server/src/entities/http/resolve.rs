@@ -22,14 +22,14 @@ use super::{
     refusal::{Refusal, problem},
     reply::{json, unexpected},
 };
-use crate::entities::Answered;
+use crate::{access::Check, entities::Answered};
 
 /// `POST /sync/v1/resolve-conflict`.
-pub(super) async fn resolve(asked: Asked, body: Body) -> Result<Response, Refusal> {
+pub(super) async fn resolve(mut asked: Asked, body: Body) -> Result<Response, Refusal> {
     let Resolve { conflict, request } = Resolve::parse(&asked.whole(body).await?, asked.user.as_str())?;
     let conflict = conflict.ok_or_else(|| Problem::new(Code::UnknownConflict))?;
     let request = request.map_err(|faults| Problem::of_faults(&faults))?;
-    wish(&asked, conflict, ConflictWish::Resolve(request)).await
+    wish(&mut asked, conflict, ConflictWish::Resolve(request)).await
 }
 
 /// Who is to have a conflict.
@@ -47,34 +47,34 @@ struct Comment {
 
 /// `POST /sync/v1/conflicts/{conflict_id}/assign`.
 pub(super) async fn assign(
-    asked: Asked,
+    mut asked: Asked,
     name: Result<Path<String>, PathRejection>,
     body: Body,
 ) -> Result<Response, Refusal> {
     let Assign { assignee, deadline } = read(&asked, body).await?;
     let deadline = deadline.map(|text| time_of(&text).ok_or("a deadline is a time of RFC 3339")).transpose();
     let deadline = deadline.map_err(|why| Problem::new(Code::MalformedRequest).because(why))?;
-    wish(&asked, named(name)?, ConflictWish::Assign { assignee, deadline }).await
+    wish(&mut asked, named(name)?, ConflictWish::Assign { assignee, deadline }).await
 }
 
 /// `POST /sync/v1/conflicts/{conflict_id}/escalate`.
 pub(super) async fn escalate(
-    asked: Asked,
+    mut asked: Asked,
     name: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Refusal> {
-    wish(&asked, named(name)?, ConflictWish::Escalate).await
+    wish(&mut asked, named(name)?, ConflictWish::Escalate).await
 }
 
 /// `POST /sync/v1/conflicts/{conflict_id}/comment`.
 pub(super) async fn comment(
-    asked: Asked,
+    mut asked: Asked,
     name: Result<Path<String>, PathRejection>,
     body: Body,
 ) -> Result<Response, Refusal> {
     let Comment { text } = read(&asked, body).await?;
     asked.check_storage()?;
     let by = asked.user.to_string();
-    wish(&asked, named(name)?, ConflictWish::Comment { by, text }).await
+    wish(&mut asked, named(name)?, ConflictWish::Comment { by, text }).await
 }
 
 async fn read<T: DeserializeOwned>(asked: &Asked, body: Body) -> Result<T, Refusal> {
@@ -87,7 +87,7 @@ pub(super) fn named(name: Result<Path<String>, PathRejection>) -> Result<Conflic
     conflict_id(&name).ok_or_else(|| Problem::new(Code::UnknownConflict).into())
 }
 
-pub(super) async fn wish(asked: &Asked, id: ConflictId, wish: ConflictWish) -> Result<Response, Refusal> {
+pub(super) async fn wish(asked: &mut Asked, id: ConflictId, wish: ConflictWish) -> Result<Response, Refusal> {
     may_settle(asked, id).await?;
     let answered = asked.ledger(move |_, request| Input::Conflict { request, conflict: id, wish }).await?;
     match &answered.answer {
@@ -107,11 +107,12 @@ pub(super) async fn wish(asked: &Asked, id: ConflictId, wish: ConflictWish) -> R
 }
 
 /// Checks that the caller may settle a conflict. One that they may not even read is not there for them.
-pub(super) async fn may_settle(asked: &Asked, id: ConflictId) -> Result<(), Refusal> {
+pub(super) async fn may_settle(asked: &mut Asked, id: ConflictId) -> Result<(), Refusal> {
     let kind = asked.look(move |ledger| ledger.conflict(id).map(|conflict| conflict.entity().kind.clone()));
     let unknown = || Problem::new(Code::UnknownConflict);
     let kind = kind.await?.ok_or_else(unknown)?;
     let conflicts = Resource::Conflicts(kind.as_str());
+    asked.want([Action::Read, Action::Write].map(|action| Check::new(action, conflicts))).await?;
     asked.may(Action::Read, conflicts).map_err(|_| unknown())?;
     asked.may(Action::Write, conflicts)
 }

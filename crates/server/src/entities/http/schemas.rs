@@ -352,16 +352,19 @@ fn management() -> Named {
                 &["device_id"],
                 json!({
                     "device_id": reference("EntityId"), "name": { "type": "string", "minLength": 1, "maxLength": 128 },
-                    "app": { "type": "string", "minLength": 1, "maxLength": 128 }, "public_key": { "type": "string" },
+                    "app": { "type": "string", "minLength": 1, "maxLength": 128 }, "public_key": reference("PublicKey"),
                 }),
             ),
         ),
+        ("DeviceKey", object(&["public_key"], json!({ "public_key": reference("PublicKey") }))),
+        ("PublicKey", json!({ "type": "string", "pattern": "^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$" })),
         (
             "Bound",
             object(
                 &["device_id", "bound", "bound_at"],
                 json!({
                     "device_id": reference("EntityId"), "bound": { "type": "boolean" }, "bound_at": reference("Time"),
+                    "public_key": reference("PublicKey"),
                 }),
             ),
         ),

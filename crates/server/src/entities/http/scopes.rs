@@ -22,6 +22,7 @@ use super::{
     refusal::Refusal,
     reply::{json, unexpected},
 };
+use crate::access::Check;
 
 /// A scope that someone wants to read.
 pub(super) struct Wanted {
@@ -64,7 +65,9 @@ impl Wanted {
 }
 
 /// `GET /sync/v1/scopes`: those that were defined and may be read; each type is one, too.
-pub(super) async fn list(asked: Asked) -> Result<Response, Refusal> {
+pub(super) async fn list(mut asked: Asked) -> Result<Response, Refusal> {
+    let names = asked.look(|ledger| ledger.scopes().map(|(name, _)| name.clone()).collect()).await?;
+    asked.want_scopes(names).await?;
     let identity = Arc::clone(&asked.identity);
     let body = asked.look(move |ledger| {
         let may_read = |name: &TypeName| identity.may(Action::Read, Resource::Scope(name.as_str()));
@@ -77,11 +80,12 @@ pub(super) async fn list(asked: Asked) -> Result<Response, Refusal> {
 
 /// `PUT /sync/v1/scopes/{scope}`.
 pub(super) async fn define(
-    asked: Asked,
+    mut asked: Asked,
     name: Result<Path<String>, PathRejection>,
     body: Body,
 ) -> Result<Response, Refusal> {
     let Path(text) = name?;
+    asked.want([Check::new(Action::Admin, Resource::Scope(&text))]).await?;
     asked.may(Action::Admin, Resource::Scope(&text))?;
     let name = TypeName::new(&text).map_err(|error| Problem::new(Code::MalformedRequest).because(error))?;
     let scope = ScopeRequest::parse(&asked.whole(body).await?)?;

@@ -32,14 +32,18 @@ pub(super) struct Wanted {
 }
 
 pub(super) async fn status(
-    asked: Asked,
+    mut asked: Asked,
     wanted: Result<Query<Wanted>, QueryRejection>,
 ) -> Result<Response, Refusal> {
     let Query(wanted) = wanted?;
     let name = ActorName::device(&wanted.device_id).map_err(|_| Problem::new(Code::UnknownDevice))?;
-    asked.check_device(&name).map_err(|_| Problem::new(Code::UnknownDevice))?;
+    asked.check_own(&name).map_err(|_| Problem::new(Code::UnknownDevice))?;
+    if asked.owner().is_some() {
+        asked.check_device(&name)?;
+    }
     let key = wanted.key()?;
     if let Some(key) = &key {
+        asked.want_types(Action::Read, [&key.kind]).await?;
         let may_read = asked.may(Action::Read, Resource::Type(key.kind.as_str()));
         may_read.map_err(|_| Problem::new(Code::EntityUnknown))?;
     }

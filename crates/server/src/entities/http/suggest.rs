@@ -33,18 +33,18 @@ struct Ready {
 
 /// `POST /sync/v1/conflicts/{conflict_id}/suggest`: what is proposed is kept as an option of the conflict; nothing is applied.
 pub(super) async fn suggest(
-    asked: Asked,
+    mut asked: Asked,
     name: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Refusal> {
     let id = named(name)?;
-    may_settle(&asked, id).await?;
+    may_settle(&mut asked, id).await?;
     let (tenant, user) = (asked.tenant().name().clone(), asked.user.clone());
     let ready = asked.look(move |ledger| ready(ledger, id, &tenant, &user)).await?;
     let Ready { kind, named, body } = ready.map_err(Problem::new)?;
     let suggested = asked.shared.handlers.suggest(asked.tenant().name(), &kind, named, body).await;
     if let Some(proposal) = suggested.map_err(|error| refused(&kind, error))? {
         let by = asked.user.to_string();
-        let kept = wish(&asked, id, ConflictWish::Suggest { by, proposal }).await?;
+        let kept = wish(&mut asked, id, ConflictWish::Suggest { by, proposal }).await?;
         if kept.status() != StatusCode::OK {
             return Ok(kept);
         }

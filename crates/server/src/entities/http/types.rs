@@ -20,10 +20,11 @@ use super::{
     refusal::Refusal,
     reply::{json, unexpected},
 };
-use crate::entities::bulk::shown;
+use crate::{access::Check, entities::bulk::shown};
 
 /// `GET /sync/v1/types`: those that may be read.
-pub(super) async fn list(asked: Asked) -> Result<Response, Refusal> {
+pub(super) async fn list(mut asked: Asked) -> Result<Response, Refusal> {
+    asked.want_all(|kind| Resource::Type(kind)).await?;
     let identity = Arc::clone(&asked.identity);
     let forms = asked.look(move |ledger| {
         let types = ledger.types().filter(|ty| identity.may(Action::Read, Resource::Type(ty.name.as_str())));
@@ -36,11 +37,12 @@ pub(super) async fn list(asked: Asked) -> Result<Response, Refusal> {
 
 /// `GET /sync/v1/types/{type}`.
 pub(super) async fn read(
-    asked: Asked,
+    mut asked: Asked,
     name: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Refusal> {
     let Path(name) = name?;
     let unknown = || Problem::new(Code::UnknownType);
+    asked.want([Check::new(Action::Read, Resource::Type(&name))]).await?;
     asked.may(Action::Read, Resource::Type(&name)).map_err(|_| unknown())?;
     let kind = TypeName::new(&name).map_err(|_| unknown())?;
     let found = asked.look(move |ledger| ledger.entity_type(&kind).map(shown)).await?;
@@ -50,11 +52,12 @@ pub(super) async fn read(
 
 /// `PUT /sync/v1/types/{type}`.
 pub(super) async fn define(
-    asked: Asked,
+    mut asked: Asked,
     name: Result<Path<String>, PathRejection>,
     body: Body,
 ) -> Result<Response, Refusal> {
     let Path(name) = name?;
+    asked.want([Check::new(Action::Admin, Resource::Type(&name))]).await?;
     asked.may(Action::Admin, Resource::Type(&name))?;
     let malformed = |error: &dyn ToString| Problem::new(Code::MalformedRequest).because(error.to_string());
     let name = TypeName::new(&name).map_err(|error| malformed(&error))?;

@@ -7,6 +7,7 @@ pub(crate) mod disk;
 pub(crate) mod handler;
 pub(crate) mod hocuspocus;
 pub(crate) mod raw;
+pub(crate) mod signer;
 pub(crate) mod updates;
 
 use std::{error::Error, time::Duration};

@@ -65,6 +65,10 @@ fn what_the_file_says_wrongly_is_an_error() {
     assert!(matches!(ServeArgs::default().over(keys), Err(SettingsError::Read { .. })));
     let wrong = file("[types.note]\npolicy = 'lww'\nclosed = true").unwrap();
     assert!(matches!(ServeArgs::default().over(wrong), Err(SettingsError::Type { .. })));
+    let alone = file("[auth.webhook]\nurl = 'http://127.0.0.1:9/'").unwrap();
+    assert!(matches!(ServeArgs::default().over(alone), Err(SettingsError::AuthKeys)));
+    let with_token = format!("{}[auth.webhook]\nurl = 'http://127.0.0.1:9/'", token("long enough", "ann"));
+    assert!(ServeArgs::default().over(file(&with_token).unwrap()).unwrap().server.webhook.is_some());
     let suggest = file("[suggest]\nurl = 'http://merge.example/'\nsecret = 'sesame'").unwrap();
     assert!(!format!("{suggest:?}").contains("sesame"), "secrets stay out of logs");
     assert!(ServeArgs::default().over(suggest).unwrap().server.suggest.is_some());

@@ -292,6 +292,7 @@ fn devices_types_and_scopes_are_shown() {
         user: "ann",
         name: None,
         app: Some("field/2.6.0"),
+        public_key: None,
         bound_at: WallMs(0),
         revoked_at: None,
         last_seen: None,

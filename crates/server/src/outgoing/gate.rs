@@ -7,10 +7,7 @@ use std::{
 };
 
 use futures_util::FutureExt;
-use syncline_core::{
-    entity::{Handler, TypeName},
-    limits::RETRY_AFTER_MS,
-};
+use syncline_core::{entity::Handler, limits::RETRY_AFTER_MS};
 use tokio::{
     sync::Semaphore,
     time::{Duration, timeout},
@@ -24,9 +21,9 @@ use crate::{
 
 /// Stands before who is asked.
 #[derive(Debug)]
-pub(super) struct Gate {
-    /// The type that asks; none if the server does for all.
-    kind: Option<TypeName>,
+pub(crate) struct Gate {
+    /// The type that asks, or what the server asks about.
+    kind: Option<String>,
     limit: Duration,
     places: Semaphore,
     breaker: Mutex<Breaker>,
@@ -34,13 +31,13 @@ pub(super) struct Gate {
 
 /// Nobody has answered, or was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct NoAnswer {
+pub(crate) struct NoAnswer {
     /// When it is worth another try, in milliseconds.
-    pub(super) retry_after_ms: u64,
+    pub(crate) retry_after_ms: u64,
 }
 
 impl Gate {
-    pub(super) fn new(kind: Option<TypeName>, named: Option<&Handler>) -> Self {
+    pub(crate) fn new(kind: Option<String>, named: Option<&Handler>) -> Self {
         let timeout_ms = named.and_then(|named| named.timeout_ms);
         Self {
             kind,
@@ -51,7 +48,7 @@ impl Gate {
     }
 
     /// Asks, if that is worth while.
-    pub(super) async fn ask<T>(
+    pub(crate) async fn ask<T>(
         &self,
         clock: Clock,
         asking: impl Future<Output = Result<T, NoAnswer>>,
@@ -61,7 +58,7 @@ impl Gate {
         };
         let admitted = self.breaker().admit(clock.monotonic());
         let attempt = admitted.map_err(|retry_after_ms| NoAnswer { retry_after_ms })?;
-        let kind = self.kind.as_ref().map(TypeName::as_str);
+        let kind = self.kind.as_deref();
         match timeout(self.limit, AssertUnwindSafe(asking).catch_unwind()).await {
             Ok(Ok(Ok(answer))) => {
                 if self.breaker().succeeded() {
@@ -84,7 +81,7 @@ impl Gate {
     fn failed(&self, clock: Clock, attempt: Attempt, NoAnswer { retry_after_ms }: NoAnswer) -> NoAnswer {
         let pause_ms = self.breaker().failed(attempt, clock.monotonic());
         if let Some(pause_ms) = pause_ms {
-            let kind = self.kind.as_ref().map(TypeName::as_str);
+            let kind = self.kind.as_deref();
             tracing::warn!(kind, pause_ms, "the handler fails, and is not asked for a while");
         }
         NoAnswer { retry_after_ms: pause_ms.map_or(retry_after_ms, |ms| ms.max(retry_after_ms)) }
