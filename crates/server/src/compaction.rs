@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use syncline_core::{
-    doc::{CompactError, compact},
+    doc::{CompactError, YjsDocument, compact},
     id::{CommitNumber, DocumentId, TenantId},
     limits::DELETE_BATCH_MAX,
     log::Snapshot,
@@ -117,7 +117,7 @@ fn last_edit(loaded: &Loaded, upto: CommitNumber) -> Option<WallMs> {
 async fn fold_loaded(loaded: Loaded, upto: CommitNumber) -> Result<Snapshot, GivenUp> {
     let Loaded { snapshot, mut log, failed_loads: _, loading: _ } = loaded;
     log.retain(|record| record.number <= upto);
-    let folded = tokio::task::spawn_blocking(move || compact(snapshot.as_ref(), &log)).await;
+    let folded = tokio::task::spawn_blocking(move || compact::<YjsDocument>(snapshot.as_ref(), &log)).await;
     Ok(folded.map_err(|_| GivenUp::Panicked)??)
 }
 

@@ -5,10 +5,16 @@
 //! part goes into yrs, contained, and a large one in slices, so that neither its time by the byte nor its stack grows with
 //! the update. What yrs does not keep as it was is put back into whatever it encodes. So the document never holds anything that waits for something else, and whatever it
 //! reports as integrated can be stored, sent on and loaded again.
+//!
+//! [`AutomergeDocument`] holds an Automerge document on automerge, and the dialogue with each peer. The guard looks first here,
+//! too; what it cannot see, panics of automerge among it, is contained: a document on which it panics is built anew.
 
+#[cfg(feature = "automerge")]
+mod automerge;
 mod compact;
 mod contain;
 mod contains;
+mod engine;
 mod index;
 mod originals;
 mod read;
@@ -20,6 +26,9 @@ mod subdocument;
 mod tests;
 mod yjs;
 
+#[cfg(feature = "automerge")]
+pub use automerge::{AutomergeDocument, AutomergeError, AutomergePeer, Received};
 pub use compact::{CompactError, compact};
+pub use engine::Document;
 pub use splice::merge_in_order;
 pub use yjs::{Applied, ApplyError, Broken, DiffError, ReplayError, YjsDocument};

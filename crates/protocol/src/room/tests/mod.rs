@@ -483,7 +483,8 @@ fn a_room_is_loaded_from_its_snapshot_and_its_log() {
         world.flush();
         world.commit();
     }
-    let snapshot = syncline_core::doc::compact(None, &world.stored[..2]).expect("it folds");
+    let snapshot = syncline_core::doc::compact::<syncline_core::doc::YjsDocument>(None, &world.stored[..2])
+        .expect("it folds");
     assert_eq!(snapshot.number, CommitNumber(2));
     let loaded = Loaded { snapshot: Some(snapshot), log: world.stored[2..].to_vec() };
     let mut room = Room::load(Now::default(), &loaded).expect("it loads");
