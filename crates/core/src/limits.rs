@@ -296,3 +296,18 @@ pub const AUTOMERGE_HAVES_MAX: u64 = 8;
 /// Changes of an Automerge document that wait for others, in bytes. They come early when a Bloom filter errs, and the peer is
 /// asked for the rest.
 pub const AUTOMERGE_ORPHAN_BYTES_MAX: usize = 1 << 20;
+
+/// Automerge documents that one connection may have open. An application opens one for each of a person's things.
+pub const AUTOMERGE_DOCUMENTS_PER_CONNECTION_MAX: usize = 1_000;
+
+/// Time for which a request for a document waits that another connection has announced, in milliseconds.
+pub const AUTOMERGE_ANNOUNCED_MS_MAX: u64 = 10_000;
+
+/// Messages of Automerge peers that wait for a commit to end, in bytes. Beyond it the room stops reading its inbox.
+pub const AUTOMERGE_QUEUE_BYTES_MAX: usize = 1 << 20;
+
+/// Longest message that one Automerge client has for all others, in bytes.
+pub const AUTOMERGE_EPHEMERAL_BYTES_MAX: usize = 64 << 10;
+
+/// Sessions of one Automerge connection of which it is remembered what came. A client has one.
+pub const AUTOMERGE_SESSIONS_MAX: usize = 8;

@@ -7,15 +7,15 @@
 use std::sync::Arc;
 
 use syncline_core::{
-    doc::{CompactError, YjsDocument, compact},
-    id::{CommitNumber, DocumentId, TenantId},
+    doc::{AutomergeDocument, CompactError, YjsDocument, compact},
+    id::{CommitNumber, TenantId},
     limits::DELETE_BATCH_MAX,
-    log::Snapshot,
+    log::{Engine, Snapshot},
     time::WallMs,
 };
 use syncline_store::{
     ReadError, RecordTooLong, Store,
-    records::{self, Loaded},
+    records::{self, Loaded, Named},
 };
 use tokio::sync::oneshot;
 
@@ -45,13 +45,14 @@ enum GivenUp {
 pub(crate) fn run(
     epoch: &Arc<Epoch>,
     tenant: TenantId,
-    document: DocumentId,
+    named: Named,
     upto: CommitNumber,
 ) -> impl Future<Output = Option<usize>> + Send + 'static + use<> {
     let (report, reported) = oneshot::channel();
     let task_epoch = Arc::clone(epoch);
+    let Named { document, engine: _ } = named;
     epoch.tasks.spawn(async move {
-        let result = fold(&task_epoch, tenant, document, upto).await;
+        let result = fold(&task_epoch, tenant, named, upto).await;
         match &result {
             Ok(bytes) => {
                 task_epoch.metrics.compacted();
@@ -69,7 +70,7 @@ pub(crate) fn run(
 async fn fold(
     epoch: &Epoch,
     tenant: TenantId,
-    document: DocumentId,
+    Named { document, engine }: Named,
     upto: CommitNumber,
 ) -> Result<usize, GivenUp> {
     let _turn = epoch.compactions.acquire().await.expect("the semaphore is never closed");
@@ -79,7 +80,7 @@ async fn fold(
         Some(snapshot) => snapshot.state.len(),
         None => {
             let edited = last_edit(&loaded, upto);
-            let snapshot = fold_loaded(loaded, upto).await?;
+            let snapshot = fold_loaded(engine, loaded, upto).await?;
             let mut batches = records::snapshot_batches(tenant, document, &snapshot)?;
             if let (Some(last), Some(at)) = (batches.last_mut(), edited) {
                 records::put_edited(last, tenant, document, at);
@@ -114,10 +115,14 @@ fn last_edit(loaded: &Loaded, upto: CommitNumber) -> Option<WallMs> {
     record.entries.last().map(|entry| entry.at)
 }
 
-async fn fold_loaded(loaded: Loaded, upto: CommitNumber) -> Result<Snapshot, GivenUp> {
+async fn fold_loaded(engine: Engine, loaded: Loaded, upto: CommitNumber) -> Result<Snapshot, GivenUp> {
     let Loaded { snapshot, mut log, failed_loads: _, loading: _ } = loaded;
     log.retain(|record| record.number <= upto);
-    let folded = tokio::task::spawn_blocking(move || compact::<YjsDocument>(snapshot.as_ref(), &log)).await;
+    let folded = tokio::task::spawn_blocking(move || match engine {
+        Engine::Yjs => compact::<YjsDocument>(snapshot.as_ref(), &log),
+        Engine::Automerge => compact::<AutomergeDocument>(snapshot.as_ref(), &log),
+    });
+    let folded = folded.await;
     Ok(folded.map_err(|_| GivenUp::Panicked)??)
 }
 

@@ -9,7 +9,10 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use syncline_core::id::{RoomName, TenantId};
+use syncline_core::{
+    id::{RoomName, TenantId},
+    log::Engine,
+};
 use tokio::sync::mpsc::{self, error::TrySendError};
 
 use crate::{
@@ -73,7 +76,7 @@ impl Registry {
         mut message: ToRoom,
     ) -> Result<mpsc::Sender<ToRoom>, RegistryClosed> {
         loop {
-            let entry = epoch.registry.entry(epoch, key)?;
+            let entry = epoch.registry.entry(epoch, key, message.engine())?;
             let Err(back) = epoch.registry.try_tell(key, &entry, message) else { return Ok(entry.inbox) };
             // The inbox is full, or the room ended since. Waiting for a place happens outside the lock; with a place
             // in hand the message is sent under it.
@@ -125,7 +128,7 @@ impl Registry {
         open.map(|(key, entry)| (key.clone(), Arc::clone(&entry.card), entry.inbox.clone())).collect()
     }
 
-    fn entry(&self, epoch: &Arc<Epoch>, key: &RoomKey) -> Result<Entry, RegistryClosed> {
+    fn entry(&self, epoch: &Arc<Epoch>, key: &RoomKey, engine: Engine) -> Result<Entry, RegistryClosed> {
         let mut rooms = self.rooms();
         if rooms.closed {
             return Err(RegistryClosed);
@@ -137,7 +140,8 @@ impl Registry {
         let number = RoomNumber(rooms.opened);
         let (inbox, messages) = mpsc::channel(ROOM_INBOX_MESSAGES_MAX);
         let card = Arc::new(Card::default());
-        epoch.tasks.spawn(room::run(Arc::clone(epoch), key.clone(), number, messages, Arc::clone(&card)));
+        let run = room::run(Arc::clone(epoch), key.clone(), number, engine, messages, Arc::clone(&card));
+        epoch.tasks.spawn(run);
         let entry = Entry { number, inbox, card };
         rooms.open.insert(key.clone(), entry.clone());
         Ok(entry)

@@ -12,7 +12,7 @@ use crate::{
     envelope::{self, RecordFault},
     key::{Key, Kind, Place, Slot},
     port::{ReadError, Store},
-    records::{decode_count, decode_document, decode_log, decode_revocation, decode_time},
+    records::{decode_count, decode_log, decode_named, decode_revocation, decode_time},
     walk::Walk,
 };
 
@@ -179,7 +179,7 @@ struct Pass {
 impl Pass {
     fn name(&mut self, tenant: TenantId, name: RoomName, key: &Key, value: &[u8]) {
         self.report.names += 1;
-        match envelope::open_one(key, value).and_then(decode_document) {
+        match envelope::open_one(key, value).and_then(decode_named).map(|named| named.document) {
             Ok(document) => self.names.push((tenant, name, document)),
             Err(source) => self.report.faults.push(Fault::Name { tenant, name, source }),
         }

@@ -1,8 +1,10 @@
 //! One document and everyone in it.
 
+mod automerge;
 mod commits;
 mod entity;
 mod guests;
+mod hosted;
 mod machine;
 mod recent;
 mod requests;
@@ -22,7 +24,9 @@ use syncline_core::{
     log::{Author, LogRecord, Snapshot},
 };
 
+pub use automerge::AutomergeRoom;
 pub use entity::{AbsorbId, Absorbed, Content, ReadId};
+pub use hosted::Hosted;
 pub use machine::Room;
 
 use crate::{
@@ -182,6 +186,8 @@ pub enum Effect {
     Text(ConnectionId, Arc<Batch>),
     /// Put this into one outbox: [`crate::Outbox::ask`].
     Ask(ConnectionId, Arc<Batch>),
+    /// Put this into one outbox: [`crate::Outbox::step`].
+    Step(ConnectionId, Arc<Batch>),
     /// So many of this connection's updates are durable: [`crate::Outbox::acknowledge`].
     Acknowledge(ConnectionId, u32),
     /// Put this into one outbox: [`crate::Outbox::resume`].

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use crate::access::{Gate, Lease, Unauthenticated, room_access};
 
-/// The slot of a connection with one document.
+/// The slot of a connection with one document, or with one bearer for all of them.
 const ONLY: Slot = Slot(0);
 
 /// The bearers of tokens on one connection, and the tokens that are being looked at.
@@ -36,7 +36,7 @@ struct Asked {
 }
 
 impl Bearers {
-    /// Takes who has shown a token for the only document of a connection.
+    /// Takes who has shown a token for the only document of a connection, or for all.
     pub(super) fn of(gate: &Gate, identity: Option<Arc<Identity>>) -> Self {
         let mut bearers = Self {
             gate: gate.clone(),
@@ -49,6 +49,17 @@ impl Bearers {
             bearers.note(ONLY, identity);
         }
         bearers
+    }
+
+    /// Returns what whoever has opened the connection may do in a room, and takes it that they open it.
+    pub(super) fn admit(&mut self, slot: Slot, room: &RoomName) -> Option<Access> {
+        let Some(bearer) = self.known.get(&ONLY) else {
+            return (!self.gate.asks_token()).then_some(Access::ReadWrite);
+        };
+        let identity = Arc::clone(&bearer.identity);
+        let access = room_access(&identity, room)?;
+        self.note(slot, identity);
+        Some(access)
     }
 
     /// Begins to find out whose a token is.

@@ -246,6 +246,11 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
                     let now = self.epoch.clock.now().wall;
                     self.guests.bearers.ask(now, slot, room, token);
                 }
+                Action::Admit { slot, room, first } => {
+                    let access = self.guests.bearers.admit(slot, &room);
+                    self.session.admitted(slot, room, access, first);
+                    next = next.or_else(|| self.session.poll_action());
+                }
                 Action::Open { slot, room, access } => self.open(slot, room, access),
                 Action::Access { slot, access } => {
                     self.documents.tell(slot, |connection| ToRoom::Access { connection, access });

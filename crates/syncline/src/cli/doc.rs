@@ -14,14 +14,14 @@ use syncline::{
         doc::{ApplyError, Broken, CompactError, YjsDocument},
         id::{ConnectionId, DocumentId, RoomName, TenantId},
         limits::DOCUMENT_BYTES_MAX,
-        log::{Author, LogEntry, LogRecord},
+        log::{Author, Engine, LogEntry, LogRecord},
         time::WallMs,
     },
     protocol::Loaded,
     server::new_document_id,
     store::{
         Batch, CommitError, ReadError, RecordTooLong, Store,
-        records::{self, RecordError},
+        records::{self, Named, RecordError},
     },
 };
 
@@ -89,6 +89,8 @@ pub(crate) struct RoomArg {
 enum DocError {
     #[error("there is no room {name:?}")]
     NoRoom { name: String },
+    #[error("it is an Automerge document: these commands know of Yjs documents only")]
+    OtherKind,
     #[error("there is no root type {root:?}")]
     NoRoot { root: String },
     #[error("the file has more than {DOCUMENT_BYTES_MAX} bytes")]
@@ -190,9 +192,18 @@ fn show(document: &YjsDocument, root: Option<String>) -> Outcome {
 fn open(store: &dyn Store, RoomArg { room }: &RoomArg) -> Result<YjsDocument, DocError> {
     let absent = || DocError::NoRoom { name: room.clone() };
     let name = RoomName::new(room).map_err(|_| absent())?;
-    let document = records::name(store, ONLY_TENANT, &name)?.ok_or_else(absent)?;
+    let named = records::named(store, ONLY_TENANT, &name)?.ok_or_else(absent)?;
+    let document = yjs(named)?;
     let loaded = load(store, document)?;
     Ok(YjsDocument::load(loaded.snapshot.as_ref(), &loaded.log)?)
+}
+
+/// Returns the id of a Yjs document; what these commands do, they do with no other.
+fn yjs(named: Named) -> Result<DocumentId, DocError> {
+    match named.engine {
+        Engine::Yjs => Ok(named.document),
+        Engine::Automerge => Err(DocError::OtherKind),
+    }
 }
 
 fn load(store: &dyn Store, document: DocumentId) -> Result<Loaded, DocError> {
@@ -202,7 +213,7 @@ fn load(store: &dyn Store, document: DocumentId) -> Result<Loaded, DocError> {
 
 /// Adds what is new in `update` to the document of a room, as one commit. Returns its length in bytes.
 fn import(store: &mut dyn Store, name: &RoomName, update: Vec<u8>, at: WallMs) -> Result<usize, DocError> {
-    let known = records::name(store, ONLY_TENANT, name)?;
+    let known = records::named(store, ONLY_TENANT, name)?.map(yjs).transpose()?;
     let id = known.unwrap_or_else(new_document_id);
     let loaded = load(store, id)?;
     let mut document = YjsDocument::load(loaded.snapshot.as_ref(), &loaded.log)?;

@@ -117,6 +117,7 @@ impl World {
                 Effect::Close(to, reason) => self.outbox(*to).close(*reason),
                 Effect::Compact(_) | Effect::Reload | Effect::Unload => {}
                 Effect::Carry(_) | Effect::Merged(..) | Effect::Absorbed(..) | Effect::Read(..) => {}
+                Effect::Step(..) => panic!("a room of a Yjs document has no dialogue"),
             }
             self.seen.push(effect);
         }
