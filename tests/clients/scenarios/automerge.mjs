@@ -2,6 +2,7 @@
 // kept nowhere, come back, and find nothing where there is nothing.
 
 import assert from 'node:assert/strict'
+import { cbor } from '@automerge/automerge-repo'
 import { WebSocket } from 'ws'
 import * as prng from 'lib0/prng'
 
@@ -12,6 +13,8 @@ import { pause, until } from '../lib/until.mjs'
 const MISSING = 'automerge:4NMNnkMhL8jXrdJ9jamS58PAVdXu'
 const WRITERS = 8
 const LARGE_BYTES = 3 << 20
+/** Decoders divide by its bits an entry. */
+const BLOOM_OF_NO_BITS = new Uint8Array([0x42, 0, 0, 1, 0, 3, 1, 0, 7, 0])
 const IDLE_MS = 65_000
 
 const person = (world, place, options) => world.keep(new Person(place, options))
@@ -109,6 +112,21 @@ await scenario(async world => {
   raw.on('close', code => { gone = code })
   await until(() => gone, 'it is closed')
   assert.equal(gone, 4400)
+
+  world.tell('a message that would kill the decoder closes its own connection only')
+  const evil = new WebSocket(server.automerge)
+  const say = message => evil.send(cbor.encode(message))
+  let refused
+  evil.on('open', () => {
+    say({ type: 'join', senderId: 'evil', peerMetadata: {}, supportedProtocolVersions: ['1'] })
+    const documentId = ofAlice.documentId
+    say({ type: 'sync', senderId: 'evil', targetId: 'server', documentId, data: BLOOM_OF_NO_BITS })
+  })
+  evil.on('close', (code, reason) => { refused = `${code} ${reason}` })
+  await until(() => refused, 'it is closed')
+  assert.equal(refused, '4422 bad-update: bloom')
+  ofBob.change(doc => { doc.survived = true })
+  await agree([ofAlice, ofBob], 'after that')
 
   if (!isQuick) {
     world.tell('nothing happens for more than a minute')
