@@ -13,7 +13,7 @@ use crate::{
     tenants::{Tenant, Tenants},
 };
 
-/// The slot of a connection with one document.
+/// The slot of a connection with one document, or with one bearer for all of them.
 const ONLY: Slot = Slot(0);
 
 /// The bearers of tokens on one connection, and the tokens that are being looked at.
@@ -44,7 +44,7 @@ struct Asked {
 }
 
 impl Bearers {
-    /// Takes who has shown a token for the only document of a connection.
+    /// Takes who has shown a token for the only document of a connection, or for all.
     pub(super) fn of(
         gate: &Gate,
         tenants: &Tenants,
@@ -64,6 +64,17 @@ impl Bearers {
             bearers.note(ONLY, identity);
         }
         bearers
+    }
+
+    /// Returns what whoever has opened the connection may do in a room, and takes it that they open it.
+    pub(super) fn admit(&mut self, slot: Slot, room: &RoomName) -> Option<Access> {
+        let Some(bearer) = self.known.get(&ONLY) else {
+            return (!self.gate.asks_token()).then_some(Access::ReadWrite);
+        };
+        let identity = Arc::clone(&bearer.identity);
+        let access = room_access(&identity, room)?;
+        self.note(slot, identity);
+        Some(access)
     }
 
     /// Begins to find out whose a token is.
@@ -170,6 +181,11 @@ impl Bearers {
     /// Returns whose quota a document counts for, if that is known.
     pub(super) fn payer(&self, slot: Slot) -> Option<Payer> {
         self.known.get(&slot).map(|bearer| Payer::of(Some(&bearer.identity)))
+    }
+
+    /// Returns whose quota the connection counts for, if that was known when it was opened.
+    pub(super) fn first_payer(&self) -> Option<Payer> {
+        self.payer(ONLY)
     }
 
     /// Returns whose changes of a document are.

@@ -4,7 +4,7 @@ mod path;
 mod request;
 mod shown;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use axum::{
     extract::{Request, State},
@@ -23,6 +23,8 @@ use tokio::{
     sync::OwnedSemaphorePermit,
     time::{Duration, timeout},
 };
+
+use uuid::Uuid;
 
 use self::request::Handshake;
 pub(crate) use self::shown::credential;
@@ -61,6 +63,29 @@ pub(crate) async fn hocuspocus(State(shared): State<Arc<Shared>>, mut request: R
         upgrade(&shared, &mut request, session).await
     };
     answered(&shared, answer)
+}
+
+/// Upgrades `/automerge` to a WebSocket that speaks the protocol of automerge-repo, which names its documents later. What
+/// is shown for it is shown here.
+pub(crate) async fn automerge(State(shared): State<Arc<Shared>>, mut request: Request) -> Response {
+    let credential = credential(request.headers(), request.uri().query());
+    let answer = {
+        let session = async |now: Now| {
+            let identity = shared.gate.recognize(&credential, None, now.wall).await.ok();
+            let session = identity.as_ref().map(|_| Session::automerge(now.monotonic, server_name()));
+            let identity = identity.filter(|_| shared.gate.asks_token());
+            (session.ok_or(CloseReason::Unauthorized), identity)
+        };
+        upgrade(&shared, &mut request, session).await
+    };
+    answered(&shared, answer)
+}
+
+/// What the server calls itself among Automerge peers, another name in each life.
+fn server_name() -> Arc<str> {
+    static NAME: LazyLock<Arc<str>> =
+        LazyLock::new(|| format!("syncline-{}", Uuid::now_v7().simple()).into());
+    Arc::clone(&NAME)
 }
 
 fn answered(shared: &Shared, answer: Result<Response, Refusal>) -> Response {
