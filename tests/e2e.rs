@@ -1,10 +1,12 @@
-//! End to end: unmodified `y-websocket` and Hocuspocus clients, in node, against the `syncline` binary.
+//! End to end: unmodified `y-websocket`, Hocuspocus and automerge-repo clients, in node, against the `syncline` binary.
 //!
 //! Each test plays one scenario of `tests/clients/scenarios`, which owns its server, its data folder and its network,
 //! so that it can also be played alone: `SYNCLINE_BIN=target/debug/syncline node tests/clients/scenarios/values.mjs`.
 //! Commands on data folders need no clients: `entities` and `bulk` run the binary itself, and so does `rights`.
 //! Entities need no client but HTTP: `sync_v1` plays its stories itself.
 
+#[path = "e2e/automerge.rs"]
+mod automerge;
 #[path = "e2e/browser.rs"]
 mod browser;
 #[path = "e2e/bulk.rs"]

@@ -15,11 +15,11 @@
 //! * [`codec`]: canonical bytes of all of these.
 //! * [`entity`]: what syncs and is no live document: ops, records, policies, conflicts.
 //! * [`log`]: what a document's log keeps of each update.
-//! * [`doc`]: documents, behind the feature `yjs`.
-//! * [`person`]: who someone in a document says they are, behind the same feature.
+//! * [`doc`]: documents, behind the features `yjs` and `automerge`.
+//! * [`person`]: who someone in a document says they are, behind the former.
 //!
 //! Invariants:
-//! * no byte from outside reaches yrs before a scanner of [`guard`] has accepted it;
+//! * no byte from outside reaches yrs or automerge before a scanner of [`guard`] has accepted it;
 //! * no public function panics on any input;
 //! * no iteration order that can be seen from outside depends on a hash seed.
 

@@ -278,3 +278,46 @@ pub const CONFLICT_UPDATE_BYTES_MAX: usize = 256 << 10;
 
 /// Comments about one conflict. People talk about it; whoever needs more has another place for that.
 pub const CONFLICT_COMMENTS_MAX: usize = 1_000;
+
+/// What the packed parts of one Automerge message may unpack to altogether, in bytes. Automerge unpacks before it looks
+/// at a checksum.
+pub const AUTOMERGE_UNPACKED_BYTES_MAX: usize = 16 << 20;
+
+/// How many times its length a packed part of an Automerge message may unpack to, beyond
+/// [`AUTOMERGE_UNPACKED_BYTES_FREE`]. Text packs to a third; a thousandth is what a bomb packs to.
+pub const AUTOMERGE_UNPACKED_RATIO_MAX: usize = 50;
+
+/// Length to which a packed part may unpack however short it is, in bytes: a pasted page of spaces.
+pub const AUTOMERGE_UNPACKED_BYTES_FREE: usize = 1 << 20;
+
+/// Rows that a column of an Automerge chunk may stand for, beyond one for each byte of the chunk. Runs need no bytes: whoever
+/// selects half a million characters and deletes them sends some dozen.
+pub const AUTOMERGE_ROWS_MAX: u64 = 500_000;
+
+/// Longest id of an Automerge actor, in bytes. Automerge draws 16.
+pub const AUTOMERGE_ACTOR_BYTES_MAX: u64 = 128;
+
+/// Hashes in one list of an Automerge sync message: as many people would have to have typed at once.
+pub const AUTOMERGE_HASHES_MAX: u64 = 4_096;
+
+/// Descriptions of what a peer has, in one Automerge sync message. Automerge writes one.
+pub const AUTOMERGE_HAVES_MAX: u64 = 8;
+
+/// Changes of an Automerge document that wait for others, in bytes. They come early when a Bloom filter errs, and the peer is
+/// asked for the rest.
+pub const AUTOMERGE_ORPHAN_BYTES_MAX: usize = 1 << 20;
+
+/// Automerge documents that one connection may have open. An application opens one for each of a person's things.
+pub const AUTOMERGE_DOCUMENTS_PER_CONNECTION_MAX: usize = 1_000;
+
+/// Time for which a request for a document waits that another connection has announced, in milliseconds.
+pub const AUTOMERGE_ANNOUNCED_MS_MAX: u64 = 10_000;
+
+/// Messages of Automerge peers that wait for a commit to end, in bytes. Beyond it the room stops reading its inbox.
+pub const AUTOMERGE_QUEUE_BYTES_MAX: usize = 1 << 20;
+
+/// Longest message that one Automerge client has for all others, in bytes.
+pub const AUTOMERGE_EPHEMERAL_BYTES_MAX: usize = 64 << 10;
+
+/// Sessions of one Automerge connection of which it is remembered what came. A client has one.
+pub const AUTOMERGE_SESSIONS_MAX: usize = 8;

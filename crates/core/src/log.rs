@@ -9,6 +9,16 @@ use crate::{
     time::WallMs,
 };
 
+/// What kind of document it is. Each has its own updates, and its own protocols.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Engine {
+    /// A Yjs document.
+    #[default]
+    Yjs,
+    /// An Automerge document.
+    Automerge,
+}
+
 /// Who made a change, as far as the server knows. Both are absent while no authentication is configured.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Author {
@@ -27,7 +37,7 @@ pub struct LogEntry {
     pub connection: ConnectionId,
     /// When the server took it in.
     pub at: WallMs,
-    /// The update (Yjs: V1), holding only what the document did not have before.
+    /// The update (Yjs: V1; Automerge: chunks), holding only what the document did not have before.
     pub update: Bytes,
 }
 
@@ -45,6 +55,6 @@ pub struct LogRecord {
 pub struct Snapshot {
     /// The last commit that the state covers.
     pub number: CommitNumber,
-    /// The state as one update (Yjs: V1).
+    /// The state as one update (Yjs: V1; Automerge: a document).
     pub state: Bytes,
 }

@@ -25,6 +25,8 @@ pub enum CloseReason {
     Quarantined,
     /// The entity that the document is was deleted.
     Deleted,
+    /// The document is of another kind than the protocol: a Yjs document, or an Automerge document.
+    OtherKind,
     /// The server is overloaded.
     Overloaded,
     /// The connection took nothing of what was written to it for too long.
@@ -48,6 +50,7 @@ impl CloseReason {
             Self::TooManyPending => 4205,
             Self::TooLarge | Self::OverQuota(_) => 4413,
             Self::BadUpdate(_) => 4422,
+            Self::OtherKind => 4409,
             Self::Deleted => 4410,
             Self::Quarantined => 4423,
             Self::Busy(_) | Self::Overloaded | Self::Stalled | Self::StoreDown => 1013,
@@ -70,6 +73,7 @@ impl CloseReason {
             Self::BadUpdate(rule) => format!("bad-update: {rule}"),
             Self::Quarantined => "quarantined".into(),
             Self::Deleted => "deleted".into(),
+            Self::OtherKind => "other-kind: this protocol is not the one of the document".into(),
             Self::Overloaded => "overloaded".into(),
             Self::Stalled => "stalled".into(),
             Self::StoreDown => "store-down".into(),

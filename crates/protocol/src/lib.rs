@@ -2,7 +2,7 @@
 //!
 //! * [`wire`]: one module a dialect; it turns frames into [`Request`]s and back.
 //! * [`Session`]: one connection. It parses, knows which documents are open on it, and keeps it alive.
-//! * [`Room`]: one document and everyone in it. Inputs go in one by one, effects come out in one order.
+//! * [`Room`], [`AutomergeRoom`]: one document and everyone in it. Inputs go in one by one, effects come out in one order.
 //! * [`ledger`]: the entities of a tenant shard, decided one op after another into one log.
 //! * [`Outbox`]: what waits to be written to one connection, with a bound and a meaning for "full".
 //!
@@ -30,8 +30,8 @@ pub use batch::{Batch, Frame};
 pub use close::CloseReason;
 pub use outbox::{Outbox, Written};
 pub use room::{
-    AbsorbId, Absorbed, Content, Effect, Guest, Input, LoadError, Loaded, ReadId, Revision, Room, RoomLimits,
-    Stats,
+    AbsorbId, Absorbed, AutomergeRoom, Content, Effect, Guest, Hosted, Input, LoadError, Loaded, ReadId,
+    Revision, Room, RoomLimits, Stats,
 };
 pub use session::{Action, Session, Slot};
 pub use wire::{Dialect, Request};

@@ -22,6 +22,9 @@ const ACKNOWLEDGED_AT_ONCE_MAX: u32 = 256;
 ///
 /// Acknowledgements are a number, which is never dropped; questions are small, and whoever asks bounds their number.
 ///
+/// A dialogue, in which no message may be lost, has one message in the queue at a time: the room is asked for the next
+/// once it was written ([`Outbox::step`]), so that it is about everything that has come up meanwhile.
+///
 /// A new outbox takes no live batch before [`Outbox::resume`]: its connection has not been shown anything yet.
 #[derive(Debug)]
 pub struct Outbox {
@@ -55,6 +58,8 @@ enum Kind {
     Question,
     /// What cannot be had again.
     Text,
+    /// A message of a dialogue.
+    Step,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,6 +153,12 @@ impl Outbox {
         self.acknowledged = self.acknowledged.saturating_add(updates);
     }
 
+    /// Queues the next message of a dialogue. The writer asks the room to resume when it is written; until then there is none.
+    pub fn step(&mut self, batch: Arc<Batch>) {
+        self.queue.push_back(Queued { batch, kind: Kind::Step });
+        self.lag = Lag::Dropped;
+    }
+
     /// Ends the lag: `batch` covers all that was dropped.
     pub fn resume(&mut self, batch: Arc<Batch>) {
         self.lag = Lag::None;
@@ -171,7 +182,7 @@ impl Outbox {
             match queued.kind {
                 Kind::Live => self.live_bytes -= queued.batch.bytes(),
                 Kind::Text => self.text_bytes -= queued.batch.bytes(),
-                Kind::Answer | Kind::CatchUp | Kind::Question => {}
+                Kind::Answer | Kind::CatchUp | Kind::Question | Kind::Step => {}
             }
             self.delivered = self.delivered.max(queued.batch.upto());
             return Written::Batch(queued.batch);

@@ -7,15 +7,15 @@
 use std::sync::Arc;
 
 use syncline_core::{
-    doc::{CompactError, compact},
-    id::{CommitNumber, DocumentId, TenantId},
+    doc::{AutomergeDocument, CompactError, YjsDocument, compact},
+    id::{CommitNumber, TenantId},
     limits::DELETE_BATCH_MAX,
-    log::Snapshot,
+    log::{Engine, LogRecord, Snapshot},
     time::WallMs,
 };
 use syncline_store::{
     ReadError, RecordTooLong, Store,
-    records::{self, Loaded},
+    records::{self, Loaded, Named},
 };
 use tokio::sync::oneshot;
 
@@ -49,14 +49,15 @@ pub(crate) enum GivenUp {
 pub(crate) fn run(
     epoch: &Arc<Epoch>,
     tenant: TenantId,
-    document: DocumentId,
+    named: Named,
     retention: HistoryRetention,
     upto: CommitNumber,
 ) -> impl Future<Output = Option<usize>> + Send + 'static + use<> {
     let (report, reported) = oneshot::channel();
     let task_epoch = Arc::clone(epoch);
+    let Named { document, engine: _ } = named;
     epoch.tasks.spawn(async move {
-        let result = fold(&task_epoch, tenant, document, retention, upto).await;
+        let result = fold(&task_epoch, tenant, named, retention, upto).await;
         match &result {
             Ok(bytes) => {
                 task_epoch.metrics.compacted();
@@ -74,7 +75,7 @@ pub(crate) fn run(
 async fn fold(
     epoch: &Epoch,
     tenant: TenantId,
-    document: DocumentId,
+    Named { document, engine }: Named,
     retention: HistoryRetention,
     upto: CommitNumber,
 ) -> Result<usize, GivenUp> {
@@ -88,7 +89,7 @@ async fn fold(
             if retention != HistoryRetention::Nothing {
                 history::keep(epoch, tenant, document, &loaded, upto).await?;
             }
-            let snapshot = fold_loaded(loaded, upto).await?;
+            let snapshot = fold_loaded(engine, loaded, upto).await?;
             let mut batches = records::snapshot_batches(tenant, document, &snapshot)?;
             if let (Some(last), Some(at)) = (batches.last_mut(), edited) {
                 records::put_edited(last, tenant, document, at);
@@ -110,7 +111,7 @@ async fn fold(
         }
         epoch.storage.commit(deletions).await?;
     }
-    history::trim(epoch, tenant, document, retention, upto).await?;
+    history::trim(epoch, tenant, Named { document, engine }, retention, upto).await?;
     Ok(snapshot_bytes)
 }
 
@@ -125,11 +126,23 @@ fn last_edit(loaded: &Loaded, upto: CommitNumber) -> Option<WallMs> {
     record.entries.last().map(|entry| entry.at)
 }
 
-async fn fold_loaded(loaded: Loaded, upto: CommitNumber) -> Result<Snapshot, GivenUp> {
+async fn fold_loaded(engine: Engine, loaded: Loaded, upto: CommitNumber) -> Result<Snapshot, GivenUp> {
     let Loaded { snapshot, mut log, failed_loads: _, loading: _ } = loaded;
     log.retain(|record| record.number <= upto);
-    let folded = tokio::task::spawn_blocking(move || compact(snapshot.as_ref(), &log)).await;
-    Ok(folded.map_err(|_| GivenUp::Panicked)??)
+    fold_records(engine, snapshot, log).await
+}
+
+/// Folds a state and the commits after it on a thread that may block.
+pub(crate) async fn fold_records(
+    engine: Engine,
+    snapshot: Option<Snapshot>,
+    records: Vec<LogRecord>,
+) -> Result<Snapshot, GivenUp> {
+    let folded = tokio::task::spawn_blocking(move || match engine {
+        Engine::Yjs => compact::<YjsDocument>(snapshot.as_ref(), &records),
+        Engine::Automerge => compact::<AutomergeDocument>(snapshot.as_ref(), &records),
+    });
+    Ok(folded.await.map_err(|_| GivenUp::Panicked)??)
 }
 
 pub(crate) fn still_running(epoch: &Epoch) -> Result<(), GivenUp> {

@@ -29,6 +29,8 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/rooms", get(lobby::rooms))
         .route("/rooms/events", get(lobby::events))
         .route("/yjs/{*room}", any(upgrade::yjs))
+        .route("/automerge", any(upgrade::automerge))
+        .route("/automerge/", any(upgrade::automerge))
         .route("/hocuspocus", any(upgrade::hocuspocus))
         .route("/hocuspocus/", any(upgrade::hocuspocus))
         .fallback(page::serve)

@@ -10,12 +10,13 @@ use std::sync::Arc;
 use syncline_core::{
     id::{DocumentId, TenantId},
     limits::FAILED_LOADS_MAX,
+    log::Engine,
     time::WallMs,
 };
-use syncline_protocol::{CloseReason, LoadError, Loaded, Room};
+use syncline_protocol::{CloseReason, Hosted, LoadError, Loaded};
 use syncline_store::{
     Batch, ReadError,
-    records::{self, RecordError},
+    records::{self, Named, RecordError},
 };
 use uuid::Uuid;
 
@@ -32,7 +33,7 @@ pub(crate) struct Opened {
     pub(crate) document: DocumentId,
     /// Whether the store knows which document the name means.
     pub(crate) named: bool,
-    pub(crate) machine: Room,
+    pub(crate) machine: Hosted,
     /// When the document was last changed, if that is known.
     pub(crate) edited: Option<WallMs>,
 }
@@ -107,8 +108,8 @@ pub fn new_document_id() -> DocumentId {
 }
 
 /// Finds the document of a name and loads it. An unknown name means a new document, of which nothing is written until
-/// it has its first commit.
-pub(crate) async fn open(epoch: &Arc<Epoch>, key: &RoomKey) -> Result<Opened, OpenError> {
+/// it has its first commit; it is then of the kind `engine`. Of which kind a known one is the store says.
+pub(crate) async fn open(epoch: &Arc<Epoch>, key: &RoomKey, engine: Engine) -> Result<Opened, OpenError> {
     if let Some((ledger, entity)) = epoch.entity_of(key).await?
         && ledger.look(move |ledger| ledger.is_gone(&entity)).await?
     {
@@ -117,14 +118,14 @@ pub(crate) async fn open(epoch: &Arc<Epoch>, key: &RoomKey) -> Result<Opened, Op
     let _turn = epoch.loads.acquire().await.expect("the semaphore is never closed");
     let RoomKey { tenant, name } = key.clone();
     let tenant = tenant.id();
-    let opened = match epoch.storage.read(move |store| records::name(store, tenant, &name)).await?? {
-        Some(document) => {
-            let machine = load(epoch, tenant, document).await;
+    let opened = match epoch.storage.read(move |store| records::named(store, tenant, &name)).await?? {
+        Some(Named { document, engine }) => {
+            let machine = load(epoch, tenant, document, engine).await;
             machine.map(|(machine, edited)| Opened { document, named: true, machine, edited })
         }
         None => {
             let limits = epoch.usage.room_limits();
-            let machine = Room::load_with(epoch.clock.now(), &Loaded::default(), &limits)?;
+            let machine = Hosted::load(epoch.clock.now(), engine, &Loaded::default(), &limits)?;
             Ok(Opened { document: new_document_id(), named: false, machine, edited: None })
         }
     };
@@ -169,7 +170,8 @@ async fn load(
     epoch: &Epoch,
     tenant: TenantId,
     document: DocumentId,
-) -> Result<(Room, Option<WallMs>), OpenError> {
+    engine: Engine,
+) -> Result<(Hosted, Option<WallMs>), OpenError> {
     let storage = &epoch.storage;
     let failed_loads = storage.read(move |store| records::failed_loads(store, tenant, document)).await??;
     if is_quarantined(failed_loads) {
@@ -186,7 +188,7 @@ async fn load(
             let mut mark = Batch::new();
             records::put_loading(&mut mark, tenant, document);
             storage.commit(mark).await?;
-            decode(epoch, machine_input(stored)).await
+            decode(epoch, engine, machine_input(stored)).await
         }
         Err(OpenError::Read(error)) => return Err(OpenError::Read(error)),
         Err(damaged) => Err(damaged),
@@ -197,9 +199,9 @@ async fn load(
 }
 
 /// Decodes on a thread that may block. Its stack is as large as that of a worker, and a panic ends only the load.
-async fn decode(epoch: &Epoch, loaded: Loaded) -> Result<Room, OpenError> {
+async fn decode(epoch: &Epoch, engine: Engine, loaded: Loaded) -> Result<Hosted, OpenError> {
     let (clock, limits) = (epoch.clock, epoch.usage.room_limits());
-    match tokio::task::spawn_blocking(move || Room::load_with(clock.now(), &loaded, &limits)).await {
+    match tokio::task::spawn_blocking(move || Hosted::load(clock.now(), engine, &loaded, &limits)).await {
         Ok(loaded) => Ok(loaded?),
         Err(_panicked) => Err(OpenError::Panicked),
     }

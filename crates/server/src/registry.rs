@@ -9,7 +9,10 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use syncline_core::id::{RoomName, TenantId};
+use syncline_core::{
+    id::{RoomName, TenantId},
+    log::Engine,
+};
 use tokio::sync::mpsc::{self, error::TrySendError};
 
 use crate::{
@@ -92,7 +95,7 @@ impl Registry {
         for_people: bool,
     ) -> Result<mpsc::Sender<ToRoom>, NotOpened> {
         loop {
-            let entry = epoch.registry.entry(epoch, key, for_people)?;
+            let entry = epoch.registry.entry(epoch, key, message.engine(), for_people)?;
             let Err(back) = epoch.registry.try_tell(key, &entry, message) else { return Ok(entry.inbox) };
             // The inbox is full, or the room ended since. Waiting for a place happens outside the lock; with a place
             // in hand the message is sent under it.
@@ -144,7 +147,13 @@ impl Registry {
         open.map(|(key, entry)| (key.name.clone(), Arc::clone(&entry.card), entry.inbox.clone())).collect()
     }
 
-    fn entry(&self, epoch: &Arc<Epoch>, key: &RoomKey, for_people: bool) -> Result<Entry, NotOpened> {
+    fn entry(
+        &self,
+        epoch: &Arc<Epoch>,
+        key: &RoomKey,
+        engine: Engine,
+        for_people: bool,
+    ) -> Result<Entry, NotOpened> {
         let mut rooms = self.rooms();
         if rooms.closed {
             return Err(NotOpened::Closed);
@@ -159,7 +168,8 @@ impl Registry {
         let number = RoomNumber(rooms.opened);
         let (inbox, messages) = mpsc::channel(ROOM_INBOX_MESSAGES_MAX);
         let card = Arc::new(Card::default());
-        epoch.tasks.spawn(room::run(Arc::clone(epoch), key.clone(), number, messages, Arc::clone(&card)));
+        let run = room::run(Arc::clone(epoch), key.clone(), number, engine, messages, Arc::clone(&card));
+        epoch.tasks.spawn(run);
         let entry = Entry { number, inbox, card };
         rooms.open.insert(key.clone(), entry.clone());
         *rooms.of_tenants.entry(key.tenant.id()).or_default() += 1;

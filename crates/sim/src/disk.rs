@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use syncline_core::{
-    doc::compact,
+    doc::{YjsDocument, compact},
     id::{CommitNumber, DocumentId, TenantId},
     log::{LogRecord, Snapshot},
 };
@@ -79,7 +79,8 @@ impl Disk {
         if fault == Some(Fault::SnapshotOmitsPending) && loaded.log.len() > 1 {
             loaded.log.pop();
         }
-        let snapshot = compact(loaded.snapshot.as_ref(), &loaded.log).expect("a stored log folds");
+        let snapshot =
+            compact::<YjsDocument>(loaded.snapshot.as_ref(), &loaded.log).expect("a stored log folds");
         let snapshot = Snapshot { number, ..snapshot };
         let mut batch = Batch::new();
         records::put_snapshot(&mut batch, TENANT, DOCUMENT, &snapshot).expect("the snapshot is short");

@@ -139,7 +139,11 @@ impl Server {
                 "reload"
             }
             Effect::Unload => "unload",
-            Effect::Carry(_) | Effect::Merged(..) | Effect::Absorbed(..) | Effect::Read(..) => {
+            Effect::Step(..)
+            | Effect::Carry(_)
+            | Effect::Merged(..)
+            | Effect::Absorbed(..)
+            | Effect::Read(..) => {
                 unreachable!("no ledger asks here")
             }
         };

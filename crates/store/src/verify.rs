@@ -13,8 +13,8 @@ use crate::{
     key::{Key, Kind, Place, Slot},
     port::{ReadError, Store},
     records::{
-        decode_count, decode_document, decode_log, decode_page, decode_revocation, decode_tenant,
-        decode_time, decode_version,
+        decode_count, decode_log, decode_named, decode_page, decode_revocation, decode_tenant, decode_time,
+        decode_version,
     },
     walk::Walk,
 };
@@ -231,7 +231,7 @@ impl Pass {
 
     fn name(&mut self, tenant: TenantId, name: RoomName, key: &Key, value: &[u8]) {
         self.report.names += 1;
-        match envelope::open_one(key, value).and_then(decode_document) {
+        match envelope::open_one(key, value).and_then(decode_named).map(|named| named.document) {
             Ok(document) => self.names.push((tenant, name, document)),
             Err(source) => self.report.faults.push(Fault::Name { tenant, name, source }),
         }

@@ -23,6 +23,10 @@ export class Proxy {
     return `ws://127.0.0.1:${this.listener.address().port}/yjs`
   }
 
+  get automerge () {
+    return `ws://127.0.0.1:${this.listener.address().port}/automerge`
+  }
+
   get hocuspocus () {
     return `ws://127.0.0.1:${this.listener.address().port}/hocuspocus`
   }

@@ -56,6 +56,10 @@ export class Server {
     return `ws://127.0.0.1:${this.port}/yjs`
   }
 
+  get automerge () {
+    return `ws://127.0.0.1:${this.port}/automerge`
+  }
+
   get hocuspocus () {
     return `ws://127.0.0.1:${this.port}/hocuspocus`
   }
@@ -98,7 +102,7 @@ export class Server {
   /** Runs another command of the binary on the data folder; the server must not be running. */
   command (...args) {
     const [name, ...rest] = args
-    const words = name === 'doc' ? [name, rest.shift()] : [name]
+    const words = ['doc', 'import'].includes(name) ? [name, rest.shift()] : [name]
     const { status, stdout, stderr } = spawnSync(this.binary, [...words, '--data-dir', this.data, ...rest])
     return { status, stdout, stderr: String(stderr) }
   }

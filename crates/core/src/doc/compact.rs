@@ -1,7 +1,7 @@
 //! Folds a document's log into one snapshot.
 
 use crate::{
-    doc::{Broken, ReplayError, YjsDocument},
+    doc::{Broken, Document, ReplayError, YjsDocument},
     id::CommitNumber,
     log::{LogRecord, Snapshot},
 };
@@ -26,7 +26,7 @@ pub enum CompactError {
         /// Why.
         source: ReplayError,
     },
-    /// yrs failed on the document as a whole.
+    /// yrs or automerge failed on the document as a whole.
     #[error(transparent)]
     Broken(#[from] Broken),
     /// There is nothing to fold.
@@ -61,18 +61,21 @@ impl YjsDocument {
     }
 }
 
-/// Folds a snapshot and the commits after it into a new snapshot, and checks that it holds the same document: the same
-/// state vector, the same deletions and the same content.
+/// Folds a snapshot and the commits after it into a new snapshot, and checks that it holds the same document. Of a
+/// Yjs document that is: the same state vector, the same deletions and the same content; of an Automerge document: the same heads.
 ///
 /// # Errors
 /// [`CompactError`]; nothing that is stored may then be deleted.
-pub fn compact(snapshot: Option<&Snapshot>, log: &[LogRecord]) -> Result<Snapshot, CompactError> {
+pub fn compact<D: Document>(
+    snapshot: Option<&Snapshot>,
+    log: &[LogRecord],
+) -> Result<Snapshot, CompactError> {
     let number = log.last().map(|record| record.number).or(snapshot.map(|snapshot| snapshot.number));
     let number = number.ok_or(CompactError::Empty)?;
-    let document = YjsDocument::load(snapshot, log)?;
+    let document = D::load(snapshot, log)?;
     let folded = Snapshot { number, state: document.encode()? };
-    let again = YjsDocument::load(Some(&folded), &[])?;
-    if !document.same_document(&again)? {
+    let again = D::load(Some(&folded), &[])?;
+    if !document.is_same(&again)? {
         return Err(CompactError::Differs);
     }
     Ok(folded)

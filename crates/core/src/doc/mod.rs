@@ -5,12 +5,18 @@
 //! part goes into yrs, contained, and a large one in slices, so that neither its time by the byte nor its stack grows with
 //! the update. What yrs does not keep as it was is put back into whatever it encodes. So the document never holds anything that waits for something else, and whatever it
 //! reports as integrated can be stored, sent on and loaded again.
+//!
+//! [`AutomergeDocument`] holds an Automerge document on automerge, and the dialogue with each peer. The guard looks first here,
+//! too; what it cannot see, panics of automerge among it, is contained: a document on which it panics is built anew.
 
+#[cfg(feature = "automerge")]
+mod automerge;
 mod compact;
 mod contain;
 mod contains;
 mod content;
 mod edit;
+mod engine;
 mod history;
 mod index;
 mod originals;
@@ -24,9 +30,12 @@ mod subdocument;
 mod tests;
 mod yjs;
 
+#[cfg(feature = "automerge")]
+pub use automerge::{AutomergeDocument, AutomergeError, AutomergePeer, Received};
 pub use compact::{CompactError, compact};
 pub use content::{Change, ItemsChange, TextChange};
 pub use edit::{DocumentEdit, EditError};
+pub use engine::Document;
 pub use history::{Authorship, WorkSession, Written, WrittenRange, work_sessions};
 pub use restore::WriteError;
 pub use splice::merge_in_order;

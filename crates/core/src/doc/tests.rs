@@ -173,7 +173,7 @@ proptest! {
         prop_assert_eq!(reloaded.state_vector(), document.state_vector());
         prop_assert_eq!(reloaded.to_json().unwrap(), document.to_json().unwrap());
         if !log.is_empty() {
-            let snapshot = compact(None, &log).expect("the log folds");
+            let snapshot = compact::<YjsDocument>(None, &log).expect("the log folds");
             prop_assert_eq!(json(&snapshot.state), json(&whole));
         }
     }
@@ -311,7 +311,7 @@ fn everything_that_yjs_writes_folds() {
             let mut document = YjsDocument::default();
             let Ok(Applied { update: Some(update), .. }) = document.apply(&update) else { continue };
             let log = [record(1, &update)];
-            let snapshot = compact(None, &log);
+            let snapshot = compact::<YjsDocument>(None, &log);
             assert!(snapshot.is_ok(), "{}: {snapshot:?}", path.display());
             folded += 1;
         }
@@ -339,7 +339,7 @@ fn xml_is_compared_by_its_attributes_and_not_by_their_order() {
     let whole = with(&all);
     let log = [record(1, &whole.encode().expect("the document is sound"))];
     for _ in 0..16 {
-        compact(None, &log).expect("the element folds");
+        compact::<YjsDocument>(None, &log).expect("the element folds");
     }
     assert_eq!(whole.same_document(&with(&all)), Ok(true));
     assert_eq!(whole.same_document(&with(&all[1..])), Ok(false), "another name");
@@ -369,7 +369,7 @@ fn a_new_weak_link_is_refused_and_a_stored_one_is_loaded() {
     assert!(document.apply(&after).expect("honest").update.is_some());
     let answer = document.apply(&state(&doc)).expect("it repeats a link that is known");
     assert_eq!((answer.update, answer.gap), (None, false));
-    let snapshot = compact(None, &[record(1, &state(&doc))]).expect("it folds");
+    let snapshot = compact::<YjsDocument>(None, &[record(1, &state(&doc))]).expect("it folds");
     assert_eq!(json(&snapshot.state), document.to_json().unwrap());
 }
 

@@ -116,6 +116,10 @@ pub enum ReplayError {
     /// The update is refused.
     #[error(transparent)]
     Refused(#[from] ApplyError),
+    /// The update of an Automerge document is refused.
+    #[cfg(feature = "automerge")]
+    #[error(transparent)]
+    Automerge(#[from] super::AutomergeError),
     /// The update rests on something that is not stored before it.
     #[error("a stored update rests on a missing one")]
     Gap,

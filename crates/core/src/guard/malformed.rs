@@ -158,6 +158,61 @@ pub enum Malformed {
         /// Where the range begins that is out of order.
         at: usize,
     },
+    /// A sync message or a chunk of Automerge's begins with nothing that either begins with, or is of a kind that is not
+    /// taken.
+    #[error("unknown kind {kind:#04x} at byte {at}")]
+    Kind {
+        /// Where the kind is.
+        at: usize,
+        /// The kind.
+        kind: u8,
+    },
+    /// Hashes are not in order.
+    #[error("hashes out of order at byte {at}")]
+    HashOrder {
+        /// Where the first of them is.
+        at: usize,
+    },
+    /// A Bloom filter has other parameters than Automerge's (10 bits an entry, 7 probes).
+    #[error("bloom filter with {bits} bits an entry and {probes} probes at byte {at}")]
+    Bloom {
+        /// Where it begins.
+        at: usize,
+        /// Bits an entry.
+        bits: u64,
+        /// Probes.
+        probes: u64,
+    },
+    /// Packed bytes do not unpack, or unpack to more than is allowed.
+    #[error("packed bytes that cannot be unpacked at byte {at}")]
+    Packed {
+        /// Where they begin.
+        at: usize,
+    },
+    /// Columns stand for more rows than is allowed: a few bytes can stand for any number of them.
+    #[error("{rows} rows at byte {at}")]
+    Rows {
+        /// Where the column ends that goes too far.
+        at: usize,
+        /// Rows so far.
+        rows: u64,
+    },
+    /// Columns are out of order, or packed where they may not be.
+    #[error("unexpected column {column} at byte {at}")]
+    Column {
+        /// Where it is announced.
+        at: usize,
+        /// Its specification.
+        column: u64,
+    },
+    /// The id of an actor is longer than anyone's.
+    #[error("actor id of {bytes} bytes at byte {at}")]
+    ActorId {
+        /// Where it begins.
+        at: usize,
+        /// Its length.
+        bytes: u64,
+    },
 }
 
 impl Malformed {
@@ -186,6 +241,13 @@ impl Malformed {
             Self::WeakLinkFlags { .. } => "weak-link-flags",
             Self::SubdocumentOptions { .. } => "subdocument-options",
             Self::DeleteOrder { .. } => "delete-order",
+            Self::Kind { .. } => "kind",
+            Self::HashOrder { .. } => "hash-order",
+            Self::Bloom { .. } => "bloom",
+            Self::Packed { .. } => "packed",
+            Self::Rows { .. } => "rows",
+            Self::Column { .. } => "column",
+            Self::ActorId { .. } => "actor-id",
         }
     }
 }

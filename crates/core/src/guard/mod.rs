@@ -13,6 +13,8 @@
 //! | lib0 `Any` | [`scan_any`] | `value.rs` |
 //! | JSON text | [`scan_json`] | `json.rs` |
 //! | numbers, texts, byte strings | [`Reader`] | `lib0.rs` |
+//! | Automerge sync message | `automerge::scan_sync_message` | `automerge/message.rs` |
+//! | Automerge chunks | `automerge::scan_chunks` | `automerge/chunk.rs`, `automerge/columns.rs` |
 //!
 //! Of an update that is accepted the guard promises that yrs 0.28 decodes it without error, panic or deep recursion,
 //! and that what yrs writes of it is accepted again and has the [same shape](ScannedUpdate::same_shape). Which contents
@@ -21,6 +23,9 @@
 //! It promises nothing that depends on the document: whether ids that an update names exist there, how deeply its
 //! types would nest, whether an item's parent is a type, or that one id means one content. [`ClientBuckets`] is the
 //! exception: it bounds how many client ids of one document share their low bits.
+//!
+//! Of Automerge's bytes it promises less: that lengths are true, that what is packed unpacks to a bounded length, and that
+//! columns stand for a bounded number of rows. A panic of automerge that is left is contained: see `doc::AutomergeDocument`.
 //!
 //! Nor does it bound what applying costs. yrs recurses over clients that wait for each other and decodes a whole update
 //! at once; so a document gives it large updates in slices, in an order in which nothing waits. What a document may not
@@ -33,6 +38,8 @@
 //!   [legacy content](Malformed::LegacyContent), of [types](Malformed::TypeRef) and of
 //!   [JSON that yrs cannot hold](Malformed::JsonValue).
 
+#[cfg(feature = "automerge")]
+pub mod automerge;
 mod awareness;
 pub mod clients;
 mod json;

@@ -44,7 +44,7 @@ impl Subscriber {
         let questions = match guest.dialect {
             // It is asked when it joins.
             Dialect::Yjs => VecDeque::from([Question::Ours]),
-            Dialect::Hocuspocus => VecDeque::new(),
+            Dialect::Hocuspocus | Dialect::Automerge => VecDeque::new(),
         };
         Self { guest, spoke: false, questions, asked_at: None, owed: 0, returning: None, told: false }
     }
@@ -103,7 +103,7 @@ impl Room {
         self.presence.join(connection, guest.author.user.as_deref());
         let opening = match guest.dialect {
             Dialect::Yjs => self.step1(self.commits.durable()),
-            Dialect::Hocuspocus => Batch::new(self.commits.durable(), Vec::new()),
+            Dialect::Hocuspocus | Dialect::Automerge => Batch::new(self.commits.durable(), Vec::new()),
         };
         self.subscribers.insert(connection, Subscriber::new(guest));
         self.commits.park(Effect::Resume(connection, opening));

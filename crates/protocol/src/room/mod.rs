@@ -1,8 +1,10 @@
 //! One document and everyone in it.
 
+mod automerge;
 mod commits;
 mod entity;
 mod guests;
+mod hosted;
 mod machine;
 mod quota;
 mod recent;
@@ -23,7 +25,9 @@ use syncline_core::{
     log::{Author, LogRecord, Snapshot},
 };
 
+pub use automerge::AutomergeRoom;
 pub use entity::{AbsorbId, Absorbed, Content, ReadId, Revision};
+pub use hosted::Hosted;
 pub use machine::Room;
 
 use crate::{
@@ -189,6 +193,8 @@ pub enum Effect {
     Text(ConnectionId, Arc<Batch>),
     /// Put this into one outbox: [`crate::Outbox::ask`].
     Ask(ConnectionId, Arc<Batch>),
+    /// Put this into one outbox: [`crate::Outbox::step`].
+    Step(ConnectionId, Arc<Batch>),
     /// So many of this connection's updates are durable: [`crate::Outbox::acknowledge`].
     Acknowledge(ConnectionId, u32),
     /// Put this into one outbox: [`crate::Outbox::resume`].

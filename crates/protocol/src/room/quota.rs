@@ -1,6 +1,6 @@
 //! What a room may store.
 
-use super::Room;
+use super::{Room, stored::Stored};
 
 /// Which quota leaves no room for an update.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,17 +21,22 @@ impl Over {
     }
 }
 
+/// Returns the quota that leaves no room for so many bytes more, if there is one.
+pub(super) fn over(stored: &Stored, storage_full: bool, bytes: usize) -> Option<Over> {
+    if !stored.has_room_for(bytes) {
+        Some(Over::Document)
+    } else if storage_full {
+        Some(Over::Tenant)
+    } else {
+        None
+    }
+}
+
 impl Room {
     /// Returns the quota that leaves no room for an update, if there is one. What the document holds already needs none: so
     /// whoever comes back, and only says what they have, is not sent away.
     pub(super) fn over_quota(&self, update: &[u8]) -> Option<Over> {
-        let over = if !self.stored.has_room_for(update.len()) {
-            Over::Document
-        } else if self.storage_full {
-            Over::Tenant
-        } else {
-            return None;
-        };
+        let over = over(&self.stored, self.storage_full, update.len())?;
         (!self.document.contains(update).unwrap_or(false)).then_some(over)
     }
 }

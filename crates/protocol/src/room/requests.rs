@@ -51,6 +51,8 @@ impl Room {
             Request::Presence { .. } if !subscriber.may_comment() => self.stats.unpermitted += 1,
             Request::Presence { entries } => self.presence(now, connection, &entries),
             Request::QueryPresence => self.greeted.push(connection),
+            // Only who speaks of another kind of document says such.
+            Request::Dialogue { .. } | Request::Broadcast { .. } => self.stats.unpermitted += 1,
         }
     }
 
@@ -85,7 +87,7 @@ impl Room {
         match dialect {
             Dialect::Hocuspocus => self.acknowledge(connection, acknowledged),
             Dialect::Yjs if repeats && !applied.gap && !answer => self.acknowledge_again(connection, update),
-            Dialect::Yjs => {}
+            Dialect::Yjs | Dialect::Automerge => {}
         }
         if applied.gap {
             self.stats.gaps += 1;
@@ -126,7 +128,7 @@ impl Room {
             Dialect::Yjs if !contained && !std::mem::replace(&mut subscriber.told, true) => {
                 self.tell(connection, yjs::denied(READ_ONLY));
             }
-            Dialect::Yjs => {}
+            Dialect::Yjs | Dialect::Automerge => {}
         }
     }
 

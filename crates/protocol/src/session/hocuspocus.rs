@@ -266,7 +266,10 @@ fn room_of(address: &[u8]) -> Option<RoomName> {
 fn opens(request: &Request) -> bool {
     match request {
         Request::Sync { .. } | Request::Update { .. } | Request::Stateless { .. } => true,
-        Request::Presence { .. } | Request::QueryPresence => false,
+        Request::Presence { .. }
+        | Request::QueryPresence
+        | Request::Dialogue { .. }
+        | Request::Broadcast { .. } => false,
     }
 }
 
@@ -289,6 +292,7 @@ const fn is_of_one_document(reason: CloseReason) -> bool {
         | CloseReason::OverQuota(_)
         | CloseReason::BadUpdate(_)
         | CloseReason::Deleted
+        | CloseReason::OtherKind
         | CloseReason::Quarantined => true,
         CloseReason::TooManyPending
         | CloseReason::Busy(_)

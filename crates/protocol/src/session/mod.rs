@@ -1,5 +1,6 @@
 //! One connection: it parses what comes in, knows which documents are open on it, and keeps the line alive.
 
+mod automerge;
 mod hocuspocus;
 #[cfg(test)]
 mod tests;
@@ -13,7 +14,7 @@ use syncline_core::{
     time::MonotonicMs,
 };
 
-use self::hocuspocus::Hocuspocus;
+use self::{automerge::Automerge, hocuspocus::Hocuspocus};
 use crate::{
     Access, Batch, CloseReason, Dialect, Frame, Request,
     wire::{self, yjs},
@@ -34,6 +35,15 @@ pub enum Action {
         room: RoomName,
         /// What the client brought; it may be empty.
         token: Bytes,
+    },
+    /// Find out what whoever opened the connection may do in a room, and say so with [`Session::admitted`].
+    Admit {
+        /// The document.
+        slot: Slot,
+        /// Its room.
+        room: RoomName,
+        /// What the client asks first.
+        first: Request,
     },
     /// Join the room. What the room says to this slot goes through [`Session::dress`].
     Open {
@@ -85,6 +95,7 @@ enum Speaks {
     /// One document, which the URL named.
     Yjs(Slot),
     Hocuspocus(Box<Hocuspocus>),
+    Automerge(Box<Automerge>),
 }
 
 impl Session {
@@ -104,18 +115,37 @@ impl Session {
         Self { speaks, actions: VecDeque::new(), wrote_at: now }
     }
 
+    /// Starts a session that was opened at `now` for as many Automerge documents as the client names. `server` is what the
+    /// server calls itself.
+    #[must_use]
+    pub fn automerge(now: MonotonicMs, server: Arc<str>) -> Self {
+        let speaks = Speaks::Automerge(Box::new(Automerge::new(now, server)));
+        Self { speaks, actions: VecDeque::new(), wrote_at: now }
+    }
+
     /// Takes one binary frame. Unknown kinds of messages are left out.
     pub fn receive(&mut self, frame: &Bytes) {
-        let malformed = match &mut self.speaks {
-            Speaks::Yjs(slot) => yjs::decode(frame).map(|requests| {
+        let taken = match &mut self.speaks {
+            Speaks::Yjs(slot) => yjs::decode(frame).map_err(|malformed| malformed.reason()).map(|requests| {
                 let slot = *slot;
                 self.actions.extend(requests.into_iter().map(|request| Action::Request { slot, request }));
             }),
             Speaks::Hocuspocus(hocuspocus) => wire::hocuspocus::decode(frame)
+                .map_err(|malformed| malformed.reason())
                 .map(|incoming| hocuspocus.receive(incoming, &mut self.actions)),
+            Speaks::Automerge(automerge) => wire::automerge::decode(frame)
+                .map_err(wire::automerge::FrameError::reason)
+                .map(|incoming| automerge.receive(incoming, &mut self.actions)),
         };
-        if let Err(malformed) = malformed {
-            self.actions.push_back(Action::Close(CloseReason::Malformed(malformed.reason())));
+        if let Err(reason) = taken {
+            self.actions.push_back(Action::Close(CloseReason::Malformed(reason)));
+        }
+    }
+
+    /// Says what whoever opened the connection may do in a room; nothing if they may not open it.
+    pub fn admitted(&mut self, slot: Slot, room: RoomName, access: Option<Access>, first: Request) {
+        if let Speaks::Automerge(automerge) = &mut self.speaks {
+            automerge.admitted(slot, room, access, first, &mut self.actions);
         }
     }
 
@@ -128,6 +158,8 @@ impl Session {
                 None => Action::Close(CloseReason::Forbidden),
             }),
             Speaks::Hocuspocus(hocuspocus) => hocuspocus.authorized(slot, access, &mut self.actions),
+            // It is told as it opens a document, by `admitted`.
+            Speaks::Automerge(_) => {}
         }
     }
 
@@ -135,7 +167,7 @@ impl Session {
     /// says what it may. Another token opens it again, where the dialect knows how to send one.
     pub fn withdrawn(&mut self, slot: Slot, reason: CloseReason) {
         match &mut self.speaks {
-            Speaks::Yjs(_) => self.actions.push_back(Action::Close(reason)),
+            Speaks::Yjs(_) | Speaks::Automerge(_) => self.actions.push_back(Action::Close(reason)),
             Speaks::Hocuspocus(hocuspocus) => hocuspocus.withdrawn(slot, reason, &mut self.actions),
         }
     }
@@ -145,6 +177,7 @@ impl Session {
         match &mut self.speaks {
             Speaks::Yjs(_) => self.actions.push_back(Action::Close(reason)),
             Speaks::Hocuspocus(hocuspocus) => hocuspocus.closed(slot, reason, &mut self.actions),
+            Speaks::Automerge(automerge) => automerge.closed(slot, reason, &mut self.actions),
         }
     }
 
@@ -155,9 +188,7 @@ impl Session {
 
     /// Does what is due at `now`: keeps the line alive, or gives it up.
     pub fn handle_timeout(&mut self, now: MonotonicMs) {
-        if let Speaks::Hocuspocus(hocuspocus) = &self.speaks
-            && hocuspocus.gives_up_at().is_some_and(|at| at <= now)
-        {
+        if self.gives_up_at().is_some_and(|at| at <= now) {
             self.actions.push_back(Action::Close(CloseReason::Unauthorized));
         }
         if now >= self.wrote_at.after(KEEPALIVE_MS) {
@@ -175,12 +206,7 @@ impl Session {
     #[must_use]
     pub fn poll_timeout(&self) -> MonotonicMs {
         let keepalive = self.wrote_at.after(KEEPALIVE_MS);
-        match &self.speaks {
-            Speaks::Yjs(_) => keepalive,
-            Speaks::Hocuspocus(hocuspocus) => {
-                hocuspocus.gives_up_at().map_or(keepalive, |at| at.min(keepalive))
-            }
-        }
+        self.gives_up_at().map_or(keepalive, |at| at.min(keepalive))
     }
 
     /// Returns what the connection speaks.
@@ -189,6 +215,7 @@ impl Session {
         match &self.speaks {
             Speaks::Yjs(_) => Dialect::Yjs,
             Speaks::Hocuspocus(_) => Dialect::Hocuspocus,
+            Speaks::Automerge(_) => Dialect::Automerge,
         }
     }
 
@@ -198,6 +225,7 @@ impl Session {
         match &self.speaks {
             Speaks::Yjs(own) => (slot == *own).then_some(batch),
             Speaks::Hocuspocus(hocuspocus) => Some(batch.addressed(hocuspocus.address(slot)?)),
+            Speaks::Automerge(automerge) => automerge.dress(slot, &batch),
         }
     }
 
@@ -216,6 +244,17 @@ impl Session {
         match &self.speaks {
             Speaks::Yjs(_) => Some(yjs::empty_presence()),
             Speaks::Hocuspocus(hocuspocus) => hocuspocus.keepalive(),
+            // Its clients wait for nothing.
+            Speaks::Automerge(_) => None,
+        }
+    }
+
+    /// Returns when the connection is given up unless its client does what it must do first.
+    fn gives_up_at(&self) -> Option<MonotonicMs> {
+        match &self.speaks {
+            Speaks::Yjs(_) => None,
+            Speaks::Hocuspocus(hocuspocus) => hocuspocus.gives_up_at(),
+            Speaks::Automerge(automerge) => automerge.gives_up_at(),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What must hold of the machines whatever happens to them, seen through their public methods.
 
+mod automerge;
 mod outbox;
 mod presence;
 mod session;

@@ -28,10 +28,10 @@ pub(crate) fn session(script: &[u8]) -> bool {
     let Some((&first, mut rest)) = script.split_first() else { return false };
     let now = MonotonicMs(0);
     let asks_token = first & 3 == 1;
-    let session = if first & 2 == 0 {
-        Session::hocuspocus(now, asks_token)
-    } else {
-        Session::yjs(now, RoomName::new("room").expect("a name"), Access::ReadWrite)
+    let session = match first & 3 {
+        0 | 1 => Session::hocuspocus(now, asks_token),
+        2 => Session::yjs(now, RoomName::new("room").expect("a name"), Access::ReadWrite),
+        _ => Session::automerge(now, "server".into()),
     };
     let (asked, good, open) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     let mut shell = Shell { session, now, asks_token, asked, good, open, ended: false, opened: false };
@@ -88,6 +88,11 @@ impl Shell {
         while let Some(action) = self.session.poll_action() {
             match action {
                 Action::Authorize { slot, .. } => drop(self.asked.insert(slot)),
+                Action::Admit { slot, room, first } => {
+                    // Every other may be opened, and some of these only read.
+                    let access = [None, Some(Access::ReadOnly), None, Some(Access::ReadWrite)];
+                    self.session.admitted(slot, room, access[slot.0 as usize % 4], first);
+                }
                 Action::Open { slot, .. } => {
                     assert!(!self.asks_token || self.good.contains(&slot), "opened without a good token");
                     assert!(self.open.insert(slot), "opened twice");
@@ -137,11 +142,32 @@ mod tests {
         ("[de ]", body).prop_map(|(name, body)| [&[1], name.as_bytes(), &body[..]].concat())
     }
 
+    /// A frame for one of four documents, or for none, of a client of Automerge's.
+    fn automerge_frame() -> impl Strategy<Value = Vec<u8>> {
+        let kind =
+            prop::sample::select(vec!["join", "sync", "request", "ephemeral", "doc-unavailable", "other"]);
+        (kind, "[ab]", 0..5_u8, any::<u8>()).prop_map(|(kind, sender, document, count)| {
+            let text = |text: &str| [&[0x60 | text.len() as u8], text.as_bytes()].concat();
+            let name = [0x43, document, 1, 2];
+            let name = if document == 4 { text("x") } else { name.to_vec() };
+            let pairs = [
+                [text("type"), text(kind)].concat(),
+                [text("senderId"), text(&sender)].concat(),
+                [text("documentId"), name].concat(),
+                [text("data"), vec![0x41, count]].concat(),
+                [text("count"), vec![count % 24]].concat(),
+                [text("sessionId"), text("s")].concat(),
+            ];
+            [vec![0xa6], pairs.concat()].concat()
+        })
+    }
+
     fn step() -> impl Strategy<Value = Vec<u8>> {
         let frame = frame().prop_map(|frame| [&[3, frame.len() as u8], &frame[..]].concat());
         let verdict = (0..4_u8, any::<u8>()).prop_map(|(slot, verdict)| vec![0, slot, verdict]);
         let close = (0..4_u8, any::<u8>()).prop_map(|(slot, reason)| vec![1, slot, reason]);
-        prop_oneof![6 => frame, 3 => verdict, 1 => close, 1 => (0..40_u8).prop_map(|s| vec![2, s])]
+        let automerge = automerge_frame().prop_map(|frame| [&[3, frame.len() as u8], &frame[..]].concat());
+        prop_oneof![6 => frame, 3 => automerge, 3 => verdict, 1 => close, 1 => (0..40_u8).prop_map(|s| vec![2, s])]
     }
 
     proptest! {

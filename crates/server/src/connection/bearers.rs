@@ -8,12 +8,13 @@ use syncline_protocol::{Access, CloseReason, Slot};
 use tokio::sync::watch;
 
 use crate::{
-    access::{Gate, Lease, Permit, Proof, Unauthenticated, Undecided},
+    access::{Gate, Lease, Permit, Proof, Unauthenticated, Undecided, room_access},
     quota::Payer,
     tenants::{Tenant, Tenants},
+    upgrade::Shown,
 };
 
-/// The slot of a connection with one document.
+/// The slot of a connection with one document, or with one bearer for all of them.
 const ONLY: Slot = Slot(0);
 
 /// The bearers of tokens on one connection, and the tokens that are being looked at.
@@ -74,12 +75,12 @@ impl From<Undecided> for NotFound {
 }
 
 impl Bearers {
-    /// Takes who has shown a token for the only document of a connection.
+    /// Takes who has shown a token for the only document of a connection, or for all.
     pub(super) fn of(
         gate: &Gate,
         tenants: &Tenants,
         tenant: Option<Tenant>,
-        shown: Option<(Permit, RoomName, Access)>,
+        shown: Option<Shown>,
         proof: Option<Proof>,
     ) -> Self {
         let mut bearers = Self {
@@ -93,10 +94,24 @@ impl Bearers {
             first_end: None,
             revocations: gate.revocations_changed(),
         };
-        if let Some((permit, room, access)) = shown {
-            bearers.note(ONLY, room, permit, access);
+        match shown {
+            Some((permit, Some((room, access)))) => bearers.note(ONLY, room, permit, access),
+            // What they may do is found out for each document.
+            Some((permit, None)) => bearers.hold(ONLY, permit, Access::ReadOnly),
+            None => {}
         }
         bearers
+    }
+
+    /// Returns what whoever has opened the connection may do in a room, and takes it that they open it.
+    pub(super) fn admit(&mut self, slot: Slot, room: &RoomName) -> Option<Access> {
+        let Some(bearer) = self.known.get(&ONLY) else {
+            return (!self.gate.asks_token()).then_some(Access::ReadWrite);
+        };
+        let permit = bearer.permit.clone();
+        let access = room_access(&permit.identity, room)?;
+        self.hold(slot, permit, access);
+        Some(access)
     }
 
     /// Begins to find out whose a token is.
@@ -198,20 +213,24 @@ impl Bearers {
     }
 
     fn note(&mut self, slot: Slot, room: RoomName, permit: Permit, access: Access) {
-        self.count += 1;
-        let number = self.count;
-        let identity = Arc::clone(&permit.identity);
-        let known = self.known.remove(&slot).map(|known| known.lease);
-        let lease = known.unwrap_or_else(|| Arc::new(self.gate.lease(Arc::clone(&identity))));
-        lease.renew(identity);
         if let Some(mut again) = self.gate.again(&permit) {
-            let (gate, permit) = (self.gate.clone(), permit.clone());
+            let (gate, permit, number) = (self.gate.clone(), permit.clone(), self.count + 1);
             self.asked.push(Box::pin(async move {
                 again.due().await;
                 let found = gate.enter(&permit, &room).await.map_err(NotFound::from);
                 Asked { slot, room, again: Some(number), found }
             }));
         }
+        self.hold(slot, permit, access);
+    }
+
+    fn hold(&mut self, slot: Slot, permit: Permit, access: Access) {
+        self.count += 1;
+        let number = self.count;
+        let identity = Arc::clone(&permit.identity);
+        let known = self.known.remove(&slot).map(|known| known.lease);
+        let lease = known.unwrap_or_else(|| Arc::new(self.gate.lease(Arc::clone(&identity))));
+        lease.renew(identity);
         self.known.insert(slot, Bearer { permit, access, lease, number });
         // It may have been revoked since it was found good.
         self.revocations.mark_changed();
@@ -257,6 +276,11 @@ impl Bearers {
     /// Returns whose quota a document counts for, if that is known.
     pub(super) fn payer(&self, slot: Slot) -> Option<Payer> {
         self.known.get(&slot).map(|bearer| Payer::of(Some(&bearer.permit.identity)))
+    }
+
+    /// Returns whose quota the connection counts for, if that was known when it was opened.
+    pub(super) fn first_payer(&self) -> Option<Payer> {
+        self.payer(ONLY)
     }
 
     /// Returns whose changes of a document are.

@@ -13,11 +13,8 @@ mod writer;
 use std::{net::IpAddr, panic::AssertUnwindSafe, sync::Arc};
 
 use futures_util::FutureExt;
-use syncline_core::{
-    id::RoomName,
-    limits::{FRAGMENT_BYTES, MESSAGE_BYTES_MAX},
-};
-use syncline_protocol::{Access, CloseReason, Dialect, Session};
+use syncline_core::limits::{FRAGMENT_BYTES, MESSAGE_BYTES_MAX};
+use syncline_protocol::{CloseReason, Dialect, Session};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::OwnedSemaphorePermit,
@@ -35,11 +32,12 @@ use self::{
     socket::Socket,
 };
 use crate::{
-    access::{Permit, Proof},
+    access::Proof,
     epoch::Epoch,
     limits::{READ_BUFFER_BYTES, WRITE_BUFFER_BYTES_MAX},
     shared::Shared,
     tenants::Tenant,
+    upgrade::Shown,
 };
 
 /// A connection that was upgraded and has not joined a room yet.
@@ -50,8 +48,8 @@ pub(crate) struct Arrival {
     pub(crate) tenant: Option<Tenant>,
     /// Where it comes from.
     pub(crate) client: Option<IpAddr>,
-    /// Who has shown a token for which room already, and what they may do there; nobody if none is asked for, or it is shown later.
-    pub(crate) shown: Option<(Permit, RoomName, Access)>,
+    /// Who has shown a token already; nobody if none is asked for, or it is shown later.
+    pub(crate) shown: Option<Shown>,
     /// What the head of the request has to prove of those who show a token later.
     pub(crate) proof: Option<Proof>,
     /// The machine, or why the connection is closed at once.

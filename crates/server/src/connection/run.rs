@@ -119,6 +119,12 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
     pub(super) async fn run(mut self, halted: impl Future<Output = CloseReason>) -> End {
         let mut halted = std::pin::pin!(halted);
         let mut timer = std::pin::pin!(sleep_until(self.epoch.clock.instant(self.due_at())));
+        // Who has proved who they are takes a place before they open anything.
+        if let Some(payer) = self.guests.bearers.first_payer()
+            && let Err(end) = self.take_place(payer)
+        {
+            return end;
+        }
         if let Err(end) = self.act(None) {
             return end;
         }
@@ -267,6 +273,11 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
                     let now = self.epoch.clock.now().wall;
                     self.guests.bearers.ask(now, slot, room, token);
                 }
+                Action::Admit { slot, room, first } => {
+                    let access = self.guests.bearers.admit(slot, &room);
+                    self.session.admitted(slot, room, access, first);
+                    next = next.or_else(|| self.session.poll_action());
+                }
                 Action::Open { slot, room, access } => self.open(slot, room, access)?,
                 Action::Access { slot, access } => {
                     self.documents.tell(slot, |connection| ToRoom::Access { connection, access });
@@ -300,13 +311,17 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
         let author = self.guests.bearers.author(slot);
         let guest = Guest { author, access, dialect: self.session.dialect() };
         if self.place.is_none() {
-            let payer = self.guests.bearers.payer(slot).unwrap_or_else(|| Payer::of(None));
-            let place = self.guests.shared.usage.place(&payer);
-            self.place = Some(place.map_err(|limit| self.used_up(limit))?);
-            self.throttle.paid_by(payer);
+            self.take_place(self.guests.bearers.payer(slot).unwrap_or_else(|| Payer::of(None)))?;
         }
         let key = RoomKey { tenant, name: room };
         self.documents.open(slot, key, connection, guest, self.guests.handshake.take());
+        Ok(())
+    }
+
+    fn take_place(&mut self, payer: Payer) -> Result<(), End> {
+        let place = self.guests.shared.usage.place(&payer);
+        self.place = Some(place.map_err(|limit| self.used_up(limit))?);
+        self.throttle.paid_by(payer);
         Ok(())
     }
 

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use syncline_core::{
     access::Action,
-    doc::{Change, WorkSession, Written},
+    doc::{Change, WorkSession, Written, YjsDocument},
     log::Author,
 };
 use syncline_protocol::wire::sync_v1::time_text;
@@ -71,8 +71,11 @@ fn author(author: &Author) -> Value {
 pub(super) async fn authors(caller: Caller, Path(name): Path<String>) -> Result<Response, Refusal> {
     let room = caller.room(&name, Action::Read).await?;
     let (_, past) = state::past(&caller, &room).await?;
-    let ranges =
-        blocking(move || Ok(past.document_at(past.last())?.written_by(&past.authorship()?)?)).await?;
+    let written_by = move || {
+        let document: YjsDocument = past.document_at(past.last())?;
+        Ok(document.written_by(&past.authorship()?)?)
+    };
+    let ranges = blocking(written_by).await?;
     caller.check_lease()?;
     let ranges = ranges.iter().map(|range| {
         json!({

@@ -35,6 +35,10 @@ pub(super) enum Refusal {
     Name,
     #[error("there is no such document, or you may not do this with it")]
     Absent,
+    #[error(
+        "it is an Automerge document: what is asked for here is told of Yjs documents only; connect to /automerge"
+    )]
+    OtherKind,
     #[error("there is no such version")]
     NoVersion,
     #[error("{0}")]
@@ -72,6 +76,7 @@ impl Refusal {
             Self::TooManyTenants(_) => (StatusCode::INSUFFICIENT_STORAGE, "too-many-tenants"),
             Self::Name => (StatusCode::BAD_REQUEST, "bad-name"),
             Self::Absent => (StatusCode::NOT_FOUND, "unknown-document"),
+            Self::OtherKind => (StatusCode::CONFLICT, "other-kind"),
             Self::NoVersion => (StatusCode::NOT_FOUND, "unknown-version"),
             Self::Malformed(_) => (StatusCode::BAD_REQUEST, "bad-request"),
             Self::Impossible(_) => (StatusCode::UNPROCESSABLE_ENTITY, "impossible-edit"),

@@ -7,10 +7,11 @@ use serde::Deserialize;
 use syncline_core::{
     doc::{ReplayError, WriteError, YjsDocument},
     id::{ClientId, CommitNumber, DocumentId},
+    log::Engine,
     time::WallMs,
 };
 use syncline_protocol::{Absorbed, Content, Revision, wire::sync_v1::time_of};
-use syncline_store::records::{self, RecordError};
+use syncline_store::records::{self, Named, RecordError};
 use tokio::sync::oneshot;
 
 use super::{caller::Caller, refusal::Refusal};
@@ -82,17 +83,22 @@ pub(super) struct State {
     pub(super) revised: Revised,
 }
 
-/// Returns which document a name means, if anything of it is stored.
+/// Returns which document a name means, if anything of it is stored. Everything here is about Yjs documents.
 pub(super) async fn known(caller: &Caller, room: &RoomKey) -> Result<Option<DocumentId>, Refusal> {
     let (tenant, name) = (room.tenant.id(), room.name.clone());
-    let read = caller.epoch.storage.read(move |store| records::name(store, tenant, &name)).await?;
-    read.map_err(|error| {
+    let read = caller.epoch.storage.read(move |store| records::named(store, tenant, &name)).await?;
+    let named = read.map_err(|error| {
         tracing::error!(%error, "the name of a document cannot be read");
         match error {
             RecordError::Read(_) => Refusal::StoreDown,
             _ => Refusal::Broken,
         }
-    })
+    })?;
+    match named {
+        Some(Named { engine: Engine::Automerge, .. }) => Err(Refusal::OtherKind),
+        Some(Named { document, engine: Engine::Yjs }) => Ok(Some(document)),
+        None => Ok(None),
+    }
 }
 
 /// Returns which document a name means, which has to be there.
@@ -122,6 +128,7 @@ pub(super) async fn absorb(
         Absorbed::New => Ok(true),
         Absorbed::Known => Ok(false),
         Absorbed::Changed => Err(Refusal::Changed),
+        Absorbed::Refused { reason: "other-kind" } => Err(Refusal::OtherKind),
         Absorbed::Refused { reason } => Err(Refusal::Refused(reason)),
         Absorbed::Broke => Err(Refusal::Broken),
     }

@@ -1,7 +1,7 @@
 //! Reads what a document was.
 
 use syncline_core::{
-    doc::{Authorship, CompactError, WorkSession, YjsDocument, work_sessions},
+    doc::{Authorship, CompactError, Document, WorkSession, work_sessions},
     guard::Malformed,
     id::{CommitNumber, DocumentId, TenantId},
     log::{LogRecord, Snapshot},
@@ -123,13 +123,13 @@ impl Past {
     }
 
     /// Returns the document as it was after a commit.
-    pub(crate) fn document_at(&self, commit: CommitNumber) -> Result<YjsDocument, PastError> {
+    pub(crate) fn document_at<D: Document>(&self, commit: CommitNumber) -> Result<D, PastError> {
         let (first, last) = (self.first(), self.last());
         if commit < first || commit > last {
             return Err(PastError::NotKept { first, last });
         }
         let count = usize::try_from(commit.0 - first.0).unwrap_or(usize::MAX);
-        Ok(YjsDocument::load(self.base.as_ref(), &self.records[..count])?)
+        Ok(D::load(self.base.as_ref(), &self.records[..count])?)
     }
 
     /// Returns who worked on the document when.

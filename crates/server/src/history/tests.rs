@@ -1,14 +1,23 @@
 //! What a document was stays what it was, whatever is folded, dropped and interrupted.
 
+mod automerge;
+
 use std::sync::Arc;
 
+use bytes::Bytes;
 use syncline_core::{
     doc::{DocumentEdit, YjsDocument},
     id::{ClientId, CommitNumber, ConnectionId, DocumentId, TenantId},
-    log::{Author, LogEntry, LogRecord},
+    log::{Author, Engine, LogEntry, LogRecord},
     time::WallMs,
 };
-use syncline_store::{Batch, committer::Committer, mem::MemoryStore, records, verify::verify};
+use syncline_store::{
+    Batch,
+    committer::Committer,
+    mem::MemoryStore,
+    records::{self, Named},
+    verify::verify,
+};
 
 use super::*;
 use crate::{
@@ -24,6 +33,35 @@ use crate::{
 const TENANT: TenantId = TenantId(0);
 const DOCUMENT: DocumentId = DocumentId([7; 16]);
 
+fn epoch() -> Arc<Epoch> {
+    let committer = Committer::start(Box::new(MemoryStore::new()), ()).expect("a thread");
+    let memory = MemoryBudget::new(usize::MAX);
+    let (clock, metrics) = (Clock::start(), Arc::new(Metrics::new()));
+    let (tenants, usage) = (TenantSettings::of_tests(clock), Usage::new(&Quota::default()));
+    Epoch::new(clock, &committer.handle(), &memory, &metrics, &tenants, &usage)
+}
+
+/// Stores one commit of one update, made so many days ago.
+async fn commit(epoch: &Epoch, number: CommitNumber, update: Bytes, days_ago: u64) {
+    let at = WallMs(epoch.clock.now().wall.0 - days_ago * 24 * 60 * 60 * 1_000 + number.0);
+    let author = Author { user: Some("ann".into()), device: None };
+    let entry = LogEntry { author, connection: ConnectionId(1), at, update };
+    let mut batch = Batch::new();
+    let record = LogRecord { number, entries: vec![entry] };
+    records::put_log(&mut batch, TENANT, DOCUMENT, &record).expect("it fits");
+    epoch.storage.commit(batch).await.expect("stored");
+}
+
+async fn fold(epoch: &Arc<Epoch>, engine: Engine, retention: HistoryRetention, upto: CommitNumber) {
+    let named = Named { document: DOCUMENT, engine };
+    let folded = compaction::run(epoch, TENANT, named, retention, upto).await;
+    assert!(folded.is_some(), "the log was folded");
+}
+
+async fn past(epoch: &Epoch) -> Past {
+    read(&epoch.storage, TENANT, DOCUMENT).await.expect("the past can be read")
+}
+
 /// A document that grows by a commit at a time, and all that it ever was.
 struct Written {
     epoch: Arc<Epoch>,
@@ -33,11 +71,7 @@ struct Written {
 
 impl Written {
     fn begin() -> Self {
-        let committer = Committer::start(Box::new(MemoryStore::new()), ()).expect("a thread");
-        let memory = MemoryBudget::new(usize::MAX);
-        let (clock, metrics) = (Clock::start(), Arc::new(Metrics::new()));
-        let (tenants, usage) = (TenantSettings::of_tests(clock), Usage::new(&Quota::default()));
-        let epoch = Epoch::new(clock, &committer.handle(), &memory, &metrics, &tenants, &usage);
+        let epoch = epoch();
         let document = YjsDocument::default();
         let states = vec![document.to_json().expect("sound")];
         Self { epoch, document, states }
@@ -56,23 +90,15 @@ impl Written {
         let update = self.document.edit(&[edit], ClientId(number.0)).expect("it can be made").expect("new");
         self.document.apply(&update).expect("honest");
         self.states.push(self.document.to_json().expect("sound"));
-        let now = self.epoch.clock.now().wall.0;
-        let at = WallMs(now - days_ago * 24 * 60 * 60 * 1_000 + number.0);
-        let author = Author { user: Some("ann".into()), device: None };
-        let entry = LogEntry { author, connection: ConnectionId(1), at, update };
-        let mut batch = Batch::new();
-        let record = LogRecord { number, entries: vec![entry] };
-        records::put_log(&mut batch, TENANT, DOCUMENT, &record).expect("it fits");
-        self.epoch.storage.commit(batch).await.expect("stored");
+        commit(&self.epoch, number, update, days_ago).await;
     }
 
     async fn fold(&self, retention: HistoryRetention, upto: CommitNumber) {
-        let folded = compaction::run(&self.epoch, TENANT, DOCUMENT, retention, upto).await;
-        assert!(folded.is_some(), "the log was folded");
+        fold(&self.epoch, Engine::Yjs, retention, upto).await;
     }
 
     async fn past(&self) -> Past {
-        read(&self.epoch.storage, TENANT, DOCUMENT).await.expect("the past can be read")
+        past(&self.epoch).await
     }
 
     /// Everything that is kept is as it was; returns since when something is.
@@ -80,7 +106,7 @@ impl Written {
         let past = self.past().await;
         assert_eq!(past.last(), self.last());
         for number in past.first().0..=past.last().0 {
-            let document = past.document_at(CommitNumber(number)).expect("it is kept");
+            let document: YjsDocument = past.document_at(CommitNumber(number)).expect("it is kept");
             assert_eq!(document.to_json().expect("sound"), self.states[number as usize], "commit {number}");
         }
         let report = self.epoch.storage.read(|store| verify(store)).await.expect("open").expect("read");
@@ -119,7 +145,7 @@ async fn what_is_older_than_retention_goes_and_the_rest_stays() {
     written.fold(HistoryRetention::Days(30), written.last()).await;
     assert_eq!(written.check().await, 2);
     assert!(matches!(
-        written.past().await.document_at(CommitNumber(1)),
+        written.past().await.document_at::<YjsDocument>(CommitNumber(1)),
         Err(PastError::NotKept { first: CommitNumber(2), last: CommitNumber(3) })
     ));
     written.fold(HistoryRetention::Days(30), written.last()).await;

@@ -1,7 +1,6 @@
 //! Drops what retention lets nobody see any more.
 
 use syncline_core::{
-    doc::compact,
     id::{CommitNumber, DocumentId, TenantId},
     limits::DELETE_BATCH_MAX,
     log::Snapshot,
@@ -9,12 +8,12 @@ use syncline_core::{
 };
 use syncline_store::{
     Batch, ReadError, Store,
-    records::{self, HistoryPage, Loaded},
+    records::{self, HistoryPage, Loaded, Named},
 };
 
 use super::HistoryRetention;
 use crate::{
-    compaction::{GivenUp, still_running},
+    compaction::{GivenUp, fold_records, still_running},
     epoch::Epoch,
 };
 
@@ -26,16 +25,17 @@ const PAGES_MAX: usize = 64;
 pub(crate) async fn trim(
     epoch: &Epoch,
     tenant: TenantId,
-    document: DocumentId,
+    named: Named,
     retention: HistoryRetention,
     covered: CommitNumber,
 ) -> Result<(), GivenUp> {
+    let document = named.document;
     if retention == HistoryRetention::Nothing {
         return delete(epoch, move |store| records::all_history(store, tenant, document, DELETE_BATCH_MAX))
             .await;
     }
     let Some(horizon) = retention.horizon(epoch.clock.now().wall) else { return Ok(()) };
-    while fold_oldest(epoch, tenant, document, covered, horizon).await? {
+    while fold_oldest(epoch, tenant, named, covered, horizon).await? {
         still_running(epoch)?;
     }
     delete_dropped(epoch, tenant, document).await
@@ -45,7 +45,7 @@ pub(crate) async fn trim(
 async fn fold_oldest(
     epoch: &Epoch,
     tenant: TenantId,
-    document: DocumentId,
+    Named { document, engine }: Named,
     covered: CommitNumber,
     horizon: WallMs,
 ) -> Result<bool, GivenUp> {
@@ -65,8 +65,7 @@ async fn fold_oldest(
     if old.is_empty() {
         return Ok(false);
     }
-    let folded = tokio::task::spawn_blocking(move || compact(base.as_ref(), &old)).await;
-    put_base(epoch, tenant, document, &folded.map_err(|_| GivenUp::Panicked)??).await?;
+    put_base(epoch, tenant, document, &fold_records(engine, base, old).await?).await?;
     Ok(true)
 }
 

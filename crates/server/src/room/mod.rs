@@ -11,7 +11,7 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use syncline_core::{
     id::{CommitNumber, ConnectionId},
-    log::Author,
+    log::{Author, Engine},
 };
 use syncline_protocol::{
     Absorbed, Access, CloseReason, Content, Guest, Request, Revision,
@@ -90,15 +90,27 @@ pub(crate) struct Join {
     pub(crate) handshake: Option<OwnedSemaphorePermit>,
 }
 
+impl ToRoom {
+    /// Returns of which kind a document is that does not exist yet.
+    pub(crate) fn engine(&self) -> Engine {
+        match self {
+            Self::Join(join) => join.guest.dialect.engine(),
+            // Whatever is no connection knows of Yjs documents only.
+            _ => Engine::Yjs,
+        }
+    }
+}
+
 /// Loads a room and runs it until it is unloaded, fails or is asked to end. Whoever has joined by then is closed.
 pub(crate) async fn run(
     epoch: Arc<Epoch>,
     key: RoomKey,
     number: RoomNumber,
+    engine: Engine,
     inbox: mpsc::Receiver<ToRoom>,
     card: Arc<Card>,
 ) {
-    let reason = match loader::open(&epoch, &key).await {
+    let reason = match loader::open(&epoch, &key, engine).await {
         Ok(opened) => {
             tracing::debug!(room = key.name.as_str(), document = %opened.document, "room opened");
             let mut task = RoomTask::new(Arc::clone(&epoch), key.clone(), number, opened, inbox, card);

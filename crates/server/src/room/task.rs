@@ -7,8 +7,11 @@ use syncline_core::{
     log::LogRecord,
     time::WallMs,
 };
-use syncline_protocol::{CloseReason, Effect, Input, Loaded, Outbox, Room, Stats};
-use syncline_store::{Batch, records};
+use syncline_protocol::{CloseReason, Effect, Hosted, Input, Loaded, Outbox, Stats};
+use syncline_store::{
+    Batch,
+    records::{self, Named},
+};
 use tokio::{
     sync::mpsc,
     time::{Sleep, sleep_until},
@@ -39,7 +42,7 @@ pub(super) struct RoomTask {
     document: DocumentId,
     /// Whether the store knows which document the name means; if not, the first commit tells it.
     named: bool,
-    machine: Room,
+    machine: Hosted,
     inbox: mpsc::Receiver<ToRoom>,
     card: Arc<Card>,
     /// When the commit under way was made, and the last one that is stored.
@@ -233,6 +236,9 @@ impl RoomTask {
     fn take(&mut self, message: ToRoom) {
         self.machine.set_storage_full(self.epoch.usage.is_full(self.key.tenant.id()));
         match message {
+            ToRoom::Join(Join { guest, outbox, .. }) if guest.dialect.engine() != self.machine.engine() => {
+                outbox.change(|outbox| outbox.close(CloseReason::OtherKind));
+            }
             ToRoom::Join(Join { connection, guest, outbox, handshake }) => {
                 self.subscribers.insert(connection, outbox);
                 self.input(Input::Join { connection, guest });
@@ -316,6 +322,7 @@ impl RoomTask {
                 Effect::Note(to, batch) => self.change(to, |outbox| outbox.note(&batch)),
                 Effect::Text(to, batch) => self.change(to, |outbox| outbox.text(&batch)),
                 Effect::Ask(to, batch) => self.change(to, |outbox| outbox.ask(batch)),
+                Effect::Step(to, batch) => self.change(to, |outbox| outbox.step(batch)),
                 Effect::Acknowledge(to, updates) => self.change(to, |outbox| outbox.acknowledge(updates)),
                 Effect::Resume(to, batch) => self.change(to, |outbox| outbox.resume(batch)),
                 Effect::Close(to, reason) => {
@@ -325,8 +332,8 @@ impl RoomTask {
                 }
                 Effect::Compact(upto) => {
                     let retention = self.epoch.history.of(&self.key.name);
-                    let (tenant, document) = (self.key.tenant.id(), self.document);
-                    self.compaction.start(compaction::run(&self.epoch, tenant, document, retention, upto));
+                    let (tenant, named) = (self.key.tenant.id(), self.named());
+                    self.compaction.start(compaction::run(&self.epoch, tenant, named, retention, upto));
                 }
                 Effect::Reload => self.reload = Reload::Wanted,
                 Effect::Unload => next = Next::Unload,
@@ -350,9 +357,13 @@ impl RoomTask {
         let mut batch = Batch::new();
         records::put_log(&mut batch, self.key.tenant.id(), self.document, record)?;
         if !self.named {
-            records::put_name(&mut batch, self.key.tenant.id(), &self.key.name, self.document);
+            records::put_named(&mut batch, self.key.tenant.id(), &self.key.name, self.named());
         }
         Ok(batch)
+    }
+
+    fn named(&self) -> Named {
+        Named { document: self.document, engine: self.machine.engine() }
     }
 
     fn describe(&self) {

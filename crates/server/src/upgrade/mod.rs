@@ -4,7 +4,7 @@ mod path;
 mod request;
 mod shown;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use axum::{
     extract::{Request, State},
@@ -22,6 +22,8 @@ use tokio::{
     sync::OwnedSemaphorePermit,
     time::{Duration, timeout},
 };
+
+use uuid::Uuid;
 
 use self::request::Handshake;
 pub(crate) use self::shown::credential;
@@ -55,7 +57,7 @@ pub(crate) async fn yjs(State(shared): State<Arc<Shared>>, mut request: Request)
                     return Visitor::away(CloseReason::Overloaded);
                 };
                 let Some(access) = access else { return Visitor::away(CloseReason::Unauthorized) };
-                let shown = shared.gate.asks_token().then(|| (permit, room.clone(), access));
+                let shown = shared.gate.asks_token().then(|| (permit, Some((room.clone(), access))));
                 Visitor { session: Ok(Session::yjs(now.monotonic, room, access)), shown, proof: Some(proof) }
             };
             upgrade(&shared, &mut request, visitor).await
@@ -91,11 +93,48 @@ pub(crate) async fn hocuspocus(State(shared): State<Arc<Shared>>, mut request: R
     answered(&shared, answer)
 }
 
+/// Upgrades `/automerge` to a WebSocket that speaks the protocol of automerge-repo, which names its documents later. What
+/// is shown for it is shown here.
+pub(crate) async fn automerge(State(shared): State<Arc<Shared>>, mut request: Request) -> Response {
+    let answer = {
+        let credential = credential(request.headers(), request.uri().query());
+        let proof = Proof::of_head(&shared, Head::of(&request));
+        let visitor = async |now: Now| {
+            let identity = shared.gate.recognize(&credential, None, now.wall).await.ok();
+            match (proof, identity) {
+                (Ok(proof), Some(identity)) => match proof.admit(identity).await {
+                    Ok(identity) => {
+                        let session = Ok(Session::automerge(now.monotonic, server_name()));
+                        let shown = shared.gate.asks_token().then(|| (Permit::of(identity), None));
+                        Visitor { session, shown, proof: Some(proof) }
+                    }
+                    Err(Unauthenticated::Unavailable) => Visitor::away(CloseReason::StoreDown),
+                    Err(_) => Visitor::away(CloseReason::Unauthorized),
+                },
+                (Err(error), _) => Visitor::refused(error),
+                (Ok(_), None) => Visitor::away(CloseReason::Unauthorized),
+            }
+        };
+        upgrade(&shared, &mut request, visitor).await
+    };
+    answered(&shared, answer)
+}
+
+/// What the server calls itself among Automerge peers, another name in each life.
+fn server_name() -> Arc<str> {
+    static NAME: LazyLock<Arc<str>> =
+        LazyLock::new(|| format!("syncline-{}", Uuid::now_v7().simple()).into());
+    Arc::clone(&NAME)
+}
+
+/// Who has shown a token; for which room, if it is for one alone, and what they may do there.
+pub(crate) type Shown = (Permit, Option<(RoomName, Access)>);
+
 /// Who comes with a WebSocket, or why they are sent away.
 struct Visitor {
     session: Result<Session, CloseReason>,
-    /// Who has shown a token, for which room, and what they may do there.
-    shown: Option<(Permit, RoomName, Access)>,
+    /// Who has shown a token.
+    shown: Option<Shown>,
     proof: Option<Proof>,
 }
 

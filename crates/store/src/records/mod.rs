@@ -19,11 +19,11 @@ mod tests;
 use syncline_core::{
     id::{DocumentId, RoomName, TenantId},
     limits::BATCH_BYTES_MAX,
-    log::{LogRecord, Snapshot},
+    log::{Engine, LogRecord, Snapshot},
 };
 
 pub(crate) use self::history::{decode_page, decode_version};
-pub(crate) use self::payload::{decode_count, decode_document, decode_log, decode_revocation, decode_time};
+pub(crate) use self::payload::{decode_count, decode_log, decode_named, decode_revocation, decode_time};
 pub(crate) use self::tenants::decode as decode_tenant;
 pub use self::{
     cover::{DocumentSizes, covered, document_sizes},
@@ -45,10 +45,24 @@ use crate::{
     walk::Walk,
 };
 
-/// Puts `name` to mean `document` from now on.
+/// What a name means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// The document.
+    pub document: DocumentId,
+    /// What kind of document it is.
+    pub engine: Engine,
+}
+
+/// Puts `name` to mean `document`, a Yjs document, from now on.
 pub fn put_name(batch: &mut Batch, tenant: TenantId, name: &RoomName, document: DocumentId) {
+    put_named(batch, tenant, name, Named { document, engine: Engine::Yjs });
+}
+
+/// Puts `name` to mean a document from now on.
+pub fn put_named(batch: &mut Batch, tenant: TenantId, name: &RoomName, named: Named) {
     let key = Key::name(tenant, name);
-    let value = envelope::seal_one(&key, &document.0);
+    let value = envelope::seal_one(&key, &payload::encode_named(named));
     batch.put(key, value);
 }
 
@@ -145,8 +159,16 @@ pub fn put_failed_loads(batch: &mut Batch, tenant: TenantId, document: DocumentI
 /// # Errors
 /// [`RecordError`]: the store cannot be read, or the record is damaged.
 pub fn name(store: &dyn Store, tenant: TenantId, name: &RoomName) -> Result<Option<DocumentId>, RecordError> {
+    Ok(named(store, tenant, name)?.map(|named| named.document))
+}
+
+/// Returns which document `name` means, and of what kind that is.
+///
+/// # Errors
+/// [`RecordError`]: the store cannot be read, or the record is damaged.
+pub fn named(store: &dyn Store, tenant: TenantId, name: &RoomName) -> Result<Option<Named>, RecordError> {
     let key = Key::name(tenant, name);
-    read_one(store, key, decode_document)
+    read_one(store, key, decode_named)
 }
 
 /// Returns the names of `tenant` that begin with `prefix` and come after `after`, in byte order, at most `limit`.
@@ -171,8 +193,8 @@ pub fn names(
             let Some(Place::Name { name, .. }) = key.place() else {
                 return Err(damaged(key, RecordFault::Malformed { what: "room name" }));
             };
-            match envelope::open_one(&key, &value).and_then(decode_document) {
-                Ok(document) => Ok((name, document)),
+            match envelope::open_one(&key, &value).and_then(decode_named) {
+                Ok(named) => Ok((name, named.document)),
                 Err(fault) => Err(damaged(key, fault)),
             }
         })

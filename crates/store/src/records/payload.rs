@@ -10,7 +10,7 @@
 //! | 8 | when, milliseconds since the Unix epoch, u64 |
 //! | 4 + n | the update: length in bytes, u32, then the bytes |
 //!
-//! Integers are big-endian. A snapshot's payload is its state, a name's the 16 bytes of the document id, a count of
+//! Integers are big-endian. A snapshot's payload is its state, a name's the 16 bytes of the document id (and one of the value 1 behind them if it is an Automerge document), a count of
 //! failed loads 4 bytes, u32, that of a load's marker is empty, and the time of the last commit that the snapshot covers
 //! 8 bytes, milliseconds since the Unix epoch, u64. Those of a revocation are two such times: when it was made, and until when it is
 //! in force.
@@ -20,11 +20,15 @@ use std::sync::Arc;
 use bytes::{Buf, Bytes};
 use syncline_core::{
     id::{CommitNumber, ConnectionId, DocumentId},
-    log::{Author, LogEntry, LogRecord},
+    log::{Author, Engine, LogEntry, LogRecord},
     time::WallMs,
 };
 
+use super::Named;
 use crate::envelope::{RecordFault, RecordTooLong};
+
+/// What follows the id of an Automerge document.
+const AUTOMERGE: u8 = 1;
 
 const USER_KNOWN: u8 = 1;
 const DEVICE_KNOWN: u8 = 2;
@@ -72,9 +76,25 @@ pub(crate) fn decode_log(number: CommitNumber, mut payload: Bytes) -> Result<Log
     Ok(LogRecord { number, entries })
 }
 
-/// Decodes a document id, which is what a name's record holds.
-pub(crate) fn decode_document(payload: &[u8]) -> Result<DocumentId, RecordFault> {
-    payload.try_into().map(DocumentId).map_err(|_| RecordFault::Malformed { what: "document id" })
+/// Encodes what a name means: 16 bytes of the document's id, and a 1 behind them if it is an Automerge document.
+pub(crate) fn encode_named(named: Named) -> Vec<u8> {
+    let kind: &[u8] = match named.engine {
+        Engine::Yjs => &[],
+        Engine::Automerge => &[AUTOMERGE],
+    };
+    [&named.document.0, kind].concat()
+}
+
+/// Decodes what a name means.
+pub(crate) fn decode_named(payload: &[u8]) -> Result<Named, RecordFault> {
+    let malformed = RecordFault::Malformed { what: "document id" };
+    let (id, kind) = payload.split_first_chunk().ok_or(malformed)?;
+    let engine = match kind {
+        [] => Engine::Yjs,
+        [AUTOMERGE] => Engine::Automerge,
+        _ => return Err(malformed),
+    };
+    Ok(Named { document: DocumentId(*id), engine })
 }
 
 /// Decodes a count of failed loads.

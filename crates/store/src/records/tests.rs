@@ -434,7 +434,7 @@ proptest! {
     #[test]
     fn no_bytes_make_a_decoder_panic(key in vec(any::<u8>(), 0..40), value in vec(any::<u8>(), 0..200)) {
         let _ = decode_log(CommitNumber(1), Bytes::copy_from_slice(&value));
-        let _ = decode_document(&value);
+        let _ = decode_named(&value);
         let _ = decode_count(&value);
         let key = Key::from_stored(&key);
         let _ = key.place();

@@ -14,14 +14,14 @@ use syncline::{
         doc::{ApplyError, Broken, CompactError, YjsDocument},
         id::{ConnectionId, DocumentId, RoomName, TenantId},
         limits::DOCUMENT_BYTES_MAX,
-        log::{Author, LogEntry, LogRecord},
+        log::{Author, Engine, LogEntry, LogRecord},
         time::WallMs,
     },
     protocol::Loaded,
     server::new_document_id,
     store::{
         Batch, CommitError, ReadError, RecordTooLong, Store,
-        records::{self, RecordError},
+        records::{self, Named, RecordError},
     },
 };
 
@@ -86,6 +86,8 @@ pub(crate) struct RoomArg {
 enum DocError {
     #[error("there is no room {name:?}")]
     NoRoom { name: String },
+    #[error("it is an Automerge document: these commands know of Yjs documents only")]
+    OtherKind,
     #[error("there is no root type {root:?}")]
     NoRoot { root: String },
     #[error("the file has more than {DOCUMENT_BYTES_MAX} bytes")]
@@ -193,9 +195,18 @@ fn show(document: &YjsDocument, root: Option<String>) -> Outcome {
 fn open(store: &dyn Store, tenant: TenantId, RoomArg { room }: &RoomArg) -> Result<YjsDocument, DocError> {
     let absent = || DocError::NoRoom { name: room.clone() };
     let name = RoomName::new(room).map_err(|_| absent())?;
-    let document = records::name(store, tenant, &name)?.ok_or_else(absent)?;
+    let named = records::named(store, tenant, &name)?.ok_or_else(absent)?;
+    let document = yjs(named)?;
     let loaded = load(store, tenant, document)?;
     Ok(YjsDocument::load(loaded.snapshot.as_ref(), &loaded.log)?)
+}
+
+/// Returns the id of a Yjs document; what these commands do, they do with no other.
+fn yjs(named: Named) -> Result<DocumentId, DocError> {
+    match named.engine {
+        Engine::Yjs => Ok(named.document),
+        Engine::Automerge => Err(DocError::OtherKind),
+    }
 }
 
 fn load(store: &dyn Store, tenant: TenantId, document: DocumentId) -> Result<Loaded, DocError> {
@@ -210,7 +221,7 @@ fn import(
     update: Vec<u8>,
     at: WallMs,
 ) -> Result<usize, DocError> {
-    let known = records::name(store, tenant, name)?;
+    let known = records::named(store, tenant, name)?.map(yjs).transpose()?;
     let id = known.unwrap_or_else(new_document_id);
     let loaded = load(store, tenant, id)?;
     let mut document = YjsDocument::load(loaded.snapshot.as_ref(), &loaded.log)?;

@@ -7,6 +7,7 @@ mod doc;
 mod entities;
 mod epoch;
 mod folder;
+mod import;
 mod keys;
 mod logging;
 mod retention;
@@ -29,8 +30,8 @@ use syncline::core::time::WallMs;
 
 use self::{
     audit::AuditCommand, conflicts::ConflictsCommand, devices::DevicesCommand, doc::DocCommand,
-    entities::EntitiesCommand, epoch::EpochCommand, keys::KeysCommand, settings::DataArgs,
-    token::TokenCommand, types::TypesArgs,
+    entities::EntitiesCommand, epoch::EpochCommand, import::ImportCommand, keys::KeysCommand,
+    settings::DataArgs, token::TokenCommand, types::TypesArgs,
 };
 
 /// What a command comes to. Errors are printed with their causes, and make the exit code 1.
@@ -59,6 +60,9 @@ enum Task {
     /// Lists, shows, exports and imports documents of a data folder that no server has open.
     #[command(subcommand, arg_required_else_help = true, after_help = doc::EXAMPLES)]
     Doc(DocCommand),
+    /// Adds documents of other servers to a data folder that no server has open.
+    #[command(subcommand, arg_required_else_help = true, after_help = import::EXAMPLES)]
+    Import(ImportCommand),
     /// Exports, imports and erases the entities of a data folder that no server has open.
     #[command(subcommand, arg_required_else_help = true, after_help = entities::EXAMPLES)]
     Entities(EntitiesCommand),
@@ -97,6 +101,7 @@ impl Command {
         match self.task {
             Task::Serve(args) => serve::run(*args),
             Task::Doc(command) => command.run(),
+            Task::Import(command) => command.run(),
             Task::Entities(command) => command.run(),
             Task::Conflicts(command) => command.run(),
             Task::Devices(command) => command.run(),

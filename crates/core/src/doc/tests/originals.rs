@@ -282,10 +282,10 @@ proptest! {
         if log.is_empty() {
             return Ok(());
         }
-        let snapshot = compact(None, &log).map_err(|error| TestCaseError::fail(error.to_string()))?;
+        let snapshot = compact::<YjsDocument>(None, &log).map_err(|error| TestCaseError::fail(error.to_string()))?;
         writers.check(&snapshot.state, "folded")?;
-        let half = compact(None, &log[..log.len().div_ceil(2)]).expect("the half of it folds");
-        let folded = compact(Some(&half), &log[log.len().div_ceil(2)..]).expect("the rest folds");
+        let half = compact::<YjsDocument>(None, &log[..log.len().div_ceil(2)]).expect("the half of it folds");
+        let folded = compact::<YjsDocument>(Some(&half), &log[log.len().div_ceil(2)..]).expect("the rest folds");
         writers.check(&folded.state, "folded twice")?;
         prop_assert_eq!(elements(&folded.state), elements(&encoded));
     }
@@ -302,7 +302,7 @@ fn a_subdocument_keeps_its_options() {
     assert_eq!(applied.update.as_ref(), Some(&sent));
     assert_eq!(document.encode(), Ok(sent.clone()));
     assert_eq!(document.diff(&[0]), Ok(sent.clone()));
-    let snapshot = compact(None, &[record(1, &sent)]).expect("it folds");
+    let snapshot = compact::<YjsDocument>(None, &[record(1, &sent)]).expect("it folds");
     assert_eq!(snapshot.state, sent);
     let loaded = YjsDocument::load(Some(&snapshot), &[]).expect("it loads");
     assert_eq!(loaded.encode(), Ok(sent));

@@ -118,6 +118,7 @@ impl World {
                 Effect::Close(to, reason) => self.outbox(*to).close(*reason),
                 Effect::Compact(_) | Effect::Reload | Effect::Unload => {}
                 Effect::Carry(_) | Effect::Merged(..) | Effect::Absorbed(..) | Effect::Read(..) => {}
+                Effect::Step(..) => panic!("a room of a Yjs document has no dialogue"),
             }
             self.seen.push(effect);
         }
@@ -484,7 +485,8 @@ fn a_room_is_loaded_from_its_snapshot_and_its_log() {
         world.flush();
         world.commit();
     }
-    let snapshot = syncline_core::doc::compact(None, &world.stored[..2]).expect("it folds");
+    let snapshot = syncline_core::doc::compact::<syncline_core::doc::YjsDocument>(None, &world.stored[..2])
+        .expect("it folds");
     assert_eq!(snapshot.number, CommitNumber(2));
     let loaded = Loaded { snapshot: Some(snapshot), log: world.stored[2..].to_vec() };
     let mut room = Room::load(Now::default(), &loaded).expect("it loads");

@@ -148,7 +148,8 @@ impl<'a> Node<'a> {
     fn says(self, name: &str) -> bool {
         let literal = self.raw();
         if literal.len() == name.len() + 2 {
-            literal.as_bytes()[1..=name.len()] == *name.as_bytes()
+            // The same characters with a backslash among them are an escape, and so another name.
+            literal.as_bytes()[1..=name.len()] == *name.as_bytes() && !name.contains('\\')
         } else {
             literal.len() > name.len() + 2 && unescaped(literal) == name
         }
@@ -304,6 +305,13 @@ mod tests {
         assert_eq!(error(&"[".repeat(100_000)), malformed(Malformed::Depth { at: 64 }));
         assert_eq!(error(&"{\"a\":".repeat(100_000)), malformed(Malformed::Depth { at: 320 }));
         assert_eq!(Json::parse(b"\"\xff\"").err(), malformed(Malformed::Utf8 { at: 1 }));
+    }
+
+    #[test]
+    fn a_name_with_a_backslash_is_not_the_escape_that_looks_like_it() {
+        let json = Json::parse(br#"{"\"":0,"\\\"":1}"#).expect("it is JSON");
+        let found = |name: &str| json.root().member(name).map(Node::raw);
+        assert_eq!((found("\""), found("\\\"")), (Some("0"), Some("1")));
     }
 
     proptest! {

@@ -211,6 +211,7 @@ impl OfflineLedger<'_> {
                 | Effect::Note(..)
                 | Effect::Text(..)
                 | Effect::Ask(..)
+                | Effect::Step(..)
                 | Effect::Acknowledge(..)
                 | Effect::Resume(..)
                 | Effect::Close(..)

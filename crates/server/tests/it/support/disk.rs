@@ -4,14 +4,14 @@ use std::sync::{Arc, Mutex};
 
 use syncline_core::{
     id::{CommitNumber, ConnectionId, DocumentId, RoomName, TenantId},
-    log::{Author, LogEntry, LogRecord},
+    log::{Author, Engine, LogEntry, LogRecord},
     time::WallMs,
 };
 use syncline_store::{
     Batch, CommitError, Key, ReadError, Stats, Store, VacuumError, Vacuumed,
     key::{Kind, Place},
     mem::{Failure, MemoryStore},
-    records,
+    records::{self, Named},
 };
 use tokio::{runtime::Handle, sync::watch};
 
@@ -76,6 +76,11 @@ impl Disk {
 
     /// Writes a document with one commit of one update.
     pub(crate) fn put_document(&self, room: &str, update: &[u8]) -> DocumentId {
+        self.put_document_of(Engine::Yjs, room, update)
+    }
+
+    /// Writes a document of a kind with one commit of one update.
+    pub(crate) fn put_document_of(&self, engine: Engine, room: &str, update: &[u8]) -> DocumentId {
         let document = syncline_server::new_document_id();
         let entry = LogEntry {
             author: Author::default(),
@@ -86,7 +91,8 @@ impl Disk {
         let mut batch = Batch::new();
         let record = LogRecord { number: CommitNumber(1), entries: vec![entry] };
         records::put_log(&mut batch, TENANT, document, &record).expect("it fits");
-        records::put_name(&mut batch, TENANT, &RoomName::new(room).expect("a name"), document);
+        let named = Named { document, engine };
+        records::put_named(&mut batch, TENANT, &RoomName::new(room).expect("a name"), named);
         self.memory().commit(batch).expect("no failure is set");
         document
     }

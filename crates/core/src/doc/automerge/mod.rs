@@ -1,0 +1,207 @@
+//! An Automerge document on the crate of that name.
+
+mod contain;
+mod newcomer;
+mod peer;
+mod stored;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use automerge::{Automerge, Change, ChangeHash, LoadOptions, OnPartialLoad};
+use bytes::Bytes;
+
+use self::contain::{Contained, Failed, contained};
+use self::newcomer::Encoded;
+pub use self::peer::{AutomergePeer, Received};
+use super::Broken;
+use crate::{
+    guard::{
+        Malformed,
+        automerge::{Chunk, ChunkKind, scan_chunks},
+    },
+    limits::AUTOMERGE_ORPHAN_BYTES_MAX,
+};
+
+/// An Automerge document.
+///
+/// Changes that overtook what they rest on are held by automerge, within a bound, but are not part of the document: they are
+/// neither reported as integrated nor sent on nor encoded.
+#[derive(Debug, Default)]
+pub struct AutomergeDocument {
+    doc: Contained,
+    /// Changes that wait for others, with their lengths in bytes.
+    orphans: BTreeMap<ChangeHash, usize>,
+    /// What newcomers are sent, as long as it is the whole document.
+    encoded: Option<Encoded>,
+    /// Bytes of all changes that were integrated.
+    integrated_bytes: usize,
+}
+
+/// Why bytes were refused. But for `Broken`, their sender is at fault and the document is unchanged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AutomergeError {
+    /// The bytes are no message, or no chunks.
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+    /// automerge refuses them, or panics on them: a checksum is wrong, or columns do not belong together.
+    #[error("automerge refuses the bytes")]
+    Refused,
+    /// Too many changes rest on others that nobody brings.
+    #[error("too many changes rest on missing ones")]
+    Orphans,
+    /// automerge failed on the document. It is of no further use and has to be built anew.
+    #[error("the document broke on the message")]
+    Broken,
+}
+
+impl AutomergeError {
+    /// Returns a short stable word for close reasons and metrics.
+    #[must_use]
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::Malformed(malformed) => malformed.reason(),
+            Self::Refused => "refused",
+            Self::Orphans => "orphans",
+            Self::Broken => "broken",
+        }
+    }
+}
+
+impl From<Failed> for AutomergeError {
+    fn from(Failed: Failed) -> Self {
+        Self::Broken
+    }
+}
+
+impl AutomergeDocument {
+    /// Takes in changes and documents from outside. Returns what was new and can be stored: changes one after the other, or
+    /// a document.
+    ///
+    /// # Errors
+    /// [`AutomergeError`] says why they are refused. After [`AutomergeError::Broken`] the document is of no further use.
+    pub fn apply(&mut self, chunks: &[u8]) -> Result<Option<Bytes>, AutomergeError> {
+        let scanned = scan_chunks(chunks)?;
+        self.apply_scanned(&scanned)
+    }
+
+    fn apply_scanned(&mut self, chunks: &[Chunk<'_>]) -> Result<Option<Bytes>, AutomergeError> {
+        if let [Chunk { kind: ChunkKind::Document, bytes }] = chunks
+            && self.is_empty()
+            && self.orphans.is_empty()
+        {
+            let loaded = load_document(bytes)?;
+            let fresh = !loaded.get_heads().is_empty();
+            self.doc = Contained::of(loaded);
+            return Ok(fresh.then(|| self.integrated(Bytes::copy_from_slice(bytes))));
+        }
+        let changes = changes_of(chunks)?;
+        self.integrate(changes)
+    }
+
+    fn integrate(&mut self, changes: Vec<Change>) -> Result<Option<Bytes>, AutomergeError> {
+        let lengths: Vec<_> =
+            changes.iter().map(|change| (change.hash(), change.raw_bytes().len())).collect();
+        let before = self.heads();
+        let new = self.doc.change(|doc| {
+            doc.apply_changes(changes).map_err(|_| Failed)?;
+            if doc.get_heads() == before {
+                return Ok(Vec::new());
+            }
+            Ok(doc.get_changes(&before).iter().flat_map(|change| change.raw_bytes().to_vec()).collect())
+        })?;
+        self.note_orphans(lengths)?;
+        Ok((!new.is_empty()).then(|| self.integrated(new.into())))
+    }
+
+    fn integrated(&mut self, update: Bytes) -> Bytes {
+        self.integrated_bytes += update.len();
+        self.encoded = None;
+        update
+    }
+
+    /// Notes which of these changes wait for others; so many that it is too much are all dropped.
+    fn note_orphans(&mut self, brought: Vec<(ChangeHash, usize)>) -> Result<(), AutomergeError> {
+        self.orphans.extend(brought);
+        let orphans = &mut self.orphans;
+        self.doc.read(|doc| orphans.retain(|hash, _| doc.get_change_meta_by_hash(hash).is_none()))?;
+        if self.orphans.values().sum::<usize>() <= AUTOMERGE_ORPHAN_BYTES_MAX {
+            return Ok(());
+        }
+        self.orphans.clear();
+        let encoded = self.encode().map_err(|Broken| AutomergeError::Broken)?;
+        let without = if self.is_empty() { Automerge::new() } else { load_document(&encoded)? };
+        self.doc = Contained::of(without);
+        Err(AutomergeError::Orphans)
+    }
+
+    /// Returns the hashes of the changes that no other rests on, in order; they name the state of the document.
+    #[must_use]
+    pub fn heads(&self) -> Vec<ChangeHash> {
+        self.doc.read(Automerge::get_heads).unwrap_or_default()
+    }
+
+    /// Returns whether the document holds no change.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.heads().is_empty()
+    }
+
+    /// Returns the whole document.
+    ///
+    /// # Errors
+    /// [`Broken`] if the document is of no further use.
+    pub fn encode(&self) -> Result<Bytes, Broken> {
+        let options = automerge::SaveOptions { retain_orphans: false, ..Default::default() };
+        Ok(self.doc.read(|doc| doc.save_with_options(options))?.into())
+    }
+
+    /// Estimates what the document holds in memory, in bytes: columns take about what the changes took, and the graph of
+    /// changes and what is indexed several times that.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        self.integrated_bytes.saturating_mul(6) + self.encoded.as_ref().map_or(0, Encoded::memory_bytes)
+    }
+
+    /// Returns the bytes of all changes that were integrated.
+    #[must_use]
+    pub fn integrated_bytes(&self) -> usize {
+        self.integrated_bytes
+    }
+
+    /// Makes the document break, as a panic inside automerge would.
+    #[cfg(any(test, feature = "testing"))]
+    pub fn break_for_test(&mut self) {
+        self.doc.give_up();
+    }
+}
+
+/// Loads a document of its own.
+fn load_document(chunk: &[u8]) -> Result<Automerge, AutomergeError> {
+    let options = LoadOptions::new().on_partial_load(OnPartialLoad::Error);
+    contained(|| Automerge::load_with_options(chunk, options))
+        .map_err(|Failed| AutomergeError::Refused)?
+        .map_err(|_| AutomergeError::Refused)
+}
+
+/// Returns the changes in chunks, in their order.
+fn changes_of(chunks: &[Chunk<'_>]) -> Result<Vec<Change>, AutomergeError> {
+    let mut changes = Vec::new();
+    for Chunk { kind, bytes } in chunks {
+        match kind {
+            ChunkKind::Document => {
+                let loaded = load_document(bytes)?;
+                let of_it = contained(|| loaded.get_changes(&[]));
+                changes.extend(of_it.map_err(|Failed| AutomergeError::Refused)?);
+            }
+            ChunkKind::Change => {
+                let change = contained(|| Change::from_bytes(bytes.to_vec()));
+                let change = change.map_err(|Failed| AutomergeError::Refused)?;
+                changes.push(change.map_err(|_| AutomergeError::Refused)?);
+            }
+        }
+    }
+    Ok(changes)
+}

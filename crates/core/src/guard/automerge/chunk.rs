@@ -1,0 +1,250 @@
+//! Scan of chunks: changes and documents.
+//!
+//! ```text
+//! chunk     85 6f 4a 83, 4 bytes of a SHA-256, u8 kind, uleb length, body
+//! kind 0    document: actors, hashes heads, columns of changes, columns of ops, the data of both in this order,
+//!           and the place of each head, uleb
+//! kind 1    change: hashes deps, actor, uleb seq, uleb first op, sleb time, text message, actors, columns, data,
+//!           and bytes that nobody reads
+//! kind 2    a change, packed with deflate
+//! kind 3    a bundle; nobody sends any
+//! actor     uleb length, bytes
+//! ```
+//!
+//! After `storage/{chunk,change,document}.rs` of automerge 0.12. Checksums are left to automerge.
+
+use std::io::Read as _;
+
+use alloc::vec::Vec;
+
+use flate2::read::DeflateDecoder;
+
+use super::{columns::Columns, leb128::Leb128};
+use crate::{
+    guard::Malformed,
+    limits::{
+        AUTOMERGE_ACTOR_BYTES_MAX, AUTOMERGE_ROWS_MAX, AUTOMERGE_UNPACKED_BYTES_FREE,
+        AUTOMERGE_UNPACKED_BYTES_MAX, AUTOMERGE_UNPACKED_RATIO_MAX,
+    },
+};
+
+const MAGIC: [u8; 4] = [0x85, 0x6f, 0x4a, 0x83];
+
+/// A chunk that was accepted, with its header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Chunk<'a> {
+    /// What it is.
+    pub kind: ChunkKind,
+    /// The chunk.
+    pub bytes: &'a [u8],
+}
+
+/// What a chunk is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChunkKind {
+    /// A whole document.
+    Document,
+    /// One change, packed or not.
+    Change,
+}
+
+/// Scans chunks one after the other.
+///
+/// # Errors
+/// [`Malformed`] says what is wrong, and where.
+pub fn scan_chunks(bytes: &[u8]) -> Result<Vec<Chunk<'_>>, Malformed> {
+    let mut chunks = Vec::new();
+    Budget::default().chunks(Leb128::new(bytes, 0), &mut chunks)?;
+    Ok(chunks)
+}
+
+/// Tells chunks apart that were accepted before, without another look at what is in them.
+///
+/// # Errors
+/// [`Malformed`] if they are no chunks after all.
+pub fn stored_chunks(bytes: &[u8]) -> Result<Vec<Chunk<'_>>, Malformed> {
+    let mut reader = Leb128::new(bytes, 0);
+    let mut chunks = Vec::new();
+    while !reader.is_empty() {
+        let Header { kind, chunk, .. } = header(&mut reader)?;
+        chunks.push(Chunk { kind: kind.into(), bytes: chunk });
+    }
+    Ok(chunks)
+}
+
+/// Returns the length of the document that bytes begin with, in bytes, if they do.
+#[must_use]
+pub fn first_document(bytes: &[u8]) -> Option<usize> {
+    let Header { kind, chunk, .. } = header(&mut Leb128::new(bytes, 0)).ok()?;
+    (kind == Kind::Document).then_some(chunk.len())
+}
+
+/// What a chunk is, and how it is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Document,
+    Change,
+    Packed,
+}
+
+impl From<Kind> for ChunkKind {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Document => Self::Document,
+            Kind::Change | Kind::Packed => Self::Change,
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Header<'a> {
+    kind: Kind,
+    /// All of the chunk.
+    chunk: &'a [u8],
+    body: &'a [u8],
+    body_at: usize,
+}
+
+/// Reads a chunk up to its end, without a look at its body.
+fn header<'a>(reader: &mut Leb128<'a>) -> Result<Header<'a>, Malformed> {
+    let whole = reader.rest();
+    let at = reader.at();
+    let magic = reader.take(4)?;
+    if magic != MAGIC {
+        return Err(Malformed::Kind { at, kind: magic[0] });
+    }
+    reader.take(4)?;
+    let kind_at = reader.at();
+    let kind = match reader.u8()? {
+        0 => Kind::Document,
+        1 => Kind::Change,
+        2 => Kind::Packed,
+        kind => return Err(Malformed::Kind { at: kind_at, kind }),
+    };
+    let body = reader.prefixed()?;
+    Ok(Header { kind, chunk: &whole[..reader.at() - at], body, body_at: reader.at() - body.len() })
+}
+
+/// What the chunks of one message may still cost.
+#[derive(Debug)]
+pub(super) struct Budget {
+    unpacked: usize,
+    rows: u64,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self { unpacked: AUTOMERGE_UNPACKED_BYTES_MAX, rows: AUTOMERGE_ROWS_MAX }
+    }
+}
+
+impl Budget {
+    /// Scans chunks up to the end of the reader.
+    pub(super) fn chunks<'a>(
+        &mut self,
+        mut reader: Leb128<'a>,
+        chunks: &mut Vec<Chunk<'a>>,
+    ) -> Result<(), Malformed> {
+        while !reader.is_empty() {
+            let Header { kind, chunk, body, body_at } = header(&mut reader)?;
+            let inside = Leb128::new(body, body_at);
+            match kind {
+                Kind::Document => self.document(inside)?,
+                Kind::Change => self.change(inside)?,
+                Kind::Packed => {
+                    let unpacked = self.unpack(body, body_at)?;
+                    self.change(Leb128::new(&unpacked, 0))?;
+                }
+            }
+            chunks.push(Chunk { kind: kind.into(), bytes: chunk });
+        }
+        Ok(())
+    }
+
+    fn change(&mut self, mut reader: Leb128<'_>) -> Result<(), Malformed> {
+        reader.hashes(u64::MAX)?;
+        actor(&mut reader)?;
+        numbers_of_ops(&mut reader)?;
+        reader.sleb()?;
+        let message = reader.prefixed()?;
+        if core::str::from_utf8(message).is_err() {
+            return Err(Malformed::Utf8 { at: reader.at() - message.len() });
+        }
+        actors(&mut reader)?;
+        let columns = Columns::announced(&mut reader, false)?;
+        self.data(&columns, &mut reader)
+    }
+
+    fn document(&mut self, mut reader: Leb128<'_>) -> Result<(), Malformed> {
+        actors(&mut reader)?;
+        let heads = reader.hashes(u64::MAX)?.len();
+        let changes = Columns::announced(&mut reader, true)?;
+        let ops = Columns::announced(&mut reader, true)?;
+        self.data(&changes, &mut reader)?;
+        self.data(&ops, &mut reader)?;
+        // Old writers left the places of the heads out.
+        if !reader.is_empty() {
+            for _ in 0..heads {
+                reader.uleb()?;
+            }
+        }
+        reader.finish()
+    }
+
+    /// Scans the data of columns.
+    fn data(&mut self, columns: &Columns, reader: &mut Leb128<'_>) -> Result<(), Malformed> {
+        for column in columns.iter() {
+            let data = reader.take(column.len)?;
+            let at = reader.at() - data.len();
+            let (rows, bytes) = if column.is_packed() {
+                let unpacked = self.unpack(data, at)?;
+                (column.rows(&mut Leb128::new(&unpacked, 0))?, unpacked.len())
+            } else {
+                (column.rows(&mut Leb128::new(data, at))?, data.len())
+            };
+            // What stands for no more rows than it has bytes costs nothing beyond them.
+            let beyond = rows.saturating_sub(bytes as u64);
+            if beyond > self.rows {
+                return Err(Malformed::Rows { at: reader.at(), rows });
+            }
+        }
+        Ok(())
+    }
+
+    fn unpack(&mut self, packed: &[u8], at: usize) -> Result<Vec<u8>, Malformed> {
+        let by_ratio = packed.len().saturating_mul(AUTOMERGE_UNPACKED_RATIO_MAX);
+        let max = by_ratio.max(AUTOMERGE_UNPACKED_BYTES_FREE).min(self.unpacked);
+        let mut unpacked = Vec::new();
+        let read = DeflateDecoder::new(packed).take(max as u64 + 1).read_to_end(&mut unpacked);
+        if read.is_err() || unpacked.len() > max {
+            return Err(Malformed::Packed { at });
+        }
+        self.unpacked -= unpacked.len();
+        Ok(unpacked)
+    }
+}
+
+fn actor(reader: &mut Leb128<'_>) -> Result<(), Malformed> {
+    let at = reader.at();
+    let bytes = reader.prefixed()?.len() as u64;
+    if bytes > AUTOMERGE_ACTOR_BYTES_MAX { Err(Malformed::ActorId { at, bytes }) } else { Ok(()) }
+}
+
+fn actors(reader: &mut Leb128<'_>) -> Result<(), Malformed> {
+    for _ in 0..reader.count(1, u64::MAX)? {
+        actor(reader)?;
+    }
+    Ok(())
+}
+
+/// Reads a change's number and that of its first op. Automerge counts both in 32 bits, here and there without looking.
+fn numbers_of_ops(reader: &mut Leb128<'_>) -> Result<(), Malformed> {
+    for _ in 0..2 {
+        let at = reader.at();
+        let number = reader.uleb()?;
+        if number == 0 || number > u64::from(u32::MAX / 2) {
+            return Err(Malformed::Number { at });
+        }
+    }
+    Ok(())
+}
