@@ -3,7 +3,7 @@
 use axum::{
     Json,
     body::Bytes,
-    extract::{Path, Query, rejection::BytesRejection, rejection::QueryRejection},
+    extract::{Query, rejection::BytesRejection, rejection::QueryRejection},
     response::{IntoResponse, Response},
 };
 use serde::Deserialize;
@@ -16,7 +16,7 @@ use syncline_core::{
 use syncline_protocol::wire::sync_v1::time_text;
 
 use super::{
-    caller::Caller,
+    caller::{Caller, InPath},
     edit::{parsed, whole},
     refusal::Refusal,
     state::{self, State, When, absorb, blocking, drawn},
@@ -39,7 +39,7 @@ const fn ten_minutes() -> u64 {
 
 pub(super) async fn history(
     caller: Caller,
-    Path(name): Path<String>,
+    InPath(name): InPath<String>,
     grouping: Result<Query<Grouping>, QueryRejection>,
 ) -> Result<Response, Refusal> {
     let room = caller.room(&name, Action::Read)?;
@@ -68,7 +68,7 @@ fn author(author: &Author) -> Value {
     json!({ "user": author.user.as_deref(), "device": author.device.as_deref() })
 }
 
-pub(super) async fn authors(caller: Caller, Path(name): Path<String>) -> Result<Response, Refusal> {
+pub(super) async fn authors(caller: Caller, InPath(name): InPath<String>) -> Result<Response, Refusal> {
     let room = caller.room(&name, Action::Read)?;
     let (_, past) = state::past(&caller, &room).await?;
     let ranges =
@@ -103,7 +103,7 @@ pub(super) struct Between {
 
 pub(super) async fn diff(
     caller: Caller,
-    Path(name): Path<String>,
+    InPath(name): InPath<String>,
     between: Result<Query<Between>, QueryRejection>,
 ) -> Result<Response, Refusal> {
     let room = caller.room(&name, Action::Read)?;
@@ -141,7 +141,7 @@ fn change(change: &Change) -> Value {
 /// Brings the document to what it was, by a new change: nothing is rewound, and what was restored can be undone the same way.
 pub(super) async fn restore(
     caller: Caller,
-    Path(name): Path<String>,
+    InPath(name): InPath<String>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Refusal> {
     let room = caller.room(&name, Action::Write)?;

@@ -3,7 +3,7 @@
 use axum::{
     Json,
     body::Bytes,
-    extract::{Path, rejection::BytesRejection},
+    extract::rejection::BytesRejection,
     http::StatusCode,
     response::{IntoResponse, Response},
 };
@@ -19,7 +19,7 @@ use syncline_protocol::wire::sync_v1::time_text;
 use syncline_store::records::{self, Version};
 
 use super::{
-    caller::Caller,
+    caller::{Caller, InPath},
     content::bytes,
     edit::{parsed, whole},
     refusal::Refusal,
@@ -43,7 +43,7 @@ struct Named {
 
 pub(super) async fn create(
     caller: Caller,
-    Path(name): Path<String>,
+    InPath(name): InPath<String>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Refusal> {
     let room = caller.room(&name, Action::Write)?;
@@ -72,7 +72,7 @@ pub(super) async fn create(
     Ok((StatusCode::CREATED, Json(told(&version))).into_response())
 }
 
-pub(super) async fn list(caller: Caller, Path(name): Path<String>) -> Result<Response, Refusal> {
+pub(super) async fn list(caller: Caller, InPath(name): InPath<String>) -> Result<Response, Refusal> {
     let room = caller.room(&name, Action::Read)?;
     let document = existing(&caller, &room).await?;
     let mut versions = Vec::new();
@@ -91,7 +91,7 @@ pub(super) async fn list(caller: Caller, Path(name): Path<String>) -> Result<Res
 /// Answers with the state as a Yjs update; `GET /docs/v1/documents/{name}?version=` has the other forms.
 pub(super) async fn read(
     caller: Caller,
-    Path((name, number)): Path<(String, u64)>,
+    InPath((name, number)): InPath<(String, u64)>,
 ) -> Result<Response, Refusal> {
     let room = caller.room(&name, Action::Read)?;
     let document = existing(&caller, &room).await?;
@@ -102,7 +102,7 @@ pub(super) async fn read(
 
 pub(super) async fn delete(
     caller: Caller,
-    Path((name, number)): Path<(String, u64)>,
+    InPath((name, number)): InPath<(String, u64)>,
 ) -> Result<Response, Refusal> {
     let room = caller.room(&name, Action::Admin)?;
     let document = existing(&caller, &room).await?;
