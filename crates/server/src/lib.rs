@@ -72,7 +72,10 @@ pub use self::{
         OfflineLedger, PushHandler, PushQuestion, RenewError, Renewed, Wanted, finish_erasures, renew_epoch,
         verify_audit,
     },
-    history::{HistoryRetention, HistoryRules},
+    history::{
+        HistoryRetention, HistoryRules, Moment, OfflineHistory, OfflineHistoryError, Past, PastError,
+        change_json, range_json, session_json, version_json,
+    },
     limits::STACK_BYTES,
     loader::new_document_id,
     origin::{Origin, OriginError},

@@ -8,14 +8,13 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use syncline_core::{
     access::Action,
     id::{ConnectionId, DocumentId},
     limits::DELETE_BATCH_MAX,
     log::LogEntry,
 };
-use syncline_protocol::wire::sync_v1::time_text;
 use syncline_store::records::{self, Version};
 
 use super::{
@@ -25,7 +24,7 @@ use super::{
     refusal::Refusal,
     state::{self, When, blocking, existing},
 };
-use crate::registry::RoomKey;
+use crate::{history::version_json, registry::RoomKey};
 
 /// Versions that a document may have.
 const VERSIONS_MAX: usize = 1_000;
@@ -69,7 +68,7 @@ pub(super) async fn create(
     for batch in batches.map_err(|_too_long| Refusal::TooLong)? {
         caller.epoch.storage.commit(batch).await?;
     }
-    Ok((StatusCode::CREATED, Json(told(&version))).into_response())
+    Ok((StatusCode::CREATED, Json(version_json(&version))).into_response())
 }
 
 pub(super) async fn list(caller: Caller, InPath(name): InPath<String>) -> Result<Response, Refusal> {
@@ -78,7 +77,7 @@ pub(super) async fn list(caller: Caller, InPath(name): InPath<String>) -> Result
     let mut versions = Vec::new();
     for number in numbers(&caller, &room, document).await? {
         match state::version(&caller, &room, document, number).await {
-            Ok(version) => versions.push(told(&version)),
+            Ok(version) => versions.push(version_json(&version)),
             // Somebody deleted it meanwhile.
             Err(Refusal::NoVersion) => {}
             Err(refusal) => return Err(refusal),
@@ -126,14 +125,4 @@ async fn numbers(caller: &Caller, room: &RoomKey, document: DocumentId) -> Resul
     let read =
         caller.epoch.storage.read(move |store| records::version_numbers(store, tenant, document)).await?;
     read.map_err(|_| Refusal::StoreDown)
-}
-
-fn told(version: &Version) -> Value {
-    json!({
-        "version": version.number,
-        "name": version.name,
-        "commit": version.commit.0,
-        "named_by": version.entry.author.user.as_deref(),
-        "named_at": time_text(version.entry.at),
-    })
 }
