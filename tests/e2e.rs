@@ -2,7 +2,7 @@
 //!
 //! Each test plays one scenario of `tests/clients/scenarios`, which owns its server, its data folder and its network,
 //! so that it can also be played alone: `SYNCLINE_BIN=target/debug/syncline node tests/clients/scenarios/values.mjs`.
-//! Commands on data folders need no clients: `entities` and `bulk` run the binary itself, and so does `rights`.
+//! Commands on data folders need no clients: `entities`, `bulk` and `history` run the binary itself, and so does `rights`.
 //! Entities need no client but HTTP: `sync_v1` plays its stories itself.
 
 #[path = "e2e/automerge.rs"]
@@ -13,6 +13,8 @@ mod browser;
 mod bulk;
 #[path = "e2e/entities.rs"]
 mod entities;
+#[path = "e2e/history.rs"]
+mod history;
 #[path = "e2e/rights.rs"]
 mod rights;
 #[path = "e2e/scenario.rs"]

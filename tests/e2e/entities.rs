@@ -66,7 +66,7 @@ impl World {
         String::from_utf8(output.stdout).expect("text")
     }
 
-    fn json(&self, line: &[&str]) -> Value {
+    pub(super) fn json(&self, line: &[&str]) -> Value {
         serde_json::from_str(&self.ok(line)).expect("JSON")
     }
 

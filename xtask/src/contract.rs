@@ -1,7 +1,7 @@
-//! `cargo xtask contract`: requests made up from the description that the server gives of `/sync/v1`.
+//! `cargo xtask contract`: requests made up from the description that the server gives of `/sync/v1` and `/docs/v1`.
 
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::{env, fs};
 
@@ -11,8 +11,8 @@ pub(crate) const HELP: &str = "\
 Usage: cargo xtask contract [-- OPTIONS OF SCHEMATHESIS]
 
 Builds the server, starts it on a free port with an empty data folder, and has
-schemathesis make up requests from /sync/v1/openapi.json: no answer may be a 5xx
-or one that the description does not know. It needs Python 3 with venv; the
+schemathesis make up requests from /sync/v1/openapi.json and from that of
+/docs/v1: no answer may be a 5xx or one that the description does not know. It needs Python 3 with venv; the
 first run installs schemathesis into target/contract.";
 
 /// What the tool checks. It cannot make up cursors or ids of conflicts, so that refusals of what looks right are no fault.
@@ -33,28 +33,27 @@ pub(crate) fn run(args: Vec<String>) -> Result<ExitCode, String> {
     // What an earlier run left; nothing if there is none.
     let _ = fs::remove_dir_all(&folder);
     let (mut server, url) = start(&target.join("debug/syncline"), &folder)?;
-    // Streams have no end, and lines of JSON are not made up.
-    let streams = ["live", "events", "import"].map(|name| format!("--exclude-path=/sync/v1/{name}"));
-    let mut checked = Command::new(tool);
-    // It keeps what it has found beside it.
-    checked.current_dir(target.join("contract"));
-    checked.args([
-        "run",
-        &format!("{url}/sync/v1/openapi.json"),
-        "--checks",
-        CHECKS,
-        "--request-timeout",
-        "60",
-    ]);
-    let outcome = process::run(checked.args(streams).args(more));
+    let outcome = ["sync", "docs"].iter().try_for_each(|name| check(&tool, &target, &url, name, more));
     // It is stopped whatever was found.
     let _ = server.kill();
     let _ = server.wait();
     outcome.map(|()| ExitCode::SUCCESS)
 }
 
+/// Has the tool look at one description.
+fn check(tool: &Path, target: &Path, url: &str, name: &str, more: &[String]) -> Result<(), String> {
+    // Streams have no end, and lines of JSON are not made up.
+    let streams = ["live", "events", "import"].map(|name| format!("--exclude-path=/sync/v1/{name}"));
+    let description = format!("{url}/{name}/v1/openapi.json");
+    let mut checked = Command::new(tool);
+    // It keeps what it has found beside it.
+    checked.current_dir(target.join("contract"));
+    checked.args(["run", &description, "--checks", CHECKS, "--request-timeout", "60"]);
+    process::run(checked.args(streams).args(more))
+}
+
 /// Returns the tool, installed into a folder of its own.
-fn install(folder: &std::path::Path) -> Result<PathBuf, String> {
+fn install(folder: &Path) -> Result<PathBuf, String> {
     let tool = folder.join("bin/schemathesis");
     if tool.exists() {
         return Ok(tool);
@@ -73,7 +72,7 @@ fn install(folder: &std::path::Path) -> Result<PathBuf, String> {
 }
 
 /// Starts the server, and returns where it listens.
-fn start(binary: &std::path::Path, folder: &std::path::Path) -> Result<(Child, String), String> {
+fn start(binary: &Path, folder: &Path) -> Result<(Child, String), String> {
     let mut command = Command::new(binary);
     command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(folder).stdout(Stdio::piped());
     let mut server =

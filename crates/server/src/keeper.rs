@@ -10,6 +10,7 @@ use crate::{
     access::LoadError,
     entities,
     epoch::Epoch,
+    history,
     limits::{DRAIN_MS_MAX, FAREWELL_MS_MAX, REOPEN_MS},
     loader::{self, OpenError},
     shared::Shared,
@@ -128,10 +129,11 @@ fn new_epoch(shared: &Shared, committer: &Handle) -> Arc<Epoch> {
     Epoch::new(shared.clock, committer, &shared.memory, &shared.metrics, &shared.tenants, &shared.usage)
 }
 
-/// Reads what must be known before anyone is let in.
+/// Reads what must be known before anyone is let in, and begins what goes on beside them.
 async fn begin(epoch: &Arc<Epoch>, shared: &Shared) -> Result<(), BeginError> {
     epoch.tenants.load(&epoch.storage).await?;
     shared.gate.load(epoch, shared.clock.now().wall).await?;
     Ledgers::begin(epoch).await?;
+    epoch.tasks.spawn(history::sweep(Arc::clone(epoch)));
     Ok(())
 }

@@ -11,7 +11,7 @@
 //! * `entities`: one task a tenant, which owns a [`syncline_protocol::ledger::Ledger`]; push handlers.
 //! * `tenants`: whose data a request is for, and the ledger of each of them.
 //! * `loader`, `compaction`: from the store to a room, and back into less room. `history`: what documents were.
-//! * `docs`: documents over HTTP.
+//! * `docs`: documents over HTTP. `openapi`: what interfaces offer, and its description.
 //! * `lobby`: the list of rooms, for people. `page`: what their browsers get.
 //! * `storage`, `epoch`, `keeper`: the store's thread, and what happens when a commit fails.
 //!
@@ -44,6 +44,7 @@ mod loader;
 mod lobby;
 mod memory;
 mod metrics;
+mod openapi;
 mod origin;
 mod outbox;
 mod outgoing;
@@ -72,7 +73,10 @@ pub use self::{
         OfflineLedger, PushHandler, PushQuestion, RenewError, Renewed, Wanted, finish_erasures, renew_epoch,
         verify_audit,
     },
-    history::{HistoryRetention, HistoryRules},
+    history::{
+        HistoryRetention, HistoryRules, Moment, OfflineHistory, OfflineHistoryError, Past, PastError,
+        change_json, range_json, session_json, version_json,
+    },
     limits::STACK_BYTES,
     loader::new_document_id,
     origin::{Origin, OriginError},

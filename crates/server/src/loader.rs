@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use syncline_core::{
-    id::{DocumentId, TenantId},
+    id::{ClientId, DocumentId, TenantId},
     limits::FAILED_LOADS_MAX,
     log::Engine,
     time::WallMs,
@@ -105,6 +105,13 @@ impl From<records::LoadError> for OpenError {
 #[must_use]
 pub fn new_document_id() -> DocumentId {
     DocumentId(Uuid::now_v7().into_bytes())
+}
+
+/// Draws whom something is written as that no person writes. Yjs draws 32 bits, too: one that is taken is drawn again.
+pub(crate) fn draw_client() -> Result<ClientId, getrandom::Error> {
+    let mut drawn = [0; 4];
+    getrandom::fill(&mut drawn)?;
+    Ok(ClientId(u32::from_be_bytes(drawn).max(1).into()))
 }
 
 /// Finds the document of a name and loads it. An unknown name means a new document, of which nothing is written until

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use axum::{
-    extract::FromRequestParts,
+    extract::{FromRequestParts, Path},
     http::{HeaderMap, header, request::Parts},
 };
+use serde::de::DeserializeOwned;
 use syncline_core::{
     access::{Action, Identity, Resource},
     id::RoomName,
@@ -55,6 +56,20 @@ impl FromRequestParts<Arc<Shared>> for Caller {
         let if_match = text(headers, header::IF_MATCH.as_str());
         let if_none_match = text(headers, header::IF_NONE_MATCH.as_str());
         Ok(Self { identity, epoch, tenant, lease, shared: Arc::clone(shared), if_match, if_none_match })
+    }
+}
+
+/// The placeholders of a path. What they cannot be is refused as everything else is.
+pub(super) struct InPath<T>(pub(super) T);
+
+impl<T: DeserializeOwned + Send> FromRequestParts<Arc<Shared>> for InPath<T> {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, shared: &Arc<Shared>) -> Result<Self, Refusal> {
+        let Path(placed) = Path::<T>::from_request_parts(parts, shared)
+            .await
+            .map_err(|rejection| Refusal::Malformed(rejection.body_text()))?;
+        Ok(Self(placed))
     }
 }
 

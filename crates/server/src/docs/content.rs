@@ -3,7 +3,7 @@
 use axum::{
     Json,
     body::Bytes,
-    extract::{Path, Query, rejection::QueryRejection},
+    extract::{Query, rejection::QueryRejection},
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -11,7 +11,7 @@ use serde::Deserialize;
 use syncline_core::access::Action;
 
 use super::{
-    caller::Caller,
+    caller::{Caller, InPath},
     refusal::Refusal,
     state::{self, State, When, blocking},
 };
@@ -45,7 +45,7 @@ enum Format {
 
 pub(super) async fn read(
     caller: Caller,
-    Path(name): Path<String>,
+    InPath(name): InPath<String>,
     wanted: Result<Query<Wanted>, QueryRejection>,
 ) -> Result<Response, Refusal> {
     let room = caller.room(&name, Action::Read).await?;

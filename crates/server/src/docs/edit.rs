@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use axum::{
     Json,
     body::Bytes,
-    extract::{Path, rejection::BytesRejection},
+    extract::rejection::BytesRejection,
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -18,7 +18,7 @@ use syncline_core::{
 use syncline_protocol::Revision;
 
 use super::{
-    caller::Caller,
+    caller::{Caller, InPath},
     refusal::Refusal,
     state::{self, State, absorb, blocking, drawn},
 };
@@ -83,7 +83,7 @@ struct Seed {
 /// Creates a document, unless there is one: then nothing of it changes, so that whoever creates it at each start never doubles it.
 pub(super) async fn create(
     caller: Caller,
-    Path(name): Path<String>,
+    InPath(name): InPath<String>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Refusal> {
@@ -120,7 +120,7 @@ fn seeded(body: &Bytes) -> Result<Bytes, Refusal> {
 /// Makes edits, all or none. With `If-Match` only as long as the document is the same.
 pub(super) async fn patch(
     caller: Caller,
-    Path(name): Path<String>,
+    InPath(name): InPath<String>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Refusal> {
     let room = caller.room(&name, Action::Write).await?;

@@ -3,24 +3,20 @@
 use axum::{
     Json,
     body::Bytes,
-    extract::{Path, Query, rejection::BytesRejection, rejection::QueryRejection},
+    extract::{Query, rejection::BytesRejection, rejection::QueryRejection},
     response::{IntoResponse, Response},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
-use syncline_core::{
-    access::Action,
-    doc::{Change, WorkSession, Written, YjsDocument},
-    log::Author,
-};
-use syncline_protocol::wire::sync_v1::time_text;
+use syncline_core::{access::Action, doc::YjsDocument};
 
 use super::{
-    caller::Caller,
+    caller::{Caller, InPath},
     edit::{parsed, whole},
     refusal::Refusal,
     state::{self, State, When, absorb, blocking, drawn},
 };
+use crate::history::{change_json, range_json, session_json};
 
 const MINUTE_MS: u64 = 60_000;
 
@@ -39,7 +35,7 @@ const fn ten_minutes() -> u64 {
 
 pub(super) async fn history(
     caller: Caller,
-    Path(name): Path<String>,
+    InPath(name): InPath<String>,
     grouping: Result<Query<Grouping>, QueryRejection>,
 ) -> Result<Response, Refusal> {
     let room = caller.room(&name, Action::Read).await?;
@@ -48,27 +44,11 @@ pub(super) async fn history(
     let (first, last) = (past.first().0, past.last().0);
     let sessions = past.sessions(pause.saturating_mul(MINUTE_MS));
     caller.check_lease()?;
-    let sessions: Vec<Value> = sessions.iter().map(session).collect();
+    let sessions: Vec<Value> = sessions.iter().map(session_json).collect();
     Ok(Json(json!({ "first": first, "last": last, "sessions": sessions })).into_response())
 }
 
-fn session(session: &WorkSession) -> Value {
-    json!({
-        "first": session.first.0,
-        "last": session.last.0,
-        "from": time_text(session.from),
-        "to": time_text(session.to),
-        "authors": session.authors.iter().map(author).collect::<Vec<_>>(),
-        "updates": session.updates,
-        "bytes": session.bytes,
-    })
-}
-
-fn author(author: &Author) -> Value {
-    json!({ "user": author.user.as_deref(), "device": author.device.as_deref() })
-}
-
-pub(super) async fn authors(caller: Caller, Path(name): Path<String>) -> Result<Response, Refusal> {
+pub(super) async fn authors(caller: Caller, InPath(name): InPath<String>) -> Result<Response, Refusal> {
     let room = caller.room(&name, Action::Read).await?;
     let (_, past) = state::past(&caller, &room).await?;
     let written_by = move || {
@@ -77,19 +57,8 @@ pub(super) async fn authors(caller: Caller, Path(name): Path<String>) -> Result<
     };
     let ranges = blocking(written_by).await?;
     caller.check_lease()?;
-    let ranges = ranges.iter().map(|range| {
-        json!({
-            "path": range.path,
-            "at": range.at,
-            "text": range.text,
-            "written": range.written.as_ref().map(written),
-        })
-    });
-    Ok(Json(json!({ "ranges": ranges.collect::<Vec<_>>() })).into_response())
-}
-
-fn written(written: &Written) -> Value {
-    json!({ "by": author(&written.author), "at": time_text(written.at), "commit": written.commit.0 })
+    let ranges: Vec<Value> = ranges.iter().map(range_json).collect();
+    Ok(Json(json!({ "ranges": ranges })).into_response())
 }
 
 /// Two states of a document.
@@ -106,7 +75,7 @@ pub(super) struct Between {
 
 pub(super) async fn diff(
     caller: Caller,
-    Path(name): Path<String>,
+    InPath(name): InPath<String>,
     between: Result<Query<Between>, QueryRejection>,
 ) -> Result<Response, Refusal> {
     let room = caller.room(&name, Action::Read).await?;
@@ -120,31 +89,14 @@ pub(super) async fn diff(
     let (from, to) = (before.revised.revision.commit.0, after.revised.revision.commit.0);
     let changes = blocking(move || Ok(before.document.changes_to(&after.document)?)).await?;
     caller.check_lease()?;
-    let changes: Vec<Value> = changes.iter().map(change).collect();
+    let changes: Vec<Value> = changes.iter().map(change_json).collect();
     Ok(Json(json!({ "from": from, "to": to, "changes": changes })).into_response())
-}
-
-fn change(change: &Change) -> Value {
-    match change {
-        Change::Text(text) => json!({
-            "kind": "text", "path": text.path, "at": text.at, "removed": text.removed, "inserted": text.inserted,
-        }),
-        Change::Format { path } => json!({ "kind": "format", "path": path }),
-        Change::Items(items) => json!({
-            "kind": "items", "path": items.path, "at": items.at, "removed": items.removed, "inserted": items.inserted,
-        }),
-        Change::Value { path, before, after } => {
-            json!({ "kind": "value", "path": path, "before": before, "after": after })
-        }
-        // A later core may tell more.
-        _ => json!({ "kind": "other" }),
-    }
 }
 
 /// Brings the document to what it was, by a new change: nothing is rewound, and what was restored can be undone the same way.
 pub(super) async fn restore(
     caller: Caller,
-    Path(name): Path<String>,
+    InPath(name): InPath<String>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Refusal> {
     let room = caller.room(&name, Action::Write).await?;

@@ -8,7 +8,7 @@ use syncline_core::doc::{Broken, EditError, WriteError};
 
 use crate::{
     access::{Unauthenticated, Undecided},
-    history::PastError,
+    history::{PastError, Unread},
     http::{problem, too_many},
     quota::TooFast,
     registry::NotOpened,
@@ -131,10 +131,18 @@ impl From<NotOpened> for Refusal {
     }
 }
 
+impl From<Unread> for Refusal {
+    fn from(error: Unread) -> Self {
+        match error {
+            Unread::Down(_) => Self::StoreDown,
+            Unread::Past(error) => error.into(),
+        }
+    }
+}
+
 impl From<PastError> for Refusal {
     fn from(error: PastError) -> Self {
         match error {
-            PastError::Down(_) => Self::StoreDown,
             PastError::NotKept { .. } => Self::NotKept(error),
             PastError::TooLong => Self::TooLong,
             PastError::Damaged(_) | PastError::Update(_) | PastError::Unloadable(_) | PastError::Gap(_) => {

@@ -17,6 +17,7 @@ use tokio::sync::oneshot;
 use super::{caller::Caller, refusal::Refusal};
 use crate::{
     history::{self, Past},
+    loader::draw_client,
     registry::{Registry, RoomKey},
     room::ToRoom,
 };
@@ -246,14 +247,11 @@ impl AsTaken for syncline_core::doc::EditError {
     }
 }
 
-/// Yjs draws 32 bits, too.
 fn draw() -> Result<ClientId, Refusal> {
-    let mut drawn = [0; 4];
-    getrandom::fill(&mut drawn).map_err(|error| {
+    draw_client().map_err(|error| {
         tracing::error!(%error, "the system gives no random bytes");
         Refusal::Broken
-    })?;
-    Ok(ClientId(u32::from_be_bytes(drawn).max(1).into()))
+    })
 }
 
 #[cfg(test)]

@@ -3,29 +3,28 @@
 use axum::{
     Json,
     body::Bytes,
-    extract::{Path, rejection::BytesRejection},
+    extract::rejection::BytesRejection,
     http::StatusCode,
     response::{IntoResponse, Response},
 };
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use syncline_core::{
     access::Action,
     id::{ConnectionId, DocumentId},
     limits::DELETE_BATCH_MAX,
     log::LogEntry,
 };
-use syncline_protocol::wire::sync_v1::time_text;
 use syncline_store::records::{self, Version};
 
 use super::{
-    caller::Caller,
+    caller::{Caller, InPath},
     content::bytes,
     edit::{parsed, whole},
     refusal::Refusal,
     state::{self, When, blocking, existing},
 };
-use crate::registry::RoomKey;
+use crate::{history::version_json, registry::RoomKey};
 
 /// Versions that a document may have.
 const VERSIONS_MAX: usize = 1_000;
@@ -43,7 +42,7 @@ struct Named {
 
 pub(super) async fn create(
     caller: Caller,
-    Path(name): Path<String>,
+    InPath(name): InPath<String>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Refusal> {
     let room = caller.room(&name, Action::Write).await?;
@@ -69,16 +68,16 @@ pub(super) async fn create(
     for batch in batches.map_err(|_too_long| Refusal::TooLong)? {
         caller.epoch.storage.commit(batch).await?;
     }
-    Ok((StatusCode::CREATED, Json(told(&version))).into_response())
+    Ok((StatusCode::CREATED, Json(version_json(&version))).into_response())
 }
 
-pub(super) async fn list(caller: Caller, Path(name): Path<String>) -> Result<Response, Refusal> {
+pub(super) async fn list(caller: Caller, InPath(name): InPath<String>) -> Result<Response, Refusal> {
     let room = caller.room(&name, Action::Read).await?;
     let document = existing(&caller, &room).await?;
     let mut versions = Vec::new();
     for number in numbers(&caller, &room, document).await? {
         match state::version(&caller, &room, document, number).await {
-            Ok(version) => versions.push(told(&version)),
+            Ok(version) => versions.push(version_json(&version)),
             // Somebody deleted it meanwhile.
             Err(Refusal::NoVersion) => {}
             Err(refusal) => return Err(refusal),
@@ -91,7 +90,7 @@ pub(super) async fn list(caller: Caller, Path(name): Path<String>) -> Result<Res
 /// Answers with the state as a Yjs update; `GET /docs/v1/documents/{name}?version=` has the other forms.
 pub(super) async fn read(
     caller: Caller,
-    Path((name, number)): Path<(String, u64)>,
+    InPath((name, number)): InPath<(String, u64)>,
 ) -> Result<Response, Refusal> {
     let room = caller.room(&name, Action::Read).await?;
     let document = existing(&caller, &room).await?;
@@ -102,7 +101,7 @@ pub(super) async fn read(
 
 pub(super) async fn delete(
     caller: Caller,
-    Path((name, number)): Path<(String, u64)>,
+    InPath((name, number)): InPath<(String, u64)>,
 ) -> Result<Response, Refusal> {
     let room = caller.room(&name, Action::Admin).await?;
     let document = existing(&caller, &room).await?;
@@ -126,14 +125,4 @@ async fn numbers(caller: &Caller, room: &RoomKey, document: DocumentId) -> Resul
     let read =
         caller.epoch.storage.read(move |store| records::version_numbers(store, tenant, document)).await?;
     read.map_err(|_| Refusal::StoreDown)
-}
-
-fn told(version: &Version) -> Value {
-    json!({
-        "version": version.number,
-        "name": version.name,
-        "commit": version.commit.0,
-        "named_by": version.entry.author.user.as_deref(),
-        "named_at": time_text(version.entry.at),
-    })
 }

@@ -1,11 +1,18 @@
 //! What documents were: how long it is kept, and how it is read.
 
+mod offline;
 mod past;
 mod retention;
+mod sweep;
 #[cfg(test)]
 mod tests;
+mod told;
 mod trim;
 
-pub(crate) use past::{Past, PastError, read};
+pub use offline::{Moment, OfflineHistory, OfflineHistoryError};
+pub use past::{Past, PastError};
+pub(crate) use past::{Unread, read};
 pub use retention::{HistoryRetention, HistoryRules};
+pub(crate) use sweep::run as sweep;
+pub use told::{change_json, range_json, session_json, version_json};
 pub(crate) use trim::{keep, trim};

@@ -7,7 +7,10 @@ use syncline_core::{
     log::{LogRecord, Snapshot},
     time::WallMs,
 };
-use syncline_store::records::{self, Loaded};
+use syncline_store::{
+    Store,
+    records::{self, HistoryPage, LoadError, Loaded},
+};
 
 use crate::storage::{Storage, StoreDown};
 
@@ -16,22 +19,20 @@ const PAST_BYTES_MAX: usize = 256 << 20;
 
 /// Everything that is kept of a document's past, up to its newest commit.
 #[derive(Debug, Default)]
-pub(crate) struct Past {
+pub struct Past {
     /// The state with which the history begins; nothing if it begins with the document.
     base: Option<Snapshot>,
     /// The commits behind it, without gaps.
     records: Vec<LogRecord>,
 }
 
-/// Why a past was not read.
+/// Why a document is not known as it was. The store is at fault, or the caller asks for more than is kept.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum PastError {
-    /// Nothing more may be shown that rests on the store.
-    #[error(transparent)]
-    Down(#[from] StoreDown),
+#[non_exhaustive]
+pub enum PastError {
     /// The store does not hold what was written.
     #[error(transparent)]
-    Damaged(#[from] records::LoadError),
+    Damaged(#[from] LoadError),
     /// A stored update is damaged.
     #[error(transparent)]
     Update(#[from] Malformed),
@@ -54,50 +55,102 @@ pub(crate) enum PastError {
     },
 }
 
+/// Why a running server did not read a past.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unread {
+    /// Nothing more may be shown that rests on the store.
+    #[error(transparent)]
+    Down(#[from] StoreDown),
+    #[error(transparent)]
+    Past(#[from] PastError),
+}
+
+impl From<LoadError> for Unread {
+    fn from(error: LoadError) -> Self {
+        Self::Past(error.into())
+    }
+}
+
 /// Reads the whole past of a document. Retention may take its beginning away meanwhile; then it is read once more.
-pub(crate) async fn read(
-    storage: &Storage,
-    tenant: TenantId,
-    document: DocumentId,
-) -> Result<Past, PastError> {
+pub(crate) async fn read(storage: &Storage, tenant: TenantId, document: DocumentId) -> Result<Past, Unread> {
     match read_once(storage, tenant, document).await {
-        Err(PastError::Gap(_)) => read_once(storage, tenant, document).await,
+        Err(Unread::Past(PastError::Gap(_))) => read_once(storage, tenant, document).await,
         read => read,
     }
 }
 
-async fn read_once(storage: &Storage, tenant: TenantId, document: DocumentId) -> Result<Past, PastError> {
+async fn read_once(storage: &Storage, tenant: TenantId, document: DocumentId) -> Result<Past, Unread> {
     // The log first: what a compaction takes from it meanwhile is read from it, and pages up to its beginning stay.
-    let Loaded { snapshot, log, .. } =
-        storage.read(move |store| records::load(store, tenant, document)).await??;
+    let loaded = storage.read(move |store| records::load(store, tenant, document)).await??;
     let base = storage.read(move |store| records::history_base(store, tenant, document)).await??;
-    let covered = snapshot.as_ref().map_or(CommitNumber(0), |snapshot| snapshot.number);
-    let mut past = Past { base, records: Vec::new() };
-    let mut bytes = 0;
+    let mut gathered = Gathered::begin(loaded, base);
     while let Some(page) = {
-        let after = past.last();
-        let page = move |store: &dyn syncline_store::Store| {
-            records::history_page(store, tenant, document, after, covered)
-        };
+        let (after, upto) = gathered.missing();
+        let page = move |store: &dyn Store| records::history_page(store, tenant, document, after, upto);
         storage.read(page).await??
     } {
+        gathered.take(page)?;
+    }
+    Ok(gathered.end()?)
+}
+
+/// A past of which not all pages were read.
+struct Gathered {
+    past: Past,
+    bytes: usize,
+    snapshot: Option<Snapshot>,
+    log: Vec<LogRecord>,
+}
+
+impl Gathered {
+    fn begin(loaded: Loaded, base: Option<Snapshot>) -> Self {
+        let Loaded { snapshot, log, .. } = loaded;
+        Self { past: Past { base, records: Vec::new() }, bytes: 0, snapshot, log }
+    }
+
+    fn take(&mut self, page: HistoryPage) -> Result<(), PastError> {
         for record in page.records {
-            bytes += record.entries.iter().map(|entry| entry.update.len()).sum::<usize>();
-            past.take(record)?;
+            self.bytes += record.entries.iter().map(|entry| entry.update.len()).sum::<usize>();
+            self.past.take(record)?;
         }
-        if bytes > PAST_BYTES_MAX {
-            return Err(PastError::TooLong);
+        if self.bytes > PAST_BYTES_MAX { Err(PastError::TooLong) } else { Ok(()) }
+    }
+
+    fn end(self) -> Result<Past, PastError> {
+        let (_, covered) = self.missing();
+        let Self { mut past, snapshot, log, .. } = self;
+        if past.last() < covered {
+            // Nothing was kept right before the newest snapshot: the history begins with it.
+            past = Past { base: snapshot, records: Vec::new() };
         }
+        log.into_iter().try_for_each(|record| past.take(record))?;
+        Ok(past)
     }
-    if past.last() < covered {
-        // Nothing was kept right before the newest snapshot: the history begins with it.
-        past = Past { base: snapshot, records: Vec::new() };
+
+    /// Returns behind which commit the next page is to be, and up to which.
+    fn missing(&self) -> (CommitNumber, CommitNumber) {
+        let covered = self.snapshot.as_ref().map_or(CommitNumber(0), |snapshot| snapshot.number);
+        (self.past.last(), covered)
     }
-    log.into_iter().try_for_each(|record| past.take(record))?;
-    Ok(past)
 }
 
 impl Past {
+    /// Reads the whole past of a document from a store that nobody else uses.
+    ///
+    /// # Errors
+    /// [`PastError`], but for [`PastError::NotKept`].
+    pub fn load(store: &dyn Store, tenant: TenantId, document: DocumentId) -> Result<Self, PastError> {
+        let base = records::history_base(store, tenant, document)?;
+        let mut gathered = Gathered::begin(records::load(store, tenant, document)?, base);
+        loop {
+            let (after, upto) = gathered.missing();
+            match records::history_page(store, tenant, document, after, upto)? {
+                Some(page) => gathered.take(page)?,
+                None => return gathered.end(),
+            }
+        }
+    }
+
     fn take(&mut self, record: LogRecord) -> Result<(), PastError> {
         if record.number.0 != self.last().0 + 1 {
             return Err(PastError::Gap(CommitNumber(self.last().0 + 1)));
@@ -107,23 +160,29 @@ impl Past {
     }
 
     /// Returns the first commit whose state can be shown; 0 is the document before its first commit.
-    pub(crate) fn first(&self) -> CommitNumber {
+    #[must_use]
+    pub fn first(&self) -> CommitNumber {
         self.base.as_ref().map_or(CommitNumber(0), |base| base.number)
     }
 
     /// Returns the newest commit.
-    pub(crate) fn last(&self) -> CommitNumber {
+    #[must_use]
+    pub fn last(&self) -> CommitNumber {
         self.records.last().map_or(self.first(), |record| record.number)
     }
 
     /// Returns the last commit that was made until `at`.
-    pub(crate) fn commit_at(&self, at: WallMs) -> CommitNumber {
+    #[must_use]
+    pub fn commit_at(&self, at: WallMs) -> CommitNumber {
         let until = |record: &&LogRecord| record.entries.iter().all(|entry| entry.at <= at);
         self.records.iter().take_while(until).last().map_or(self.first(), |record| record.number)
     }
 
     /// Returns the document as it was after a commit.
-    pub(crate) fn document_at<D: Document>(&self, commit: CommitNumber) -> Result<D, PastError> {
+    ///
+    /// # Errors
+    /// [`PastError::NotKept`], or [`PastError::Unloadable`] if what is stored makes no document.
+    pub fn document_at<D: Document>(&self, commit: CommitNumber) -> Result<D, PastError> {
         let (first, last) = (self.first(), self.last());
         if commit < first || commit > last {
             return Err(PastError::NotKept { first, last });
@@ -132,13 +191,17 @@ impl Past {
         Ok(D::load(self.base.as_ref(), &self.records[..count])?)
     }
 
-    /// Returns who worked on the document when.
-    pub(crate) fn sessions(&self, pause_ms: u64) -> Vec<WorkSession> {
+    /// Returns who worked on the document when. A session ends where nobody wrote anything for more than `pause_ms`.
+    #[must_use]
+    pub fn sessions(&self, pause_ms: u64) -> Vec<WorkSession> {
         work_sessions(&self.records, pause_ms)
     }
 
     /// Returns who brought which elements, as far as it is kept.
-    pub(crate) fn authorship(&self) -> Result<Authorship, PastError> {
+    ///
+    /// # Errors
+    /// [`PastError::Update`] if a stored update is damaged.
+    pub fn authorship(&self) -> Result<Authorship, PastError> {
         let mut authorship = Authorship::default();
         self.records.iter().try_for_each(|record| authorship.take(record))?;
         Ok(authorship)

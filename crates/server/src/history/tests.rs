@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use syncline_core::{
     doc::{DocumentEdit, YjsDocument},
-    id::{ClientId, CommitNumber, ConnectionId, DocumentId, TenantId},
+    id::{ClientId, CommitNumber, ConnectionId, DocumentId, RoomName, TenantId},
     log::{Author, Engine, LogEntry, LogRecord},
     time::WallMs,
 };
@@ -152,6 +152,29 @@ async fn what_is_older_than_retention_goes_and_the_rest_stays() {
     assert_eq!(written.check().await, 2, "the same again");
     written.fold(HistoryRetention::Nothing, written.last()).await;
     assert_eq!(written.check().await, 3, "the document is there, and nothing before");
+    written.epoch.end().await;
+}
+
+/// Goal: retention holds for a document that nobody opens or edits any more, and whoever ends the epoch is not kept waiting.
+#[tokio::test]
+async fn what_nobody_edits_goes_too() {
+    let mut written = Written::begin();
+    for days_ago in [40, 39, 20] {
+        written.write(&pseudo_random(70_000), days_ago).await;
+        written.fold(HistoryRetention::All, written.last()).await;
+    }
+    written.write("not folded", 10).await;
+    assert_eq!(written.check().await, 0);
+    sweep::round(&written.epoch, TENANT).await.expect("the store is open");
+    assert_eq!(written.check().await, 0, "no name leads to it");
+    let mut batch = Batch::new();
+    records::put_name(&mut batch, TENANT, &RoomName::new("old").expect("a name"), DOCUMENT);
+    written.epoch.storage.commit(batch).await.expect("stored");
+    for _ in 0..2 {
+        sweep::round(&written.epoch, TENANT).await.expect("the store is open");
+        assert_eq!(written.check().await, 2);
+    }
+    written.epoch.tasks.spawn(sweep::run(Arc::clone(&written.epoch)));
     written.epoch.end().await;
 }
 

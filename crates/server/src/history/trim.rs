@@ -69,7 +69,7 @@ async fn fold_oldest(
     Ok(true)
 }
 
-fn is_old(page: &HistoryPage, horizon: WallMs) -> bool {
+pub(super) fn is_old(page: &HistoryPage, horizon: WallMs) -> bool {
     page.records.iter().flat_map(|record| &record.entries).all(|entry| entry.at < horizon)
 }
 

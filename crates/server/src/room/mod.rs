@@ -1,5 +1,6 @@
 //! Rooms as tasks: each owns a [`syncline_protocol::Room`], hands it what comes in and carries out what it says.
 
+mod alone;
 mod entity;
 mod task;
 #[cfg(test)]
@@ -19,6 +20,7 @@ use syncline_protocol::{
 };
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
+pub(crate) use self::alone::{Place, absorb_alone};
 use self::task::RoomTask;
 use crate::{
     access::Lease,

@@ -1,5 +1,7 @@
 //! `/docs/v1`: programs read, write and look back, beside people who type.
 
+mod described;
+
 use std::sync::Arc;
 
 use serde_json::{Value, json};

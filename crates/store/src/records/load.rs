@@ -96,8 +96,11 @@ pub fn load(store: &dyn Store, tenant: TenantId, document: DocumentId) -> Result
     Ok(Loaded { snapshot, log, failed_loads, loading })
 }
 
-/// Returns the number of the newest snapshot that has a head, reading one key a snapshot.
-pub(super) fn newest_snapshot(
+/// Returns the commit up to which the newest snapshot of a document goes, reading one key a snapshot; nothing if there is none.
+///
+/// # Errors
+/// [`ReadError`] if the store cannot be read.
+pub fn newest_snapshot(
     store: &dyn Store,
     tenant: TenantId,
     document: DocumentId,

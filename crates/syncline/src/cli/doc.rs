@@ -1,5 +1,7 @@
 //! `syncline doc`: documents of a data folder.
 
+mod past;
+
 use std::{
     fs,
     io::{self, Read, Write},
@@ -33,7 +35,10 @@ Examples:
   syncline doc show my-room
   syncline doc show my-room --text content
   syncline doc export my-room my-room.yjs
-  syncline doc import copy-of-my-room my-room.yjs";
+  syncline doc import copy-of-my-room my-room.yjs
+  syncline doc history my-room
+  syncline doc diff my-room --from 12
+  syncline doc restore my-room --at 2027-01-31T00:00:00.000Z";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum DocCommand {
@@ -73,6 +78,16 @@ pub(crate) enum DocCommand {
         #[command(flatten)]
         data: TenantArgs,
     },
+    /// Tells who worked on a document when.
+    History(past::HistoryArgs),
+    /// Tells what differs between two states of a document.
+    Diff(past::DiffArgs),
+    /// Brings a document to what it was, by a new commit: nothing is rewound.
+    Restore(past::RestoreArgs),
+    /// Lists the states of a document that were given a name.
+    Versions(past::LookArgs),
+    /// Tells who wrote what stands in the texts of a document.
+    Blame(past::LookArgs),
 }
 
 #[derive(Debug, Args)]
@@ -141,6 +156,11 @@ impl DocCommand {
                 writeln!(io::stderr(), "{text}")?;
                 Ok(ExitCode::SUCCESS)
             }
+            Self::History(args) => past::history(&args),
+            Self::Diff(args) => past::diff(&args),
+            Self::Restore(args) => past::restore(&args),
+            Self::Versions(args) => past::versions(&args),
+            Self::Blame(args) => past::blame(&args),
         }
     }
 }

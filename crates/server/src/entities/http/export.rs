@@ -25,10 +25,8 @@ use super::{ask::Asked, documents, refusal::Refusal};
 use crate::{
     entities::bulk::Wanted,
     limits::{EXPORT_PAGE_BYTES, EXPORT_PIECE_BYTES},
+    openapi::LINES,
 };
-
-/// What is sent as the type of the lines.
-pub(super) const LINES: &str = "application/x-ndjson";
 
 pub(super) async fn export(asked: Asked, RawQuery(query): RawQuery) -> Result<Response, Refusal> {
     asked.may(Action::Admin, Resource::Server)?;

@@ -25,7 +25,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::{
     ask::Asked,
     documents::absorb,
-    export::{LINES, after},
+    export::after,
     lines::Lines,
     refusal::Refusal,
     reply::{PieceByPiece, json, unexpected},
@@ -34,6 +34,7 @@ use super::{
 use crate::{
     entities::bulk::{IMPORT, Intake, Step},
     limits::IMPORT_DOCUMENTS_MAX,
+    openapi::LINES,
 };
 
 pub(super) async fn import(

@@ -8,7 +8,6 @@ mod ack;
 mod ask;
 mod conflicts;
 mod cursors;
-mod description;
 mod devices;
 mod documents;
 mod edge;
@@ -35,13 +34,12 @@ mod types;
 mod unpack;
 mod ws;
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     Router,
     http::{Extensions, HeaderMap, StatusCode, Version},
     middleware::{from_fn, from_fn_with_state},
-    routing::{MethodRouter, get, options},
 };
 use tower_http::{
     compression::{
@@ -55,23 +53,12 @@ pub(crate) use self::{
     edge::{dress, preflight},
     refusal::refused,
 };
-use self::{openapi::BASE, table::OPERATIONS};
 use crate::{access::check_signatures, shared::Shared};
 
 /// Returns everything below `/sync/v1`.
 pub(crate) fn routes(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
-    let description = openapi::describe(OPERATIONS).to_string();
-    let describe = get(async move || reply::json(StatusCode::OK, description.clone()));
-    let mut router = Router::new().route(&format!("{BASE}/openapi.json"), describe);
-    let paths: BTreeSet<&str> = OPERATIONS.iter().map(|operation| operation.path).collect();
-    for path in paths {
-        router = router.route(&format!("{BASE}{path}"), options(edge::preflight));
-    }
-    for operation in OPERATIONS {
-        let served: MethodRouter<Arc<Shared>> = (operation.serve)();
-        router = router.route(&format!("{BASE}{}", operation.path), served);
-    }
-    router
+    openapi::API
+        .routes()
         .layer(RequestDecompressionLayer::new())
         .layer(from_fn(unpack::unpack))
         .layer(CompressionLayer::new().compress_when(DefaultPredicate::new().and(may_be_packed)))

@@ -1,73 +1,29 @@
-//! The description of `/sync/v1` in OpenAPI 3.1.
+//! What the description of `/sync/v1` says besides its table.
 
-use std::collections::BTreeMap;
-
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use syncline_protocol::wire::sync_v1::Code;
 
-use super::{
-    description::{Content, EXPORT_LINE, Operation, Parameter},
-    export::LINES,
-    schemas,
-};
+use super::{schemas, table::OPERATIONS};
+use crate::openapi::{Api, Operation, Refused};
 
 /// Where all operations are.
 pub(super) const BASE: &str = "/sync/v1";
 
-/// Returns the description of these operations.
-pub(super) fn describe<'a>(operations: impl IntoIterator<Item = &'a Operation>) -> Value {
-    let mut paths = Map::new();
-    for operation in operations {
-        let path = paths.entry(format!("{BASE}{}", operation.path)).or_insert_with(|| json!({}));
-        path[operation.method.as_str().to_ascii_lowercase()] = describe_one(operation);
-    }
-    json!({
-        "openapi": "3.1.0",
-        "info": {
-            "title": "Syncline: /sync/v1",
-            "version": env!("CARGO_PKG_VERSION"),
-            "license": { "name": "MIT OR Apache-2.0" },
-            "description": "Offline-first sync of entities. What each member means is told in docs/sync-v1.md.",
-        },
-        "servers": [{ "url": "/" }],
-        "security": [{}, { "bearer": [] }],
-        "paths": paths,
-        "components": {
-            "securitySchemes": { "bearer": { "type": "http", "scheme": "bearer" } },
-            "schemas": schemas::all(),
-        },
-    })
-}
+pub(super) const API: Api<Code> = Api {
+    base: BASE,
+    title: "Syncline: /sync/v1",
+    about: "Offline-first sync of entities. What each member means is told in docs/sync-v1.md.",
+    operations: OPERATIONS,
+    schemas: schemas::all,
+    of_path: schemas::of_path,
+    of_query: |_| json!({ "type": "string" }),
+    headers,
+    refusals,
+};
 
-fn describe_one(operation: &Operation) -> Value {
-    let mut described = json!({
-        "operationId": operation.id,
-        "summary": operation.summary,
-        "parameters": parameters(operation),
-        "responses": responses(operation),
-    });
-    if let Some(schema) = operation.body {
-        let media = if schema == EXPORT_LINE { LINES } else { "application/json" };
-        described["requestBody"] = json!({
-            "required": true,
-            "content": { media: { "schema": reference(schema) } },
-        });
-    }
-    described
-}
-
-fn parameters(operation: &Operation) -> Vec<Value> {
-    let in_path = operation.path.split('{').skip(1).filter_map(|part| part.split('}').next());
-    let in_path = in_path.map(
-        |name| json!({ "name": name, "in": "path", "required": true, "schema": schemas::of_path(name) }),
-    );
-    let in_query = operation.query.iter().map(|Parameter { name, required, repeats, summary }| {
-        let text = json!({ "type": "string" });
-        let schema = if *repeats { json!({ "type": "array", "items": text }) } else { text };
-        json!({ "name": name, "in": "query", "required": required, "description": summary, "schema": schema })
-    });
-    // Whoever may be refused for the schema may say which one it uses.
-    let in_header = operation.codes.contains(&Code::SchemaUnsupported).then(|| {
+/// Whoever may be refused for the schema may say which one it uses.
+fn headers(operation: &Operation<Code>) -> Vec<Value> {
+    let schema = operation.codes.contains(&Code::SchemaUnsupported).then(|| {
         json!({
             "name": "Sync-Schema",
             "in": "header",
@@ -76,55 +32,32 @@ fn parameters(operation: &Operation) -> Vec<Value> {
             "schema": { "type": "integer", "minimum": 0, "maximum": u32::MAX },
         })
     });
-    in_path.chain(in_query).chain(in_header).collect()
+    schema.into_iter().collect()
 }
 
-fn responses(operation: &Operation) -> Value {
-    let mut responses = Map::new();
-    for (status, content) in operation.answers {
-        let described = match content {
-            Content::Json(schema) => json!({
-                "description": "All is well.",
-                "content": { "application/json": { "schema": reference(schema) } },
-            }),
-            Content::Lines(schema) => json!({
-                "description": "Lines, each of which is JSON.",
-                "content": { LINES: { "schema": reference(schema) } },
-            }),
-            Content::Socket => json!({ "description": "The connection is a WebSocket from now on." }),
-            Content::Events => json!({
-                "description": "Events, as they come.",
-                "content": { "text/event-stream": { "schema": { "type": "string" } } },
-            }),
-        };
-        // One answer may come in two forms.
-        let told = responses.entry(status.to_string()).or_insert_with(|| described.clone());
-        let forms = told.get_mut("content").and_then(Value::as_object_mut);
-        if let (Some(forms), Some(form)) = (forms, described["content"].as_object()) {
-            forms.extend(form.clone());
-        }
-    }
-    let mut refusals: BTreeMap<u16, Vec<&str>> = BTreeMap::new();
-    for code in operation.all_codes() {
-        let codes = refusals.entry(code.status()).or_default();
-        if !codes.contains(&code.as_str()) {
-            codes.push(code.as_str());
-        }
-    }
-    for (status, codes) in refusals {
-        responses.insert(
-            status.to_string(),
-            json!({
-                "description": codes.join(", "),
-                "content": { "application/problem+json": { "schema": reference("Problem") } },
-            }),
-        );
-    }
-    Value::Object(responses)
-}
-
-fn reference(schema: &str) -> Value {
-    json!({ "$ref": format!("#/components/schemas/{schema}") })
+fn refusals(operation: &Operation<Code>) -> Vec<Refused> {
+    let common = [
+        Code::Unauthenticated,
+        Code::SignatureRequired,
+        Code::SignatureInvalid,
+        Code::ForbiddenOp,
+        Code::ProtocolUnsupported,
+        Code::StorageFull,
+        Code::RateLimited,
+        Code::ReadOnly,
+    ];
+    let of_body = [Code::MalformedRequest, Code::PayloadTooLarge];
+    let of_query = [Code::MalformedRequest];
+    let body = (!operation.body.is_empty()).then_some(of_body).into_iter().flatten();
+    let query = (!operation.query.is_empty()).then_some(of_query).into_iter().flatten();
+    let all = common.into_iter().chain(body).chain(query).chain(operation.codes.iter().copied());
+    let refused = |code: Code| Refused {
+        status: code.status(),
+        code: code.as_str(),
+        media: "application/problem+json",
+        schema: "Problem",
+    };
+    all.map(refused).collect()
 }
 
 /// Returns all codes, as a schema lists them.
@@ -135,19 +68,11 @@ pub(super) fn codes() -> Vec<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::entities::http::table::OPERATIONS;
+    use crate::openapi::tests::{check_references, check_that_nothing_is_null};
 
-    /// Whoever makes clients of it takes a member that is there for one that says something.
     #[test]
-    fn nothing_in_it_is_null() {
-        fn nulls(value: &Value) -> usize {
-            match value {
-                Value::Null => 1,
-                Value::Array(items) => items.iter().map(nulls).sum(),
-                Value::Object(members) => members.values().map(nulls).sum(),
-                Value::Bool(_) | Value::Number(_) | Value::String(_) => 0,
-            }
-        }
-        assert_eq!(nulls(&describe(OPERATIONS)), 0);
+    fn the_description_is_whole() {
+        check_that_nothing_is_null(&API);
+        check_references(&API);
     }
 }

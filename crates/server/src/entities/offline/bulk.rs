@@ -9,7 +9,7 @@ use syncline_core::{
     log::Author,
 };
 use syncline_protocol::{
-    AbsorbId, Absorbed, Effect, Input as RoomInput, Loaded, Room,
+    Absorbed, Loaded, Room,
     ledger::{Answer, Input, Ticket, Touched, TypeRefusal, room_of},
     wire::sync_v1::{Attached, ImportError, ImportTally},
 };
@@ -23,6 +23,7 @@ use crate::{
     entities::bulk::{Brought, IMPORT, Intake, Step, Wanted},
     limits::{EXPORT_PIECE_BYTES, SYNC_BODY_BYTES_MAX},
     loader::new_document_id,
+    room::{Place, absorb_alone},
 };
 
 /// What an export has written.
@@ -177,50 +178,28 @@ impl OfflineLedger<'_> {
         Ok(())
     }
 
-    /// Has the room of a document take in an update, and stores what it says. Nothing is returned if the document makes no room.
+    /// Has the room of a document take in what an import brings. Nothing is returned if the document makes no room.
     fn absorb(&mut self, brought: &Brought) -> Result<Option<Absorbed>, BulkError> {
-        let name = room_of(&brought.key);
-        let known = records::name(self.store, self.tenant, &name)?;
-        let document = known.unwrap_or_else(new_document_id);
-        let Some(loaded) = self.loaded(&brought.key)? else { return Ok(None) };
-        let now = self.clock.now();
-        let Ok(mut room) = Room::load(now, &loaded) else { return Ok(None) };
         let author = Author { user: None, device: Some(IMPORT.into()) };
-        let (absorb, update) = (AbsorbId(1), brought.update.clone());
-        room.handle(now, RoomInput::Absorb { absorb, author, update, made_for: None });
-        room.handle(now, RoomInput::Flush);
-        let mut outcome = None;
-        while let Some(effect) = room.poll_effect() {
-            match effect {
-                Effect::Commit(record) => {
-                    let mut batch = Batch::new();
-                    records::put_log(&mut batch, self.tenant, document, &record)?;
-                    if known.is_none() {
-                        records::put_name(&mut batch, self.tenant, &name, document);
-                    }
-                    self.touch(&brought.key, batch)?;
-                    room.handle(now, RoomInput::Committed);
-                }
-                Effect::Absorbed(_, absorbed) => outcome = Some(absorbed),
-                // Nobody is in the room; the next server compacts what is long.
-                Effect::Carry(_)
-                | Effect::Merged(..)
-                | Effect::Read(..)
-                | Effect::Publish(_)
-                | Effect::Answer(..)
-                | Effect::Note(..)
-                | Effect::Text(..)
-                | Effect::Ask(..)
-                | Effect::Step(..)
-                | Effect::Acknowledge(..)
-                | Effect::Resume(..)
-                | Effect::Close(..)
-                | Effect::Compact(_)
-                | Effect::Reload
-                | Effect::Unload => {}
-            }
-        }
-        Ok(outcome)
+        self.absorb_as(author, &brought.key, brought.update.clone())
+    }
+
+    /// Has the room of a document take in an update, and stores what it says with the change of its record. Nothing is returned if
+    /// the document makes no room.
+    pub(crate) fn absorb_as(
+        &mut self,
+        author: Author,
+        key: &EntityKey,
+        update: Bytes,
+    ) -> Result<Option<Absorbed>, BulkError> {
+        let (tenant, name) = (self.tenant, room_of(key));
+        let known = records::name(self.store, tenant, &name)?;
+        let Some(loaded) = self.loaded(key)? else { return Ok(None) };
+        let now = self.clock.now();
+        let Ok(room) = Room::load(now, &loaded) else { return Ok(None) };
+        let document = known.unwrap_or_else(new_document_id);
+        let place = Place { tenant, name: &name, document, named: known.is_some() };
+        absorb_alone(now, room, &place, author, update, |batch| self.touch(key, batch))
     }
 
     /// Stores what a room has, with the change of its record.

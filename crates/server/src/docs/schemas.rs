@@ -1,0 +1,125 @@
+//! The schemas of bodies and answers, as JSON Schema 2020-12 has them.
+
+use serde_json::{Value, json};
+
+use crate::openapi::reference;
+
+/// Returns all schemas by their names.
+pub(super) fn all() -> Value {
+    let mut all = sent();
+    let (Some(members), Value::Object(answers)) = (all.as_object_mut(), answered()) else { return all };
+    members.extend(answers);
+    all
+}
+
+/// Returns the schema of a placeholder in a path.
+pub(super) fn of_path(name: &str) -> Value {
+    match name {
+        "version" => reference("Number"),
+        _ => json!({ "type": "string", "minLength": 1, "maxLength": 256 }),
+    }
+}
+
+/// Returns the schema of a member of the query.
+pub(super) fn of_query(name: &str) -> Value {
+    match name {
+        "format" => json!({ "enum": ["json", "text", "update", "state-vector"] }),
+        "limit" => json!({ "type": "integer", "minimum": 1, "maximum": 128 }),
+        "commit" | "version" | "from" | "to" | "from_version" | "to_version" | "pause" => reference("Number"),
+        "at" | "from_at" | "to_at" => reference("Time"),
+        _ => json!({ "type": "string" }),
+    }
+}
+
+/// An object of which these members must be there.
+fn object(required: &[&str], members: Value) -> Value {
+    json!({ "type": "object", "required": required, "properties": members })
+}
+
+fn list(of: Value) -> Value {
+    json!({ "type": "array", "items": of })
+}
+
+/// What a member says that may say nothing.
+fn or_null(kind: &str) -> Value {
+    json!({ "type": [kind, "null"] })
+}
+
+fn sent() -> Value {
+    let (number, path) = (
+        reference("Number"),
+        json!({ "type": "string", "description": "A JSON pointer (RFC 6901) whose first part names the root type." }),
+    );
+    let edit = |op: &str, required: &[&str], more: Value| {
+        let mut members = json!({ "op": { "const": op }, "path": path });
+        if let (Some(members), Value::Object(more)) = (members.as_object_mut(), more) {
+            members.extend(more);
+        }
+        let required: Vec<&str> = ["op", "path"].into_iter().chain(required.iter().copied()).collect();
+        let mut edit = object(&required, members);
+        edit["additionalProperties"] = json!(false);
+        edit
+    };
+    let at = json!({ "type": "integer", "minimum": 0, "maximum": u32::MAX, "description": "In UTF-16 code units." });
+    let one_of = ["add", "replace", "test"].map(|op| edit(op, &["value"], json!({ "value": {} })));
+    let splice =
+        json!({ "at": at, "remove": at, "insert": { "type": "string" }, "format": { "type": "object" } });
+    let others = [edit("remove", &[], json!({})), edit("splice", &["at"], splice)];
+    let edits: Vec<Value> = one_of.into_iter().chain(others).collect();
+    let when = json!({ "commit": number, "at": reference("Time"), "version": number });
+    let mut named = when.clone();
+    named["name"] = json!({ "type": "string", "minLength": 1, "maxLength": 256 });
+    json!({
+        "Any": {},
+        "Number": { "type": "integer", "minimum": 0, "maximum": 9_007_199_254_740_991_u64 },
+        "Time": { "type": "string", "format": "date-time" },
+        "Seed": {
+            "type": "object",
+            "required": ["json"],
+            "properties": { "json": { "type": "object", "description": "Root types: a text makes a text, an object a map, an array an array." } },
+            "additionalProperties": false,
+        },
+        "Edits": { "type": "array", "maxItems": 10_000, "items": { "oneOf": edits } },
+        "When": { "type": "object", "properties": when, "minProperties": 1, "maxProperties": 1 },
+        "NamedState": object(&["name"], named),
+    })
+}
+
+fn answered() -> Value {
+    let (number, time) = (reference("Number"), reference("Time"));
+    let (text, count) = (json!({ "type": "string" }), json!({ "type": "integer", "minimum": 0 }));
+    let flag = json!({ "type": "boolean" });
+    json!({
+        "Documents": object(&["documents", "next"], json!({ "documents": list(reference("Document")), "next": or_null("string") })),
+        "Document": object(&["name", "bytes", "edited_at"], json!({ "name": text, "bytes": count, "edited_at": or_null("string") })),
+        "Created": object(&["name", "created"], json!({ "name": text, "created": flag })),
+        "Changed": object(&["changed"], json!({ "changed": flag })),
+        "History": object(&["first", "last", "sessions"], json!({ "first": number, "last": number, "sessions": list(reference("Session")) })),
+        "Session": object(
+            &["first", "last", "from", "to", "authors", "updates", "bytes"],
+            json!({
+                "first": number, "last": number, "from": time, "to": time,
+                "authors": list(reference("Author")), "updates": count, "bytes": count,
+            }),
+        ),
+        "Author": object(&["user", "device"], json!({ "user": or_null("string"), "device": or_null("string") })),
+        "Authors": object(&["ranges"], json!({ "ranges": list(reference("Range")) })),
+        "Range": object(
+            &["path", "at", "text", "written"],
+            json!({ "path": text, "at": count, "text": text, "written": { "anyOf": [reference("Written"), { "type": "null" }] } }),
+        ),
+        "Written": object(&["by", "at", "commit"], json!({ "by": reference("Author"), "at": time, "commit": number })),
+        "Diff": object(&["from", "to", "changes"], json!({ "from": number, "to": number, "changes": list(reference("Change")) })),
+        "Change": object(
+            &["kind"],
+            json!({ "kind": { "enum": ["text", "format", "items", "value", "other"] }, "path": text, "at": count }),
+        ),
+        "Versions": object(&["versions"], json!({ "versions": list(reference("Version")) })),
+        "Version": object(
+            &["version", "name", "commit", "named_by", "named_at"],
+            json!({ "version": number, "name": text, "commit": number, "named_by": or_null("string"), "named_at": time }),
+        ),
+        "Refusal": object(&["error", "message"], json!({ "error": text, "message": text })),
+        "Problem": object(&["type", "title", "status", "code"], json!({ "type": text, "title": text, "status": count, "code": text })),
+    })
+}

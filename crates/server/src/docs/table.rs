@@ -1,0 +1,254 @@
+//! Every operation of `/docs/v1`.
+
+use axum::{
+    http::Method,
+    routing::{delete, get, patch, post, put},
+};
+use serde_json::{Value, json};
+
+use super::{content, edit, list, past, schemas, versions};
+use crate::openapi::{Api, Content, Operation, Parameter, Refused};
+
+/// A status, and the word that says why.
+pub(super) type Told = (u16, &'static str);
+
+pub(super) const API: Api<Told> = Api {
+    base: "/docs/v1",
+    title: "Syncline: /docs/v1",
+    about: "Documents, for programs that are no editors. What each member means is told in docs/documents.md.",
+    operations: OPERATIONS,
+    schemas: schemas::all,
+    of_path: schemas::of_path,
+    of_query: schemas::of_query,
+    headers,
+    refusals,
+};
+
+const UNKNOWN_VERSION: Told = (404, "unknown-version");
+const CHANGED: Told = (412, "changed");
+/// Reading what was.
+const NOT_KEPT: Told = (410, "not-kept");
+const TOO_LONG: Told = (507, "history-too-long");
+/// The room of the document is asked.
+const ROOMS: Told = (429, "tenant-rooms");
+/// Something is written.
+const TOO_LARGE: Told = (413, "too-large");
+const IMPOSSIBLE: Told = (422, "impossible-edit");
+const REFUSED: Told = (422, "refused-update");
+const FULL: Told = (507, "storage-full");
+const BAD_REQUEST: Told = (400, "bad-request");
+
+const TOO_FAST: &str = "too-many-requests";
+
+const fn may(name: &'static str, summary: &'static str) -> Parameter {
+    Parameter { name, required: false, repeats: false, summary }
+}
+
+const OPERATIONS: &[Operation<Told>] = &[
+    Operation {
+        method: Method::GET,
+        path: "/documents",
+        id: "listDocuments",
+        summary: "Lists the documents that the caller may read, in order of their names.",
+        query: &[
+            may("prefix", "What their names begin with."),
+            may("after", "The name after which to go on: `next` of the page before."),
+            may("limit", "How many; 128 at most, and if nothing is said."),
+        ],
+        body: &[],
+        answers: &[(200, Content::Json("Documents"))],
+        codes: &[(400, "bad-name")],
+        serve: || get(list::list),
+    },
+    Operation {
+        method: Method::GET,
+        path: "/documents/{name}",
+        id: "readDocument",
+        summary: "Returns what a document holds, or held.",
+        query: &[
+            may("format", "json (if nothing is said), text, update or state-vector."),
+            may("root", "With `format=text`, the root type whose text is wanted."),
+            may("commit", "The state after this commit."),
+            may("at", "The state at this time."),
+            may("version", "The state that this version shows."),
+        ],
+        body: &[],
+        answers: &[
+            (200, Content::Json("Any")),
+            (200, Content::Text),
+            (200, Content::Bytes),
+            (304, Content::Nothing),
+        ],
+        codes: &[UNKNOWN_VERSION, NOT_KEPT, ROOMS, TOO_LONG],
+        serve: || get(content::read),
+    },
+    Operation {
+        method: Method::PUT,
+        path: "/documents/{name}",
+        id: "createDocument",
+        summary: "Creates a document, unless there is one: then nothing of it changes.",
+        query: &[],
+        body: &[Content::Json("Seed"), Content::Bytes],
+        answers: &[(200, Content::Json("Created")), (201, Content::Json("Created"))],
+        codes: &[ROOMS, TOO_LARGE, IMPOSSIBLE, REFUSED, FULL],
+        serve: || put(edit::create),
+    },
+    Operation {
+        method: Method::PATCH,
+        path: "/documents/{name}",
+        id: "editDocument",
+        summary: "Makes edits, all or none.",
+        query: &[],
+        body: &[Content::Json("Edits")],
+        answers: &[(200, Content::Json("Changed"))],
+        codes: &[CHANGED, ROOMS, TOO_LARGE, IMPOSSIBLE, REFUSED, FULL],
+        serve: || patch(edit::patch),
+    },
+    Operation {
+        method: Method::GET,
+        path: "/documents/{name}/history",
+        id: "readHistory",
+        summary: "Tells who worked on the document when.",
+        query: &[may(
+            "pause",
+            "A session ends where nobody wrote for so many minutes; 10 if nothing is said.",
+        )],
+        body: &[],
+        answers: &[(200, Content::Json("History"))],
+        codes: &[TOO_LONG],
+        serve: || get(past::history),
+    },
+    Operation {
+        method: Method::GET,
+        path: "/documents/{name}/authors",
+        id: "readAuthors",
+        summary: "Tells who wrote what stands in the texts of the document.",
+        query: &[],
+        body: &[],
+        answers: &[(200, Content::Json("Authors"))],
+        codes: &[TOO_LONG],
+        serve: || get(past::authors),
+    },
+    Operation {
+        method: Method::GET,
+        path: "/documents/{name}/diff",
+        id: "compareStates",
+        summary: "Tells what differs between two states of the document.",
+        query: &[
+            may("from", "The state before: after this commit."),
+            may("from_at", "The state before: at this time."),
+            may("from_version", "The state before: that of this version."),
+            may("to", "The state behind: after this commit. The newest, if nothing is said."),
+            may("to_at", "The state behind: at this time."),
+            may("to_version", "The state behind: that of this version."),
+        ],
+        body: &[],
+        answers: &[(200, Content::Json("Diff"))],
+        codes: &[UNKNOWN_VERSION, NOT_KEPT, ROOMS, TOO_LONG],
+        serve: || get(past::diff),
+    },
+    Operation {
+        method: Method::POST,
+        path: "/documents/{name}/restore",
+        id: "restoreDocument",
+        summary: "Brings the document to what it was, by a new change: nothing is rewound.",
+        query: &[],
+        body: &[Content::Json("When")],
+        answers: &[(200, Content::Json("Changed"))],
+        codes: &[UNKNOWN_VERSION, NOT_KEPT, CHANGED, ROOMS, TOO_LARGE, IMPOSSIBLE, REFUSED, FULL, TOO_LONG],
+        serve: || post(past::restore),
+    },
+    Operation {
+        method: Method::GET,
+        path: "/documents/{name}/versions",
+        id: "listVersions",
+        summary: "Lists the states that were given a name.",
+        query: &[],
+        body: &[],
+        answers: &[(200, Content::Json("Versions"))],
+        codes: &[],
+        serve: || get(versions::list),
+    },
+    Operation {
+        method: Method::POST,
+        path: "/documents/{name}/versions",
+        id: "createVersion",
+        summary: "Gives a state a name. It stays, whatever retention says.",
+        query: &[],
+        body: &[Content::Json("NamedState")],
+        answers: &[(201, Content::Json("Version"))],
+        codes: &[UNKNOWN_VERSION, NOT_KEPT, ROOMS, IMPOSSIBLE, TOO_LONG],
+        serve: || post(versions::create),
+    },
+    Operation {
+        method: Method::GET,
+        path: "/documents/{name}/versions/{version}",
+        id: "readVersion",
+        summary: "Returns the state of a version as a Yjs update (V1).",
+        query: &[],
+        body: &[],
+        answers: &[(200, Content::Bytes)],
+        codes: &[UNKNOWN_VERSION],
+        serve: || get(versions::read),
+    },
+    Operation {
+        method: Method::DELETE,
+        path: "/documents/{name}/versions/{version}",
+        id: "deleteVersion",
+        summary: "Forgets a version, for an administrator of the document.",
+        query: &[],
+        body: &[],
+        answers: &[(204, Content::Nothing)],
+        codes: &[UNKNOWN_VERSION],
+        serve: || delete(versions::delete),
+    },
+];
+
+/// Whoever may be told that nothing, or something, has changed says what they know.
+fn headers(operation: &Operation<Told>) -> Vec<Value> {
+    let header = |name: &str, about: &str| json!({ "name": name, "in": "header", "required": false, "description": about, "schema": { "type": "string" } });
+    let reads = operation.answers.iter().any(|(status, _)| *status == 304);
+    let writes = operation.codes.contains(&CHANGED);
+    let reads = reads.then(|| header("If-None-Match", "The `ETag` of what the caller has."));
+    let writes = writes.then(|| header("If-Match", "The `ETag` of the document that is to be changed."));
+    reads.into_iter().chain(writes).collect()
+}
+
+fn refusals(operation: &Operation<Told>) -> Vec<Refused> {
+    let common = [
+        (401, "unauthorized"),
+        (403, "origin-not-allowed"),
+        (403, "not-local"),
+        (429, TOO_FAST),
+        (500, "broken"),
+        (503, "unavailable"),
+        (507, "too-many-tenants"),
+    ];
+    let of_name = [BAD_REQUEST, (400, "bad-name"), (404, "unknown-document")];
+    let named = operation.path.contains("{name}").then_some(of_name).into_iter().flatten();
+    let sent = !operation.query.is_empty() || !operation.body.is_empty();
+    let sent = sent.then_some(BAD_REQUEST);
+    let all = common.into_iter().chain(named).chain(sent).chain(operation.codes.iter().copied());
+    let refused = |(status, code): Told| {
+        let is_problem = code == TOO_FAST;
+        let (media, schema) = if is_problem {
+            ("application/problem+json", "Problem")
+        } else {
+            ("application/json", "Refusal")
+        };
+        Refused { status, code, media, schema }
+    };
+    all.map(refused).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::openapi::tests::{check_references, check_that_nothing_is_null};
+
+    #[test]
+    fn the_description_is_whole() {
+        check_that_nothing_is_null(&API);
+        check_references(&API);
+    }
+}

@@ -1,0 +1,99 @@
+//! What is served is described, and what is described is served.
+
+use serde_json::{Value, json};
+
+use super::{PLAN, splice};
+use crate::{
+    entities::Caller,
+    support::{disk::Disk, raw, start, within},
+};
+
+const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
+
+/// Goal: no path is described that is not served, and none is served with a method that is not described.
+#[tokio::test]
+async fn what_is_described_is_what_is_served() {
+    within(async {
+        let disk = Disk::new();
+        let server = start(&disk).await;
+        let ann = Caller::of(&server, "ann");
+        let described = ann.ok("GET /docs/v1/openapi.json", Value::Null).await;
+        let paths = described["paths"].as_object().expect("paths");
+        assert_eq!(paths.len(), 8);
+        for (path, operations) in paths {
+            let path = path.replace("{name}", "nowhere").replace("{version}", "1");
+            for method in METHODS {
+                let answer = raw::send(server.addr(), &format!("{method} {path}"), "", "{}").await;
+                let is_described = operations.get(method.to_ascii_lowercase()).is_some();
+                assert_eq!(answer.status != 405, is_described, "{method} {path}: {answer:?}");
+                let unserved = answer.status == 404 && !answer.body.contains("\"unknown-document\"");
+                assert!(!unserved, "{method} {path}: {answer:?}");
+            }
+        }
+        server.shutdown().await;
+    })
+    .await;
+}
+
+/// Goal: whoever reads the description knows what may be answered. Method: what the other tests of these paths are answered is asked for
+/// once more, and each status is looked up.
+#[tokio::test]
+async fn answers_are_described() {
+    within(async {
+        let disk = Disk::new();
+        let server = start(&disk).await;
+        let ann = Caller::of(&server, "ann");
+        let described = ann.ok("GET /docs/v1/openapi.json", Value::Null).await;
+        let seed = json!({ "json": { "text": "ab" } });
+        let edits = json!([{ "op": "sing", "path": "/text" }]);
+        let version = json!({ "name": "good" });
+        for (request, headers, body, status) in [
+            ("GET ", "", Value::Null, 404),
+            ("PUT ", "", json!({}), 400),
+            ("PUT ", "", seed.clone(), 201),
+            ("PUT ", "", seed, 200),
+            ("GET ", "", Value::Null, 200),
+            ("GET ", "If-None-Match: *\r\n", Value::Null, 304),
+            ("GET ?format=verse", "", Value::Null, 400),
+            ("GET ?commit=9", "", Value::Null, 410),
+            ("GET ?version=9", "", Value::Null, 404),
+            ("PATCH ", "", splice(1, 0, "x"), 200),
+            ("PATCH ", "", splice(9, 0, "x"), 422),
+            ("PATCH ", "", edits, 400),
+            ("PATCH ", "If-Match: \"other\"\r\n", splice(0, 0, "x"), 412),
+            ("GET /history", "", Value::Null, 200),
+            ("GET /history?pause=long", "", Value::Null, 400),
+            ("GET /authors", "", Value::Null, 200),
+            ("GET /diff?from=1", "", Value::Null, 200),
+            ("GET /diff", "", Value::Null, 400),
+            ("POST /restore", "", json!({ "commit": 1 }), 200),
+            ("POST /restore", "", json!({ "commit": 9 }), 410),
+            ("POST /restore", "", json!({}), 400),
+            ("POST /restore", "If-Match: \"other\"\r\n", json!({ "commit": 1 }), 412),
+            ("POST /versions", "", version, 201),
+            ("POST /versions", "", json!({ "name": "" }), 400),
+            ("GET /versions", "", Value::Null, 200),
+            ("GET /versions/first", "", Value::Null, 400),
+            ("DELETE /versions/1", "", Value::Null, 204),
+            ("DELETE /versions/1", "", Value::Null, 404),
+        ] {
+            let (method, rest) = request.split_once(' ').expect("method and path");
+            let answer =
+                raw::send(server.addr(), &format!("{method} {PLAN}{rest}"), headers, &body.to_string()).await;
+            assert_eq!(answer.status, status, "{request}: {answer:?}");
+            let path = rest.split('?').next().unwrap_or_default();
+            let path = if path.starts_with("/versions/") { "/versions/{version}" } else { path };
+            let path = format!("/docs/v1/documents/{{name}}{path}");
+            let told =
+                &described["paths"][path][method.to_ascii_lowercase()]["responses"][status.to_string()];
+            assert!(told.is_object(), "{request}: {status} is not described");
+            let kind = answer.head.lines().find_map(|line| line.strip_prefix("content-type: "));
+            let forms = &told["content"];
+            let is_known =
+                kind.is_none_or(|kind| forms[kind.split(';').next().unwrap_or_default()].is_object());
+            assert!(is_known, "{request}: {kind:?} is not described");
+        }
+        server.shutdown().await;
+    })
+    .await;
+}
