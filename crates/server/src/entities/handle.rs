@@ -105,8 +105,7 @@ impl LedgerHandle {
     pub(super) fn new(
         tenant: &Tenant,
         inbox: mpsc::Sender<ToLedger>,
-        key: Secret,
-        epoch: Epoch,
+        (key, epoch): (Secret, Epoch),
         moved: broadcast::Sender<Moved>,
         committed: watch::Receiver<LedgerCommit>,
         documents: Documents,

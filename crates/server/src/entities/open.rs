@@ -56,7 +56,7 @@ pub(crate) async fn open(
     let place = (Arc::clone(epoch), tenant.clone());
     let task = LedgerTask::new(place, machine, shelf, own.first, inbox, salt, Arc::clone(handlers));
     let (moved, durable, documents, keys) = (task.moved(), task.durable(), task.documents(), task.keys());
-    let handle = LedgerHandle::new(tenant, sender, own.key, own.epoch, moved, durable, documents, keys);
+    let handle = LedgerHandle::new(tenant, sender, (own.key, own.epoch), moved, durable, documents, keys);
     epoch.tasks.spawn(sweep::run(Arc::clone(epoch), handle.clone(), *retention));
     Ok((handle, task))
 }

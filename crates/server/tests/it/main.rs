@@ -15,6 +15,7 @@ mod handlers;
 mod hocuspocus;
 mod http;
 mod loading;
+mod matrix;
 mod offline;
 mod promises;
 mod published;

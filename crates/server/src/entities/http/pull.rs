@@ -17,7 +17,7 @@ use super::{
     cursors,
     documents::{self, Contents},
     news::News,
-    push::told,
+    push::{told, veiled},
     refusal::Refusal,
     reply::{Waited, json, unexpected},
     scopes,
@@ -47,7 +47,7 @@ pub(super) async fn pull(mut asked: Asked, body: Body) -> Result<Response, Refus
     let waited = if pull.wait_ms > 0 { asked_at.elapsed() } else { Duration::ZERO };
     let contents = documents::read(&asked, &pull.scopes, &mut answered).await?;
     let words = Words::of(&answered, &asked).ok_or_else(unexpected)?.with(contents);
-    let body = pulled(&answered, &words).ok_or_else(unexpected)?.body(&answered.actors);
+    let body = pulled(&asked, &answered, &words).ok_or_else(unexpected)?.body(&answered.actors);
     let mut response = json(StatusCode::OK, body);
     response.extensions_mut().insert(Waited(waited));
     Ok(response)
@@ -135,10 +135,11 @@ impl Words {
 }
 
 /// Returns what is told of a pull, if that is what was answered.
-pub(super) fn pulled<'a>(answered: &'a Answered, words: &'a Words) -> Option<Pulled<'a>> {
+pub(super) fn pulled<'a>(asked: &Asked, answered: &'a Answered, words: &'a Words) -> Option<Pulled<'a>> {
     let Answer::Pulled(pulled) = &answered.answer else { return None };
     let pages = pulled.scopes.iter().zip(&words.cursors).enumerate();
     let pages = pages.map(|(at, (scope, cursor))| page(scope, cursor, |key| words.contents.of(at, key)));
+    let results = pulled.results.iter().map(|result| veiled(told(result), &asked.identity));
     Some(Pulled {
         epoch: pulled.epoch,
         as_of: pulled.as_of,
@@ -146,7 +147,7 @@ pub(super) fn pulled<'a>(answered: &'a Answered, words: &'a Words) -> Option<Pul
         last_n: pulled.last_n,
         high_n: pulled.high_n,
         scopes: pages.collect(),
-        results: pulled.results.iter().map(told).collect(),
+        results: results.collect(),
         conflicts_open: pulled.conflicts_open,
         poll_after_ms: Some(POLL_AFTER_MS),
         upgrade: None,

@@ -8,9 +8,9 @@ use std::{
 
 use axum::{body::Body, http::StatusCode, response::Response};
 use syncline_core::{
-    access::{Action, Identity},
+    access::{Action, Identity, Resource},
     clock::VectorClock,
-    entity::{ActorName, Actors, Epoch, TypeName},
+    entity::{ActorName, Actors, EntityKey, TypeName},
 };
 use syncline_protocol::{
     ledger::{Answer, Input, Ledger, OpResult, OpStatus, RequestId},
@@ -44,7 +44,7 @@ pub(super) async fn push(mut asked: Asked, body: Body) -> Result<Response, Refus
     asked.check_schema(kinds(&push)).await?;
     let answered = asked.ledger(move |ledger, request| input(ledger, request, &identity, push, schema)).await;
     let answered = answered.inspect_err(|_| asked.shared.metrics.sync.reconciled(true))?;
-    let pushed = pushed(&answered, asked.ledger.epoch(), &faults).ok_or_else(unexpected)?;
+    let pushed = pushed(&answered, &asked, &faults).ok_or_else(unexpected)?;
     note(&asked, &device, &pushed, &answered.actors);
     Ok(json(StatusCode::OK, pushed.body(&answered.actors)))
 }
@@ -104,7 +104,7 @@ pub(super) fn input(
 /// Returns what is told of a push, if that is what was answered, with what is wrong with its ops.
 pub(super) fn pushed<'a>(
     answered: &'a Answered,
-    epoch: Epoch,
+    asked: &Asked,
     faults: &BTreeMap<u64, Vec<OpFault>>,
 ) -> Option<Pushed<'a>> {
     let Answer::Pushed { results, last_n, high_n, done_beyond, fence, id_map } = &answered.answer else {
@@ -115,8 +115,9 @@ pub(super) fn pushed<'a>(
         Some(faults) => told.with_faults(faults),
         None => told,
     });
+    let told = told.map(|told| veiled(told, &asked.identity));
     Some(Pushed {
-        epoch,
+        epoch: asked.ledger.epoch(),
         last_n: *last_n,
         high_n: *high_n,
         done_beyond: done_beyond.clone(),
@@ -124,6 +125,18 @@ pub(super) fn pushed<'a>(
         results: told.collect(),
         id_map: id_map.iter().map(|(key, id)| (key.id.clone(), id.clone())).collect(),
     })
+}
+
+/// Says nothing of a record that the sender may not read: an op that they may not make is answered, too.
+pub(super) fn veiled<'a>(told: Told<'a>, identity: &Identity) -> Told<'a> {
+    if let Status::Duplicate(Some(of)) = told.status {
+        return Told::bare(told.n, Status::Duplicate(Some(Box::new(veiled(*of, identity)))));
+    }
+    let may_read = |entity: &EntityKey| identity.may(Action::Read, Resource::Type(entity.kind.as_str()));
+    match told.entity {
+        Some(entity) if !may_read(entity) => Told { entity: told.entity, ..Told::bare(told.n, told.status) },
+        Some(_) | None => told,
+    }
 }
 
 fn status(status: &OpStatus) -> Told<'_> {

@@ -54,8 +54,8 @@ async fn all(mut asked: Asked, ack: Ack, push: Push, pull: Pull) -> Result<Respo
     let words = Words::of(&changed, &asked).ok_or_else(unexpected)?.with(contents);
     let reconciled = Reconciled {
         ack: acknowledged(&acked).ok_or_else(unexpected)?,
-        push: pushed(&answered, asked.ledger.epoch(), &faults).ok_or_else(unexpected)?,
-        pull: pulled(&changed, &words).ok_or_else(unexpected)?,
+        push: pushed(&answered, &asked, &faults).ok_or_else(unexpected)?,
+        pull: pulled(&asked, &changed, &words).ok_or_else(unexpected)?,
     };
     note(&asked, &device, &reconciled.push, &answered.actors);
     // The pull came last: its actors are all of them.
@@ -96,7 +96,7 @@ async fn without_numbers(mut asked: Asked, short: Short) -> Result<Response, Ref
         .ledger(move |ledger, request| mutate(ledger, request, (actor, &identity), mutations, schema))
         .await;
     let answered = answered.inspect_err(|_| asked.shared.metrics.sync.reconciled(true))?;
-    let pushed = pushed(&answered, asked.ledger.epoch(), &BTreeMap::new()).ok_or_else(unexpected)?;
+    let pushed = pushed(&answered, &asked, &BTreeMap::new()).ok_or_else(unexpected)?;
     note(&asked, &device, &pushed, &answered.actors);
     let names: Vec<String> = told.iter().map(|named| named.known_by.clone()).collect();
     let of = device.clone();
@@ -114,7 +114,7 @@ async fn without_numbers(mut asked: Asked, short: Short) -> Result<Response, Ref
     let mut changed = asked.ledger(|_, request| Input::Pull { request, actor, user, scopes }).await?;
     let contents = documents::read(&asked, &[], &mut changed).await?;
     let words = Words::of(&changed, &asked).ok_or_else(unexpected)?.with(contents);
-    let pulled = pulled(&changed, &words).ok_or_else(unexpected)?;
+    let pulled = pulled(&asked, &changed, &words).ok_or_else(unexpected)?;
     let page = pulled.scopes.into_iter().next().ok_or_else(unexpected)?;
     let reconciled = ShortReconciled {
         mutations: mutations.collect(),
