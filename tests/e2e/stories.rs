@@ -122,7 +122,7 @@ fn what_was_called_saved_survives_kill_9() {
 
 #[test]
 fn no_scenario_is_forgotten() {
-    let stories = include_str!("stories.rs");
+    let stories = [include_str!("stories.rs"), include_str!("automerge.rs")].concat();
     for file in fs::read_dir(clients().join("scenarios")).expect("the folder of the scenarios") {
         let name = file.expect("a scenario").file_name().into_string().expect("a name in ASCII");
         let name = name.strip_suffix(".mjs").expect("a scenario is an .mjs file");

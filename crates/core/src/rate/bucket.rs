@@ -42,6 +42,10 @@ impl TokenBucket {
     #[must_use]
     pub fn ready_at(&self, now: MonotonicMs) -> MonotonicMs {
         let missing = TOKEN.saturating_sub(self.level_at(now)).max(0);
+        if missing == 0 {
+            // Who read the clock before another who spent first waits for nothing.
+            return now;
+        }
         let a_millisecond = units_a_millisecond(self.rate);
         let wait_ms = missing.unsigned_abs().div_ceil(a_millisecond.unsigned_abs());
         now.max(self.at).after(wait_ms)
@@ -97,6 +101,14 @@ mod tests {
         bucket.spend(AT(1_250), 5);
         check(&bucket, 1_250, 2_500);
         assert!(!bucket.is_full(AT(4_749)) && bucket.is_full(AT(4_750)), "a debt is paid first");
+    }
+
+    /// Threads read the clock in one order and spend in another.
+    #[test]
+    fn a_clock_that_was_read_earlier_holds_nobody_up() {
+        let mut bucket = TokenBucket::full(Rate { burst: 10, per_second: 4 }, AT(1_000));
+        bucket.spend(AT(1_003), 1);
+        assert_eq!(bucket.ready_at(AT(1_000)), AT(1_000));
     }
 
     /// No size, rate or time makes it panic, and a clock that goes back brings nothing.
