@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use syncline_core::{
-    id::{CommitNumber, RoomName, TenantId},
+    id::{CommitNumber, DocumentId, RoomName, TenantId},
     limits::DAY_MS,
 };
 use syncline_store::{
     Store,
-    records::{self, Named, RecordError},
+    records::{self, RecordError},
 };
 use tokio::time::{Duration, MissedTickBehavior, interval};
 
@@ -61,12 +61,7 @@ pub(super) async fn round(epoch: &Epoch, tenant: TenantId) -> Result<(), RoundEr
         after = Some(last.clone());
         for (name, document) in page {
             let retention = epoch.history.of(&name);
-            let found = epoch.storage.read(move |store| records::named(store, tenant, &name)).await?;
-            // Another document may have the name by now; it is looked at the next time.
-            let Some(named) = found.ok().flatten().filter(|named| named.document == document) else {
-                continue;
-            };
-            match look_at(epoch, tenant, named, retention).await {
+            match look_at(epoch, tenant, (name, document), retention).await {
                 Ok(()) => {}
                 Err(GivenUp::Stopped) => return Ok(()),
                 Err(GivenUp::Down(down)) => return Err(down.into()),
@@ -81,10 +76,9 @@ pub(super) async fn round(epoch: &Epoch, tenant: TenantId) -> Result<(), RoundEr
 async fn look_at(
     epoch: &Epoch,
     tenant: TenantId,
-    named: Named,
+    (name, document): (RoomName, DocumentId),
     retention: HistoryRetention,
 ) -> Result<(), GivenUp> {
-    let document = named.document;
     if retention == HistoryRetention::All {
         return Ok(());
     }
@@ -107,5 +101,10 @@ async fn look_at(
             return Ok(());
         }
     }
-    trim(epoch, tenant, named, retention, covered).await
+    let found = epoch.storage.read(move |store| records::named(store, tenant, &name)).await?;
+    match found.ok().flatten().filter(|named| named.document == document) {
+        Some(named) => trim(epoch, tenant, named, retention, covered).await,
+        // Another document has the name by now; that one is looked at the next time.
+        None => Ok(()),
+    }
 }
