@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use axum::{
     Json, Router,
     extract::State,
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     middleware::from_fn_with_state,
     response::{IntoResponse, Response},
     routing::{any, get},
@@ -41,9 +41,22 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .with_state(shared)
 }
 
-/// Returns an error as JSON: a stable word in kebab case, and a sentence for people.
+/// Returns an error as JSON: a stable word in kebab case, and a sentence for people. Whoever may come again is told when, and
+/// whoever has to show a token which kind.
 pub(crate) fn problem(status: StatusCode, error: &'static str, message: &str) -> Response {
-    (status, Json(BTreeMap::from([("error", error), ("message", message)]))).into_response()
+    let mut response =
+        (status, Json(BTreeMap::from([("error", error), ("message", message)]))).into_response();
+    let headers = response.headers_mut();
+    match status {
+        StatusCode::UNAUTHORIZED => {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        _ => {}
+    }
+    response
 }
 
 /// What someone is told who comes too fast, but on `/sync/v1`, which has a code of its own for it.

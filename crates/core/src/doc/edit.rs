@@ -17,7 +17,12 @@ use crate::id::ClientId;
 
 /// One change of a document. A path is a JSON pointer (RFC 6901) whose first part names the root type; then come names of
 /// maps, places in arrays and XML, and `@name` for an attribute of XML.
+///
+/// With the feature `serde` it is read as an operation of JSON Patch (RFC 6902), `{"op":"add","path":…,"value":…}`; there are no
+/// `move` and `copy`, and `splice` is ours.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(tag = "op", rename_all = "kebab-case", deny_unknown_fields))]
 #[non_exhaustive]
 pub enum DocumentEdit {
     /// Puts a value at a name of a map, or before a place of an array; the place `-` is the end. An array or an object
@@ -45,7 +50,7 @@ pub enum DocumentEdit {
     Test {
         /// Where.
         path: String,
-        /// What is expected, in the form of [`YjsDocument::to_json`].
+        /// What is expected: of a text its characters, of an XML element its name, attributes and children.
         value: Value,
     },
     /// Replaces a stretch of a text. A root that is not there becomes a text.
@@ -55,10 +60,13 @@ pub enum DocumentEdit {
         /// Where the stretch begins, in UTF-16 code units.
         at: u32,
         /// How long it is, in UTF-16 code units.
+        #[cfg_attr(feature = "serde", serde(default))]
         remove: u32,
         /// What takes its place.
+        #[cfg_attr(feature = "serde", serde(default))]
         insert: String,
         /// The format of that, by attribute.
+        #[cfg_attr(feature = "serde", serde(default))]
         format: BTreeMap<String, Value>,
     },
 }

@@ -130,7 +130,8 @@ fn write_root(
         (Delta::Other, before, after) => {
             if let Some(before) = before {
                 let branch = root(txn, name, before)?;
-                content::write(txn, branch, &content::delta(before, &before.emptied()), &before.emptied())?;
+                let nothing = before.emptied();
+                content::write(txn, branch, &content::delta(before, &nothing), &nothing)?;
             }
             let Some(after) = after else { return Ok(()) };
             let branch = root(txn, name, after)?;

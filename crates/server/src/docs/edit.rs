@@ -1,7 +1,5 @@
 //! `PUT` and `PATCH /docs/v1/documents/{name}`: programs write.
 
-use std::collections::BTreeMap;
-
 use axum::{
     Json,
     body::Bytes,
@@ -25,51 +23,6 @@ use super::{
 
 /// Edits that one request may bring.
 const EDITS_MAX: usize = 10_000;
-
-/// One edit as it is written: those of JSON Patch (RFC 6902), but for `move` and `copy`, and `splice`.
-#[derive(Debug, Deserialize)]
-#[serde(tag = "op", rename_all = "kebab-case", deny_unknown_fields)]
-enum Op {
-    Add {
-        path: String,
-        value: Value,
-    },
-    Replace {
-        path: String,
-        value: Value,
-    },
-    Remove {
-        path: String,
-    },
-    Test {
-        path: String,
-        value: Value,
-    },
-    Splice {
-        path: String,
-        at: u32,
-        #[serde(default)]
-        remove: u32,
-        #[serde(default)]
-        insert: String,
-        #[serde(default)]
-        format: BTreeMap<String, Value>,
-    },
-}
-
-impl From<Op> for DocumentEdit {
-    fn from(op: Op) -> Self {
-        match op {
-            Op::Add { path, value } => Self::Add { path, value },
-            Op::Replace { path, value } => Self::Replace { path, value },
-            Op::Remove { path } => Self::Remove { path },
-            Op::Test { path, value } => Self::Test { path, value },
-            Op::Splice { path, at, remove, insert, format } => {
-                Self::Splice { path, at, remove, insert, format }
-            }
-        }
-    }
-}
 
 /// What a document is created with.
 #[derive(Debug, Default, Deserialize)]
@@ -124,8 +77,8 @@ pub(super) async fn patch(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Refusal> {
     let room = caller.room(&name, Action::Write).await?;
-    let ops: Vec<Op> = parsed(&whole(body)?)?;
-    if ops.len() > EDITS_MAX {
+    let edits: Vec<DocumentEdit> = parsed(&whole(body)?)?;
+    if edits.len() > EDITS_MAX {
         return Err(Refusal::Malformed(format!("at most {EDITS_MAX} edits come at once")));
     }
     let expected = caller.expects()?;
@@ -133,7 +86,6 @@ pub(super) async fn patch(
     if expected.is_some_and(|expected| expected != revised) {
         return Err(Refusal::Changed);
     }
-    let edits: Vec<DocumentEdit> = ops.into_iter().map(DocumentEdit::from).collect();
     let update = blocking(move || drawn(|author| document.edit(&edits, author))).await?;
     let changed = match update {
         Some(update) => absorb(&caller, &room, update, expected.map(|expected| expected.revision)).await?,

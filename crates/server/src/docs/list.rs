@@ -13,7 +13,7 @@ use syncline_core::{
 };
 use syncline_protocol::wire::sync_v1::time_text;
 use syncline_store::{
-    Store,
+    ReadError, Store,
     records::{self, RecordError},
 };
 
@@ -46,20 +46,16 @@ pub(super) async fn list(
     loop {
         let found = names(&caller, &prefix, after.take()).await?;
         caller.check_lease()?;
-        for (name, document) in &found {
-            if documents.len() == limit {
-                break;
-            }
-            if caller.may(name, Action::Read) {
-                next = Some(name.as_str().to_owned());
-                documents.push(summed_up(&caller, name, *document).await?);
-            }
-        }
+        let is_last = found.len() < NAMES_PAGE;
         after = found.last().map(|(name, _)| name.clone());
+        let shown = found.into_iter().filter(|(name, _)| caller.may(name, Action::Read));
+        let shown: Vec<_> = shown.take(limit - documents.len()).collect();
+        next = shown.last().map(|(name, _)| name.as_str().to_owned()).or(next);
+        documents.extend(summed_up(&caller, shown).await?);
         if documents.len() == limit {
             break;
         }
-        if found.len() < NAMES_PAGE {
+        if is_last {
             next = None;
             break;
         }
@@ -77,12 +73,17 @@ async fn names(
     caller.epoch.storage.read(read).await?.map_err(unreadable)
 }
 
-async fn summed_up(caller: &Caller, name: &RoomName, document: DocumentId) -> Result<Value, Refusal> {
+async fn summed_up(caller: &Caller, named: Vec<(RoomName, DocumentId)>) -> Result<Vec<Value>, Refusal> {
     let tenant = caller.tenant.id();
-    let read = move |store: &dyn Store| records::summary(store, tenant, document);
-    let summary = caller.epoch.storage.read(read).await?.map_err(|_| Refusal::StoreDown)?;
-    let edited_at = summary.edited.map(time_text);
-    Ok(json!({ "name": name.as_str(), "bytes": summary.bytes, "edited_at": edited_at }))
+    let read = move |store: &dyn Store| -> Result<Vec<_>, ReadError> {
+        let summed = named.into_iter().map(|(name, document)| {
+            let summary = records::summary(store, tenant, document)?;
+            let edited_at = summary.edited.map(time_text);
+            Ok(json!({ "name": name.as_str(), "bytes": summary.bytes, "edited_at": edited_at }))
+        });
+        summed.collect()
+    };
+    caller.epoch.storage.read(read).await?.map_err(|_| Refusal::StoreDown)
 }
 
 fn unreadable(error: RecordError) -> Refusal {

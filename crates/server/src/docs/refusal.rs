@@ -1,7 +1,7 @@
 //! Why a request for a document is refused.
 
 use axum::{
-    http::{HeaderValue, StatusCode, header},
+    http::StatusCode,
     response::{IntoResponse, Response},
 };
 use syncline_core::doc::{Broken, EditError, WriteError};
@@ -95,18 +95,7 @@ impl IntoResponse for Refusal {
             return too_many(TOO_MANY, too_fast);
         }
         let (status, error) = self.status();
-        let mut response = problem(status, error, &self.to_string());
-        let headers = response.headers_mut();
-        match status {
-            StatusCode::UNAUTHORIZED => {
-                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-            }
-            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
-                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-            }
-            _ => {}
-        }
-        response
+        problem(status, error, &self.to_string())
     }
 }
 

@@ -200,17 +200,11 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let (status, error) = self.status();
         let mut response = problem(status, error, &self.to_string());
-        let headers = response.headers_mut();
-        match self {
-            Self::NotWebSocket => {
-                headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-                headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
-                headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
-            }
-            Self::StoreDown | Self::Overloaded => {
-                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-            }
-            Self::NoRoom | Self::RoomName(_) | Self::Origin => {}
+        if matches!(self, Self::NotWebSocket) {
+            let headers = response.headers_mut();
+            headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+            headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+            headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
         }
         response
     }

@@ -11,7 +11,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use axum::{
     Json, Router,
     extract::FromRequestParts,
-    http::{HeaderValue, StatusCode, header, request::Parts},
+    http::{StatusCode, request::Parts},
     middleware::from_fn_with_state,
     response::{IntoResponse, Response},
     routing::{get, options},
@@ -127,18 +127,7 @@ impl IntoResponse for Refusal {
             return too_many(TOO_MANY, too_fast);
         }
         let (status, error) = self.status();
-        let mut response = problem(status, error, &self.to_string());
-        let headers = response.headers_mut();
-        match status {
-            StatusCode::UNAUTHORIZED => {
-                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-            }
-            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
-                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-            }
-            _ => {}
-        }
-        response
+        problem(status, error, &self.to_string())
     }
 }
 
