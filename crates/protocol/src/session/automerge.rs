@@ -11,7 +11,7 @@ use syncline_core::{
     id::RoomName,
     limits::{
         AUTOMERGE_DOCUMENTS_PER_CONNECTION_MAX, AUTOMERGE_EPHEMERAL_BYTES_MAX, AUTOMERGE_SESSIONS_MAX,
-        PRE_AUTH_MS_MAX,
+        PRE_AUTH_BYTES_MAX, PRE_AUTH_MESSAGES_MAX, PRE_AUTH_MS_MAX,
     },
     time::MonotonicMs,
 };
@@ -32,6 +32,9 @@ pub(super) struct Automerge {
     documents: BTreeMap<String, Document>,
     names: BTreeMap<Slot, String>,
     slots: u64,
+    /// Requests that wait until it is known what the client may do.
+    waiting: usize,
+    waiting_bytes: usize,
     /// How many messages for others came in each session.
     sessions: BTreeMap<String, u64>,
     /// When the connection is given up unless the client has joined.
@@ -46,6 +49,8 @@ struct Document {
 
 #[derive(Debug)]
 enum State {
+    /// It is being found out what the client may do. It was asked for these meanwhile.
+    Waiting(VecDeque<Request>),
     Open,
     /// The client may not have it, or the room has closed it.
     Closed,
@@ -60,6 +65,8 @@ impl Automerge {
             names: BTreeMap::new(),
             // The first slot is the connection's own.
             slots: 1,
+            waiting: 0,
+            waiting_bytes: 0,
             sessions: BTreeMap::new(),
             gives_up_at: Some(now.after(PRE_AUTH_MS_MAX)),
         }
@@ -118,14 +125,23 @@ impl Automerge {
             // It was not asked.
             Message::Unavailable => return,
         };
-        match self.documents.get(&name) {
+        match self.documents.get_mut(&name) {
             Some(Document { slot, state: State::Open }) => {
                 let slot = *slot;
                 actions.push_back(Action::Request { slot, request });
             }
+            Some(Document { state: State::Waiting(requests), .. }) => {
+                self.waiting += 1;
+                self.waiting_bytes += request.bytes();
+                requests.push_back(request);
+                if self.waiting > PRE_AUTH_MESSAGES_MAX || self.waiting_bytes > PRE_AUTH_BYTES_MAX {
+                    actions.push_back(Action::Close(CloseReason::TooManyPending));
+                }
+            }
             // Nothing is opened for what is for others only.
-            _ if matches!(request, Request::Broadcast { .. }) => {}
-            _ => self.open(name, request, actions),
+            Some(Document { state: State::Closed, .. }) | None
+                if matches!(request, Request::Broadcast { .. }) => {}
+            Some(Document { state: State::Closed, .. }) | None => self.open(name, request, actions),
         }
     }
 
@@ -137,35 +153,53 @@ impl Automerge {
         let Some(room) = room else { return self.unavailable(&name, actions) };
         let slot = Slot(self.slots);
         self.slots += 1;
-        if let Some(before) = self.documents.insert(name.clone(), Document { slot, state: State::Closed }) {
+        // The shell keeps the first request in its accounts until it says what the client may do.
+        let state = State::Waiting(VecDeque::from([request]));
+        if let Some(before) = self.documents.insert(name.clone(), Document { slot, state }) {
             self.names.remove(&before.slot);
         }
         self.names.insert(slot, name);
-        actions.push_back(Action::Admit { slot, room, first: request });
+        actions.push_back(Action::Admit { slot, room });
     }
 
     /// Opens a document that the client may have, or tells it that there is none.
-    pub(super) fn admitted(
-        &mut self,
-        slot: Slot,
-        room: RoomName,
-        access: Option<Access>,
-        first: Request,
-        actions: &mut VecDeque<Action>,
-    ) {
-        let Some(document) = self.names.get(&slot).and_then(|name| self.documents.get_mut(name)) else {
-            return;
-        };
-        match access {
-            Some(access) => {
+    pub(super) fn authorized(&mut self, slot: Slot, access: Option<Access>, actions: &mut VecDeque<Action>) {
+        let Some(name) = self.names.get(&slot) else { return };
+        let Some(document) = self.documents.get_mut(name) else { return };
+        match (&mut document.state, access) {
+            (State::Waiting(requests), access) => {
+                let requests = std::mem::take(requests);
+                // The first is not among those that wait behind it.
+                self.waiting -= requests.len() - 1;
+                self.waiting_bytes -= requests.iter().skip(1).map(Request::bytes).sum::<usize>();
+                let room = RoomName::new(name).ok();
+                let Some((access, room)) = access.zip(room) else {
+                    document.state = State::Closed;
+                    let name = name.clone();
+                    return self.unavailable(&name, actions);
+                };
                 document.state = State::Open;
                 actions.push_back(Action::Open { slot, room, access });
-                actions.push_back(Action::Request { slot, request: first });
+                actions.extend(requests.into_iter().map(|request| Action::Request { slot, request }));
             }
-            None => {
-                let name = self.names[&slot].clone();
-                self.unavailable(&name, actions);
+            (State::Open, Some(access)) => actions.push_back(Action::Access { slot, access }),
+            (State::Open, None) => self.withdrawn(slot, CloseReason::Forbidden, actions),
+            (State::Closed, _) => {}
+        }
+    }
+
+    /// Takes it that the client may not use a document any more, or the connection.
+    pub(super) fn withdrawn(&mut self, slot: Slot, reason: CloseReason, actions: &mut VecDeque<Action>) {
+        let document = self.names.get(&slot).and_then(|name| self.documents.get(name));
+        match (document.map(|document| &document.state), reason) {
+            (Some(State::Open), CloseReason::Forbidden) => {
+                actions.push_back(Action::Leave { slot });
+                self.closed(slot, reason, actions);
             }
+            (Some(State::Waiting(_)), CloseReason::Forbidden) => self.authorized(slot, None, actions),
+            (Some(State::Closed), CloseReason::Forbidden) => {}
+            // It may be let in later, and only a new connection asks again for all that it has open.
+            _ => actions.push_back(Action::Close(reason)),
         }
     }
 

@@ -36,14 +36,13 @@ pub enum Action {
         /// What the client brought; it may be empty.
         token: Bytes,
     },
-    /// Find out what whoever opened the connection may do in a room, and say so with [`Session::admitted`].
+    /// Find out what whoever opened the connection may do in a room, and say so with [`Session::authorized`]. What the client has
+    /// asked for waits until then.
     Admit {
         /// The document.
         slot: Slot,
         /// Its room.
         room: RoomName,
-        /// What the client asks first.
-        first: Request,
     },
     /// Join the room. What the room says to this slot goes through [`Session::dress`].
     Open {
@@ -142,13 +141,6 @@ impl Session {
         }
     }
 
-    /// Says what whoever opened the connection may do in a room; nothing if they may not open it.
-    pub fn admitted(&mut self, slot: Slot, room: RoomName, access: Option<Access>, first: Request) {
-        if let Speaks::Automerge(automerge) = &mut self.speaks {
-            automerge.admitted(slot, room, access, first, &mut self.actions);
-        }
-    }
-
     /// Says what the bearer of a token may do; nothing if it may not open the document. An answer for a slot that was
     /// closed meanwhile changes nothing.
     pub fn authorized(&mut self, slot: Slot, access: Option<Access>) {
@@ -158,17 +150,18 @@ impl Session {
                 None => Action::Close(CloseReason::Forbidden),
             }),
             Speaks::Hocuspocus(hocuspocus) => hocuspocus.authorized(slot, access, &mut self.actions),
-            // It is told as it opens a document, by `admitted`.
-            Speaks::Automerge(_) => {}
+            Speaks::Automerge(automerge) => automerge.authorized(slot, access, &mut self.actions),
         }
     }
 
     /// Takes it that the client may not use a document any more: what it showed is good no longer, it may do nothing with it, or nobody
-    /// says what it may. Another token opens it again, where the dialect knows how to send one.
+    /// says what it may. Another token opens it again, where the dialect knows how to send one; an
+    /// Automerge client asks again when it has something to say.
     pub fn withdrawn(&mut self, slot: Slot, reason: CloseReason) {
         match &mut self.speaks {
-            Speaks::Yjs(_) | Speaks::Automerge(_) => self.actions.push_back(Action::Close(reason)),
+            Speaks::Yjs(_) => self.actions.push_back(Action::Close(reason)),
             Speaks::Hocuspocus(hocuspocus) => hocuspocus.withdrawn(slot, reason, &mut self.actions),
+            Speaks::Automerge(automerge) => automerge.withdrawn(slot, reason, &mut self.actions),
         }
     }
 

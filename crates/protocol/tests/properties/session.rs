@@ -50,6 +50,10 @@ pub(crate) fn session(script: &[u8]) -> bool {
                 shell.now = shell.now.after(u64::from(next()) * 1_000);
                 shell.session.handle_timeout(shell.now);
             }
+            15 => {
+                let reason = [CloseReason::Forbidden, CloseReason::Overloaded][usize::from(next() % 2)];
+                shell.session.withdrawn(Slot(u64::from(next() % 4)), reason);
+            }
             _ => {
                 let len = usize::from(next());
                 let (frame, after) = rest.split_at(len.min(rest.len()));
@@ -87,12 +91,7 @@ impl Shell {
     fn act(&mut self) {
         while let Some(action) = self.session.poll_action() {
             match action {
-                Action::Authorize { slot, .. } => drop(self.asked.insert(slot)),
-                Action::Admit { slot, room, first } => {
-                    // Every other may be opened, and some of these only read.
-                    let access = [None, Some(Access::ReadOnly), None, Some(Access::ReadWrite)];
-                    self.session.admitted(slot, room, access[slot.0 as usize % 4], first);
-                }
+                Action::Authorize { slot, .. } | Action::Admit { slot, .. } => drop(self.asked.insert(slot)),
                 Action::Open { slot, .. } => {
                     assert!(!self.asks_token || self.good.contains(&slot), "opened without a good token");
                     assert!(self.open.insert(slot), "opened twice");
@@ -166,8 +165,9 @@ mod tests {
         let frame = frame().prop_map(|frame| [&[3, frame.len() as u8], &frame[..]].concat());
         let verdict = (0..4_u8, any::<u8>()).prop_map(|(slot, verdict)| vec![0, slot, verdict]);
         let close = (0..4_u8, any::<u8>()).prop_map(|(slot, reason)| vec![1, slot, reason]);
+        let withdrawn = (0..4_u8, any::<bool>()).prop_map(|(slot, other)| vec![15, u8::from(other), slot]);
         let automerge = automerge_frame().prop_map(|frame| [&[3, frame.len() as u8], &frame[..]].concat());
-        prop_oneof![6 => frame, 3 => automerge, 3 => verdict, 1 => close, 1 => (0..40_u8).prop_map(|s| vec![2, s])]
+        prop_oneof![6 => frame, 3 => automerge, 3 => verdict, 1 => close, 1 => withdrawn, 1 => (0..40_u8).prop_map(|s| vec![2, s])]
     }
 
     proptest! {

@@ -8,7 +8,8 @@ use syncline_protocol::{Access, CloseReason, Slot};
 use tokio::sync::watch;
 
 use crate::{
-    access::{Gate, Lease, Permit, Proof, Unauthenticated, Undecided, room_access},
+    access::{Gate, Lease, Permit, Proof, Unauthenticated, Undecided},
+    inbound::Charge,
     quota::Payer,
     tenants::{Tenant, Tenants},
     upgrade::Shown,
@@ -103,15 +104,28 @@ impl Bearers {
         bearers
     }
 
-    /// Returns what whoever has opened the connection may do in a room, and takes it that they open it.
-    pub(super) fn admit(&mut self, slot: Slot, room: &RoomName) -> Option<Access> {
-        let Some(bearer) = self.known.get(&ONLY) else {
-            return (!self.gate.asks_token()).then_some(Access::ReadWrite);
-        };
-        let permit = bearer.permit.clone();
-        let access = room_access(&permit.identity, room)?;
-        self.hold(slot, permit, access);
-        Some(access)
+    /// Begins to find out what whoever has opened the connection may do in a room. What waits for that is charged so long.
+    pub(super) fn admit(&mut self, now: WallMs, slot: Slot, room: RoomName, charge: Charge) {
+        let (gate, who) = (self.gate.clone(), self.known.get(&ONLY).map(|bearer| bearer.permit.clone()));
+        self.asked.push(Box::pin(async move {
+            let _charge = charge;
+            let found = async {
+                let who = match who {
+                    Some(who) => who,
+                    // The token is good no longer.
+                    None if gate.asks_token() => {
+                        return Err(NotFound::Unauthenticated(Unauthenticated::Missing));
+                    }
+                    None => {
+                        let anyone = gate.identify("", None, now).await;
+                        Permit::of(anyone.map_err(NotFound::Unauthenticated)?)
+                    }
+                };
+                Ok(gate.enter(&who, &room).await?)
+            };
+            let found = found.await;
+            Asked { slot, room, again: None, found }
+        }));
     }
 
     /// Begins to find out whose a token is.

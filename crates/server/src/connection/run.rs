@@ -273,10 +273,10 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
                     let now = self.epoch.clock.now().wall;
                     self.guests.bearers.ask(now, slot, room, token);
                 }
-                Action::Admit { slot, room, first } => {
-                    let access = self.guests.bearers.admit(slot, &room);
-                    self.session.admitted(slot, room, access, first);
-                    next = next.or_else(|| self.session.poll_action());
+                // What it asks for first is charged until it is known whether it may.
+                Action::Admit { slot, room } => {
+                    let now = self.epoch.clock.now().wall;
+                    self.guests.bearers.admit(now, slot, room, charge.detach());
                 }
                 Action::Open { slot, room, access } => self.open(slot, room, access)?,
                 Action::Access { slot, access } => {
@@ -355,6 +355,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
                         self.epoch.metrics.limited_by(setting);
                     }
                     self.documents.forget(slot);
+                    self.guests.bearers.forget(slot);
                     self.session.closed(slot, reason);
                     if let Err(End::Close(reason)) = self.act(None) {
                         self.closing = Some(reason);

@@ -9,6 +9,7 @@ use syncline_server::{Server, WebhookSettings};
 use crate::{
     entities::{Caller, set},
     support::{
+        automerge::{self, Repo},
         bearers::Bearers,
         client::Client,
         disk::Disk,
@@ -26,6 +27,7 @@ async fn serve(disk: &Disk, application: &Handler, ttl_ms: u64, stale_ms: u64) -
     bearers.set("admin", &["*=admin"]);
     bearers.set("ann", &["doc:open/*=write"]);
     bearers.set("bob", &[]);
+    bearers.set("cleo", &["doc:*=write"]);
     let url = format!("http://{}/rights", application.addr);
     let asked = Asked { url, timeout_ms: None, secret: None };
     let settings = WebhookSettings { asked, ttl_ms: Some(ttl_ms), stale_ms: Some(stale_ms) };
@@ -179,4 +181,73 @@ async fn entities_keep_to_what_the_application_says() {
         server.shutdown().await;
     })
     .await;
+}
+
+/// Each document of an Automerge client is asked about by itself, and one that is taken away leaves the others.
+#[tokio::test]
+async fn automerge_documents_keep_to_what_the_application_says() {
+    use automerge::{DOCUMENT, Heard, OTHER};
+    within(async {
+        let disk = Disk::new();
+        let mut application = Handler::start(says(&[true, true, false])).await;
+        let server = serve(&disk, &application, HOUR, 0).await;
+        let mut cleo = Repo::connect(server.addr(), "?token=cleo", 1).await;
+        cleo.put("of cleo", "one");
+        cleo.settle(DOCUMENT).await;
+        assert_eq!(application.more(), 0, "nobody is asked what a grant allows");
+
+        let mut bob = Repo::connect(server.addr(), "?token=bob", 2).await;
+        bob.say("request", DOCUMENT).await;
+        let question = application.asked().await.json();
+        let check = |action: &str| json!({ "resource": format!("doc:{DOCUMENT}"), "action": action });
+        assert_eq!(question["checks"], json!([check("read"), check("comment"), check("write")]));
+        bob.hear_until(DOCUMENT, |bob, _| bob.text("of cleo").is_some()).await;
+        bob.put("of bob", "two");
+        bob.say("sync", DOCUMENT).await;
+        cleo.put("of cleo", "three");
+        cleo.settle(DOCUMENT).await;
+        bob.hear_until(DOCUMENT, |bob, _| bob.text("of cleo").as_deref() == Some("three")).await;
+        assert_eq!(cleo.text("of bob"), None, "he may only read");
+
+        // The application changes its mind: he may write.
+        application.says(says(&[true, true, true]));
+        let told = forget(&server, json!({ "user": "bob" })).await;
+        assert_eq!(told, json!({ "forgotten": 3 }));
+        bob.settle(DOCUMENT).await;
+        cleo.hear_until(DOCUMENT, |cleo, _| cleo.text("of bob").is_some()).await;
+
+        // And then not even read, this one document.
+        bob.send(automerge::about("request", "peer-2", OTHER, &EMPTY)).await;
+        bob.hear_until(DOCUMENT, |_, heard| *heard == Heard::Unavailable(OTHER.into())).await;
+        application.says(says(&[false, false, false]));
+        forget(&server, json!({ "resource": format!("doc:{DOCUMENT}") })).await;
+        bob.hear_until(DOCUMENT, |_, heard| *heard == Heard::Unavailable(DOCUMENT.into())).await;
+        cleo.put("of cleo", "secret");
+        cleo.settle(DOCUMENT).await;
+        bob.send(automerge::about("request", "peer-2", DOCUMENT, &EMPTY)).await;
+        bob.send(automerge::about("request", "peer-2", OTHER, &EMPTY)).await;
+        bob.hear_until(DOCUMENT, |_, heard| *heard == Heard::Unavailable(DOCUMENT.into())).await;
+        assert_eq!(bob.text("of cleo").as_deref(), Some("three"));
+
+        // What nobody decides is not opened, and the client comes again.
+        application.says(Says::Gone);
+        forget(&server, json!({})).await;
+        assert_eq!(closed(&mut bob).await, 1013);
+        let mut again = Repo::connect(server.addr(), "?token=bob", 3).await;
+        again.say("request", DOCUMENT).await;
+        assert_eq!(closed(&mut again).await, 1013);
+        server.shutdown().await;
+    })
+    .await;
+}
+
+/// What a client says that has nothing.
+const EMPTY: [u8; 10] = [0x42, 0, 0, 1, 0, 0, 0, 2, 2, 0x84];
+
+async fn closed(repo: &mut Repo) -> u16 {
+    loop {
+        if let automerge::Heard::Closed(code) = repo.hear().await {
+            return code;
+        }
+    }
 }

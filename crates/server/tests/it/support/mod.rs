@@ -1,5 +1,6 @@
 //! What every test here needs.
 
+pub(crate) mod automerge;
 pub(crate) mod bearers;
 pub(crate) mod certificates;
 pub(crate) mod client;
