@@ -1,6 +1,7 @@
 //! What a document was stays what it was, whatever is folded, dropped and interrupted.
 
 mod automerge;
+mod crashes;
 
 use std::sync::Arc;
 
@@ -27,6 +28,7 @@ use crate::{
     memory::MemoryBudget,
     metrics::Metrics,
     quota::{Quota, Usage},
+    storage::StoreDown,
     tenants::TenantSettings,
 };
 
@@ -34,7 +36,10 @@ const TENANT: TenantId = TenantId(0);
 const DOCUMENT: DocumentId = DocumentId([7; 16]);
 
 fn epoch() -> Arc<Epoch> {
-    let committer = Committer::start(Box::new(MemoryStore::new()), ()).expect("a thread");
+    epoch_on(&Committer::start(Box::new(MemoryStore::new()), ()).expect("a thread"))
+}
+
+fn epoch_on(committer: &Committer) -> Arc<Epoch> {
     let memory = MemoryBudget::new(usize::MAX);
     let (clock, metrics) = (Clock::start(), Arc::new(Metrics::new()));
     let (tenants, usage) = (TenantSettings::of_tests(clock), Usage::new(&Quota::default()));
@@ -43,13 +48,22 @@ fn epoch() -> Arc<Epoch> {
 
 /// Stores one commit of one update, made so many days ago.
 async fn commit(epoch: &Epoch, number: CommitNumber, update: Bytes, days_ago: u64) {
+    try_commit(epoch, number, update, days_ago).await.expect("stored");
+}
+
+async fn try_commit(
+    epoch: &Epoch,
+    number: CommitNumber,
+    update: Bytes,
+    days_ago: u64,
+) -> Result<(), StoreDown> {
     let at = WallMs(epoch.clock.now().wall.0 - days_ago * 24 * 60 * 60 * 1_000 + number.0);
     let author = Author { user: Some("ann".into()), device: None };
     let entry = LogEntry { author, connection: ConnectionId(1), at, update };
     let mut batch = Batch::new();
     let record = LogRecord { number, entries: vec![entry] };
     records::put_log(&mut batch, TENANT, DOCUMENT, &record).expect("it fits");
-    epoch.storage.commit(batch).await.expect("stored");
+    epoch.storage.commit(batch).await
 }
 
 async fn fold(epoch: &Arc<Epoch>, engine: Engine, retention: HistoryRetention, upto: CommitNumber) {
