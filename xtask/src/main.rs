@@ -10,10 +10,10 @@ mod deny;
 mod fuzz;
 mod laws;
 mod npm;
-mod probes;
 mod process;
 mod screenshot;
 mod serve;
+mod soak;
 mod test;
 mod web;
 
@@ -61,10 +61,10 @@ const TASKS: [Task; 10] = [
         run: laws::run,
     },
     Task {
-        name: "probes",
-        summary: "ask a server at random as one tenant or another",
-        help: probes::HELP,
-        run: probes::run,
+        name: "soak",
+        summary: "run at length a test that others cut short",
+        help: soak::HELP,
+        run: soak::run,
     },
     Task {
         name: "deny",

@@ -30,7 +30,8 @@ use syncline_core::{
     time::WallMs,
 };
 
-/// Messages that are mutated unless `SYNCLINE_MUTATIONS` says how many. A core does 80,000 in a minute.
+/// Messages that are mutated unless `SYNCLINE_MUTATIONS` says how many; `SYNCLINE_SEED` makes others of them. A core does 80,000 in
+/// a minute.
 const MUTATIONS_DEFAULT: u64 = 5_000;
 
 const CHANGE: u8 = 1;
@@ -235,8 +236,8 @@ fn mutated(dice: &mut Dice, chunks: &[u8]) -> Vec<u8> {
     out
 }
 
-fn mutations() -> u64 {
-    env::var("SYNCLINE_MUTATIONS").ok().and_then(|text| text.parse().ok()).unwrap_or(MUTATIONS_DEFAULT)
+fn setting(name: &str) -> Option<u64> {
+    env::var(name).ok()?.parse().ok()
 }
 
 fn records(updates: impl Iterator<Item = Bytes>) -> Vec<LogRecord> {
@@ -294,9 +295,10 @@ fn mutated_messages_are_survived() {
         }
     }));
     let (_, seeds) = honest();
-    let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
+    let seed = setting("SYNCLINE_SEED").unwrap_or_default();
+    let mut dice = Dice(0x9e37_79b9_7f4a_7c15 ^ seed);
     let mut fates = Fates::default();
-    for _ in 0..mutations() {
+    for _ in 0..setting("SYNCLINE_MUTATIONS").unwrap_or(MUTATIONS_DEFAULT) {
         let at = dice.below(seeds.len());
         let mut message = message_with(&mutated(&mut dice, &seeds[at]));
         if dice.below(8) == 0 {

@@ -2,6 +2,7 @@
 
 mod automerge;
 mod crashes;
+mod traces;
 
 use std::sync::Arc;
 

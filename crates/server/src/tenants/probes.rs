@@ -4,7 +4,7 @@
 //! pipes in memory; all that a tenant writes carries its mark, and each answer to the other is searched for it, as text and in
 //! base64. What exists for one of them only must not be there for the other. At the end each record of the store is searched, too.
 //!
-//! `SYNCLINE_PROBES` says how many (`cargo xtask probes`: a million), `SYNCLINE_SEED` which.
+//! `SYNCLINE_PROBES` says how many (`cargo xtask soak probes`: a million), `SYNCLINE_SEED` which.
 
 mod side;
 
