@@ -1,10 +1,11 @@
 //! Every role, by every message and every operation, in their own tenant and in a foreign one where everything has the same names.
 //!
 //! Goal: nothing is allowed that no rule allows. Method: one row for each message and each operation says who is answered, who is
-//! shown what its owner wrote, and who changes it ([`rows`], [`sockets`]); the cells are made of it. A cell looks at both sides: at
+//! shown what its owner wrote, and who changes it ([`rows`], [`sockets`], [`automerge`]); the cells are made of it. A cell looks at both sides: at
 //! all bytes of the answer, in which the owner's mark is searched, and at what is stored of the owner's tenant before and after.
 //! What the server takes and no row names makes the test fail.
 
+mod automerge;
 mod requests;
 mod rows;
 mod sockets;

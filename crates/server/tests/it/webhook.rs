@@ -217,15 +217,15 @@ async fn automerge_documents_keep_to_what_the_application_says() {
         cleo.hear_until(DOCUMENT, |cleo, _| cleo.text("of bob").is_some()).await;
 
         // And then not even read, this one document.
-        bob.send(automerge::about("request", "peer-2", OTHER, &EMPTY)).await;
+        bob.ask(OTHER).await;
         bob.hear_until(DOCUMENT, |_, heard| *heard == Heard::Unavailable(OTHER.into())).await;
         application.says(says(&[false, false, false]));
         forget(&server, json!({ "resource": format!("doc:{DOCUMENT}") })).await;
         bob.hear_until(DOCUMENT, |_, heard| *heard == Heard::Unavailable(DOCUMENT.into())).await;
         cleo.put("of cleo", "secret");
         cleo.settle(DOCUMENT).await;
-        bob.send(automerge::about("request", "peer-2", DOCUMENT, &EMPTY)).await;
-        bob.send(automerge::about("request", "peer-2", OTHER, &EMPTY)).await;
+        bob.ask(DOCUMENT).await;
+        bob.ask(OTHER).await;
         bob.hear_until(DOCUMENT, |_, heard| *heard == Heard::Unavailable(DOCUMENT.into())).await;
         assert_eq!(bob.text("of cleo").as_deref(), Some("three"));
 
@@ -240,9 +240,6 @@ async fn automerge_documents_keep_to_what_the_application_says() {
     })
     .await;
 }
-
-/// What a client says that has nothing.
-const EMPTY: [u8; 10] = [0x42, 0, 0, 1, 0, 0, 0, 2, 2, 0x84];
 
 async fn closed(repo: &mut Repo) -> u16 {
     loop {

@@ -220,7 +220,7 @@ fn every_message_has_a_row() {
             | Request::Presence { .. }
             | Request::QueryPresence
             | Request::Stateless { .. }
-            // Only `/automerge` speaks so, which has no rows yet: its roles are in tests/e2e/automerge.rs.
+            // Only `/automerge` speaks so: its rows are in `automerge`.
             | Request::Dialogue { .. }
             | Request::Broadcast { .. },
         )

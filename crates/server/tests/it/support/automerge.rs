@@ -18,9 +18,11 @@ pub(crate) const DOCUMENT: &str = "4NMNnkMhL8jXrdJ9jamS58PAVdXu";
 pub(crate) const OTHER: &str = "2yh5UZx7idRCxjy3C4tiUeBEMQmE";
 
 /// What a frame says beside its type.
+#[derive(Clone, Copy)]
 pub(crate) enum Value<'a> {
     Text(&'a str),
     Bytes(&'a [u8]),
+    Number(u32),
     Texts(&'a [&'a str]),
 }
 
@@ -45,6 +47,7 @@ pub(crate) fn frame(kind: &str, pairs: &[(&str, Value<'_>)]) -> Bytes {
                 head(&mut out, 2, bytes.len() as u32);
                 out.extend(*bytes);
             }
+            Value::Number(number) => head(&mut out, 0, *number),
             Value::Texts(texts) => {
                 head(&mut out, 4, texts.len() as u32);
                 texts.iter().for_each(|one| text(&mut out, one));
@@ -54,16 +57,22 @@ pub(crate) fn frame(kind: &str, pairs: &[(&str, Value<'_>)]) -> Bytes {
     out.into()
 }
 
-/// A message about a document.
-pub(crate) fn about(kind: &str, sender: &str, document: &str, data: &[u8]) -> Bytes {
-    let pairs = [
+/// Returns what every message about a document says.
+pub(crate) fn about<'a>(
+    sender: &'a str,
+    document: &'a str,
+    data: &'a [u8],
+) -> [(&'static str, Value<'a>); 4] {
+    [
         ("senderId", Value::Text(sender)),
         ("targetId", Value::Text("server")),
         ("documentId", Value::Text(document)),
         ("data", Value::Bytes(data)),
-    ];
-    frame(kind, &pairs)
+    ]
 }
+
+/// What a client says of a document that has nothing.
+pub(crate) const EMPTY: [u8; 10] = [0x42, 0, 0, 1, 0, 0, 0, 2, 2, 0x84];
 
 /// What a client hears.
 #[derive(Debug, PartialEq, Eq)]
@@ -105,6 +114,12 @@ impl Repo {
         let _is_shut_out = self.ws.send(tungstenite::Message::Binary(frame)).await;
     }
 
+    /// Asks for a document as who has nothing.
+    pub(crate) async fn ask(&mut self, document: &str) {
+        let question = frame("request", &about(&self.name, document, &EMPTY));
+        self.send(question).await;
+    }
+
     pub(crate) fn put(&mut self, key: &str, value: &str) {
         self.doc.put(ROOT, key, value).expect("a key of a map");
         self.doc.commit();
@@ -119,7 +134,7 @@ impl Repo {
     pub(crate) async fn say(&mut self, kind: &str, document: &str) {
         let message = self.doc.sync().generate_sync_message(&mut self.state);
         if let Some(message) = message {
-            let frame = about(kind, &self.name, document, &message.encode());
+            let frame = frame(kind, &about(&self.name, document, &message.encode()));
             self.send(frame).await;
         }
     }
