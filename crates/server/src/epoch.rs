@@ -9,6 +9,7 @@ use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    changes::Changes,
     clock::Clock,
     entities::{LedgerDown, LedgerHandle},
     halt::Halt,
@@ -32,6 +33,8 @@ pub(crate) struct Epoch {
     pub(crate) storage: Storage,
     pub(crate) registry: Registry,
     pub(crate) directories: Directories,
+    /// Where rooms tell of their commits.
+    pub(crate) changes: Arc<Changes>,
     /// Loaded before the epoch is shown to anyone.
     pub(crate) tenants: Tenants,
     pub(crate) ledgers: Ledgers,
@@ -70,6 +73,7 @@ impl Epoch {
             storage: Storage::new(committer.clone(), Arc::clone(&halt)),
             registry: Registry::default(),
             directories: Directories::default(),
+            changes: Changes::new(),
             tenants: Tenants::new(&tenants.bound),
             ledgers: Ledgers::new(&tenants.ledgers),
             memory: Arc::clone(memory),

@@ -25,6 +25,7 @@
 //! * nothing is read from the store or shown to anyone between a commit that failed and the reopening of the store.
 
 mod access;
+mod changes;
 mod clock;
 mod compaction;
 mod config;

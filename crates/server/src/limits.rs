@@ -245,6 +245,18 @@ pub(crate) const LIST_LISTENERS_MAX: usize = 256;
 /// Silence after which a listener gets a comment, in milliseconds: proxies close what is silent for a minute.
 pub(crate) const LIST_HEARTBEAT_MS: u64 = 15_000;
 
+/// Those who are told of changes of documents as they come. Each holds a connection open, and what waits for it.
+pub(crate) const CHANGE_READERS_MAX: usize = 1_024;
+
+/// Documents of which a change waits for one reader. Beyond it they are told that they have missed some.
+pub(crate) const CHANGES_WAITING_MAX: usize = 128;
+
+/// Authors that one change names: a few hundred bytes each.
+pub(crate) const CHANGE_AUTHORS_MAX: usize = 16;
+
+/// Changes of all tenants that are remembered for readers who come again.
+pub(crate) const CHANGES_KEPT: usize = 1_024;
+
 /// Names of rooms that are read from the store at once.
 pub(crate) const NAMES_PAGE: usize = 128;
 

@@ -18,6 +18,7 @@ use crate::{
     access::{Check, Lease, Permit, Signed, Unauthenticated, admit},
     epoch::Epoch,
     http::bearer,
+    quota::Place,
     registry::RoomKey,
     shared::Shared,
     tenants::Tenant,
@@ -103,6 +104,23 @@ impl Caller {
             true if self.identity.is_expired(now) => Err(Refusal::Unauthenticated(Unauthenticated::Expired)),
             true => Err(Refusal::Unauthenticated(Unauthenticated::Revoked)),
         }
+    }
+
+    /// Waits until what the caller showed is good no longer, or nothing more may be told that rests on the store.
+    pub(super) async fn ended(&self) {
+        tokio::select! {
+            () = self.lease.ended(self.shared.clock) => {}
+            () = self.epoch.drain.cancelled() => {}
+        }
+    }
+
+    /// Takes one of the places of those who are connected.
+    pub(super) fn place(&self) -> Result<Place, Refusal> {
+        let place = self.shared.usage.place(&self.shared.payer(&self.identity));
+        place.map_err(|limit| {
+            self.shared.metrics.limited(limit);
+            Refusal::TooManyConnections(limit)
+        })
     }
 
     /// Returns who writes, for the log.

@@ -79,7 +79,8 @@ async fn summed_up(caller: &Caller, named: Vec<(RoomName, DocumentId)>) -> Resul
         let summed = named.into_iter().map(|(name, document)| {
             let summary = records::summary(store, tenant, document)?;
             let edited_at = summary.edited.map(time_text);
-            Ok(json!({ "name": name.as_str(), "bytes": summary.bytes, "edited_at": edited_at }))
+            let (name, commit) = (name.as_str(), summary.commit.0);
+            Ok(json!({ "name": name, "bytes": summary.bytes, "edited_at": edited_at, "commit": commit }))
         });
         summed.collect()
     };

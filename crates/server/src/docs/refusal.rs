@@ -8,9 +8,10 @@ use syncline_core::doc::{Broken, EditError, WriteError};
 
 use crate::{
     access::{Unauthenticated, Undecided},
+    changes::TooManyReaders,
     history::{PastError, Unread},
     http::{problem, too_many},
-    quota::TooFast,
+    quota::{Limit, TooFast},
     registry::NotOpened,
     storage::StoreDown,
     tenants::TooManyTenants,
@@ -29,6 +30,10 @@ pub(super) enum Refusal {
     TooFast(#[from] TooFast),
     #[error("the tenant has as many rooms open as it may; come again")]
     TooManyRooms,
+    #[error("as many connections are open as may be; an operator sets how many by {}", .0.settings())]
+    TooManyConnections(Limit),
+    #[error(transparent)]
+    TooManyReaders(#[from] TooManyReaders),
     #[error(transparent)]
     TooManyTenants(#[from] TooManyTenants),
     #[error("a document has a name of 1 to 256 bytes without control characters")]
@@ -70,6 +75,8 @@ impl Refusal {
             }
             Self::TooFast(_) => (StatusCode::TOO_MANY_REQUESTS, TOO_MANY),
             Self::TooManyRooms => (StatusCode::TOO_MANY_REQUESTS, "tenant-rooms"),
+            Self::TooManyConnections(_) => (StatusCode::TOO_MANY_REQUESTS, "too-many-connections"),
+            Self::TooManyReaders(_) => (StatusCode::SERVICE_UNAVAILABLE, "overloaded"),
             Self::Refused("storage-full") => (StatusCode::INSUFFICIENT_STORAGE, "storage-full"),
             Self::Refused("too-large") => (StatusCode::PAYLOAD_TOO_LARGE, "too-large"),
             Self::Unauthenticated(_) => (StatusCode::UNAUTHORIZED, "unauthorized"),

@@ -91,7 +91,10 @@ fn answered() -> Value {
     let flag = json!({ "type": "boolean" });
     json!({
         "Documents": object(&["documents", "next"], json!({ "documents": list(reference("Document")), "next": or_null("string") })),
-        "Document": object(&["name", "bytes", "edited_at"], json!({ "name": text, "bytes": count, "edited_at": or_null("string") })),
+        "Document": object(
+            &["name", "bytes", "edited_at", "commit"],
+            json!({ "name": text, "bytes": count, "edited_at": or_null("string"), "commit": number }),
+        ),
         "Created": object(&["name", "created"], json!({ "name": text, "created": flag })),
         "Changed": object(&["changed"], json!({ "changed": flag })),
         "History": object(&["first", "last", "sessions"], json!({ "first": number, "last": number, "sessions": list(reference("Session")) })),

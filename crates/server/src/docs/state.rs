@@ -84,18 +84,22 @@ pub(super) struct State {
     pub(super) revised: Revised,
 }
 
-/// Returns which document a name means, if anything of it is stored. Everything here is about Yjs documents.
-pub(super) async fn known(caller: &Caller, room: &RoomKey) -> Result<Option<DocumentId>, Refusal> {
+/// Returns which document a name means, if anything of it is stored.
+pub(super) async fn known_of_any_kind(caller: &Caller, room: &RoomKey) -> Result<Option<Named>, Refusal> {
     let (tenant, name) = (room.tenant.id(), room.name.clone());
     let read = caller.epoch.storage.read(move |store| records::named(store, tenant, &name)).await?;
-    let named = read.map_err(|error| {
+    read.map_err(|error| {
         tracing::error!(%error, "the name of a document cannot be read");
         match error {
             RecordError::Read(_) => Refusal::StoreDown,
             _ => Refusal::Broken,
         }
-    })?;
-    match named {
+    })
+}
+
+/// Returns the same of a Yjs document, which everything else here is about.
+pub(super) async fn known(caller: &Caller, room: &RoomKey) -> Result<Option<DocumentId>, Refusal> {
+    match known_of_any_kind(caller, room).await? {
         Some(Named { engine: Engine::Automerge, .. }) => Err(Refusal::OtherKind),
         Some(Named { document, engine: Engine::Yjs }) => Ok(Some(document)),
         None => Ok(None),

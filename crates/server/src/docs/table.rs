@@ -6,7 +6,7 @@ use axum::{
 };
 use serde_json::{Value, json};
 
-use super::{content, edit, list, past, schemas, versions};
+use super::{content, edit, events, list, past, schemas, versions};
 use crate::openapi::{Api, Content, Operation, Parameter, Refused};
 
 /// A status, and the word that says why.
@@ -37,6 +37,10 @@ const IMPOSSIBLE: Told = (422, "impossible-edit");
 const REFUSED: Told = (422, "refused-update");
 const FULL: Told = (507, "storage-full");
 const BAD_REQUEST: Told = (400, "bad-request");
+
+/// A connection stays open.
+const CONNECTIONS: Told = (429, "too-many-connections");
+const OVERLOADED: Told = (503, "overloaded");
 
 const TOO_FAST: &str = "too-many-requests";
 
@@ -103,6 +107,37 @@ const OPERATIONS: &[Operation<Told>] = &[
         answers: &[(200, Content::Json("Changed"))],
         codes: &[CHANGED, ROOMS, TOO_LARGE, IMPOSSIBLE, REFUSED, FULL],
         serve: || patch(edit::patch),
+    },
+    Operation {
+        method: Method::GET,
+        path: "/documents/{name}/events",
+        id: "followDocument",
+        summary: "Tells of each change of the document as it comes.",
+        query: &[may(
+            "after",
+            "The commit after which to tell; `Last-Event-ID` says the same. If nothing is said, from now on.",
+        )],
+        body: &[],
+        answers: &[(200, Content::Events)],
+        codes: &[CONNECTIONS, OVERLOADED],
+        serve: || get(events::of_one),
+    },
+    Operation {
+        method: Method::GET,
+        path: "/events",
+        id: "followDocuments",
+        summary: "Tells of each change of the documents that the caller may read, as it comes.",
+        query: &[
+            may("prefix", "What their names begin with."),
+            may(
+                "after",
+                "The event after which to tell; `Last-Event-ID` says the same. If nothing is said, from now on.",
+            ),
+        ],
+        body: &[],
+        answers: &[(200, Content::Events)],
+        codes: &[CONNECTIONS, OVERLOADED],
+        serve: || get(events::of_many),
     },
     Operation {
         method: Method::GET,
@@ -209,9 +244,11 @@ fn headers(operation: &Operation<Told>) -> Vec<Value> {
     let header = |name: &str, about: &str| json!({ "name": name, "in": "header", "required": false, "description": about, "schema": { "type": "string" } });
     let reads = operation.answers.iter().any(|(status, _)| *status == 304);
     let writes = operation.codes.contains(&CHANGED);
+    let follows = operation.answers.iter().any(|(_, content)| matches!(content, Content::Events));
+    let follows = follows.then(|| header("Last-Event-ID", "The `id` of the last event that was heard."));
     let reads = reads.then(|| header("If-None-Match", "The `ETag` of what the caller has."));
     let writes = writes.then(|| header("If-Match", "The `ETag` of the document that is to be changed."));
-    reads.into_iter().chain(writes).collect()
+    reads.into_iter().chain(writes).chain(follows).collect()
 }
 
 fn refusals(operation: &Operation<Told>) -> Vec<Refused> {

@@ -3,6 +3,7 @@
 mod offline;
 mod past;
 mod retention;
+mod since;
 mod sweep;
 #[cfg(test)]
 mod tests;
@@ -13,6 +14,8 @@ pub use offline::{Moment, OfflineHistory, OfflineHistoryError};
 pub use past::{Past, PastError};
 pub(crate) use past::{Unread, read};
 pub use retention::{HistoryRetention, HistoryRules};
+pub(crate) use since::since;
 pub(crate) use sweep::run as sweep;
+pub(crate) use told::author_json;
 pub use told::{change_json, range_json, session_json, version_json};
 pub(crate) use trim::{keep, trim};

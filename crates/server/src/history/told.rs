@@ -16,7 +16,7 @@ pub fn session_json(session: &WorkSession) -> Value {
         "last": session.last.0,
         "from": time_text(session.from),
         "to": time_text(session.to),
-        "authors": session.authors.iter().map(author).collect::<Vec<_>>(),
+        "authors": session.authors.iter().map(author_json).collect::<Vec<_>>(),
         "updates": session.updates,
         "bytes": session.bytes,
     })
@@ -64,10 +64,11 @@ pub fn version_json(version: &Version) -> Value {
     })
 }
 
-fn author(author: &Author) -> Value {
+/// Returns what is told of who made a change.
+pub(crate) fn author_json(author: &Author) -> Value {
     json!({ "user": author.user.as_deref(), "device": author.device.as_deref() })
 }
 
 fn written(written: &Written) -> Value {
-    json!({ "by": author(&written.author), "at": time_text(written.at), "commit": written.commit.0 })
+    json!({ "by": author_json(&written.author), "at": time_text(written.at), "commit": written.commit.0 })
 }

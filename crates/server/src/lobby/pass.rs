@@ -53,7 +53,7 @@ async fn run(epoch: &Epoch, tenant: TenantId, directory: &Directory) -> Result<(
                 return Ok(());
             }
             let read = epoch.storage.read(move |store| records::summary(store, tenant, document));
-            let Summary { bytes, edited } = read.await?.map_err(RecordError::from)?;
+            let Summary { bytes, edited, .. } = read.await?.map_err(RecordError::from)?;
             directory.found(&name, Size { bytes, edited });
         }
     }

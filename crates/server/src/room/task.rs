@@ -24,6 +24,7 @@ use super::{
 };
 use crate::{
     access::Lease,
+    changes::Change,
     compaction,
     epoch::Epoch,
     limits::{LISTED_PEOPLE_MAX, ROOM_TICK_MESSAGES_MAX},
@@ -45,8 +46,8 @@ pub(super) struct RoomTask {
     machine: Hosted,
     inbox: mpsc::Receiver<ToRoom>,
     card: Arc<Card>,
-    /// When the commit under way was made, and the last one that is stored.
-    committing: Option<WallMs>,
+    /// What the commit under way changes, and when the last one was made that is stored.
+    committing: Option<Change>,
     edited: Option<WallMs>,
     /// Whether the inbox is closed and empty: the room is asked to end.
     inbox_ended: bool,
@@ -190,7 +191,10 @@ impl RoomTask {
                 if !std::mem::replace(&mut self.named, true) {
                     self.epoch.directories.of(self.key.tenant.id()).created(&self.key.name);
                 }
-                self.edited = self.committing.take().or(self.edited);
+                if let Some(change) = self.committing.take() {
+                    self.edited = Some(change.at);
+                    self.epoch.changes.tell(self.key.tenant.id(), change);
+                }
                 self.input(Input::Committed);
             }
             Wake::Committed(Err(error)) => {
@@ -300,7 +304,7 @@ impl RoomTask {
             match effect {
                 Effect::Commit(record) => match self.batch(&record) {
                     Ok(batch) => {
-                        self.committing = record.entries.last().map(|entry| entry.at);
+                        self.committing = Change::of(&self.key.name, self.document, &record);
                         let (epoch, room) = (&self.epoch, &self.key);
                         self.commit.start(self.owed.commit(epoch, room, record.entries.len(), batch));
                     }

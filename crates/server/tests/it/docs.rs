@@ -1,6 +1,7 @@
 //! `/docs/v1`: programs read, write and look back, beside people who type.
 
 mod described;
+mod events;
 
 use std::sync::Arc;
 

@@ -123,6 +123,21 @@ pub fn newest_snapshot(
     Ok(newest)
 }
 
+/// Returns the commits behind `after` that are still in the log, and up to which commit the newest snapshot goes. Those in between are
+/// history.
+///
+/// # Errors
+/// [`LoadError`]: the store cannot be read, a record is damaged, or a commit missing.
+pub fn log_behind(
+    store: &dyn Store,
+    tenant: TenantId,
+    document: DocumentId,
+    after: CommitNumber,
+) -> Result<(CommitNumber, Vec<LogRecord>), LoadError> {
+    let covered = newest_snapshot(store, tenant, document)?.unwrap_or_default();
+    Ok((covered, read_log(store, tenant, document, covered.max(after))?))
+}
+
 fn read_snapshot(
     store: &dyn Store,
     tenant: TenantId,

@@ -32,7 +32,7 @@ pub use self::{
         HistoryPage, Version, all_history, base_batches, dropped_history, history_base, history_batches,
         history_page, stale_history, version, version_batches, version_numbers, version_records,
     },
-    load::{Corruption, LoadError, Loaded, load, newest_snapshot},
+    load::{Corruption, LoadError, Loaded, load, log_behind, newest_snapshot},
     revocation::{clear_revocation, put_revocation, revocations},
     summary::{Summary, edited, put_edited, summary},
     tenants::{Tenants, put_tenant},

@@ -29,6 +29,8 @@ pub struct Summary {
     pub bytes: u64,
     /// When the last commit was made, if that is known.
     pub edited: Option<WallMs>,
+    /// The last commit.
+    pub commit: CommitNumber,
 }
 
 /// Puts when the last commit was made that the document's snapshot covers, to be known when the log is gone.
@@ -66,12 +68,13 @@ pub fn summary(store: &dyn Store, tenant: TenantId, document: DocumentId) -> Res
             Err(RecordError::Read(error)) => return Err(error),
             Err(RecordError::Damaged { .. }) => None,
         };
-        return Ok(Summary { bytes: snapshot_bytes, edited });
+        return Ok(Summary { bytes: snapshot_bytes, edited, commit: snapshot.unwrap_or_default() });
     };
     let (sampled, sampled_bytes) = log.sample(store)?;
     let mean = sampled_bytes / sampled.max(1);
     let log_bytes = sampled_bytes + mean.saturating_mul(log.records() - sampled);
-    Ok(Summary { bytes: snapshot_bytes.saturating_add(log_bytes), edited: log.edited(store)? })
+    let bytes = snapshot_bytes.saturating_add(log_bytes);
+    Ok(Summary { bytes, edited: log.edited(store)?, commit: log.last })
 }
 
 /// The commits of a document that its snapshot does not cover: there is at least one.
@@ -184,7 +187,7 @@ mod tests {
     fn check(store: &MemoryStore, edited: Option<u64>) {
         let sizes = document_sizes(store, TENANT, DOCUMENT).unwrap();
         let bytes = sizes.snapshot_bytes + sizes.log_bytes;
-        let want = Summary { bytes, edited: edited.map(WallMs) };
+        let want = Summary { bytes, edited: edited.map(WallMs), commit: sizes.commits };
         assert_eq!(summary(store, TENANT, DOCUMENT).unwrap(), want);
     }
 

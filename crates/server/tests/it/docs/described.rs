@@ -19,7 +19,7 @@ async fn what_is_described_is_what_is_served() {
         let ann = Caller::of(&server, "ann");
         let described = ann.ok("GET /docs/v1/openapi.json", Value::Null).await;
         let paths = described["paths"].as_object().expect("paths");
-        assert_eq!(paths.len(), 8);
+        assert_eq!(paths.len(), 10);
         for (path, operations) in paths {
             let path = path.replace("{name}", "nowhere").replace("{version}", "1");
             for method in METHODS {
@@ -61,6 +61,8 @@ async fn answers_are_described() {
             ("PATCH ", "", splice(9, 0, "x"), 422),
             ("PATCH ", "", edits, 400),
             ("PATCH ", "If-Match: \"other\"\r\n", splice(0, 0, "x"), 412),
+            ("GET /events?after=0", "", Value::Null, 200),
+            ("GET /events?after=x", "", Value::Null, 400),
             ("GET /history", "", Value::Null, 200),
             ("GET /history?pause=long", "", Value::Null, 400),
             ("GET /authors", "", Value::Null, 200),

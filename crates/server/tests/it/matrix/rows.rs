@@ -99,6 +99,8 @@ fn documents() -> Vec<Row> {
         Row::new("GET /docs/v1/documents", Stranger, 200).shows(Reader),
         Row::new("GET /docs/v1/documents/<plan>", Reader, 200).shows(Reader),
         Row::new("GET /docs/v1/documents/<plan>/history", Reader, 200).shows(Reader),
+        Row::new("GET /docs/v1/documents/<plan>/events?after=0", Reader, 200).shows(Reader).streams(),
+        Row::new("GET /docs/v1/events", Stranger, 200).shows(Reader).streams(),
         Row::new("GET /docs/v1/documents/<plan>/authors", Reader, 200).shows(Reader),
         Row::new("GET /docs/v1/documents/<plan>/diff?from=0", Reader, 200).shows(Reader),
         Row::new("GET /docs/v1/documents/<plan>/versions", Reader, 200).shows(Reader),

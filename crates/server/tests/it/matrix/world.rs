@@ -75,6 +75,12 @@ impl World {
         world
     }
 
+    /// Ends, so that every stream does, and begins anew.
+    pub(super) async fn end_streams(&mut self) {
+        let ended = std::mem::replace(self, Self::start().await);
+        ended.server.shutdown().await;
+    }
+
     /// Ends, and returns a world in which nothing has happened yet.
     pub(super) async fn anew(self) -> Self {
         self.server.shutdown().await;
@@ -87,11 +93,13 @@ impl World {
 
     /// Has the owners of both tenants write something, the owner of `last` behind the other.
     pub(super) async fn stir(&mut self, last: &str) {
+        let insert = json!([{ "op": "splice", "path": "/text", "at": 0, "remove": 0, "insert": "more of " }]);
         let first = TENANTS.into_iter().filter(|tenant| *tenant != last);
         for tenant in first.chain([last]) {
             let id = format!("s{}", self.next);
             let create = set("note", &id, "create", json!({ "text": tenant, "area": 1 }));
             assert_eq!(self.owner(tenant).push("desk", self.next, &[create]).await, ["applied"]);
+            self.owner(tenant).ok("PATCH /docs/v1/documents/plan", insert.clone()).await;
         }
         self.next += 1;
         self.seen = self.seen_by_owner().await;
