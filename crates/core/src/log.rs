@@ -1,11 +1,11 @@
 //! What a document's log keeps: every update with who sent it and when.
 
-use alloc::{sync::Arc, vec::Vec};
+use alloc::{collections::BTreeSet, sync::Arc, vec::Vec};
 
 use bytes::Bytes;
 
 use crate::{
-    id::{CommitNumber, ConnectionId},
+    id::{ClientId, CommitNumber, ConnectionId},
     time::WallMs,
 };
 
@@ -57,4 +57,35 @@ pub struct Snapshot {
     pub number: CommitNumber,
     /// The state as one update (Yjs: V1; Automerge: a document).
     pub state: Bytes,
+}
+
+/// Who wrote in the documents that had a name before and were deleted. None of what they wrote there comes back under the name,
+/// whoever still has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Former {
+    /// These clients of Yjs documents. A client id is drawn anew for each life of a document in an editor, so who has one of
+    /// these has a document that was deleted.
+    Clients(BTreeSet<ClientId>),
+    /// Nobody knows who: the name is not used again.
+    Everyone,
+}
+
+impl Default for Former {
+    fn default() -> Self {
+        Self::Clients(BTreeSet::new())
+    }
+}
+
+impl Former {
+    /// Returns those of both.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Clients(mut clients), Self::Clients(others)) => {
+                clients.extend(others);
+                Self::Clients(clients)
+            }
+            (Self::Everyone, _) | (_, Self::Everyone) => Self::Everyone,
+        }
+    }
 }

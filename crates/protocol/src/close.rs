@@ -23,7 +23,7 @@ pub enum CloseReason {
     BadUpdate(&'static str),
     /// The document could not be loaded twice and waits for its operator.
     Quarantined,
-    /// The entity that the document is was deleted.
+    /// The document was deleted, or the entity that it is; or what the connection sends is of one that was.
     Deleted,
     /// The document is of another kind than the protocol: a Yjs document, or an Automerge document.
     OtherKind,

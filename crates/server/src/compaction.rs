@@ -40,6 +40,8 @@ pub(crate) enum GivenUp {
     TooLong(#[from] RecordTooLong),
     #[error("folding the log panicked")]
     Panicked,
+    #[error("the document was deleted")]
+    Deleted,
     #[error("the server stops")]
     Stopped,
 }
@@ -63,7 +65,7 @@ pub(crate) fn run(
                 task_epoch.metrics.compacted();
                 tracing::debug!(%document, %upto, snapshot_bytes = bytes, "log folded");
             }
-            Err(GivenUp::Stopped) => {}
+            Err(GivenUp::Stopped | GivenUp::Deleted) => {}
             Err(error) => tracing::warn!(%document, %upto, %error, "the log could not be folded"),
         }
         // The room may be gone; the snapshot stands.
@@ -82,6 +84,9 @@ async fn fold(
     let _turn = epoch.compactions.acquire().await.expect("the semaphore is never closed");
     still_running(epoch)?;
     let loaded = epoch.storage.read(move |store| records::load(store, tenant, document)).await??;
+    if !reaches(&loaded, upto) {
+        return Err(GivenUp::Deleted);
+    }
     let snapshot_bytes = match covering(&loaded, upto) {
         Some(snapshot) => snapshot.state.len(),
         None => {
@@ -113,6 +118,12 @@ async fn fold(
     }
     history::trim(epoch, tenant, Named { document, engine }, retention, upto).await?;
     Ok(snapshot_bytes)
+}
+
+/// Returns whether the commit is there up to which the log is to be folded. It is unless the document was removed meanwhile.
+fn reaches(loaded: &Loaded, upto: CommitNumber) -> bool {
+    let logged = loaded.log.last().map(|record| record.number);
+    logged.max(loaded.snapshot.as_ref().map(|snapshot| snapshot.number)) >= Some(upto)
 }
 
 /// Returns the snapshot that an earlier compaction wrote before it could delete what it covers.

@@ -30,6 +30,7 @@ mod clock;
 mod compaction;
 mod config;
 mod connection;
+mod deletion;
 mod docs;
 mod edge;
 mod entities;
@@ -68,6 +69,7 @@ pub use self::{
         StaticTokens, Unauthenticated, WebhookSettings,
     },
     config::Config,
+    deletion::{DeleteError, delete_document},
     edge::{Network, NetworkError},
     entities::{
         Audit, AuditError, AuditReport, Audited, BulkError, ErasureError, Exported, KeptError, OfflineError,

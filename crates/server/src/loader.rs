@@ -10,12 +10,12 @@ use std::sync::Arc;
 use syncline_core::{
     id::{ClientId, DocumentId, TenantId},
     limits::FAILED_LOADS_MAX,
-    log::Engine,
+    log::{Engine, Former},
     time::WallMs,
 };
 use syncline_protocol::{CloseReason, Hosted, LoadError, Loaded};
 use syncline_store::{
-    Batch, ReadError,
+    Batch, ReadError, Store,
     records::{self, Named, RecordError},
 };
 use uuid::Uuid;
@@ -62,8 +62,8 @@ pub(crate) enum OpenError {
     /// It could not be loaded too often.
     #[error("the document is quarantined: it could not be loaded repeatedly")]
     Quarantined,
-    /// The entity that it is was deleted.
-    #[error("the entity was deleted")]
+    /// The entity that it is was deleted; or a document of its name, which is not used again.
+    #[error("the document was deleted")]
     Deleted,
     /// Nobody knows whether the entity that it is was deleted.
     #[error(transparent)]
@@ -125,7 +125,13 @@ pub(crate) async fn open(epoch: &Arc<Epoch>, key: &RoomKey, engine: Engine) -> R
     let _turn = epoch.loads.acquire().await.expect("the semaphore is never closed");
     let RoomKey { tenant, name } = key.clone();
     let tenant = tenant.id();
-    let opened = match epoch.storage.read(move |store| records::named(store, tenant, &name)).await?? {
+    let look = move |store: &dyn Store| {
+        Ok((records::named(store, tenant, &name)?, records::former(store, tenant, &name)?))
+    };
+    let found: Result<_, RecordError> = epoch.storage.read(look).await?;
+    let (named, former) = found?;
+    let Former::Clients(former) = former else { return Err(OpenError::Deleted) };
+    let mut opened = match named {
         Some(Named { document, engine }) => {
             let machine = load(epoch, tenant, document, engine).await;
             machine.map(|(machine, edited)| Opened { document, named: true, machine, edited })
@@ -136,6 +142,9 @@ pub(crate) async fn open(epoch: &Arc<Epoch>, key: &RoomKey, engine: Engine) -> R
             Ok(Opened { document: new_document_id(), named: false, machine, edited: None })
         }
     };
+    if let Ok(opened) = &mut opened {
+        opened.machine.set_former(former);
+    }
     if let Err(error) = &opened {
         tracing::error!(room = key.name.as_str(), error = %error, "a room could not be opened");
     }
@@ -171,6 +180,16 @@ async fn settle(storage: &Storage, count: fn(u32) -> u32) -> Result<(), OpenErro
         end_load(storage, tenant, document, counted).await?;
     }
     Ok(())
+}
+
+/// Returns whether a document is quarantined: no room of it opens.
+pub(crate) async fn is_given_up(
+    storage: &Storage,
+    tenant: TenantId,
+    document: DocumentId,
+) -> Result<bool, OpenError> {
+    let failed_loads = storage.read(move |store| records::failed_loads(store, tenant, document)).await??;
+    Ok(is_quarantined(failed_loads))
 }
 
 async fn load(

@@ -17,6 +17,8 @@
 //! the beginning of another. Kind 8, a revocation, has after the tenant whose credentials are revoked, to the end: `user:NAME`,
 //! `device:ID` or `token:ID`, UTF-8.
 //!
+//! Kind 15, who wrote in deleted documents of a name, has after the tenant the name, a 0, and the chunk. No name holds a 0.
+//!
 //! Kind 0 belongs to the engines, which hide it. Snapshots sort before logs, so that one pass over all keys knows
 //! which commits a snapshot covers before it meets them.
 
@@ -58,10 +60,12 @@ pub enum Kind {
     HistoryBase = 13,
     /// A state of a document that was given a name.
     Version = 14,
+    /// Who wrote in documents of a name that were deleted.
+    Former = 15,
 }
 
 impl Kind {
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 14] = [
         Self::Name,
         Self::Snapshot,
         Self::Log,
@@ -75,6 +79,7 @@ impl Kind {
         Self::HistoryPage,
         Self::HistoryBase,
         Self::Version,
+        Self::Former,
     ];
 
     fn from_byte(byte: u8) -> Option<Self> {
@@ -135,6 +140,15 @@ pub enum Place {
     },
     /// The key of the name of a tenant.
     Tenant(TenantId),
+    /// The key of who wrote in deleted documents of a name, or of one chunk of it.
+    Former {
+        /// Whose documents.
+        tenant: TenantId,
+        /// Their name.
+        name: RoomName,
+        /// 0 for the head, from 1 on for what did not fit into it.
+        chunk: u16,
+    },
 }
 
 impl Place {
@@ -142,9 +156,10 @@ impl Place {
     #[must_use]
     pub const fn tenant(&self) -> TenantId {
         match self {
-            Self::Name { tenant, .. } | Self::Ledger { tenant, .. } | Self::Revocation { tenant, .. } => {
-                *tenant
-            }
+            Self::Name { tenant, .. }
+            | Self::Ledger { tenant, .. }
+            | Self::Revocation { tenant, .. }
+            | Self::Former { tenant, .. } => *tenant,
             Self::Record(slot) => slot.tenant,
             Self::Tenant(tenant) => *tenant,
         }
@@ -224,6 +239,14 @@ impl Key {
         Self(tenant_prefix(Kind::Tenant, tenant))
     }
 
+    /// Returns the key of one chunk of who wrote in deleted documents of a name.
+    #[must_use]
+    pub fn former(tenant: TenantId, name: &RoomName, chunk: u16) -> Self {
+        let mut bytes = former_prefix(tenant, name);
+        bytes.extend_from_slice(&chunk.to_be_bytes());
+        Self(bytes)
+    }
+
     /// Takes the bytes of a key back from an engine, whatever they are.
     #[must_use]
     pub fn from_stored(bytes: &[u8]) -> Self {
@@ -264,6 +287,12 @@ impl Key {
             let subject = std::str::from_utf8(rest).ok()?.parse().ok()?;
             return Some(Place::Revocation { tenant, subject });
         }
+        if kind == Kind::Former {
+            let (name, chunk) = rest.split_last_chunk::<2>()?;
+            let name = std::str::from_utf8(name.strip_suffix(&[0])?).ok()?;
+            let (name, chunk) = (RoomName::new(name).ok()?, u16::from_be_bytes(*chunk));
+            return Some(Place::Former { tenant, name, chunk });
+        }
         if kind == Kind::Tenant {
             return rest.is_empty().then_some(Place::Tenant(tenant));
         }
@@ -300,6 +329,15 @@ impl Key {
 pub fn names_prefix(tenant: TenantId) -> Vec<u8> {
     let bytes = tenant_prefix(Kind::Name, tenant);
     debug_assert_eq!(bytes.len(), NAME_AT);
+    bytes
+}
+
+/// Returns what every key of who wrote in deleted documents of a name begins with.
+#[must_use]
+pub fn former_prefix(tenant: TenantId, name: &RoomName) -> Vec<u8> {
+    let mut bytes = tenant_prefix(Kind::Former, tenant);
+    bytes.extend_from_slice(name.as_str().as_bytes());
+    bytes.push(0);
     bytes
 }
 
@@ -381,6 +419,11 @@ mod tests {
         assert_eq!(Key::tenant_name(TENANT).as_bytes(), b"\x0a\x01\x02\x03\x04");
         check(Key::tenant_name(TENANT), Some(Place::Tenant(TENANT)));
         check(Key::tenant_name(TENANT).successor(), None);
+        let name = RoomName::new("a").unwrap();
+        let former = Key::former(TENANT, &name, 7);
+        assert_eq!(former.as_bytes(), b"\x0f\x01\x02\x03\x04a\0\0\x07");
+        check(former, Some(Place::Former { tenant: TENANT, name, chunk: 7 }));
+        check(Key::from_stored(b"\x0f\x01\x02\x03\x04a\x01\0\x07"), None);
         check(Key::from_stored(b"\x0b\0\0\0\0"), None);
         check(Key::log(TENANT, DOCUMENT, CommitNumber(1), 0).successor(), None);
     }

@@ -13,8 +13,8 @@ use crate::{
     key::{Key, Kind, Place, Slot},
     port::{ReadError, Store},
     records::{
-        decode_count, decode_log, decode_named, decode_page, decode_revocation, decode_tenant, decode_time,
-        decode_version,
+        decode_count, decode_former, decode_log, decode_named, decode_page, decode_revocation, decode_tenant,
+        decode_time, decode_version,
     },
     walk::Walk,
 };
@@ -75,6 +75,16 @@ pub enum Fault {
     /// The record of a name is damaged.
     #[error("the name {name} of tenant {tenant} is damaged")]
     Name {
+        /// Whose room.
+        tenant: TenantId,
+        /// Its name.
+        name: RoomName,
+        /// What is wrong.
+        source: RecordFault,
+    },
+    /// The record of who wrote in deleted documents of a name is damaged: the room does not open.
+    #[error("who wrote in deleted documents of {name} of tenant {tenant} is damaged")]
+    Former {
         /// Whose room.
         tenant: TenantId,
         /// Its name.
@@ -171,6 +181,9 @@ fn verify_of(store: &dyn Store, only: Option<TenantId>) -> Result<Report, ReadEr
             Some(Place::Ledger { tenant, name, chunk }) => {
                 assembly.push(&key, What::Ledger(*tenant, name.clone()), *chunk, value)
             }
+            Some(Place::Former { tenant, name, chunk }) => {
+                assembly.push(&key, What::Former(*tenant, name.clone()), *chunk, value)
+            }
             Some(Place::Name { tenant, name }) => {
                 pass.name(*tenant, name.clone(), &key, &value);
                 None
@@ -201,6 +214,7 @@ fn verify_of(store: &dyn Store, only: Option<TenantId>) -> Result<Report, ReadEr
 enum What {
     Record(Slot),
     Ledger(TenantId, Vec<u8>),
+    Former(TenantId, RoomName),
 }
 
 type Document = (TenantId, DocumentId);
@@ -258,6 +272,11 @@ impl Pass {
         };
         let slot = match place {
             What::Record(slot) => slot,
+            What::Former(tenant, name) => {
+                let fault = payload.and_then(decode_former).err();
+                self.report.faults.extend(fault.map(|source| Fault::Former { tenant, name, source }));
+                return;
+            }
             What::Ledger(tenant, name) => {
                 self.report.ledger_records += 1;
                 let fault = payload.err().map(|source| Fault::Ledger { tenant, name, source });
@@ -268,7 +287,7 @@ impl Pass {
         let document = (slot.tenant, slot.document);
         let checked = match slot.kind {
             // Their keys have a place of another shape.
-            Kind::Name | Kind::Ledger | Kind::Revocation | Kind::Tenant => payload.map(drop),
+            Kind::Name | Kind::Ledger | Kind::Revocation | Kind::Tenant | Kind::Former => payload.map(drop),
             Kind::Snapshot => {
                 self.report.snapshots += 1;
                 self.documents.insert(document);

@@ -1,6 +1,6 @@
 //! A Yjs document on yrs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use yrs::{ReadTxn, StateVector};
@@ -289,6 +289,12 @@ impl YjsDocument {
             write_var_uint(&mut out, clock.into());
         }
         out.into()
+    }
+
+    /// Returns who has written in the document.
+    #[must_use]
+    pub fn writers(&self) -> BTreeSet<ClientId> {
+        self.index.clocks().map(|(client, _)| client).collect()
     }
 
     /// Returns the clock after the last struct of `client`.

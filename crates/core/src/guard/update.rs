@@ -13,7 +13,7 @@
 //! [`ScannedUpdate::structs`] reads them again. So a scan takes at most some 24 bytes of memory for each byte, which
 //! an update of nothing but deleted ranges needs, and next to none for text.
 
-use alloc::vec::Vec;
+use alloc::{collections::BTreeSet, vec::Vec};
 use core::ops::Range;
 
 use super::{
@@ -130,6 +130,12 @@ impl<'a> ScannedUpdate<'a> {
     #[must_use]
     pub fn deletes(&self) -> &[DeleteRange] {
         &self.deletes
+    }
+
+    /// Returns whether any of these clients has made something that the update brings.
+    #[must_use]
+    pub fn is_by_any_of(&self, clients: &BTreeSet<ClientId>) -> bool {
+        self.sections.iter().any(|section| clients.contains(&section.client))
     }
 
     /// Returns whether the update neither holds structs nor deletes anything.

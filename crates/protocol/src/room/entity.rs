@@ -29,7 +29,7 @@ pub enum Absorbed {
     /// It is none, or does not fit the document. The document holds nothing of it.
     Refused {
         /// Which rule it breaks, in one word; `gap` if it rests on what the document does not hold, `too-large` and `storage-full`
-        /// if quotas leave no room for it.
+        /// if quotas leave no room for it, `deleted` if it holds something of a deleted document of the name.
         reason: &'static str,
     },
     /// It was made for another revision of the document. The document holds nothing of it.
@@ -61,6 +61,9 @@ pub struct Content {
 
 /// The connection of what came over none.
 const NO_CONNECTION: ConnectionId = ConnectionId(0);
+
+/// Why an update of a deleted document of the name is not taken in.
+const DELETED: &str = "deleted";
 
 /// Why an update is not taken in for which the tenant has no room.
 const STORAGE_FULL: &str = "storage-full";
@@ -122,6 +125,9 @@ impl Room {
             None => {}
             Some(Over::Document) => return self.refused("too-large"),
             Some(Over::Tenant) => return self.refused(STORAGE_FULL),
+        }
+        if self.is_former(update) {
+            return self.refused(DELETED);
         }
         match self.document.has_gap(update) {
             Ok(false) => {}

@@ -1,12 +1,15 @@
 //! A room of either kind.
 
+use std::collections::BTreeSet;
+
 use syncline_core::{
-    log::Engine,
+    id::ClientId,
+    log::{Engine, Former},
     person::Person,
     time::{MonotonicMs, Now},
 };
 
-use super::{AutomergeRoom, Effect, Input, LoadError, Loaded, Room, RoomLimits, Stats};
+use super::{AutomergeRoom, Effect, Input, LoadError, Loaded, Revision, Room, RoomLimits, Stats};
 
 /// A room of whichever kind its document is.
 #[derive(Debug)]
@@ -44,6 +47,14 @@ impl Hosted {
         either!(self, room => room.set_storage_full(full));
     }
 
+    /// See [`Room::set_former`]. Automerge documents have no names that were used before.
+    pub fn set_former(&mut self, clients: BTreeSet<ClientId>) {
+        match self {
+            Self::Yjs(room) => room.set_former(clients),
+            Self::Automerge(_) => {}
+        }
+    }
+
     /// Takes one input and queues its effects.
     pub fn handle(&mut self, now: Now, input: Input) {
         either!(self, room => room.handle(now, input));
@@ -73,6 +84,22 @@ impl Hosted {
             Self::Yjs(_) => Engine::Yjs,
             Self::Automerge(_) => Engine::Automerge,
         }
+    }
+
+    /// See [`Room::former`]. The name of an Automerge document is its id, which clients draw and never use again: nobody else
+    /// does, either.
+    #[must_use]
+    pub fn former(&self) -> Former {
+        match self {
+            Self::Yjs(room) => room.former(),
+            Self::Automerge(_) => Former::Everyone,
+        }
+    }
+
+    /// See [`Room::revision`].
+    #[must_use]
+    pub fn revision(&self) -> Revision {
+        either!(self, room => room.revision())
     }
 
     /// See [`Room::is_saturated`].

@@ -7,14 +7,15 @@ use std::{
 
 use syncline_core::{
     doc::YjsDocument,
-    id::{CommitNumber, ConnectionId},
+    id::{ClientId, CommitNumber, ConnectionId},
     limits::ROOM_IDLE_MS,
+    log::Former,
     person::Person,
     time::{MonotonicMs, Now},
 };
 
 use super::{
-    Effect, Input, LoadError, Loaded, RoomLimits, Stats, commits::Commits, guests::Subscriber,
+    Effect, Input, LoadError, Loaded, Revision, RoomLimits, Stats, commits::Commits, guests::Subscriber,
     recent::Recent, requests::Wanting, stored::Stored,
 };
 use crate::{Batch, Frame, presence::Presence, wire::yjs};
@@ -38,6 +39,8 @@ pub struct Room {
     /// Connections to ask for what their updates rest on, by when.
     pub(super) asks: BTreeSet<(MonotonicMs, ConnectionId)>,
     pub(super) stored: Stored,
+    /// Who has written in deleted documents of the name.
+    pub(super) former: BTreeSet<ClientId>,
     /// Whether nothing more is to be stored for the tenant.
     pub(super) storage_full: bool,
     pub(super) idle_at: Option<MonotonicMs>,
@@ -73,6 +76,7 @@ impl Room {
             greeted: Vec::new(),
             asks: BTreeSet::new(),
             stored: Stored::of(loaded, limits),
+            former: BTreeSet::new(),
             storage_full: false,
             idle_at: Some(now.monotonic.after(ROOM_IDLE_MS)),
             deferred: None,
@@ -85,6 +89,11 @@ impl Room {
     /// Says whether the tenant has as much stored as it may. While that is so the document takes in nothing new.
     pub fn set_storage_full(&mut self, full: bool) {
         self.storage_full = full;
+    }
+
+    /// Says who has written in documents of the name that were deleted: nothing that they have made is taken in.
+    pub fn set_former(&mut self, clients: BTreeSet<ClientId>) {
+        self.former = clients;
     }
 
     /// Takes one input and queues its effects.
@@ -215,6 +224,18 @@ impl Room {
     #[must_use]
     pub fn presence_changes(&self) -> u64 {
         self.presence.changes()
+    }
+
+    /// Returns who has written in the document, and in deleted ones of the name.
+    #[must_use]
+    pub fn former(&self) -> Former {
+        Former::Clients(self.former.union(&self.document.writers()).copied().collect())
+    }
+
+    /// Names what the document holds now, durable or not.
+    #[must_use]
+    pub fn revision(&self) -> Revision {
+        self.commits.revision()
     }
 
     /// Returns what the room has counted.

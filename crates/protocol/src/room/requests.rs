@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use syncline_core::{
     doc::{ApplyError, DiffError},
-    guard::{AwarenessEntry, scan_awareness},
+    guard::{AwarenessEntry, scan_awareness, scan_update},
     id::ConnectionId,
     limits::{PRESENCE_STATE_BYTES_MAX, STATELESS_BYTES_MAX},
     log::LogEntry,
@@ -61,6 +61,10 @@ impl Room {
             self.stats.refused += 1;
             return self.close(now, connection, CloseReason::OverQuota(over.setting()));
         }
+        if self.is_former(update) {
+            self.stats.refused += 1;
+            return self.close(now, connection, CloseReason::Deleted);
+        }
         let applied = match self.document.apply(update) {
             Ok(applied) => applied,
             Err(error) => return self.refuse(now, connection, error),
@@ -96,6 +100,13 @@ impl Room {
                 self.ask(now, connection);
             }
         }
+    }
+
+    /// Returns whether an update brings anything of a document of the name that was deleted. Who sends it has that document, and
+    /// whatever else they send may rest on it.
+    pub(super) fn is_former(&self, update: &[u8]) -> bool {
+        // What is malformed is refused when it is applied.
+        !self.former.is_empty() && scan_update(update).is_ok_and(|scanned| scanned.is_by_any_of(&self.former))
     }
 
     /// Tells a connection, when everything that the document holds now is durable, that so many of its updates are.

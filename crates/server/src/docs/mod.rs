@@ -3,13 +3,14 @@
 //! * `caller`: who asks, for which document; `refusal`: what they are told if it cannot be.
 //! * `state`: the document as it is, in its room, and as it was, from what is stored.
 //! * `table`: what there is, of which the routes and the description in OpenAPI are made; `schemas`: what is sent and answered.
-//! * `content`, `edit`, `past`, `versions`, `list`, `events`: the operations.
+//! * `content`, `edit`, `delete`, `past`, `versions`, `list`, `events`: the operations.
 //!
 //! Who may not read a document is told that there is none. A program that writes is a collaborator: what it changes goes through
 //! the room, and everyone there sees it.
 
 mod caller;
 mod content;
+mod delete;
 mod edit;
 mod events;
 mod list;

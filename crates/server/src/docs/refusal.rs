@@ -44,6 +44,10 @@ pub(super) enum Refusal {
         "it is an Automerge document: what is asked for here is told of Yjs documents only; connect to /automerge"
     )]
     OtherKind,
+    #[error("it is the document of an entity: erase that with POST /sync/v1/erase, or delete it with an op")]
+    Entity,
+    #[error("a document of this name was deleted, and the name is not used again")]
+    Deleted,
     #[error("there is no such version")]
     NoVersion,
     #[error("{0}")]
@@ -84,6 +88,8 @@ impl Refusal {
             Self::Name => (StatusCode::BAD_REQUEST, "bad-name"),
             Self::Absent => (StatusCode::NOT_FOUND, "unknown-document"),
             Self::OtherKind => (StatusCode::CONFLICT, "other-kind"),
+            Self::Entity => (StatusCode::CONFLICT, "is-entity"),
+            Self::Deleted => (StatusCode::GONE, "deleted"),
             Self::NoVersion => (StatusCode::NOT_FOUND, "unknown-version"),
             Self::Malformed(_) => (StatusCode::BAD_REQUEST, "bad-request"),
             Self::Impossible(_) => (StatusCode::UNPROCESSABLE_ENTITY, "impossible-edit"),

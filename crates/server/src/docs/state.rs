@@ -7,11 +7,14 @@ use serde::Deserialize;
 use syncline_core::{
     doc::{ReplayError, WriteError, YjsDocument},
     id::{ClientId, CommitNumber, DocumentId},
-    log::Engine,
+    log::{Engine, Former},
     time::WallMs,
 };
 use syncline_protocol::{Absorbed, Content, Revision, wire::sync_v1::time_of};
-use syncline_store::records::{self, Named, RecordError};
+use syncline_store::{
+    Store,
+    records::{self, Named, RecordError},
+};
 use tokio::sync::oneshot;
 
 use super::{caller::Caller, refusal::Refusal};
@@ -88,13 +91,15 @@ pub(super) struct State {
 pub(super) async fn known_of_any_kind(caller: &Caller, room: &RoomKey) -> Result<Option<Named>, Refusal> {
     let (tenant, name) = (room.tenant.id(), room.name.clone());
     let read = caller.epoch.storage.read(move |store| records::named(store, tenant, &name)).await?;
-    read.map_err(|error| {
-        tracing::error!(%error, "the name of a document cannot be read");
-        match error {
-            RecordError::Read(_) => Refusal::StoreDown,
-            _ => Refusal::Broken,
-        }
-    })
+    read.map_err(unreadable)
+}
+
+fn unreadable(error: RecordError) -> Refusal {
+    tracing::error!(%error, "the name of a document cannot be read");
+    match error {
+        RecordError::Read(_) => Refusal::StoreDown,
+        _ => Refusal::Broken,
+    }
 }
 
 /// Returns the same of a Yjs document, which everything else here is about.
@@ -115,7 +120,27 @@ pub(super) async fn existing(caller: &Caller, room: &RoomKey) -> Result<Document
 pub(super) async fn content(caller: &Caller, room: &RoomKey) -> Result<Content, Refusal> {
     let (done, content) = oneshot::channel();
     Registry::tell(&caller.epoch, room, ToRoom::Read { have: None, done }).await?;
-    content.await.map_err(|_room_ended| Refusal::Broken)
+    match content.await {
+        Ok(content) => Ok(content),
+        Err(_room_ended) => Err(ended(caller, room).await),
+    }
+}
+
+/// Returns why a room has ended that was asked something.
+async fn ended(caller: &Caller, room: &RoomKey) -> Refusal {
+    let (tenant, name) = (room.tenant.id(), room.name.clone());
+    let look = move |store: &dyn Store| {
+        Ok((records::named(store, tenant, &name)?, records::former(store, tenant, &name)?))
+    };
+    let found: Result<Result<_, RecordError>, _> = caller.epoch.storage.read(look).await;
+    match found {
+        Err(down) => down.into(),
+        Ok(Err(error)) => unreadable(error),
+        Ok(Ok((_, Former::Everyone))) => Refusal::Deleted,
+        // It was deleted meanwhile.
+        Ok(Ok((None, _))) => Refusal::Absent,
+        Ok(Ok((Some(_), _))) => Refusal::Broken,
+    }
 }
 
 /// Has the room take in an update, and waits until it is durable. Returns whether it changed anything.
@@ -129,7 +154,8 @@ pub(super) async fn absorb(
     let (done, absorbed) = oneshot::channel();
     let message = ToRoom::Absorb { author: caller.author(), update, made_for, done };
     Registry::tell(&caller.epoch, room, message).await?;
-    match absorbed.await.map_err(|_room_ended| Refusal::Broken)? {
+    let Ok(absorbed) = absorbed.await else { return Err(ended(caller, room).await) };
+    match absorbed {
         Absorbed::New => Ok(true),
         Absorbed::Known => Ok(false),
         Absorbed::Changed => Err(Refusal::Changed),

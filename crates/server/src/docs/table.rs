@@ -6,7 +6,7 @@ use axum::{
 };
 use serde_json::{Value, json};
 
-use super::{content, edit, events, list, past, schemas, versions};
+use super::{content, delete as deletion, edit, events, list, past, schemas, versions};
 use crate::openapi::{Api, Content, Operation, Parameter, Refused};
 
 /// A status, and the word that says why.
@@ -24,6 +24,10 @@ pub(super) const API: Api<Told> = Api {
     refusals,
 };
 
+/// It is to be erased by `/sync/v1`.
+const IS_ENTITY: Told = (409, "is-entity");
+/// The name is not used again.
+const DELETED: Told = (410, "deleted");
 const UNKNOWN_VERSION: Told = (404, "unknown-version");
 const CHANGED: Told = (412, "changed");
 /// Reading what was.
@@ -94,7 +98,7 @@ const OPERATIONS: &[Operation<Told>] = &[
         query: &[],
         body: &[Content::Json("Seed"), Content::Bytes],
         answers: &[(200, Content::Json("Created")), (201, Content::Json("Created"))],
-        codes: &[ROOMS, TOO_LARGE, IMPOSSIBLE, REFUSED, FULL],
+        codes: &[DELETED, ROOMS, TOO_LARGE, IMPOSSIBLE, REFUSED, FULL],
         serve: || put(edit::create),
     },
     Operation {
@@ -107,6 +111,17 @@ const OPERATIONS: &[Operation<Told>] = &[
         answers: &[(200, Content::Json("Changed"))],
         codes: &[CHANGED, ROOMS, TOO_LARGE, IMPOSSIBLE, REFUSED, FULL],
         serve: || patch(edit::patch),
+    },
+    Operation {
+        method: Method::DELETE,
+        path: "/documents/{name}",
+        id: "deleteDocument",
+        summary: "Deletes a document for good, for an administrator of it: everyone who has it open is closed.",
+        query: &[],
+        body: &[],
+        answers: &[(204, Content::Nothing)],
+        codes: &[IS_ENTITY, CHANGED],
+        serve: || delete(deletion::delete),
     },
     Operation {
         method: Method::GET,

@@ -58,6 +58,9 @@ pub(super) async fn create(
     let entry = LogEntry { author: caller.author(), connection: ConnectionId(0), at: caller.now(), update };
     // One at a time, so that no two have one number.
     let _turn = caller.epoch.compactions.acquire().await.map_err(|_closed| Refusal::StoreDown)?;
+    if existing(&caller, &room).await? != document {
+        return Err(Refusal::Absent);
+    }
     let numbers = numbers(&caller, &room, document).await?;
     if numbers.len() >= VERSIONS_MAX {
         return Err(Refusal::Impossible(format!("a document has at most {VERSIONS_MAX} versions")));

@@ -54,17 +54,20 @@ impl Directory {
     /// too many if a pass came by between the commit and this call; nothing but a number shown to people rests on it.
     pub(crate) fn created(&self, name: &RoomName) {
         let mut known = self.known();
-        let counted = match &known.pass {
-            Pass::NotBegun | Pass::Behind(None) => false,
-            Pass::Behind(Some(last)) => name <= last,
-            Pass::Done => true,
-        };
-        known.total += usize::from(counted);
+        known.total += usize::from(known.has_counted(name));
     }
 
     /// Notes what a stored room was when it closed.
     pub(crate) fn closed(&self, name: &RoomName, size: Size) {
         self.known().keep(name, size);
+    }
+
+    /// Notes that the store knows a room no more. A pass that has still to come by does not find it.
+    pub(crate) fn deleted(&self, name: &RoomName) {
+        let mut known = self.known();
+        known.recent.remove(name);
+        let counted = usize::from(known.has_counted(name));
+        known.total = known.total.saturating_sub(counted);
     }
 
     /// Returns whether the caller has to make the pass.
@@ -103,6 +106,15 @@ impl Directory {
 }
 
 impl Known {
+    /// Returns whether the pass has come by a name.
+    fn has_counted(&self, name: &RoomName) -> bool {
+        match &self.pass {
+            Pass::NotBegun | Pass::Behind(None) => false,
+            Pass::Behind(Some(last)) => name <= last,
+            Pass::Done => true,
+        }
+    }
+
     fn keep(&mut self, name: &RoomName, size: Size) {
         self.recent.insert(name.clone(), size);
         if self.recent.len() > LISTED_ROOMS_MAX {
@@ -154,6 +166,8 @@ mod tests {
         directory.found(&name(2), edited(4));
         directory.end_pass();
         directory.created(&name(3));
+        directory.deleted(&name(0));
+        directory.created(&name(0));
         let known = directory.known_now();
         assert_eq!(known.total, 4);
         assert_eq!(known.recent[&name(1)], edited(5), "what the room said is newer");

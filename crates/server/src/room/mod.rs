@@ -11,7 +11,7 @@ use std::{panic::AssertUnwindSafe, sync::Arc};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use syncline_core::{
-    id::{CommitNumber, ConnectionId},
+    id::{CommitNumber, ConnectionId, DocumentId},
     log::{Author, Engine},
 };
 use syncline_protocol::{
@@ -24,6 +24,7 @@ pub(crate) use self::alone::{Place, absorb_alone};
 use self::task::RoomTask;
 use crate::{
     access::Lease,
+    deletion::Deletion,
     epoch::Epoch,
     inbound::Charge,
     loader,
@@ -73,6 +74,13 @@ pub(crate) enum ToRoom {
     Read { have: Option<Bytes>, done: oneshot::Sender<Content> },
     /// The entity that the document is was deleted.
     Deleted,
+    /// The document is to be deleted, if it is this one and, if one is named, of this revision.
+    Delete {
+        document: DocumentId,
+        revision: Option<Revision>,
+        /// Told what became of it, once that is durable. Dropped if the room ends before.
+        done: oneshot::Sender<Deletion>,
+    },
     /// Everyone in the room is to be closed. They may come back.
     CloseAll {
         /// Told how many that were.

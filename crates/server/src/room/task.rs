@@ -7,13 +7,13 @@ use syncline_core::{
     log::LogRecord,
     time::WallMs,
 };
-use syncline_protocol::{CloseReason, Effect, Hosted, Input, Loaded, Outbox, Stats};
+use syncline_protocol::{CloseReason, Effect, Hosted, Input, Loaded, Outbox, Revision, Stats};
 use syncline_store::{
     Batch,
     records::{self, Named},
 };
 use tokio::{
-    sync::mpsc,
+    sync::{mpsc, oneshot},
     time::{Sleep, sleep_until},
 };
 
@@ -26,6 +26,7 @@ use crate::{
     access::Lease,
     changes::Change,
     compaction,
+    deletion::{self, Deletion},
     epoch::Epoch,
     limits::{LISTED_PEOPLE_MAX, ROOM_TICK_MESSAGES_MAX},
     loader::{self, OpenError, Opened},
@@ -56,6 +57,8 @@ pub(super) struct RoomTask {
     owed: Owed,
     /// Whether the entity that the document is was deleted.
     deleted: bool,
+    /// Those who want the document deleted. The room ends with that.
+    deletions: Vec<oneshot::Sender<Deletion>>,
     commit: Work<Result<(), Uncommitted>>,
     compaction: Work<Option<usize>>,
     reload: Reload,
@@ -116,6 +119,7 @@ impl RoomTask {
             subscribers: BTreeMap::new(),
             owed: Owed::default(),
             deleted: false,
+            deletions: Vec::new(),
             commit: Work::NONE,
             compaction: Work::NONE,
             reload: Reload::None,
@@ -154,7 +158,10 @@ impl RoomTask {
     /// Closes everyone and leaves the registry, once the store has answered what was handed to it: who opens the room
     /// next must find it there.
     pub(super) async fn end(&mut self, reason: Option<CloseReason>) {
-        let reason = reason.unwrap_or(CloseReason::Internal);
+        let mut reason = reason.unwrap_or(CloseReason::Internal);
+        if reason == CloseReason::Deleted && !self.deletions.is_empty() {
+            reason = self.delete().await;
+        }
         for outbox in std::mem::take(&mut self.subscribers).into_values() {
             outbox.change(|outbox| outbox.close(reason));
         }
@@ -164,8 +171,42 @@ impl RoomTask {
         }
         self.close_card();
         self.epoch.registry.remove_if(&self.key, self.number, || true);
+        if reason == CloseReason::Deleted {
+            for done in self.deletions.drain(..) {
+                // Whoever asked may not wait any more; whoever does finds another room from now on.
+                let _ = done.send(Deletion::Deleted);
+            }
+        }
         let (_, closed) = mpsc::channel(1);
         turn_away(std::mem::replace(&mut self.inbox, closed), reason);
+    }
+
+    /// Deletes the document, behind all that the room has stored of it. Returns why everyone is closed: nobody is told that it was
+    /// deleted before that is durable.
+    async fn delete(&mut self) -> CloseReason {
+        if self.commit.is_under_way()
+            && let Err(error) = self.commit.done().await
+        {
+            return error.close_reason();
+        }
+        let tenant = self.key.tenant.id();
+        let name = self.key.name.clone();
+        let known = self.epoch.storage.read(move |store| records::former(store, tenant, &name)).await;
+        let Ok(Ok(known)) = known else { return CloseReason::StoreDown };
+        let former = known.and(self.machine.former());
+        let batch = match deletion::batch_of(tenant, &self.key.name, &former) {
+            Ok(batch) => batch,
+            Err(error) => {
+                tracing::error!(room = self.key.name.as_str(), %error, "a deletion has no record");
+                return CloseReason::Internal;
+            }
+        };
+        if self.key.tenant.commit(&self.epoch.storage, batch).await.is_err() {
+            return CloseReason::StoreDown;
+        }
+        self.named = false;
+        deletion::deleted(&self.epoch, &self.key, self.document);
+        CloseReason::Deleted
     }
 
     async fn wake(&mut self, drain: Pin<&mut impl Future>, timer: Pin<&mut Sleep>, timer_set: bool) -> Wake {
@@ -230,7 +271,7 @@ impl RoomTask {
         self.input(Input::Flush);
         let next = self.carry_out();
         self.report();
-        if self.deleted {
+        if self.deleted || !self.deletions.is_empty() {
             return Next::End(CloseReason::Deleted);
         }
         let settled = !self.commit.is_under_way() && matches!(self.reload, Reload::None);
@@ -275,6 +316,7 @@ impl RoomTask {
                 self.input(Input::Read { read, have });
             }
             ToRoom::Deleted => self.deleted = true,
+            ToRoom::Delete { document, revision, done } => self.take_deletion(document, revision, done),
             ToRoom::CloseAll { done } => {
                 let closed = std::mem::take(&mut self.subscribers);
                 let count = closed.len();
@@ -291,6 +333,23 @@ impl RoomTask {
                 let _ = done.send(());
             }
         }
+    }
+
+    fn take_deletion(
+        &mut self,
+        document: DocumentId,
+        revision: Option<Revision>,
+        done: oneshot::Sender<Deletion>,
+    ) {
+        let refused = if document != self.document {
+            Deletion::Absent
+        } else if revision.is_some_and(|revision| revision != self.machine.revision()) {
+            Deletion::Changed
+        } else {
+            return self.deletions.push(done);
+        };
+        // Whoever asked may not wait any more.
+        let _ = done.send(refused);
     }
 
     fn input(&mut self, input: Input) {

@@ -2,7 +2,6 @@
 
 use std::{fs, path::Path, sync::Arc};
 
-use bytes::Bytes;
 use data_encoding::BASE64;
 use serde_json::{Value, json};
 use syncline_core::entity::{EntityType, Policy, TypeName};
@@ -24,7 +23,7 @@ use crate::{
         client::{Client, Heard},
         disk::{Disk, TENANT},
         raw, start_with,
-        updates::long_text,
+        updates::text,
         within,
     },
 };
@@ -48,7 +47,7 @@ async fn start_in(folder: &Path) -> Server {
 }
 
 /// Returns whether any file of a folder holds a text, as it is or in base64.
-fn is_in_files(folder: &Path, text: &str) -> bool {
+pub(crate) fn is_in_files(folder: &Path, text: &str) -> bool {
     let entries = fs::read_dir(folder).expect("it is a folder").map(|entry| entry.expect("an entry").path());
     entries.into_iter().any(|path| {
         if path.is_dir() {
@@ -63,14 +62,6 @@ fn is_in_files(folder: &Path, text: &str) -> bool {
         });
         holds(text) || packed.iter().any(|part| holds(part))
     })
-}
-
-/// An update that types the canary.
-fn typed() -> Bytes {
-    let update = long_text(1, CANARY.len());
-    let at = update.windows(CANARY.len()).position(|window| window.iter().all(|&byte| byte == b'x'));
-    let at = at.expect("it is a text of that letter");
-    [&update[..at], CANARY.as_bytes(), &update[at + CANARY.len()..]].concat().into()
 }
 
 fn of(kind: &str) -> Value {
@@ -91,7 +82,7 @@ async fn write(ann: &Caller, editor: &mut Client) {
     let ops = [set("price", "secret", "update", json!({ "v": format!("{CANARY} too") }))];
     assert_eq!(ann.push("till", 1, &ops).await, ["conflict"]);
     ann.ok("POST /sync/v1/conflicts/cnf_1/comment", json!({ "text": CANARY })).await;
-    let typed = typed();
+    let typed = text(1, CANARY);
     editor.update(&typed).await;
     editor.hear_echo(&typed).await;
 }

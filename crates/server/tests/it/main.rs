@@ -5,6 +5,7 @@
 
 mod access;
 mod churn;
+mod deleting;
 mod docs;
 mod document_entities;
 mod documents;

@@ -5,6 +5,7 @@
 
 mod cover;
 mod erased;
+mod former;
 mod history;
 pub mod ledger;
 mod load;
@@ -22,12 +23,14 @@ use syncline_core::{
     log::{Engine, LogRecord, Snapshot},
 };
 
+pub(crate) use self::former::decode_former;
 pub(crate) use self::history::{decode_page, decode_version};
 pub(crate) use self::payload::{decode_count, decode_log, decode_named, decode_revocation, decode_time};
 pub(crate) use self::tenants::decode as decode_tenant;
 pub use self::{
     cover::{DocumentSizes, covered, document_sizes},
     erased::{clear_erased, document_records, erased_tenants, is_erased, put_erased, unnamed_documents},
+    former::{former, put_former},
     history::{
         HistoryPage, Version, all_history, base_batches, dropped_history, history_base, history_batches,
         history_page, stale_history, version, version_batches, version_numbers, version_records,

@@ -14,13 +14,14 @@ use serde_json::json;
 use syncline::{
     core::{
         doc::{ApplyError, Broken, CompactError, YjsDocument},
+        guard::scan_update,
         id::{ConnectionId, DocumentId, RoomName, TenantId},
         limits::DOCUMENT_BYTES_MAX,
-        log::{Author, Engine, LogEntry, LogRecord},
+        log::{Author, Engine, Former, LogEntry, LogRecord},
         time::WallMs,
     },
     protocol::Loaded,
-    server::new_document_id,
+    server::{delete_document, new_document_id},
     store::{
         Batch, CommitError, ReadError, RecordTooLong, Store,
         records::{self, Named, RecordError},
@@ -36,6 +37,7 @@ Examples:
   syncline doc show my-room --text content
   syncline doc export my-room my-room.yjs
   syncline doc import copy-of-my-room my-room.yjs
+  syncline doc delete my-room
   syncline doc history my-room
   syncline doc diff my-room --from 12
   syncline doc restore my-room --at 2027-01-31T00:00:00.000Z";
@@ -78,6 +80,13 @@ pub(crate) enum DocCommand {
         #[command(flatten)]
         data: TenantArgs,
     },
+    /// Deletes a document for good, and rewrites the data folder so that no file holds it.
+    Delete {
+        #[command(flatten)]
+        room: RoomArg,
+        #[command(flatten)]
+        data: TenantArgs,
+    },
     /// Tells who worked on a document when.
     History(past::HistoryArgs),
     /// Tells what differs between two states of a document.
@@ -103,6 +112,10 @@ enum DocError {
     NoRoom { name: String },
     #[error("it is an Automerge document: these commands know of Yjs documents only")]
     OtherKind,
+    #[error(
+        "a document of this name was deleted, and this holds something of it: import it under another name"
+    )]
+    Deleted,
     #[error("there is no root type {root:?}")]
     NoRoot { root: String },
     #[error("the file has more than {DOCUMENT_BYTES_MAX} bytes")]
@@ -154,6 +167,12 @@ impl DocCommand {
                 let added = import(&mut store, (tenant, &name), update, wall_now())?;
                 let text = if added == 0 { "nothing new".into() } else { format!("{added} bytes added") };
                 writeln!(io::stderr(), "{text}")?;
+                Ok(ExitCode::SUCCESS)
+            }
+            Self::Delete { room: RoomArg { room }, data } => {
+                let (mut store, tenant) = folder::open_tenant(&data)?;
+                delete_document(&mut store, tenant, &RoomName::new(&room)?)?;
+                writeln!(io::stderr(), "{room} is deleted; the data folder was rewritten without it")?;
                 Ok(ExitCode::SUCCESS)
             }
             Self::History(args) => past::history(&args),
@@ -242,9 +261,17 @@ fn import(
     at: WallMs,
 ) -> Result<usize, DocError> {
     let known = records::named(store, tenant, name)?.map(yjs).transpose()?;
+    let former = records::former(store, tenant, name)?;
     let id = known.unwrap_or_else(new_document_id);
     let loaded = load(store, tenant, id)?;
     let mut document = YjsDocument::load(loaded.snapshot.as_ref(), &loaded.log)?;
+    let is_former = match former {
+        Former::Everyone => true,
+        Former::Clients(clients) => scan_update(&update).is_ok_and(|scanned| scanned.is_by_any_of(&clients)),
+    };
+    if is_former {
+        return Err(DocError::Deleted);
+    }
     let applied = document.apply(&update.into())?;
     if applied.gap {
         return Err(DocError::Gap);

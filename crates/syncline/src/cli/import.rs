@@ -12,7 +12,7 @@ use syncline::{
     core::{
         doc::{AutomergeDocument, AutomergeError, CompactError},
         id::{ConnectionId, RoomName, TenantId},
-        log::{Author, Engine, LogEntry, LogRecord},
+        log::{Author, Engine, Former, LogEntry, LogRecord},
         time::WallMs,
     },
     protocol::{Loaded, wire::automerge::is_document_name},
@@ -48,6 +48,8 @@ pub(crate) enum ImportCommand {
 enum ImportError {
     #[error("a Yjs document has its name")]
     OtherKind,
+    #[error("a document of its name was deleted, and the name is not used again")]
+    Deleted,
     #[error("its changes are refused: {}", .0.reason())]
     Refused(#[from] AutomergeError),
     #[error("the document that is here cannot be loaded")]
@@ -127,6 +129,9 @@ fn import(
     let known = records::named(store, tenant, name)?;
     if known.is_some_and(|named| named.engine != Engine::Automerge) {
         return Err(ImportError::OtherKind);
+    }
+    if records::former(store, tenant, name)? == Former::Everyone {
+        return Err(ImportError::Deleted);
     }
     let named = known.unwrap_or_else(|| Named { document: new_document_id(), engine: Engine::Automerge });
     let records::Loaded { snapshot, log, .. } = records::load(store, tenant, named.document)?;

@@ -57,7 +57,7 @@ enum Task {
     /// Runs the server.
     #[command(after_help = serve::EXAMPLES)]
     Serve(Box<settings::ServeArgs>),
-    /// Lists, shows, exports, imports, looks back on and restores documents of a data folder that no server has open.
+    /// Lists, shows, exports, imports, deletes, looks back on and restores documents of a data folder that no server has open.
     #[command(subcommand, arg_required_else_help = true, after_help = doc::EXAMPLES)]
     Doc(DocCommand),
     /// Adds documents of other servers to a data folder that no server has open.

@@ -16,7 +16,7 @@ use syncline_core::{
 
 use self::peers::Peer;
 use super::{
-    Absorbed, Effect, Input, LoadError, Loaded, RoomLimits, Stats, commits::Commits, stored::Stored,
+    Absorbed, Effect, Input, LoadError, Loaded, Revision, RoomLimits, Stats, commits::Commits, stored::Stored,
 };
 use crate::{CloseReason, Request, ledger::MergeOutcome};
 
@@ -199,6 +199,12 @@ impl AutomergeRoom {
     #[must_use]
     pub fn stored_bytes(&self) -> usize {
         self.stored.bytes()
+    }
+
+    /// Names what the document holds now, durable or not.
+    #[must_use]
+    pub fn revision(&self) -> Revision {
+        self.commits.revision()
     }
 
     /// Returns what the room has counted.

@@ -3,6 +3,7 @@
 mod access;
 mod acknowledged;
 mod entity;
+mod former;
 mod quota;
 
 use std::collections::BTreeMap;

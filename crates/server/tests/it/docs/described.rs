@@ -78,6 +78,9 @@ async fn answers_are_described() {
             ("GET /versions/first", "", Value::Null, 400),
             ("DELETE /versions/1", "", Value::Null, 204),
             ("DELETE /versions/1", "", Value::Null, 404),
+            ("DELETE ", "If-Match: \"other\"\r\n", Value::Null, 412),
+            ("DELETE ", "", Value::Null, 204),
+            ("DELETE ", "", Value::Null, 404),
         ] {
             let (method, rest) = request.split_once(' ').expect("method and path");
             let answer =

@@ -116,6 +116,7 @@ fn documents() -> Vec<Row> {
             .with(json!({ "name": INTRUDER }))
             .changes(Writer),
         Row::new("DELETE /docs/v1/documents/<plan>/versions/<1>", Admin, 204).changes(Admin),
+        Row::new("DELETE /docs/v1/documents/<plan>", Admin, 204).changes(Admin),
     ]
 }
 

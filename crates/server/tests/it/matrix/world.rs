@@ -134,7 +134,8 @@ impl World {
             "/docs/v1/documents/plan/history",
             "/docs/v1/documents/plan/versions",
         ] {
-            seen.push(owner.ok(&format!("GET {path}"), json!({})).await.to_string());
+            let (status, answer) = owner.ask(&format!("GET {path}"), json!({})).await;
+            seen.push(format!("{status} {answer}"));
         }
         // When a room was last open is no part of what is in it.
         for list in [("/docs/v1/documents", "documents", "name"), ("/sync/v1/devices", "devices", "id")] {

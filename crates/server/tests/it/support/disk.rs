@@ -10,7 +10,7 @@ use syncline_core::{
 use syncline_store::{
     Batch, CommitError, Key, ReadError, Stats, Store, VacuumError, Vacuumed,
     key::{Kind, Place},
-    mem::{Failure, MemoryStore},
+    mem::{Failure, Image, MemoryStore},
     records::{self, Named},
 };
 use tokio::{runtime::Handle, sync::watch};
@@ -52,6 +52,13 @@ impl Disk {
             control: Arc::new(watch::Sender::new(Control::default())),
             runtime: Handle::current(),
         }
+    }
+
+    /// A disk that holds this. Called on the runtime of the test.
+    pub(crate) fn holding(image: Image) -> Self {
+        let disk = Self::new();
+        *disk.memory() = MemoryStore::from_image(image);
+        disk
     }
 
     /// Tells the disk what to do.

@@ -13,11 +13,16 @@ pub(crate) fn letter(client: u64, letter: char) -> Bytes {
 
 /// Returns the first update of a client: it inserts `len` letters into the root text "t".
 pub(crate) fn long_text(client: u64, len: usize) -> Bytes {
+    text(client, &"x".repeat(len))
+}
+
+/// Returns the first update of a client: it inserts a text of ASCII into the root text "t".
+pub(crate) fn text(client: u64, text: &str) -> Bytes {
     let mut update = vec![1, 1];
     push_var_uint(&mut update, client);
     update.extend([0, 4, 1, 1, b't']);
-    push_var_uint(&mut update, len as u64);
-    update.resize(update.len() + len, b'x');
+    push_var_uint(&mut update, text.len() as u64);
+    update.extend_from_slice(text.as_bytes());
     update.push(0);
     update.into()
 }
