@@ -1,4 +1,5 @@
-//! What one update costs in the core, without a socket or a disk: the guard, the document, the merge of a tick, the difference.
+//! What one update costs in the core, without a socket or a disk: the guard, the document, the merge of a tick, the difference, what
+//! was before.
 //!
 //! The updates are those of a person who types a paper, as yrs writes them.
 
@@ -103,6 +104,34 @@ mod document {
 
     fn with_paper(mut document: YjsDocument) -> YjsDocument {
         document.apply(&PAPER).expect("an honest update is taken");
+        document
+    }
+}
+
+/// What a document was: the paper, and the paper when a tenth of its keys were not pressed yet.
+mod history {
+    use syncline_core::id::ClientId;
+
+    use super::*;
+
+    /// How long the documents are, in keys.
+    const LENGTHS: [usize; 3] = [2_500, 25_000, 250_000];
+
+    #[divan::bench(args = LENGTHS)]
+    fn changes(bencher: Bencher<'_, '_>, keys: usize) {
+        let (before, after) = (typed(keys / 10 * 9), typed(keys));
+        bencher.bench_local(|| before.changes_to(&after).expect("both are sound"));
+    }
+
+    #[divan::bench(args = LENGTHS)]
+    fn restore(bencher: Bencher<'_, '_>, keys: usize) {
+        let (before, after) = (typed(keys / 10 * 9), typed(keys));
+        bencher.bench_local(|| after.restore(&before, ClientId(2)).expect("all of it can be written"));
+    }
+
+    fn typed(keys: usize) -> YjsDocument {
+        let mut document = YjsDocument::default();
+        document.apply(&paper::replay(keys, |_| ()).into()).expect("an honest update is taken");
         document
     }
 }

@@ -3,7 +3,7 @@
 use yrs::{ClientID, Doc, OffsetKind, Options, ReadTxn, StateVector, Text, Transact, TransactionMut};
 
 #[path = "trace.rs"]
-mod trace;
+pub(crate) mod trace;
 
 /// Replays the first `keys` keys, each in a transaction of its own that `each` sees at its end.
 ///

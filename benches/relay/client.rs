@@ -37,6 +37,16 @@ impl Client {
     ///
     /// Any error of the socket; [`io::ErrorKind::InvalidData`] if the server does not upgrade or speaks another protocol.
     pub(crate) async fn join(server: &Server, room: &str) -> io::Result<Self> {
+        let (client, _state) = Self::join_with_state(server, room).await?;
+        Ok(client)
+    }
+
+    /// Does the same, and returns the update that brought the state, too.
+    ///
+    /// # Errors
+    ///
+    /// As [`join`](Self::join).
+    pub(crate) async fn join_with_state(server: &Server, room: &str) -> io::Result<(Self, Vec<u8>)> {
         let mut client = Self::connect(server.address(), &server.path(room), server.dialect()).await?;
         // A Hocuspocus server asks and answers in any order, and its question is expected.
         let mut is_asked = client.dialect == Dialect::YWebsocket;
@@ -45,12 +55,12 @@ impl Client {
             client.send(&wire::token(server.token())).await?;
         }
         client.send(&wire::STEP1).await?;
-        let mut has_state = false;
-        while !has_state || !is_asked {
+        let mut state = None;
+        while state.is_none() || !is_asked {
             let (answers, confirmed) = match client.message().await? {
                 Message::Step1 => (true, 0),
-                Message::Step2(_) => {
-                    has_state = true;
+                Message::Step2(update) => {
+                    state = Some(update.to_vec());
                     (false, 0)
                 }
                 Message::Confirmed => (false, 1),
@@ -62,10 +72,15 @@ impl Client {
                 client.send(&wire::STEP2).await?;
             }
         }
-        Ok(client)
+        Ok((client, state.unwrap_or_default()))
     }
 
-    async fn connect(address: SocketAddr, path: &str, dialect: Dialect) -> io::Result<Self> {
+    /// Connects to a path of a server, and says nothing.
+    ///
+    /// # Errors
+    ///
+    /// Any error of the socket; [`io::ErrorKind::InvalidData`] if the server does not upgrade.
+    pub(crate) async fn connect(address: SocketAddr, path: &str, dialect: Dialect) -> io::Result<Self> {
         let mut socket = TcpStream::connect(address).await?;
         socket.set_nodelay(true)?;
         // The key is the example of RFC 6455: a browser draws one, and this client does not check the answer to it.
@@ -114,7 +129,7 @@ impl Client {
 
     /// Appends a message as a frame.
     pub(crate) fn write(&self, frames: &mut Vec<u8>, message: &[u8]) {
-        frame::write(frames, &[&self.address, message]);
+        frame::write(frames, frame::BINARY, &[&self.address, message]);
     }
 
     /// Sends what [`write`](Self::write) has written, in one system call if it can.
@@ -138,8 +153,12 @@ impl Client {
         frame.get(address_len..).map_or(Ok(Message::Other), wire::parse)
     }
 
-    /// Returns the next frame; pings are left unanswered, since no run lasts until they matter.
-    async fn receive(&mut self) -> io::Result<&[u8]> {
+    /// Returns the next message as bytes. Pings are answered.
+    ///
+    /// # Errors
+    ///
+    /// Any error of the socket; [`io::ErrorKind::ConnectionAborted`] with the code if the server closes.
+    pub(crate) async fn receive(&mut self) -> io::Result<&[u8]> {
         loop {
             let Some(frame) = frame::read(&self.buffer[self.unread.clone()]) else {
                 self.fill().await?;
@@ -158,6 +177,11 @@ impl Client {
                     }
                 }
                 (frame::CLOSE, _) => return Err(closed(&self.buffer[payload])),
+                (frame::PING, _) => {
+                    let mut pong = Vec::new();
+                    frame::write(&mut pong, frame::PONG, &[&self.buffer[payload]]);
+                    self.socket.write_all(&pong).await?;
+                }
                 _ => {}
             }
         }

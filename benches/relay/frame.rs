@@ -18,15 +18,17 @@ pub(crate) struct Frame {
 pub(crate) const CONTINUATION: u8 = 0;
 pub(crate) const BINARY: u8 = 2;
 pub(crate) const CLOSE: u8 = 8;
+pub(crate) const PING: u8 = 9;
+pub(crate) const PONG: u8 = 10;
 
 const FIN: u8 = 0x80;
 const MASKED: u8 = 0x80;
 /// A client must mask, and says with what; masking with zeros changes nothing and costs nothing.
 const MASK: [u8; 4] = [0; 4];
 
-/// Appends a payload, given in parts, as one binary frame.
-pub(crate) fn write(out: &mut Vec<u8>, parts: &[&[u8]]) {
-    out.push(FIN | BINARY);
+/// Appends a payload, given in parts, as one frame.
+pub(crate) fn write(out: &mut Vec<u8>, opcode: u8, parts: &[&[u8]]) {
+    out.push(FIN | opcode);
     match parts.iter().map(|part| part.len()).sum() {
         len @ 0..126 => out.push(MASKED | len as u8),
         len @ 126..0x1_0000 => {

@@ -9,8 +9,9 @@ Usage: cargo xtask bench [--quick] [FILTER]
 
 Runs the micro benches, the replicated types beside those of the crate crdts, then
 the load generators: one against this server and the reference servers of
-y-websocket and Hocuspocus, one for entities against this server and PouchDB, one
-with an abuser beside people who type. npm installs the peers below benches/peers.
+y-websocket and Hocuspocus, one for documents on disk against Hocuspocus and
+automerge-repo, one for entities against this server and PouchDB, one with an
+abuser beside people who type. npm installs the peers below benches/peers.
 Only what has FILTER in its name runs. benches/README.md says what each measures.
 
     --quick    one short run of each instead of the median of several";
@@ -28,12 +29,12 @@ pub(crate) fn run(args: Vec<String>) -> Result<ExitCode, String> {
     }
     let quick = !flags.is_empty();
 
-    for peer in ["benches/peers/y-websocket", "benches/peers/hocuspocus", "benches/peers/pouchdb"] {
-        npm::install(peer)?;
+    for peer in ["y-websocket", "hocuspocus", "pouchdb", "automerge-repo"] {
+        npm::install(&format!("benches/peers/{peer}"))?;
     }
     let micro: &[&str] = if quick { &["--max-time", MICRO_QUICK_SECONDS] } else { &[] };
     bench("micro", micro, &filters)?;
-    for name in ["crdt", "relay", "sync", "abuse"] {
+    for name in ["crdt", "relay", "documents", "sync", "abuse"] {
         bench(name, if quick { &["--quick"] } else { &[] }, &filters)?;
     }
     Ok(ExitCode::SUCCESS)
