@@ -239,8 +239,10 @@ fn whoever_changes_the_audit_is_found_out() {
     let all = parse(&fs::read_to_string(world.folder.join("audit.ndjson")).expect("it was written"));
     assert_eq!(all.len(), count);
     assert!(all.windows(2).all(|pair| pair[0]["hash"] == pair[1]["previous"]));
-    assert_eq!(all[2]["event"]["kind"], "op");
-    assert_eq!(all[2]["payload"]["values"], json!({ "amount": 24.5 }));
+    let told = |at: usize| (&all[at]["event"]["kind"], &all[at]["event"]["user"]);
+    assert_eq!(told(0), (&json!("known"), &all[0]["payload"]["user"]));
+    assert_eq!(told(3), (&json!("op"), &all[0]["payload"]["user"]));
+    assert_eq!(all[3]["payload"]["values"], json!({ "amount": 24.5 }));
     assert_eq!(parse(&world.ok(&["audit", "export", "--from", "3"])), all[2..]);
 
     flip(&world.folder.join("data"), 4);

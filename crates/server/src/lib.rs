@@ -72,9 +72,9 @@ pub use self::{
     deletion::{DeleteError, delete_document},
     edge::{Network, NetworkError},
     entities::{
-        Audit, AuditError, AuditReport, Audited, BulkError, ErasureError, Exported, KeptError, OfflineError,
-        OfflineLedger, PushHandler, PushQuestion, RenewError, Renewed, Wanted, finish_erasures, renew_epoch,
-        verify_audit,
+        Audit, AuditError, AuditReport, AuditUsers, Audited, BulkError, ErasureError, Exported, KeptError,
+        OfflineError, OfflineLedger, PushHandler, PushQuestion, RenewError, Renewed, Wanted, finish_erasures,
+        renew_epoch, verify_audit,
     },
     history::{
         HistoryRetention, HistoryRules, Moment, OfflineHistory, OfflineHistoryError, Past, PastError,

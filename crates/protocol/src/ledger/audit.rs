@@ -5,7 +5,8 @@
 //! put in without changing all behind it. The bytes are MessagePack; nobody writes them a second time.
 //!
 //! Values that ops wrote are no part of the chain. They lie beside it, with a salt, and the event holds SHA-256 over the salt and
-//! the bytes of the values: both can be erased, nobody can guess the values from what is left, and the chain stays whole.
+//! the bytes of the values: both can be erased, nobody can guess the values from what is left, and the chain stays whole. So it is
+//! with names of users, who are numbers in events ([`UserNumber`]).
 
 use std::collections::BTreeMap;
 
@@ -21,7 +22,7 @@ use syncline_core::time::WallMs;
 
 use super::message::{ConflictId, Kept, Write};
 use super::packed::pack;
-use super::{ContentHash, Ledger};
+use super::{ContentHash, Ledger, UserNumber};
 
 /// A place in the audit, counted from 1; 0 is the place before the first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -46,7 +47,7 @@ pub enum Audited {
         /// Whose.
         actor: ActorName,
         /// The user of the device; none if it is a server.
-        user: Option<UserName>,
+        user: Option<UserNumber>,
         /// Its number.
         n: u64,
         /// What it held.
@@ -74,7 +75,7 @@ pub enum Audited {
         /// Which.
         device: ActorName,
         /// To whom.
-        user: UserName,
+        user: UserNumber,
     },
     /// A device was shut out.
     Revoked {
@@ -98,13 +99,17 @@ pub enum Audited {
         /// The entity.
         entity: EntityKey,
         /// Who wanted that.
-        by: UserName,
+        by: UserNumber,
     },
-    /// A user was erased. They are called by the number of this entry from now on.
+    /// A user was erased: the name beside the entry of their number is to be found nowhere any more.
     UserErased {
+        /// Whom.
+        user: UserNumber,
         /// Who wanted that.
-        by: UserName,
+        by: UserNumber,
     },
+    /// A user is known by the number of this entry from now on. Their name lies beside it.
+    Known,
 }
 
 /// An event in the chain.
@@ -116,12 +121,12 @@ pub struct AuditEntry {
     pub hash: [u8; 32],
 }
 
-/// What an op wrote, which may be erased.
+/// What an op wrote, or the name of a user: what may be erased.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditPayload {
     /// Random bytes that nobody else has.
     pub salt: [u8; 16],
-    /// The fields as bytes.
+    /// The fields, or the name, as bytes.
     pub values: Vec<u8>,
 }
 
@@ -256,6 +261,12 @@ impl AuditPayload {
     pub fn values(&self) -> Option<BTreeMap<FieldName, Option<Value>>> {
         rmp_serde::from_slice(&self.values).ok()
     }
+
+    /// Returns the name of a user, if it is that.
+    #[must_use]
+    pub fn name(&self) -> Option<UserName> {
+        rmp_serde::from_slice(&self.values).ok()
+    }
 }
 
 impl Ledger {
@@ -264,6 +275,7 @@ impl Ledger {
         let Some(actor) = self.actors.name(dot.replica).cloned() else { return };
         let device = self.devices.get(&dot.replica);
         let user = device.and_then(|device| device.binding.as_ref()).map(|binding| binding.user.clone());
+        let user = user.map(|user| self.user_number(now, &user));
         let what = Audited::Op {
             actor,
             user,
@@ -273,24 +285,19 @@ impl Ledger {
             outcome: kept.result.outcome.clone(),
             changed: record.map(|record| (record.ver, record.seq)),
         };
-        self.audit(now, what, record.map(written));
+        self.audit(now, what, record.map(|record| pack(&written(record))));
     }
 
-    /// Adds an event to the chain.
-    pub(super) fn audit(
-        &mut self,
-        at: WallMs,
-        what: Audited,
-        values: Option<BTreeMap<&FieldName, &Option<Value>>>,
-    ) {
+    /// Adds an event to the chain, and what is to lie beside it. Returns its number.
+    pub(super) fn audit(&mut self, at: WallMs, what: Audited, beside: Option<Vec<u8>>) -> AuditIndex {
         let index = self.heads.audit.index.0.saturating_add(1);
-        let payload = self.seed.zip(values).map(|(seed, values)| {
+        let payload = self.seed.zip(beside).map(|(seed, values)| {
             // Each event has a salt of its own. Nobody can tell it from those of others, and the seed is nowhere stored.
             let mut hasher = Sha256::new_with_prefix(seed);
             hasher.update(index.to_be_bytes());
             let mut salt = [0; 16];
             salt.copy_from_slice(&hasher.finalize()[..16]);
-            AuditPayload { salt, values: pack(&values) }
+            AuditPayload { salt, values }
         });
         let event = AuditEvent { at, what, payload: payload.as_ref().map(AuditPayload::digest) };
         let event = pack(&event);
@@ -298,6 +305,7 @@ impl Ledger {
         let AuditHead { index, hash } = self.heads.audit;
         self.gathered.push(Write::Audit(index, Box::new(AuditEntry { event, hash })));
         self.gathered.extend(payload.map(|payload| Write::AuditPayload(index, Box::new(payload))));
+        index
     }
 }
 

@@ -86,7 +86,7 @@ impl Ledger {
     pub(super) fn erase(&mut self, now: WallMs, what: Erasure) -> Answer {
         match what {
             Erasure::Entity { key, by } => self.erase_entity(now, key, by),
-            Erasure::User { user, by } => self.erase_user(now, &user, by),
+            Erasure::User { user, by } => self.erase_user(now, &user, &by),
             Erasure::History(swept) => {
                 self.note_swept(swept);
                 Answer::Noted
@@ -102,8 +102,9 @@ impl Ledger {
         self.bury(now, &key);
         // Entries of the audit are written in their order.
         self.tell(now);
-        self.audit(now, Audited::Erased { entity: key.clone(), by }, None);
-        let erased = Erased { at: now, through: self.heads.audit.index };
+        let by = self.user_number(now, &by);
+        let through = self.audit(now, Audited::Erased { entity: key.clone(), by }, None);
+        let erased = Erased { at: now, through };
         self.gathered.push(Write::Erased(key.clone(), erased));
         self.erased.insert(key.clone(), erased);
         // What is written from here on says nothing new, so nobody is told of it.
@@ -114,8 +115,9 @@ impl Ledger {
         Answer::Erased { erased, is_new: true }
     }
 
-    /// Shuts out the devices of a user, and calls them by a name that says nothing. Of the chain of the audit nothing can be taken.
-    fn erase_user(&mut self, now: WallMs, user: &UserName, by: UserName) -> Answer {
+    /// Shuts out the devices of a user, and calls them by a name that says nothing. Documents may hold their name although nothing
+    /// is known of them here, so they are told in any case.
+    fn erase_user(&mut self, now: WallMs, user: &UserName, by: &UserName) -> Answer {
         let is_theirs = |binding: &Binding| binding.user == *user;
         let devices =
             self.devices.iter().filter(|(_, device)| device.binding.as_ref().is_some_and(is_theirs));
@@ -123,13 +125,11 @@ impl Ledger {
         let names = |conflict: &Conflict| conflict.names(user.as_str());
         let is_named = self.conflicts.values().any(names)
             || self.comments.values().flatten().any(|comment| comment.by == user.as_str());
-        if devices.is_empty() && !is_named {
-            return Answer::UserErased { known_as: None, devices };
+        let is_known = self.knows(user) || is_named || !devices.is_empty();
+        if let Some(number) = self.renamed(user).filter(|_| !is_known) {
+            return Answer::UserErased { known_as: number.erased_name(), devices };
         }
-        self.audit(now, Audited::UserErased { by }, None);
-        let index = self.heads.audit.index;
-        let known_as = UserName::new(&format!("erased:{}", index.0)).expect("it is short and plain");
-        self.gathered.push(Write::UserErased(index, now));
+        let known_as = self.unname(now, user, by).erased_name();
         for device in &devices {
             self.shut_out_as(now, device, &known_as);
         }
@@ -137,7 +137,7 @@ impl Ledger {
         self.tell(now);
         self.rename(user, &known_as);
         self.told.0 = self.gathered.len();
-        Answer::UserErased { known_as: Some(known_as), devices }
+        Answer::UserErased { known_as, devices }
     }
 
     fn rename(&mut self, user: &UserName, known_as: &UserName) {

@@ -6,9 +6,9 @@ use syncline_core::entity::conflict::{Conflict, ConflictKind, ConflictState};
 use syncline_core::entity::{ActorName, EntityKey, Outcome, Record, RefusalCode, Sequence, UserName};
 use syncline_core::time::WallMs;
 
-use super::Ledger;
 use super::audit::{AuditHead, Audited};
 use super::message::{ConflictId, Kept, Write};
+use super::{Ledger, UserNumber};
 
 /// A place in the outbox, counted from 1 without gaps; 0 is the place before the first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -69,7 +69,7 @@ pub enum Happened {
         /// The device.
         device: ActorName,
         /// To whom.
-        user: UserName,
+        user: UserNumber,
     },
     /// A device was shut out.
     DeviceRevoked {
@@ -122,7 +122,9 @@ impl Ledger {
                     }
                     synced = Some((*dot, synced.map_or(1, |(_, ops)| ops + 1)));
                 }
-                Write::Purged(entity) => self.audit(now, Audited::Purged { entity: entity.clone() }, None),
+                Write::Purged(entity) => {
+                    self.audit(now, Audited::Purged { entity: entity.clone() }, None);
+                }
                 Write::Actor(..)
                 | Write::Numbers(..)
                 | Write::Acked(..)
@@ -141,7 +143,9 @@ impl Ledger {
                 | Write::Comment(..)
                 | Write::Erased(..)
                 | Write::Swept(_)
+                | Write::User(..)
                 | Write::UserErased(..)
+                | Write::Renaming(..)
                 | Write::Audit(..)
                 | Write::AuditPayload(..)
                 | Write::Event(..)
@@ -185,7 +189,8 @@ impl Ledger {
     }
 
     pub(super) fn tell_bound(&mut self, now: WallMs, device: ActorName, user: UserName) {
-        self.audit(now, Audited::Bound { device: device.clone(), user: user.clone() }, None);
+        let user = self.user_number(now, &user);
+        self.audit(now, Audited::Bound { device: device.clone(), user }, None);
         self.event(now, None, Happened::DeviceBound { device, user });
     }
 

@@ -112,6 +112,9 @@ impl Ledger {
             Write::Day(at, Some(head)) => drop(self.days.insert(at, head)),
             Write::Erased(key, erased) => drop(self.erased.insert(key, erased)),
             Write::Swept(swept) => self.swept = swept,
+            Write::User(number, Some(name)) => self.users.restore(number, name),
+            Write::UserErased(number, erased) => self.users.restore_erased(number, erased),
+            Write::Renaming(number, Some(renaming)) => self.users.restore_renaming(number, renaming),
             Write::Floor(floor) => self.log.raise_floor(floor),
             Write::Heads(heads) => self.heads = heads,
             Write::Filling(kind, filling) => drop(self.fillings.insert(kind, filling)),
@@ -124,7 +127,8 @@ impl Ledger {
             | Write::Aged(_, None)
             | Write::Day(_, None)
             | Write::Purged(_)
-            | Write::UserErased(..)
+            | Write::User(_, None)
+            | Write::Renaming(_, None)
             | Write::Audit(..)
             | Write::AuditPayload(..)
             | Write::Event(..) => {}

@@ -24,6 +24,7 @@ use super::push::{Asks, Push, Pushing};
 use super::scope::{Section, buckets_of};
 use super::scopes::ScopeDefinition;
 use super::ties::Ties;
+use super::users::Users;
 use super::{Log, Packed, Settings, Written};
 
 /// The entities of one tenant shard: one writer, one log without gaps.
@@ -47,6 +48,7 @@ pub struct Ledger {
     /// The entities that were erased, for ever.
     pub(super) erased: BTreeMap<EntityKey, Erased>,
     pub(super) swept: Swept,
+    pub(super) users: Users,
     pub(super) log: Log,
     /// Where the log ended, on some days.
     pub(super) days: BTreeMap<WallMs, Sequence>,
@@ -114,6 +116,7 @@ impl Ledger {
             ties: Ties::default(),
             erased: BTreeMap::new(),
             swept: Swept::default(),
+            users: Users::default(),
             log: Log::new(),
             days: BTreeMap::new(),
             conflicts: BTreeMap::new(),

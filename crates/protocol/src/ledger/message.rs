@@ -323,8 +323,8 @@ pub enum Answer {
     },
     /// The user is erased.
     UserErased {
-        /// What they are called from now on; none if nothing was known of them.
-        known_as: Option<UserName>,
+        /// What they are called from now on.
+        known_as: UserName,
         /// Their devices, which are shut out.
         devices: Vec<ActorName>,
     },

@@ -44,6 +44,7 @@ pub mod stored;
 mod tests;
 mod ties;
 mod types;
+mod users;
 mod write;
 
 pub use ack::{Ack, Acked, AckedScope, Backlog};
@@ -72,3 +73,4 @@ pub use settings::Settings;
 pub use shelf::{Checksum, Standing};
 pub use status::{DeviceStatus, Health, ScopeStatus};
 pub use types::{SchemaRefusal, TypeRefusal};
+pub use users::{ErasedUser, Renaming, UserNumber};

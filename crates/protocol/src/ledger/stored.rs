@@ -23,7 +23,9 @@
 //! | 19, device u64, hash of 16 bytes | the number of a mutation |
 //! | 20, type, 0, entity id, 0 | that an entity was erased |
 //! | 21 | how far history was removed |
-//! | 22, index u64 | that a user was erased, by the entry of the audit that says so |
+//! | 22, user u64 | that a user was erased |
+//! | 23, user u64 | what a user is called |
+//! | 24, user u64 | the name that documents are to forget |
 //! | 128, index u64 | an entry of the audit |
 //! | 129, index u64 | what lies beside it, and may be erased |
 //! | 130, index u64 | an event of the outbox |
@@ -52,6 +54,7 @@ use syncline_core::time::WallMs;
 use super::audit::{AuditEntry, AuditIndex, AuditPayload};
 use super::packed::pack;
 use super::push::MutationHash;
+use super::users::UserNumber;
 use super::{ConflictId, ContentHash, EventIndex, Packable, Write, Written};
 
 const ACTOR: u8 = 1;
@@ -77,6 +80,9 @@ const MUTATION: u8 = 19;
 const ERASED: u8 = 20;
 const SWEPT: u8 = 21;
 const USER_ERASED: u8 = 22;
+/// The first byte of the name of what a user is called.
+pub const USER: u8 = 23;
+const RENAMING: u8 = 24;
 /// The first byte of an entry of the audit.
 pub const AUDIT: u8 = 128;
 /// The first byte of what lies beside one.
@@ -171,7 +177,9 @@ impl Write {
             Self::Heads(heads) => stored(vec![HEADS], heads),
             Self::Erased(key, erased) => stored(of_entity(ERASED, key), erased),
             Self::Swept(swept) => stored(vec![SWEPT], swept),
-            Self::UserErased(index, at) => stored(of_number(USER_ERASED, index.0), at),
+            Self::UserErased(user, erased) => stored(of_user(USER_ERASED, *user), erased),
+            Self::User(user, name) => stored_if(of_user(USER, *user), name.as_ref()),
+            Self::Renaming(user, renaming) => stored_if(of_user(RENAMING, *user), renaming.as_ref()),
             Self::Filling(kind, filling) => stored(with_text(vec![FILLING], kind.as_str()), filling),
             Self::Audit(index, entry) => put(audit_name(*index), [&entry.hash[..], &entry.event].concat()),
             Self::AuditPayload(index, payload) => {
@@ -206,6 +214,7 @@ impl Write {
         let (tag, rest) = name.split_first().ok_or_else(unknown)?;
         let index = || number(rest).ok_or_else(unknown);
         let actor = || index().map(ReplicaId);
+        let user = || index().map(AuditIndex).map(UserNumber);
         Ok(match *tag {
             ACTOR => Self::Actor(actor()?, read(name, bytes)?),
             NUMBERS => Self::Numbers(actor()?, read(name, bytes)?),
@@ -251,7 +260,9 @@ impl Write {
             }
             FLOOR if rest.is_empty() => Self::Floor(read(name, bytes)?),
             ERASED => Self::Erased(entity(rest).ok_or_else(unknown)?, read(name, bytes)?),
-            USER_ERASED => Self::UserErased(index().map(AuditIndex)?, read(name, bytes)?),
+            USER_ERASED => Self::UserErased(user()?, read(name, bytes)?),
+            USER => Self::User(user()?, Some(read(name, bytes)?)),
+            RENAMING => Self::Renaming(user()?, Some(read(name, bytes)?)),
             SWEPT if rest.is_empty() => Self::Swept(read(name, bytes)?),
             HEADS if rest.is_empty() => Self::Heads(read(name, bytes)?),
             FILLING => Self::Filling(type_name(rest).ok_or_else(unknown)?, read(name, bytes)?),
@@ -323,6 +334,10 @@ fn ty(name: &[u8], rest: &[u8], bytes: &[u8]) -> Result<EntityType, StoredError>
 
 fn of_actor(tag: u8, actor: ReplicaId) -> Vec<u8> {
     of_number(tag, actor.0)
+}
+
+fn of_user(tag: u8, user: UserNumber) -> Vec<u8> {
+    of_number(tag, user.0.0)
 }
 
 fn of_op(dot: Dot) -> Vec<u8> {

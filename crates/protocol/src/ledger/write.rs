@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use syncline_core::clock::{Dot, ReplicaId};
 use syncline_core::entity::bucket::Bucket;
 use syncline_core::entity::conflict::Conflict;
-use syncline_core::entity::{ActorName, EntityId, EntityKey, EntityType, Record, Sequence, TypeName};
+use syncline_core::entity::{
+    ActorName, EntityId, EntityKey, EntityType, Record, Sequence, TypeName, UserName,
+};
 use syncline_core::time::WallMs;
 
 use super::audit::{AuditEntry, AuditIndex, AuditPayload};
@@ -16,6 +18,7 @@ use super::filling::Filling;
 use super::message::{ConflictId, Kept};
 use super::push::MutationHash;
 use super::scopes::ScopeDefinition;
+use super::users::{ErasedUser, Renaming, UserNumber};
 use super::{Acked, Binding, ContentHash, Numbers, Resync, Written};
 
 /// One write of a batch. A later one of the same key replaces an earlier.
@@ -71,8 +74,12 @@ pub enum Write {
     Erased(EntityKey, Erased),
     /// How far history was removed.
     Swept(Swept),
-    /// A user was erased, and is called by the number of this entry of the audit.
-    UserErased(AuditIndex, WallMs),
+    /// A user is called so; none if they were erased.
+    User(UserNumber, Option<UserName>),
+    /// A user was erased.
+    UserErased(UserNumber, ErasedUser),
+    /// Documents are to forget the name of a user; none if they have.
+    Renaming(UserNumber, Option<Renaming>),
     /// What was said about a conflict, by its place from 0.
     Comment(ConflictId, u64, Box<Comment>),
 }

@@ -4,17 +4,22 @@
 //! their files are rewritten, and documents that have lost their name are there for rooms that are just closing. So a marker goes
 //! with the erasure, and the next start, or `syncline vacuum`, does the rest while nobody else has the store.
 
-use syncline_core::{entity::Epoch, id::TenantId, limits::DELETE_BATCH_MAX};
-use syncline_protocol::ledger::{Ledger, Write, audit::AuditIndex, room_of};
+use std::sync::Arc;
+
+use syncline_core::{entity::Epoch, id::TenantId, limits::DELETE_BATCH_MAX, log::LogEntry};
+use syncline_protocol::ledger::{Ledger, Renaming, Write, audit::AuditIndex, room_of};
 use syncline_store::{
     Batch, CommitError, ReadError, RecordTooLong, Store, VacuumError, Vacuumed,
-    records::{self, RecordError, ledger::LedgerReadError},
+    records::{
+        self, RecordError, RenameError, Renamed,
+        ledger::{LedgerReadError, LedgerShelf},
+    },
 };
 
 use super::{
     history::AuditError,
     kept::{Kept, KeptError},
-    sweep::{Portion, end_of, erased_values},
+    sweep::{Portion, Unswept, erased_values},
 };
 
 /// Why files may still hold what was erased. It is tried again at the next start.
@@ -39,6 +44,9 @@ pub enum ErasureError {
     /// The names of rooms cannot be read.
     #[error(transparent)]
     Names(#[from] RecordError),
+    /// Documents cannot be read, which may name a user.
+    #[error(transparent)]
+    Rename(#[from] RenameError),
     /// The store does not take a removal.
     #[error(transparent)]
     Commit(#[from] CommitError),
@@ -87,8 +95,8 @@ fn remove(store: &mut dyn Store, tenant: TenantId) -> Result<(), ErasureError> {
     let kept = Kept::read(store, tenant)?;
     let epoch = kept.epoch().unwrap_or(Epoch(1));
     let (ledger, mut shelf) = kept.load(Vec::new(), epoch)?;
-    let unswept = ledger.unswept();
-    let mut after = end_of(&unswept).map(|_| AuditIndex(0));
+    let unswept = Unswept::of(&ledger);
+    let mut after = unswept.end().map(|_| AuditIndex(0));
     while let Some(from) = after {
         let Portion { batch, through, is_last } = erased_values(store, tenant, from, &unswept)?;
         store.commit(batch)?;
@@ -103,6 +111,7 @@ fn remove(store: &mut dyn Store, tenant: TenantId) -> Result<(), ErasureError> {
             store.commit(batch)?;
         }
     }
+    rename(store, tenant, &ledger, &mut shelf)?;
     // Pages hold what was replaced until they are rewritten.
     for pages in shelf.all() {
         let pages = pages.read(store)?;
@@ -110,5 +119,41 @@ fn remove(store: &mut dyn Store, tenant: TenantId) -> Result<(), ErasureError> {
         shelf.put(&mut batch, [], &pages)?;
         store.commit(batch)?;
     }
+    Ok(())
+}
+
+/// Has documents call users who were erased by other names, and then forgets the ones that they had.
+fn rename(
+    store: &mut dyn Store,
+    tenant: TenantId,
+    ledger: &Ledger,
+    shelf: &mut LedgerShelf,
+) -> Result<(), ErasureError> {
+    let renamings = ledger.renamings();
+    if renamings.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<(&Renaming, Arc<str>)> =
+        renamings.iter().map(|(number, renaming)| (renaming, number.erased_name().as_str().into())).collect();
+    let called = |entry: &LogEntry| {
+        let user = entry.author.user.as_deref()?;
+        // Whoever has the name since then is somebody new.
+        let is_theirs = |renaming: &Renaming| renaming.user.as_str() == user && entry.at <= renaming.at;
+        names.iter().find(|(renaming, _)| is_theirs(renaming)).map(|(_, name)| Arc::clone(name))
+    };
+    let mut from = None;
+    loop {
+        let Renamed { batch, next } = records::rename_authors(store, tenant, from, &called)?;
+        store.commit(batch)?;
+        from = next;
+        if from.is_none() {
+            break;
+        }
+    }
+    let gone: Vec<_> =
+        renamings.keys().map(|number| Write::Renaming(*number, None).to_stored().name).collect();
+    let mut batch = Batch::new();
+    shelf.put(&mut batch, gone.iter().map(|name| (&name[..], None)), &[])?;
+    store.commit(batch)?;
     Ok(())
 }

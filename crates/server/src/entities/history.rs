@@ -1,13 +1,13 @@
 //! The audit as the store keeps it: read from end to end, an entry at a time.
 
-use std::iter::Peekable;
+use std::{collections::BTreeMap, iter::Peekable};
 
 use bytes::Bytes;
-use syncline_core::id::TenantId;
+use syncline_core::{entity::UserName, id::TenantId};
 use syncline_protocol::ledger::{
-    Write,
-    audit::{AuditEntry, AuditFault, AuditHead, AuditIndex, AuditPayload},
-    stored::{AUDIT, HEADS, StoredError, audit_name},
+    UserNumber, Write,
+    audit::{AuditEntry, AuditEvent, AuditFault, AuditHead, AuditIndex, AuditPayload, Audited as What},
+    stored::{AUDIT, HEADS, StoredError, USER, audit_name},
 };
 use syncline_store::{
     RecordTooLong, Store,
@@ -40,8 +40,10 @@ pub struct Audited {
 pub struct AuditReport {
     /// Its end.
     pub end: AuditHead,
-    /// The entries beside which something lies.
+    /// The entries beside which values lie that an op wrote.
     pub payloads: u64,
+    /// The users whose names lie beside entries.
+    pub users: u64,
 }
 
 /// Why an audit is not whole, or not read. The store is at fault, or whoever has changed it.
@@ -73,8 +75,8 @@ pub enum AuditError {
     /// What is left of a page is too long to be stored: a mistake in this program.
     #[error(transparent)]
     TooLong(RecordTooLong),
-    /// The end of the audit cannot be read.
-    #[error("the end of the audit cannot be read")]
+    /// The end of the audit, or what a user is called, cannot be read.
+    #[error("the end of the audit, or the name of a user, cannot be read")]
     End(#[source] StoredError),
 }
 
@@ -148,6 +150,7 @@ impl Iterator for Audit<'_> {
 /// [`AuditError`] about the first entry that is not as it was written.
 pub fn verify_audit(store: &dyn Store, tenant: TenantId) -> Result<AuditReport, AuditError> {
     let mut report = AuditReport::default();
+    let users = AuditUsers::read(store, tenant)?;
     for audited in Audit::from(store, tenant, AuditIndex(1)) {
         let Audited { index, entry, payload } = audited?;
         report.end = report.end.verify([(index, &entry)])?;
@@ -155,11 +158,53 @@ pub fn verify_audit(store: &dyn Store, tenant: TenantId) -> Result<AuditReport, 
             if !entry.has(&payload) {
                 return Err(AuditFault::Payload { index: index.0 }.into());
             }
-            report.payloads += 1;
+            match entry.event() {
+                Some(AuditEvent { what: What::Known, .. }) => {
+                    // What the ledger calls the user is not in the chain; what lies beside it is, until it is swept.
+                    let known = users.0.get(&UserNumber(index));
+                    if known.is_some_and(|known| payload.name().as_ref() != Some(known)) {
+                        return Err(AuditFault::Payload { index: index.0 }.into());
+                    }
+                    report.users += 1;
+                }
+                Some(_) | None => report.payloads += 1,
+            }
         }
     }
     report.end.check_end(stored_end(store, tenant)?)?;
     Ok(report)
+}
+
+/// What users are called whom the audit knows by number.
+#[derive(Clone, Debug, Default)]
+pub struct AuditUsers(BTreeMap<UserNumber, UserName>);
+
+impl AuditUsers {
+    /// Reads what the users of a tenant are called.
+    ///
+    /// # Errors
+    /// [`AuditError`] if that cannot be read.
+    pub fn read(store: &dyn Store, tenant: TenantId) -> Result<Self, AuditError> {
+        let mut users = Vec::new();
+        let note = |name: Bytes, bytes: Bytes| {
+            if name.first() == Some(&USER) {
+                users.push((name, bytes));
+            }
+        };
+        LedgerShelf::load(store, tenant, note).map_err(AuditError::Read)?;
+        let users = users.into_iter().map(|(name, bytes)| match Write::from_stored(&name, &bytes) {
+            Ok(Write::User(number, Some(user))) => Ok((number, user)),
+            Ok(_) => unreachable!("the name is that of a user"),
+            Err(source) => Err(AuditError::End(source)),
+        });
+        users.collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Returns what a user is called: their name, unless they were erased.
+    #[must_use]
+    pub fn called(&self, number: UserNumber) -> UserName {
+        self.0.get(&number).cloned().unwrap_or_else(|| number.erased_name())
+    }
 }
 
 /// Returns the end that the ledger has noted beside its chain.

@@ -26,7 +26,7 @@ pub use self::{
     bulk::Wanted,
     erasing::{ErasureError, finish_erasures},
     handlers::{PushHandler, PushQuestion},
-    history::{Audit, AuditError, AuditReport, Audited, verify_audit},
+    history::{Audit, AuditError, AuditReport, AuditUsers, Audited, verify_audit},
     kept::KeptError,
     offline::{BulkError, Exported, OfflineError, OfflineLedger, RenewError, Renewed, renew_epoch},
 };

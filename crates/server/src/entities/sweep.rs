@@ -10,7 +10,7 @@ use std::{
 
 use syncline_core::{entity::EntityKey, id::TenantId, time::WallMs};
 use syncline_protocol::ledger::{
-    Erased, Erasure, EventIndex, Input, Ledger, Swept, Write,
+    Erased, ErasedUser, Erasure, EventIndex, Input, Ledger, Swept, UserNumber, Write,
     audit::{AuditEvent, AuditIndex, Audited as Told},
     stored::{AUDIT, EVENT, audit_name, event_name, payload_name},
 };
@@ -61,8 +61,27 @@ enum SweepError {
 
 /// What is still to be done, as the ledger has it.
 struct Wanted {
-    unswept: Arc<BTreeMap<EntityKey, Erased>>,
+    unswept: Arc<Unswept>,
     swept: Swept,
+}
+
+/// Of what something may still lie beside the audit although it was erased.
+#[derive(Debug)]
+pub(super) struct Unswept {
+    entities: BTreeMap<EntityKey, Erased>,
+    users: BTreeMap<UserNumber, ErasedUser>,
+}
+
+impl Unswept {
+    pub(super) fn of(ledger: &Ledger) -> Self {
+        Self { entities: ledger.unswept(), users: ledger.unswept_users() }
+    }
+
+    /// Returns the last entry up to which anything may lie.
+    pub(super) fn end(&self) -> Option<AuditIndex> {
+        let entities = self.entities.values().map(|erased| erased.through);
+        entities.chain(self.users.values().map(|erased| erased.through)).max()
+    }
 }
 
 /// Sweeps at each tick, and when something was erased, until the epoch ends.
@@ -86,12 +105,12 @@ pub(super) async fn run(epoch: Arc<Epoch>, ledger: LedgerHandle, retention: Rete
 }
 
 async fn sweep(epoch: &Epoch, ledger: &LedgerHandle, retention: Retention) -> Result<(), SweepError> {
-    let wanted = |ledger: &Ledger| Wanted { unswept: Arc::new(ledger.unswept()), swept: ledger.swept() };
+    let wanted = |ledger: &Ledger| Wanted { unswept: Arc::new(Unswept::of(ledger)), swept: ledger.swept() };
     let Wanted { unswept, mut swept } = ledger.look(wanted).await?;
     let tenant = ledger.tenant().id();
     let now = epoch.clock.now().wall;
     let before = |age_ms: Option<u64>| age_ms.and_then(|age_ms| now.0.checked_sub(age_ms)).map(WallMs);
-    if let Some(end) = end_of(&unswept) {
+    if let Some(end) = unswept.end() {
         // What was looked at before the last restart is looked at again.
         let mut after = AuditIndex(0);
         while let Some(through) = portion(epoch, {
@@ -149,28 +168,24 @@ async fn note(ledger: &LedgerHandle, swept: Swept) -> Result<(), LedgerDown> {
     ledger.ask(None, input).await.map(drop)
 }
 
-/// Returns the last entry up to which values of what was erased may lie beside the audit.
-pub(super) fn end_of(unswept: &BTreeMap<EntityKey, Erased>) -> Option<AuditIndex> {
-    unswept.values().map(|erased| erased.through).max()
-}
-
-/// Finds values of what was erased beside some of the entries after one.
+/// Finds values and names of what was erased beside some of the entries after one.
 pub(super) fn erased_values(
     store: &dyn Store,
     tenant: TenantId,
     after: AuditIndex,
-    unswept: &BTreeMap<EntityKey, Erased>,
+    unswept: &Unswept,
 ) -> Result<Portion, AuditError> {
-    let end = end_of(unswept).unwrap_or_default();
+    let end = unswept.end().unwrap_or_default();
     values(store, tenant, after, |index, entry| {
         if index > end {
             return Doom::Beyond;
         }
         let entity = match entry.map(|event| event.what) {
             Some(Told::Op { entity, .. }) => entity,
+            Some(Told::Known) if unswept.users.contains_key(&UserNumber(index)) => return Doom::Goes,
             _ => return Doom::Stays,
         };
-        let is_erased = unswept.get(&entity).is_some_and(|erased| index <= erased.through);
+        let is_erased = unswept.entities.get(&entity).is_some_and(|erased| index <= erased.through);
         if is_erased { Doom::Goes } else { Doom::Stays }
     })
 }
@@ -183,6 +198,8 @@ fn old_values(
     before: WallMs,
 ) -> Result<Portion, AuditError> {
     values(store, tenant, after, |_, event| match event {
+        // Names are for as long as the entries that say numbers.
+        Some(event) if event.at < before && event.what == Told::Known => Doom::Stays,
         Some(event) if event.at < before => Doom::Goes,
         // What this version does not know is left to the one that does, and with it all that is behind.
         Some(_) | None => Doom::Beyond,

@@ -1,8 +1,6 @@
 //! A document that is deleted is gone: from answers at once, from what is stored soon, from all files after the next start. What
 //! its editors still have comes back to no document of its name.
 
-use std::sync::{Arc, Mutex};
-
 use bytes::Bytes;
 use serde_json::{Value, json};
 use syncline_core::{
@@ -12,17 +10,14 @@ use syncline_core::{
     log::{Engine, Former},
 };
 use syncline_server::{Config, DeleteError, Server, delete_document};
-use syncline_store::{
-    Batch, CommitError, Key, ReadError, Stats, Store, VacuumError, Vacuumed, key::Kind, mem::Image, records,
-    sled_store::SledStore, verify::verify,
-};
+use syncline_store::{key::Kind, mem::Image, records, sled_store::SledStore, verify::verify};
 
 use crate::{
     entities::Caller,
     erasing::is_in_files,
     support::{
         client::Client,
-        disk::{Disk, TENANT, count},
+        disk::{Disk, TENANT, Watched, count},
         raw, start, start_with,
         updates::{letter, letters, text},
         within,
@@ -123,41 +118,6 @@ async fn a_deleted_document_is_gone_and_does_not_come_back() {
     .await;
 }
 
-/// A store that keeps what a crash would have left behind each of its commits.
-struct Watched {
-    disk: Disk,
-    images: Arc<Mutex<Vec<Image>>>,
-}
-
-impl Store for Watched {
-    fn commit(&mut self, batch: Batch) -> Result<(), CommitError> {
-        self.disk.commit(batch)?;
-        let image = self.disk.memory().durable().clone();
-        self.images.lock().expect("no test panics meanwhile").push(image);
-        Ok(())
-    }
-
-    fn vacuum(&mut self) -> Result<Vacuumed, VacuumError> {
-        self.disk.vacuum()
-    }
-
-    fn reopen(&mut self) -> Result<(), VacuumError> {
-        self.disk.reopen()
-    }
-
-    fn get(&self, key: &Key) -> Result<Option<Vec<u8>>, ReadError> {
-        self.disk.get(key)
-    }
-
-    fn scan(&self, prefix: &[u8], from: &[u8], limit: usize) -> Result<Vec<(Key, Vec<u8>)>, ReadError> {
-        self.disk.scan(prefix, from, limit)
-    }
-
-    fn stats(&self) -> Result<Stats, ReadError> {
-        self.disk.stats()
-    }
-}
-
 /// Returns whether anything is stored of a document, by its id.
 fn is_stored(image: &Image, document: &[u8]) -> bool {
     image.keys().any(|key| key.as_bytes().get(5..21) == Some(document))
@@ -169,8 +129,8 @@ fn is_stored(image: &Image, document: &[u8]) -> bool {
 async fn a_deletion_that_is_cut_off_is_carried_on() {
     within(async {
         let disk = Disk::new();
-        let images = Arc::new(Mutex::new(Vec::new()));
-        let watched = Watched { disk: disk.clone(), images: Arc::clone(&images) };
+        let watched = Watched::over(&disk);
+        let images = watched.images();
         let server = Server::start(Config::default(), Box::new(watched)).await.expect("it starts");
         let folded = || count(&disk, Kind::HistoryPage) > 0 && count(&disk, Kind::Log) == 0;
         let mut editor = write(&server, folded).await;

@@ -11,6 +11,7 @@ use syncline_protocol::ledger::{
 };
 use syncline_server::{Config, Server, finish_erasures, verify_audit};
 use syncline_store::{
+    mem::{Image, MemoryStore},
     records::ledger::{LedgerShelf, history},
     sled_store::SledStore,
     verify::verify,
@@ -21,7 +22,7 @@ use crate::{
     support::{
         bearers::{self, Bearers},
         client::{Client, Heard},
-        disk::{Disk, TENANT},
+        disk::{Disk, TENANT, Watched},
         raw, start_with,
         updates::text,
         within,
@@ -247,13 +248,14 @@ async fn a_user_is_erased() {
         let eve = Caller::of(&server, "eve");
         let answer = eve.ok("POST /sync/v1/erase", json!({ "user": "ann" })).await;
         let want =
-            json!({ "purged": true, "known_as": "erased:2", "devices": ["phone"], "vacuum": "pending" });
+            json!({ "purged": true, "known_as": "erased:1", "devices": ["phone"], "vacuum": "pending" });
         assert_eq!(answer, want);
         assert_eq!(live.next().await, None);
         let listed = eve.ok("GET /sync/v1/devices", json!({})).await;
         assert!(!listed.to_string().contains("ann"), "{listed}");
         let again = eve.ok("POST /sync/v1/erase", json!({ "user": "ann" })).await;
-        assert_eq!(again, json!({ "purged": true, "devices": [], "vacuum": "pending" }));
+        let want = json!({ "purged": true, "known_as": "erased:1", "devices": [], "vacuum": "pending" });
+        assert_eq!(again, want);
         server.shutdown().await;
         verify_audit(&*disk.memory(), TENANT).expect("the chain is whole");
     })
@@ -294,6 +296,115 @@ async fn history_is_kept_as_long_as_it_is_to_be() {
         ann.bind("desk").await;
         assert_eq!(events.next().await.expect("an event").0, "device_bound");
         server.shutdown().await;
+    })
+    .await;
+}
+
+/// Whom the tests erase.
+const NAMED: &str = "canary-of-a-name";
+
+const PLAN: &str = "/docs/v1/documents/plan";
+
+/// Has somebody leave their name wherever there is a place for it.
+async fn leave_a_name(server: &Server) {
+    let (named, ann) = (Caller::of(server, NAMED), Caller::of(server, "ann"));
+    ann.bind("till").await;
+    named.bind("phone").await;
+    let ops = [set("price", "p", "create", json!({ "v": 1 })), set("note", "n", "create", json!({ "v": 1 }))];
+    assert_eq!(named.push("phone", 1, &ops).await, ["applied"; 2]);
+    let ops = [set("price", "p", "update", json!({ "v": 2 }))];
+    assert_eq!(ann.push("till", 1, &ops).await, ["conflict"]);
+    named.ok("POST /sync/v1/conflicts/cnf_1/comment", json!({ "text": "mine" })).await;
+    ann.ok("POST /sync/v1/conflicts/cnf_1/assign", json!({ "assignee": NAMED })).await;
+    named.ok(&format!("PUT {PLAN}"), json!({ "json": { "text": "one" } })).await;
+    let edit = json!([{ "op": "splice", "path": "/text", "at": 3, "remove": 0, "insert": " two" }]);
+    ann.ok(&format!("PATCH {PLAN}"), edit).await;
+    named.ok(&format!("POST {PLAN}/versions"), json!({ "name": "good" })).await;
+}
+
+/// Goal: who was erased is named in no file after the next start, and nothing that they have left is less readable for it. Method: a
+/// name that is left in the audit, in events, conflicts, comments, devices, the log of a document and a version.
+#[tokio::test]
+async fn no_file_names_a_user_who_was_erased() {
+    within(async {
+        let folder = tempfile::tempdir().expect("a folder");
+        let server = start_in(folder.path()).await;
+        leave_a_name(&server).await;
+        assert!(is_in_files(folder.path(), NAMED));
+        let eve = Caller::of(&server, "eve");
+        let answer = eve.ok("POST /sync/v1/erase", json!({ "user": NAMED })).await;
+        let known_as = answer["known_as"].as_str().expect("a name").to_owned();
+        // From the answer on nothing of /sync/v1 says the name.
+        for path in ["devices", "conflicts", "conflicts/cnf_1"] {
+            let told = eve.ok(&format!("GET /sync/v1/{path}"), json!({})).await;
+            assert!(!told.to_string().contains(NAMED), "{path}: {told}");
+        }
+        let mut events = raw::Events::open(server.addr(), "/sync/v1/events?after=0", "").await;
+        let mut bound = Vec::new();
+        while bound.len() < 2 {
+            let (kind, data) = events.next().await.expect("an event");
+            if kind == "device_bound" {
+                bound.push(serde_json::from_str::<Value>(&data).expect("JSON")["data"]["user"].clone());
+            }
+        }
+        assert_eq!(bound, [json!("ann"), json!(known_as)]);
+        drop(events);
+        server.shutdown().await;
+
+        let server = start_in(folder.path()).await;
+        assert!(!is_in_files(folder.path(), NAMED));
+        let ann = Caller::of(&server, "ann");
+        let history = ann.ok(&format!("GET {PLAN}/history"), json!({})).await;
+        let authors = json!([{ "user": "ann", "device": null }, { "user": known_as, "device": null }]);
+        assert_eq!(history["sessions"][0]["authors"], authors);
+        let written = ann.ok(&format!("GET {PLAN}/authors"), json!({})).await;
+        let by = |i: usize| written["ranges"][i]["written"]["by"]["user"].clone();
+        assert_eq!((by(0), by(1)), (json!(known_as), json!("ann")));
+        let versions = ann.ok(&format!("GET {PLAN}/versions"), json!({})).await;
+        assert_eq!(versions["versions"][0]["named_by"], json!(known_as));
+        let version = raw::get(server.addr(), &format!("{PLAN}?version=1&format=text&root=text"), "").await;
+        assert_eq!(version.body, "one two");
+        // Whoever comes with the name is somebody new.
+        Caller::of(&server, NAMED).bind("desk").await;
+        server.shutdown().await;
+        let store = SledStore::open(folder.path()).expect("the server has let it go");
+        let report = verify_audit(&store, TENANT).expect("the chain is whole");
+        assert_eq!((report.users, report.payloads), (3, 2), "ann, eve, and the new one");
+    })
+    .await;
+}
+
+/// Goal: whenever the process is killed while the next start has names forgotten, the one after that carries on. Method: it is done
+/// over what a crash would have left behind each of its commits.
+#[tokio::test]
+async fn names_are_forgotten_whenever_that_is_cut_off() {
+    within(async {
+        let disk = Disk::new();
+        let server = start_with(&disk, |config| config.types = types()).await;
+        leave_a_name(&server).await;
+        Caller::of(&server, "eve").ok("POST /sync/v1/erase", json!({ "user": NAMED })).await;
+        server.shutdown().await;
+        let names = |image: &Image| {
+            image
+                .values()
+                .filter(|value| value.windows(NAMED.len()).any(|part| part == NAMED.as_bytes()))
+                .count()
+        };
+        assert!(names(disk.memory().durable()) > 2);
+        let first = disk.memory().durable().clone();
+        let mut watched = Watched::over(&disk);
+        finish_erasures(&mut watched).expect("it works");
+        let images = watched.images().lock().expect("nobody panicked").clone();
+        assert!(images.len() > 3, "it is done in steps");
+        assert_eq!(images.last().map(names), Some(0));
+        for (at, image) in [first].into_iter().chain(images).enumerate() {
+            let mut store = MemoryStore::from_image(image);
+            finish_erasures(&mut store).expect("it works");
+            assert_eq!(names(store.durable()), 0, "after {at} commits");
+            verify_audit(&store, TENANT).expect("the chain is whole");
+            assert_eq!(verify(&store).expect("read").faults, [], "after {at} commits");
+            assert!(finish_erasures(&mut store).expect("it works").is_none());
+        }
     })
     .await;
 }

@@ -116,8 +116,8 @@ fn what_is_asked_is_there_when_the_store_is_opened_again() {
     let end = ledger.heads().audit;
     let report = verify_audit(&store, TENANT).expect("nobody has touched it");
     assert_eq!(
-        (report.end, report.end.index.0, report.payloads),
-        (end, 4, indexes(&store, AUDIT_PAYLOAD).len() as u64)
+        (report.end, report.end.index.0, report.payloads + report.users),
+        (end, 5, indexes(&store, AUDIT_PAYLOAD).len() as u64)
     );
 }
 
@@ -151,10 +151,10 @@ fn the_first_entry_is_named_that_is_not_as_it_was_written() {
     }
     // Of a page that is damaged nothing is told, so its first entry is the first that is wrong.
     let pages = keys(&store);
-    assert_eq!(pages.len(), 2, "one of the device, one of its ops");
+    assert_eq!(pages.len(), 2, "one of the user and the device, one of its ops");
     assert_eq!(
         pages.iter().map(|key| broken_at(&damage(&store, key))).collect::<Vec<_>>(),
-        [Some(1), Some(2)]
+        [Some(1), Some(3)]
     );
 }
 
@@ -162,8 +162,8 @@ fn the_first_entry_is_named_that_is_not_as_it_was_written() {
 fn the_audit_is_read_from_any_entry_on() {
     let store = store();
     let all: Vec<_> = Audit::from(&store, TENANT, AuditIndex(1)).map(|it| it.expect("whole")).collect();
-    assert_eq!(all.len(), 4);
-    for first in 0..7 {
+    assert_eq!(all.len(), 5);
+    for first in 0..8 {
         let some: Vec<_> =
             Audit::from(&store, TENANT, AuditIndex(first)).map(|it| it.expect("whole")).collect();
         assert_eq!(some, all[all.len().min((first as usize).saturating_sub(1))..]);

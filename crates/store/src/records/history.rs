@@ -111,6 +111,26 @@ impl Page {
         self.raw.extend_from_slice(&encoded);
         Ok(())
     }
+
+    /// Returns what is stored of the page; nothing if it is empty.
+    fn encode(&self) -> Result<Option<Vec<u8>>, RecordTooLong> {
+        let Some((from, to)) = self.times else { return Ok(None) };
+        let mut payload = Vec::new();
+        for number in [self.first, from.0, to.0] {
+            payload.extend_from_slice(&number.to_be_bytes());
+        }
+        payload.extend_from_slice(&packed(&self.raw)?);
+        Ok(Some(payload))
+    }
+}
+
+/// Encodes what the number of a page does not say. There is at least one commit in it.
+pub(super) fn encode_page(records: &[LogRecord]) -> Result<Vec<u8>, RecordTooLong> {
+    let mut page = Page::default();
+    for record in records {
+        page.take(record)?;
+    }
+    Ok(page.encode()?.unwrap_or_default())
 }
 
 fn times(record: &LogRecord) -> Option<(WallMs, WallMs)> {
@@ -124,12 +144,7 @@ fn put_record(
     document: DocumentId,
     page: &Page,
 ) -> Result<(), RecordTooLong> {
-    let Some((from, to)) = page.times else { return Ok(()) };
-    let mut payload = Vec::new();
-    for number in [page.first, from.0, to.0] {
-        payload.extend_from_slice(&number.to_be_bytes());
-    }
-    payload.extend_from_slice(&packed(&page.raw)?);
+    let Some(payload) = page.encode()? else { return Ok(()) };
     let number = CommitNumber(page.last);
     let slot = Slot { kind: Kind::HistoryPage, tenant, document, number, chunk: 0 };
     spread(batches, envelope::seal(|chunk| Key::record(Slot { chunk, ..slot }), &payload)?);
@@ -361,17 +376,23 @@ pub fn version_batches(
     document: DocumentId,
     version: &Version,
 ) -> Result<Vec<Batch>, RecordTooLong> {
-    let Version { number, commit, name, entry } = version;
+    let payload = encode_version(version)?;
+    let number = CommitNumber(version.number);
+    let slot = Slot { kind: Kind::Version, tenant, document, number, chunk: 0 };
+    let mut batches = vec![Batch::new()];
+    spread(&mut batches, envelope::seal(|chunk| Key::record(Slot { chunk, ..slot }), &payload)?);
+    Ok(batches)
+}
+
+/// Encodes what the number of a version does not say.
+pub(super) fn encode_version(version: &Version) -> Result<Vec<u8>, RecordTooLong> {
+    let Version { number: _, commit, name, entry } = version;
     let mut payload = commit.0.to_be_bytes().to_vec();
     payload.extend_from_slice(&(name.len() as u32).to_be_bytes());
     payload.extend_from_slice(name.as_bytes());
     let entry = LogEntry { update: packed(&entry.update)?.into(), ..entry.clone() };
     payload.extend_from_slice(&encode_log(&[entry])?);
-    let number = CommitNumber(*number);
-    let slot = Slot { kind: Kind::Version, tenant, document, number, chunk: 0 };
-    let mut batches = vec![Batch::new()];
-    spread(&mut batches, envelope::seal(|chunk| Key::record(Slot { chunk, ..slot }), &payload)?);
-    Ok(batches)
+    Ok(payload)
 }
 
 /// Returns the numbers of a document's versions, in order.

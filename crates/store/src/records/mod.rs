@@ -3,6 +3,7 @@
 //! Everything here builds a batch or decodes what a store returns; it decides nothing about documents. No bytes make
 //! it panic, and lengths are checked before anything is allocated by them.
 
+mod authors;
 mod cover;
 mod erased;
 mod former;
@@ -28,6 +29,7 @@ pub(crate) use self::history::{decode_page, decode_version};
 pub(crate) use self::payload::{decode_count, decode_log, decode_named, decode_revocation, decode_time};
 pub(crate) use self::tenants::decode as decode_tenant;
 pub use self::{
+    authors::{RenameError, RenameFrom, Renamed, rename_authors},
     cover::{DocumentSizes, covered, document_sizes},
     erased::{clear_erased, document_records, erased_tenants, is_erased, put_erased, unnamed_documents},
     former::{former, put_former},

@@ -12,7 +12,7 @@ use clap::Subcommand;
 use syncline::{
     core::id::TenantId,
     protocol::{ledger::audit::AuditIndex, wire::sync_v1::audit_line},
-    server::{Audit, verify_audit},
+    server::{Audit, AuditUsers, verify_audit},
     store::Store,
 };
 
@@ -69,7 +69,11 @@ fn verify(store: &dyn Store, tenant: TenantId) -> Outcome {
     match verify_audit(store, tenant) {
         Ok(report) => {
             let entries = report.end.index.0;
-            writeln!(out, "{entries} entries, {} of them with values; the chain is whole", report.payloads)?;
+            let (values, users) = (report.payloads, report.users);
+            writeln!(
+                out,
+                "{entries} entries, {values} of them with values, {users} users; the chain is whole"
+            )?;
             Ok(ExitCode::SUCCESS)
         }
         Err(error) => match error.index() {
@@ -83,12 +87,15 @@ fn verify(store: &dyn Store, tenant: TenantId) -> Outcome {
 }
 
 fn export(store: &dyn Store, tenant: TenantId, from: u64, out: &mut dyn Write) -> Outcome {
+    let users = AuditUsers::read(store, tenant)?;
     let mut previous = [0; 32];
     // The entry before the first one is read for its hash.
     for audited in Audit::from(store, tenant, AuditIndex(from.saturating_sub(1))) {
         let audited = audited?;
         if audited.index.0 >= from {
-            let line = audit_line(audited.index, &audited.entry, &previous, audited.payload.as_ref());
+            let payload = audited.payload.as_ref();
+            let line =
+                audit_line(audited.index, &audited.entry, &previous, payload, |user| users.called(user));
             writeln!(out, "{line}")?;
         }
         previous = audited.entry.hash;

@@ -3,11 +3,15 @@
 use syncline_core::clock::HybridTime;
 use syncline_core::entity::conflict::{Choice, ConflictState, Request};
 
-use super::audit::{AuditEvent, AuditHead, Audited};
+use super::audit::{AuditEvent, AuditHead, AuditIndex, Audited};
+use super::stored::is_history;
 use super::support::*;
 use super::*;
 
 const SECRET: &str = "canary";
+
+/// The number of the user whose devices all are: they were the first to be known.
+const ANN: UserNumber = UserNumber(AuditIndex(1));
 
 /// Two records that people decide about, each with conflicts, comments and proposals that hold the secret.
 fn bench() -> Bench {
@@ -144,7 +148,7 @@ fn it_is_told_without_values() {
         .collect();
     let [(_, first), (index, second)] = &told[..] else { panic!("{told:?}") };
     assert!(matches!(first.what, Audited::Conflict { state: ConflictState::Resolved, .. }), "{first:?}");
-    let what = Audited::Erased { entity: entity("ask/a"), by: user() };
+    let what = Audited::Erased { entity: entity("ask/a"), by: ANN };
     assert_eq!((*index, &second.what, second.payload), (erased.through, &what, None));
     let events = bench.stored[before..].iter().filter(|write| matches!(write, Write::Event(..))).count();
     assert_eq!(events, 1);
@@ -193,7 +197,7 @@ fn rooms_of_erased_documents_are_closed() {
     }
 }
 
-fn erase_user(bench: &mut Bench, name: &str) -> (Option<UserName>, Vec<ActorName>) {
+fn erase_user(bench: &mut Bench, name: &str) -> (UserName, Vec<ActorName>) {
     let (user, by) = (UserName::new(name).expect("a name"), UserName::new("eve").expect("a name"));
     match bench.ask(|request| Input::Erase { request, what: Erasure::User { user, by } }) {
         Answer::UserErased { known_as, devices } => (known_as, devices),
@@ -201,33 +205,64 @@ fn erase_user(bench: &mut Bench, name: &str) -> (Option<UserName>, Vec<ActorName
     }
 }
 
-/// A user's devices are shut out, their name is nowhere but in history, and what they have written stays.
+/// A user's devices are shut out, nothing has their name but what has documents forget it, and what they have written stays. In the
+/// audit and in events it never was: they have a number there, and their name beside one entry.
 #[test]
 fn a_user_is_known_by_another_name() {
     let mut bench = bench();
     let assignee = "ann".to_owned();
     bench.wish(ConflictId { n: 2, ..FIRST }, ConflictWish::Assign { assignee, deadline: None });
-    let named = |bench: &Bench| {
-        let bytes = |write: Write| write.to_stored().bytes.unwrap_or_default();
-        let all = last_of_each(&bench.stored).into_iter().map(bytes);
-        all.filter(|bytes| bytes.windows(4).any(|part| part == b"\xa3ann")).count()
+    let has_name = |write: &Write| {
+        let bytes = write.to_stored().bytes.unwrap_or_default();
+        bytes.windows(4).any(|part| part == b"\xa3ann")
     };
-    assert_eq!(erase_user(&mut bench, "bob"), (None, Vec::new()), "nobody knows them");
-    // Two devices, two conflicts that they have settled, one that they have, and four times that they have said something.
-    assert_eq!(named(&bench), 9);
+    let named = |bench: &Bench| last_of_each(&bench.stored).into_iter().filter(has_name).collect::<Vec<_>>();
+    let history = |write: &&Write| is_history(&write.to_stored().name) && has_name(write);
+    // Two devices, two conflicts that they have settled, one that they have, and four times that they have said something; and what
+    // they are called.
+    assert_eq!(named(&bench).len(), 10);
+    let beside: Vec<_> = bench.stored.iter().filter(history).collect();
+    assert!(matches!(beside[..], [Write::AuditPayload(index, _)] if UserNumber(*index) == ANN), "{beside:?}");
     let records = bench.data(&entity("ask/a"));
     let before = bench.stored.len();
     let (known_as, devices) = erase_user(&mut bench, "ann");
-    let known_as = known_as.expect("they are known");
+    assert_eq!(known_as, ANN.erased_name());
     assert_eq!(devices.iter().map(ActorName::as_str).collect::<Vec<_>>(), ["d1", "d2"]);
     let told = bench.stored[before..].iter().filter(|write| matches!(write, Write::Event(..))).count();
     assert_eq!(told, 2, "that the devices are shut out, and no more");
     bench.crash();
-    assert_eq!((named(&bench), bench.data(&entity("ask/a"))), (0, records));
+    assert!(matches!(named(&bench)[..], [Write::Renaming(ANN, Some(_))]), "{:?}", named(&bench));
+    assert_eq!(bench.data(&entity("ask/a")), records);
+    assert_eq!(bench.ledger.user_called(ANN), known_as);
+    assert_eq!(bench.ledger.unswept_users().into_keys().collect::<Vec<_>>(), [ANN]);
     let conflict = bench.ledger.conflict(ConflictId { n: 2, ..FIRST }).expect("it is there");
     assert_eq!((conflict.assignee(), conflict.is_open()), (Some(known_as.as_str()), true));
     let actor = ActorName::device("d1").expect("a name");
     let refused = bench.ask(|request| Input::Pull { request, actor, user: user(), scopes: Vec::new() });
     assert!(matches!(refused, Answer::Refused(Refused::Device(_))), "{refused:?}");
-    assert_eq!(erase_user(&mut bench, "ann"), (None, Vec::new()));
+    let stored = bench.stored.len();
+    assert_eq!(erase_user(&mut bench, "ann"), (known_as, Vec::new()), "they are gone already");
+    assert_eq!(bench.stored.len(), stored);
+}
+
+/// Documents may name somebody whom the ledger does not know. Whoever comes again is somebody new.
+#[test]
+fn anybody_may_be_erased() {
+    let mut bench = bench();
+    let (first, devices) = erase_user(&mut bench, "bob");
+    assert!(devices.is_empty());
+    assert_eq!(erase_user(&mut bench, "bob").0, first);
+    let renamed: Vec<_> =
+        bench.ledger.renamings().values().map(|renaming| renaming.user.as_str().to_owned()).collect();
+    assert_eq!(renamed, ["bob"]);
+    let (bob, request) = (UserName::new("bob").expect("a name"), RequestId(77));
+    let (actor, about) = (ActorName::device("d7").expect("a name"), DeviceAbout::default());
+    bench.handle(Input::Bind { request, actor, user: bob, about });
+    let (second, devices) = erase_user(&mut bench, "bob");
+    assert_eq!((devices.len(), second == first), (1, false));
+    let entries = bench.stored.iter().filter_map(|write| match write {
+        Write::Audit(index, entry) => Some((*index, &**entry)),
+        _ => None,
+    });
+    assert_eq!(AuditHead::default().verify(entries), Ok(bench.ledger.heads().audit));
 }

@@ -1,24 +1,26 @@
 //! The audit as it is given away: an object a line.
 
 use data_encoding::{BASE64, BASE64URL_NOPAD, HEXLOWER};
-use syncline_core::entity::{EntityKey, Outcome};
+use syncline_core::entity::{EntityKey, Outcome, UserName};
 
 use super::conflict::fields;
 use super::resolve::conflict_name;
 use super::words;
 use super::write::{Object, document};
+use crate::ledger::UserNumber;
 use crate::ledger::audit::{AuditEntry, AuditIndex, AuditPayload, Audited};
 
 /// Returns an entry, with the hash before it and what lies beside it if that was not erased; without a line feed.
 ///
 /// `bytes` is what `hash` covers besides `previous` and the index, and `event` is what they say; it is `null` if this version
-/// does not know. What the event says of the payload is SHA-256 over `salt` and `bytes` of that. Hashes are hexadecimal.
+/// does not know. Of users the audit has numbers; `called` says what they are called. What the event says of the payload is SHA-256 over `salt` and `bytes` of that. Hashes are hexadecimal.
 #[must_use]
 pub fn audit_line(
     index: AuditIndex,
     entry: &AuditEntry,
     previous: &[u8; 32],
     payload: Option<&AuditPayload>,
+    called: impl Fn(UserNumber) -> UserName,
 ) -> String {
     let event = entry.event();
     document(|o| {
@@ -27,7 +29,7 @@ pub fn audit_line(
             Some(event) => {
                 o.time("at", event.at);
                 o.object("event", |o| {
-                    audited(o, &event.what);
+                    audited(o, index, &event.what, &called);
                     event.payload.iter().for_each(|digest| o.text("payload", &HEXLOWER.encode(digest)));
                 });
             }
@@ -48,16 +50,20 @@ fn beside(o: &mut Object<'_>, payload: &AuditPayload) {
     o.bytes("bytes", &payload.values);
     match payload.values() {
         Some(values) => o.object("values", |o| fields(o, &values)),
-        None => o.null("values"),
+        None => match payload.name() {
+            Some(name) => o.text("user", name.as_str()),
+            None => o.null("values"),
+        },
     }
 }
 
-fn audited(o: &mut Object<'_>, what: &Audited) {
+fn audited(o: &mut Object<'_>, index: AuditIndex, what: &Audited, called: &impl Fn(UserNumber) -> UserName) {
+    let text = |o: &mut Object<'_>, name, user| o.text(name, called(user).as_str());
     match what {
         Audited::Op { actor, user, n, content, entity, outcome, changed } => {
             o.text("kind", "op");
             o.text("device", actor.as_str());
-            user.iter().for_each(|user| o.text("user", user.as_str()));
+            user.iter().for_each(|user| text(o, "user", *user));
             o.u64("n", *n);
             o.text("content", &HEXLOWER.encode(&content.0));
             key(o, entity);
@@ -77,7 +83,7 @@ fn audited(o: &mut Object<'_>, what: &Audited) {
         Audited::Bound { device, user } => {
             o.text("kind", "bound");
             o.text("device", device.as_str());
-            o.text("user", user.as_str());
+            text(o, "user", *user);
         }
         Audited::Revoked { device } => {
             o.text("kind", "revoked");
@@ -95,11 +101,16 @@ fn audited(o: &mut Object<'_>, what: &Audited) {
         Audited::Erased { entity, by } => {
             o.text("kind", "erased");
             key(o, entity);
-            o.text("by", by.as_str());
+            text(o, "by", *by);
         }
-        Audited::UserErased { by } => {
+        Audited::UserErased { user, by } => {
             o.text("kind", "user_erased");
-            o.text("by", by.as_str());
+            text(o, "user", *user);
+            text(o, "by", *by);
+        }
+        Audited::Known => {
+            o.text("kind", "known");
+            text(o, "user", UserNumber(index));
         }
     }
 }

@@ -46,12 +46,12 @@ pub fn erased_body(key: &EntityKey, erased: Erased, is_in_files: bool) -> String
     })
 }
 
-/// Returns the answer: what the user is called from now on, if anything was known of them, and which devices are shut out.
+/// Returns the answer: what the user is called from now on, and which devices are shut out.
 #[must_use]
-pub fn user_erased_body(known_as: Option<&UserName>, devices: &[ActorName], is_in_files: bool) -> String {
+pub fn user_erased_body(known_as: &UserName, devices: &[ActorName], is_in_files: bool) -> String {
     document(|o| {
         o.bool("purged", true);
-        known_as.iter().for_each(|name| o.text("known_as", name.as_str()));
+        o.text("known_as", known_as.as_str());
         o.list("devices", devices, |out, device| string(out, device.as_str()));
         o.text("vacuum", vacuum(is_in_files));
     })

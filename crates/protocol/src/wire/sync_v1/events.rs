@@ -1,15 +1,20 @@
 //! What has happened, as it is told to others.
 
-use syncline_core::entity::EntityKey;
+use syncline_core::entity::{EntityKey, UserName};
 
 use super::resolve::conflict_name;
 use super::words;
 use super::write::{Object, document};
-use crate::ledger::{DomainEvent, EventIndex, Happened};
+use crate::ledger::{DomainEvent, EventIndex, Happened, UserNumber};
 
-/// Returns what is told of an event: JSON in one line.
+/// Returns what is told of an event, and what users are called: JSON in one line.
 #[must_use]
-pub fn event_body(index: EventIndex, event: &DomainEvent, tenant: &str) -> String {
+pub fn event_body(
+    index: EventIndex,
+    event: &DomainEvent,
+    tenant: &str,
+    called: impl Fn(UserNumber) -> UserName,
+) -> String {
     document(|o| {
         o.text("event_id", &format!("evt_{}", index.0));
         o.text("tenant", tenant);
@@ -26,11 +31,11 @@ pub fn event_body(index: EventIndex, event: &DomainEvent, tenant: &str) -> Strin
         if let Some((device, n)) = &event.cause {
             o.text("causation_id", &format!("{device}:{n}"));
         }
-        o.object("data", |o| write(o, &event.what));
+        o.object("data", |o| write(o, &event.what, called));
     })
 }
 
-fn write(o: &mut Object<'_>, what: &Happened) {
+fn write(o: &mut Object<'_>, what: &Happened, called: impl Fn(UserNumber) -> UserName) {
     match what {
         Happened::DataSynchronized { device, ops, head } => {
             o.text("device_id", device.as_str());
@@ -54,7 +59,7 @@ fn write(o: &mut Object<'_>, what: &Happened) {
         }
         Happened::DeviceBound { device, user } => {
             o.text("device_id", device.as_str());
-            o.text("user", user.as_str());
+            o.text("user", called(*user).as_str());
         }
         Happened::DeviceRevoked { device } => o.text("device_id", device.as_str()),
     }
@@ -72,7 +77,7 @@ mod tests {
     use syncline_core::time::WallMs;
 
     use super::*;
-    use crate::ledger::ConflictId;
+    use crate::ledger::{ConflictId, audit::AuditIndex};
 
     /// Each event is written with what it says, and with what it comes from.
     #[test]
@@ -86,7 +91,8 @@ mod tests {
         let check = |caused: bool, what: Happened, rest: &str| {
             let event = DomainEvent { at: WallMs(1), cause: caused.then(|| (device(), 9)), what };
             let head = r#"{"event_id":"evt_7","tenant":"default","occurred_at":"1970-01-01T00:00:00.001Z""#;
-            assert_eq!(event_body(EventIndex(7), &event, "default"), format!("{head}{rest}"));
+            let called = |_| UserName::new("ann").expect("a name");
+            assert_eq!(event_body(EventIndex(7), &event, "default", called), format!("{head}{rest}"));
         };
         check(
             true,
@@ -109,7 +115,7 @@ mod tests {
             Happened::SyncFailed { entity: entity(), code: RefusalCode::AppendOnly },
             r#","causation_id":"till:4:9","data":{"type":"stock","entity_id":"s","code":"append-only"}}"#,
         );
-        let user = UserName::new("ann").expect("a name");
+        let user = UserNumber(AuditIndex(5));
         check(
             false,
             Happened::DeviceBound { device: device(), user },

@@ -51,8 +51,9 @@ async fn user(asked: &Asked, user: UserName) -> Result<Response, Refusal> {
     let what = Erasure::User { user, by: asked.user.clone() };
     let answered = asked.ledger(|_, request| Input::Erase { request, what }).await?;
     let Answer::UserErased { known_as, devices } = answered.answer else { return Err(unexpected()) };
+    asked.ledger.tell_erased();
     devices.iter().cloned().for_each(|device| asked.ledger.tell_revoked(device));
-    let body = user_erased_body(known_as.as_ref(), &devices, is_in_files(asked).await?);
+    let body = user_erased_body(&known_as, &devices, is_in_files(asked).await?);
     Ok(json(StatusCode::OK, body))
 }
 

@@ -1,6 +1,10 @@
 //! `GET /sync/v1/events`: what has happened and what happens, as server-sent events.
 
-use std::{collections::VecDeque, convert::Infallible, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    convert::Infallible,
+    time::Duration,
+};
 
 use axum::{
     extract::{Query, rejection::QueryRejection},
@@ -13,10 +17,13 @@ use axum::{
 use bytes::Bytes;
 use futures_util::stream;
 use serde::Deserialize;
-use syncline_core::access::{Action, Resource};
+use syncline_core::{
+    access::{Action, Resource},
+    entity::UserName,
+};
 use syncline_protocol::{
     ledger::{
-        EventIndex, LedgerCommit, Write,
+        EventIndex, Happened, LedgerCommit, UserNumber, Write,
         stored::{EVENT, event_name},
     },
     wire::sync_v1::{Code, Problem, event_body},
@@ -133,8 +140,12 @@ impl Feed {
             .ok()?
             .inspect_err(|error| tracing::error!(%error, "the outbox cannot be read"))
             .ok()?;
-        for (name, bytes) in found {
-            let Ok(Write::Event(index, event)) = Write::from_stored(&name, &bytes) else {
+        let events: Vec<_> = found.iter().map(|(name, bytes)| Write::from_stored(name, bytes).ok()).collect();
+        let users: BTreeSet<_> = events.iter().flatten().filter_map(user_in).collect();
+        let users = if users.is_empty() { BTreeMap::new() } else { self.names_of(users).await? };
+        let called = |user| users.get(&user).cloned().unwrap_or_else(|| user.erased_name());
+        for ((name, _), event) in found.into_iter().zip(events) {
+            let Some(Write::Event(index, event)) = event else {
                 tracing::error!(?name, "an event of the outbox is none that this version knows");
                 return None;
             };
@@ -145,8 +156,26 @@ impl Feed {
             self.after = index;
             let told = Event::default().id(index.0.to_string()).event(event.what.name());
             let tenant = self.asked.tenant().name().as_str();
-            self.waiting.push_back(told.data(event_body(index, &event, tenant)));
+            self.waiting.push_back(told.data(event_body(index, &event, tenant, called)));
         }
         Some(())
+    }
+
+    /// Returns what users are called now.
+    async fn names_of(&self, users: BTreeSet<UserNumber>) -> Option<BTreeMap<UserNumber, UserName>> {
+        let look = self.asked.look(move |ledger| {
+            users.into_iter().map(|user| (user, ledger.user_called(user))).collect::<BTreeMap<_, _>>()
+        });
+        look.await.ok()
+    }
+}
+
+fn user_in(write: &Write) -> Option<UserNumber> {
+    match write {
+        Write::Event(_, event) => match &event.what {
+            Happened::DeviceBound { user, .. } => Some(*user),
+            _ => None,
+        },
+        _ => None,
     }
 }

@@ -158,6 +158,52 @@ impl Store for Disk {
     }
 }
 
+/// A store that keeps what a crash would have left behind each of its commits.
+pub(crate) struct Watched {
+    disk: Disk,
+    images: Arc<Mutex<Vec<Image>>>,
+}
+
+impl Watched {
+    pub(crate) fn over(disk: &Disk) -> Self {
+        Self { disk: disk.clone(), images: Arc::default() }
+    }
+
+    /// Returns where the images are.
+    pub(crate) fn images(&self) -> Arc<Mutex<Vec<Image>>> {
+        Arc::clone(&self.images)
+    }
+}
+
+impl Store for Watched {
+    fn commit(&mut self, batch: Batch) -> Result<(), CommitError> {
+        self.disk.commit(batch)?;
+        let image = self.disk.memory().durable().clone();
+        self.images.lock().expect("no test panics meanwhile").push(image);
+        Ok(())
+    }
+
+    fn vacuum(&mut self) -> Result<Vacuumed, VacuumError> {
+        self.disk.vacuum()
+    }
+
+    fn reopen(&mut self) -> Result<(), VacuumError> {
+        self.disk.reopen()
+    }
+
+    fn get(&self, key: &Key) -> Result<Option<Vec<u8>>, ReadError> {
+        self.disk.get(key)
+    }
+
+    fn scan(&self, prefix: &[u8], from: &[u8], limit: usize) -> Result<Vec<(Key, Vec<u8>)>, ReadError> {
+        self.disk.scan(prefix, from, limit)
+    }
+
+    fn stats(&self) -> Result<Stats, ReadError> {
+        self.disk.stats()
+    }
+}
+
 /// Returns how many records of a kind there are.
 pub(crate) fn count(disk: &Disk, kind: Kind) -> usize {
     disk.memory().scan(&[kind as u8], &[], usize::MAX).expect("the store is not latched").len()

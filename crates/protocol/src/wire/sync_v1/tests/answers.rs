@@ -13,7 +13,9 @@ use syncline_core::time::WallMs;
 
 use super::super::*;
 use crate::ledger::audit::{AuditEntry, AuditEvent, AuditIndex, AuditPayload, Audited};
-use crate::ledger::{self, Comment, ConflictId, ContentHash, Health, OpResult, Proposal, RecordState, Reset};
+use crate::ledger::{
+    self, Comment, ConflictId, ContentHash, Health, OpResult, Proposal, RecordState, Reset, UserNumber,
+};
 
 /// "d2" came first, so that numbers and names have different orders.
 pub(super) fn actors() -> Actors {
@@ -348,7 +350,7 @@ fn devices_types_and_scopes_are_shown() {
 fn the_audit_is_given_away_with_what_its_hashes_cover() {
     let what = Audited::Op {
         actor: ActorName::new("d1").expect("a name"),
-        user: None,
+        user: Some(UserNumber(AuditIndex(3))),
         n: 40,
         content: ContentHash([0xc0; 8]),
         entity: key(),
@@ -362,7 +364,7 @@ fn the_audit_is_given_away_with_what_its_hashes_cover() {
     let event = rmp_serde::to_vec_named(&event).expect("written");
     let line = |event: &[u8], payload: Option<&AuditPayload>| {
         let entry = AuditEntry { event: event.to_vec(), hash: [0x1f; 32] };
-        audit_line(AuditIndex(7), &entry, &[0; 32], payload)
+        audit_line(AuditIndex(7), &entry, &[0; 32], payload, |user| user.erased_name())
     };
     let (ab, hash, zeros) = ("ab".repeat(32), "1f".repeat(32), "00".repeat(32));
     let end =
@@ -370,7 +372,7 @@ fn the_audit_is_given_away_with_what_its_hashes_cover() {
     assert_eq!(
         line(&event, Some(&payload)),
         format!(
-            r#"{{"index":"7","at":"1970-01-01T00:00:00.001Z","event":{{"kind":"op","device":"d1","n":"40","content":"c0c0c0c0c0c0c0c0","type":"work_order","id":"wo_1","status":"rejected","code":"entity-deleted","ver":"8","seq":"9","payload":"{ab}"}},{},"payload":{{"salt":"AAAAAAAAAAAAAAAAAAAAAA==","bytes":"{}","values":{{"a":"x","qty":97}}}}}}"#,
+            r#"{{"index":"7","at":"1970-01-01T00:00:00.001Z","event":{{"kind":"op","device":"d1","user":"erased:3","n":"40","content":"c0c0c0c0c0c0c0c0","type":"work_order","id":"wo_1","status":"rejected","code":"entity-deleted","ver":"8","seq":"9","payload":"{ab}"}},{},"payload":{{"salt":"AAAAAAAAAAAAAAAAAAAAAA==","bytes":"{}","values":{{"a":"x","qty":97}}}}}}"#,
             end(&event),
             BASE64.encode(&written),
         )
