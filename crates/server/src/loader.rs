@@ -8,7 +8,8 @@
 use std::sync::Arc;
 
 use syncline_core::{
-    id::{ClientId, DocumentId, TenantId},
+    doc::Hand,
+    id::{DocumentId, TenantId},
     limits::FAILED_LOADS_MAX,
     log::{Engine, Former},
     time::WallMs,
@@ -107,11 +108,12 @@ pub fn new_document_id() -> DocumentId {
     DocumentId(Uuid::now_v7().into_bytes())
 }
 
-/// Draws whom something is written as that no person writes. Yjs draws 32 bits, too: one that is taken is drawn again.
-pub(crate) fn draw_client() -> Result<ClientId, getrandom::Error> {
-    let mut drawn = [0; 4];
+/// Draws whom something is written as at a time that no person writes. Of these bytes Yjs takes 32 bits, as it does itself: who is
+/// taken is drawn again.
+pub(crate) fn draw_hand(at: WallMs) -> Result<Hand, getrandom::Error> {
+    let mut drawn = [0; 16];
     getrandom::fill(&mut drawn)?;
-    Ok(ClientId(u32::from_be_bytes(drawn).max(1).into()))
+    Ok(Hand { drawn, at })
 }
 
 /// Finds the document of a name and loads it. An unknown name means a new document, of which nothing is written until

@@ -8,8 +8,7 @@ use serde_json::Value;
 use yrs::Any;
 
 use super::{
-    content::{Content, Items, Piece, Run},
-    read::json,
+    content::{Content, Items, Piece, Run, joined},
     restore::WriteError,
     yjs::{Broken, YjsDocument},
 };
@@ -122,6 +121,16 @@ impl From<Broken> for EditError {
 
 type Roots = BTreeMap<String, Content>;
 
+/// What stands at the top of a document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Top {
+    /// Root types: none is created or taken away, whatever is put in them.
+    Roots,
+    /// The entries of a map.
+    #[cfg(feature = "automerge")]
+    Entries,
+}
+
 impl YjsDocument {
     /// Makes edits one after the other, all or none, as the client `author`, and returns them as one update; nothing if
     /// they change nothing. The document itself stays as it is.
@@ -131,27 +140,32 @@ impl YjsDocument {
     pub fn edit(&self, edits: &[DocumentEdit], author: ClientId) -> Result<Option<Bytes>, EditError> {
         let before = self.roots()?;
         let mut after = before.clone();
-        edits.iter().try_for_each(|edit| make(&mut after, edit))?;
+        edits.iter().try_for_each(|edit| make(Top::Roots, &mut after, edit))?;
         Ok(self.write_roots(&before, &after, author)?)
     }
 }
 
-fn make(roots: &mut Roots, edit: &DocumentEdit) -> Result<(), EditError> {
+/// Makes one edit in what a document holds.
+pub(super) fn make(top: Top, roots: &mut Roots, edit: &DocumentEdit) -> Result<(), EditError> {
     match edit {
-        DocumentEdit::Add { path, value } => put(roots, path, value, Put::Add),
-        DocumentEdit::Replace { path, value } => put(roots, path, value, Put::Replace),
-        DocumentEdit::Remove { path } => remove(roots, path),
+        DocumentEdit::Add { path, value } => put(top, roots, path, value, Put::Add),
+        DocumentEdit::Replace { path, value } => put(top, roots, path, value, Put::Replace),
+        DocumentEdit::Remove { path } => remove(top, roots, path),
         DocumentEdit::Test { path, value } => {
-            let (root, inside) = parts(path)?;
-            let found = roots.get(&root).and_then(|content| inside.iter().try_fold(content, part));
-            let same = found.is_some_and(|content| plain(content) == *value);
+            let same = at(roots, path)?.is_some_and(|content| content.plain() == *value);
             if same { Ok(()) } else { Err(EditError::Test { path: path.clone() }) }
         }
         DocumentEdit::Splice { path, at, remove, insert, format } => {
             let format = format.iter().map(|(name, value)| (name.clone(), any(value))).collect();
-            splice(roots, path, (*at, *remove), insert, format)
+            splice(top, roots, path, (*at, *remove), insert, format)
         }
     }
+}
+
+/// Returns what is at a path, if there is anything.
+pub(super) fn at<'a>(roots: &'a Roots, path: &str) -> Result<Option<&'a Content>, EditError> {
+    let (root, inside) = parts(path)?;
+    Ok(roots.get(&root).and_then(|content| inside.iter().try_fold(content, part)))
 }
 
 /// Takes a path apart: the root, and what follows.
@@ -172,7 +186,7 @@ fn part<'a>(content: &'a Content, part: &String) -> Option<&'a Content> {
             None => children.get(part.parse::<usize>().ok()?),
         },
         Content::XmlText { attributes, .. } => attributes.get(part.strip_prefix('@')?),
-        Content::Text(_) | Content::Value(_) | Content::Opaque => None,
+        _ => None,
     }
 }
 
@@ -185,7 +199,7 @@ fn part_mut<'a>(content: &'a mut Content, part: &String) -> Option<&'a mut Conte
             None => children.get_mut(part.parse::<usize>().ok()?),
         },
         Content::XmlText { attributes, .. } => attributes.get_mut(part.strip_prefix('@')?),
-        Content::Text(_) | Content::Value(_) | Content::Opaque => None,
+        _ => None,
     }
 }
 
@@ -195,9 +209,23 @@ enum Put {
     Replace,
 }
 
-fn put(roots: &mut Roots, path: &str, value: &Value, how: Put) -> Result<(), EditError> {
+fn put(top: Top, roots: &mut Roots, path: &str, value: &Value, how: Put) -> Result<(), EditError> {
     let missing = || EditError::Missing { path: path.to_owned() };
     let (root, inside) = parts(path)?;
+    #[cfg(feature = "automerge")]
+    if top == Top::Entries {
+        let content = with_texts(value);
+        let put = match inside.split_last() {
+            None => put_named(roots, &root, content, how),
+            Some((last, above)) => {
+                let root = roots.get_mut(&root).ok_or_else(missing)?;
+                let holder = above.iter().try_fold(root, part_mut).ok_or_else(missing)?;
+                put_into(holder, last, content, how)
+            }
+        };
+        return put.ok_or_else(missing);
+    }
+    debug_assert_eq!(top, Top::Roots);
     let Some((last, above)) = inside.split_last() else {
         if how == Put::Replace && !roots.contains_key(&root) {
             return Err(missing());
@@ -210,7 +238,10 @@ fn put(roots: &mut Roots, path: &str, value: &Value, how: Put) -> Result<(), Edi
         *root = root_for(last);
     }
     let holder = above.iter().try_fold(root, part_mut).ok_or_else(missing)?;
-    let content = content_of(value);
+    put_into(holder, last, content_of(value), how).ok_or_else(missing)
+}
+
+fn put_into(holder: &mut Content, last: &str, content: Content, how: Put) -> Option<()> {
     match (holder, last.strip_prefix('@')) {
         (Content::Map(entries), _) => put_named(entries, last, content, how),
         (
@@ -220,7 +251,6 @@ fn put(roots: &mut Roots, path: &str, value: &Value, how: Put) -> Result<(), Edi
         (Content::Items(Items::Array, items), None) => put_item(items, last, content, how),
         _ => None,
     }
-    .ok_or_else(missing)
 }
 
 /// A root without anything in it, or that is not there, has no kind: it becomes what its first part can stand in.
@@ -236,26 +266,47 @@ fn put_named(named: &mut BTreeMap<String, Content>, name: &str, content: Content
     if how == Put::Replace && !named.contains_key(name) {
         return None;
     }
+    let content = like(named.get(name), content);
     named.insert(name.to_owned(), content);
     Some(())
+}
+
+/// Returns the content that takes the place of another: a number in the place of a counter, or a time, is one.
+#[cfg(feature = "automerge")]
+fn like(before: Option<&Content>, content: Content) -> Content {
+    match (before, &content) {
+        (Some(Content::Special(special)), Content::Value(Any::Number(yrs::Number::Int(value)))) => {
+            special.with(*value).map_or(content, Content::Special)
+        }
+        _ => content,
+    }
+}
+
+#[cfg(not(feature = "automerge"))]
+fn like(_before: Option<&Content>, content: Content) -> Content {
+    content
 }
 
 fn put_item(items: &mut Vec<Content>, place: &str, content: Content, how: Put) -> Option<()> {
     let place = if place == "-" { items.len() } else { place.parse().ok()? };
     match how {
         Put::Add if place <= items.len() => items.insert(place, content),
-        Put::Replace if place < items.len() => items[place] = content,
+        Put::Replace if place < items.len() => items[place] = like(items.get(place), content),
         Put::Add | Put::Replace => return None,
     }
     Some(())
 }
 
-fn remove(roots: &mut Roots, path: &str) -> Result<(), EditError> {
+fn remove(top: Top, roots: &mut Roots, path: &str) -> Result<(), EditError> {
     let missing = || EditError::Missing { path: path.to_owned() };
     let (root, inside) = parts(path)?;
     let content = roots.get_mut(&root).ok_or_else(missing)?;
     let Some((last, above)) = inside.split_last() else {
-        *content = content.emptied();
+        match top {
+            Top::Roots => *content = content.emptied(),
+            #[cfg(feature = "automerge")]
+            Top::Entries => drop(roots.remove(&root)),
+        }
         return Ok(());
     };
     let holder = above.iter().try_fold(content, part_mut).ok_or_else(missing)?;
@@ -275,6 +326,7 @@ fn remove(roots: &mut Roots, path: &str) -> Result<(), EditError> {
 }
 
 fn splice(
+    top: Top,
     roots: &mut Roots,
     path: &str,
     (at, len): (u32, u32),
@@ -282,7 +334,7 @@ fn splice(
     format: BTreeMap<String, Any>,
 ) -> Result<(), EditError> {
     let (root, inside) = parts(path)?;
-    if inside.is_empty() {
+    if inside.is_empty() && top == Top::Roots {
         roots.entry(root.clone()).or_insert_with(|| Content::Text(Vec::new()));
     }
     let found = roots.get_mut(&root).and_then(|root| inside.iter().try_fold(root, part_mut));
@@ -294,7 +346,7 @@ fn splice(
     let (before, rest) = cut(runs, at).ok_or_else(range)?;
     let (_, behind) = cut(&rest, len).ok_or_else(range)?;
     let new = (!insert.is_empty()).then(|| Run { piece: Piece::Text(insert.to_owned()), format });
-    *runs = before.into_iter().chain(new).chain(behind).collect();
+    *runs = joined(before.into_iter().chain(new).chain(behind).collect());
     Ok(())
 }
 
@@ -359,6 +411,23 @@ fn content_of(value: &Value) -> Content {
     }
 }
 
+/// Makes shared types of objects, arrays and texts, and plain values of all else.
+#[cfg(feature = "automerge")]
+fn with_texts(value: &Value) -> Content {
+    match value {
+        Value::Object(members) => {
+            Content::Map(members.iter().map(|(name, value)| (name.clone(), with_texts(value))).collect())
+        }
+        Value::Array(items) => Content::Items(Items::Array, items.iter().map(with_texts).collect()),
+        Value::String(text) if text.is_empty() => Content::Text(Vec::new()),
+        Value::String(text) => {
+            let run = Run { piece: Piece::Text(text.clone()), format: BTreeMap::new() };
+            Content::Text(vec![run])
+        }
+        other => Content::Value(any(other)),
+    }
+}
+
 fn any(value: &Value) -> Any {
     match value {
         Value::Null => Any::Null,
@@ -373,24 +442,5 @@ fn any(value: &Value) -> Any {
             let members = members.iter().map(|(name, value)| (name.clone(), any(value)));
             Any::Map(std::sync::Arc::new(members.collect()))
         }
-    }
-}
-
-/// What people compare with: a text is its characters.
-fn plain(content: &Content) -> Value {
-    match content {
-        Content::Text(runs) | Content::XmlText { runs, .. } => {
-            let texts = runs.iter().filter_map(|run| match &run.piece {
-                Piece::Text(text) => Some(text.as_str()),
-                Piece::Embed(_) => None,
-            });
-            texts.collect::<String>().into()
-        }
-        Content::Map(entries) => {
-            entries.iter().map(|(name, content)| (name.clone(), plain(content))).collect()
-        }
-        Content::Items(_, items) => items.iter().map(plain).collect(),
-        Content::Value(any) => json(any),
-        Content::Element { .. } | Content::Opaque => content.to_json(),
     }
 }

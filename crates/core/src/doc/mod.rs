@@ -10,6 +10,8 @@
 //! too; what it cannot see, panics of automerge among it, is contained: a document on which it panics is built anew.
 
 #[cfg(feature = "automerge")]
+mod any;
+#[cfg(feature = "automerge")]
 mod automerge;
 mod compact;
 mod contain;
@@ -30,6 +32,8 @@ mod subdocument;
 mod tests;
 mod yjs;
 
+#[cfg(feature = "automerge")]
+pub use any::{AnyDocument, Hand};
 #[cfg(feature = "automerge")]
 pub use automerge::{AutomergeDocument, AutomergeError, AutomergePeer, Received};
 pub use compact::{CompactError, compact};

@@ -159,8 +159,6 @@ pub(super) fn root(
         Content::Items(Items::Array, _) => branch(&txn.get_or_insert_array(name)),
         Content::Items(Items::Fragment, _) => branch(&txn.get_or_insert_xml_fragment(name)),
         Content::Map(_) => branch(&txn.get_or_insert_map(name)),
-        Content::Element { .. } | Content::XmlText { .. } | Content::Value(_) | Content::Opaque => {
-            return Err(Unwritable);
-        }
+        _ => return Err(Unwritable),
     })
 }

@@ -53,7 +53,7 @@ pub struct Revision {
 pub struct Content {
     /// What whoever asked lacks, as an update.
     pub update: Bytes,
-    /// The state vector of the document.
+    /// The state vector of the document; empty if it is no Yjs document.
     pub state_vector: Bytes,
     /// What names the state.
     pub revision: Revision,

@@ -152,7 +152,7 @@ pub enum Input {
     Read {
         /// What they call that.
         read: ReadId,
-        /// The state vector of what they have; without one they get it all.
+        /// The state vector of what they have of a Yjs document; without one they get it all.
         have: Option<Bytes>,
     },
     /// Nothing more is waiting: the tick ends.

@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Deserialize;
-use syncline_core::access::Action;
+use syncline_core::{access::Action, log::Engine};
 
 use super::{
     caller::{Caller, InPath},
@@ -32,16 +32,21 @@ pub(super) struct Wanted {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum Format {
-    /// An object with a member for each root type.
+    /// An object with a member for each root type, or each entry.
     #[default]
     Json,
-    /// The characters of one root type.
+    /// The characters of one text.
     Text,
     /// A Yjs update, V1.
     Update,
     /// A Yjs state vector, V1.
     StateVector,
+    /// An Automerge document, as `save` of automerge writes it.
+    Automerge,
 }
+
+const NO_YJS: &str = "it is an Automerge document: ask for `format=automerge`, or `json` or `text`";
+const NO_AUTOMERGE: &str = "it is a Yjs document: ask for `format=update`, or `json` or `text`";
 
 pub(super) async fn read(
     caller: Caller,
@@ -53,7 +58,9 @@ pub(super) async fn read(
         wanted.map_err(|rejection| Refusal::Malformed(rejection.body_text()))?;
     let when = When::new(commit, at, version);
     if format == Format::Text && root.is_none() {
-        return Err(Refusal::Malformed("`root` names the root type whose text is wanted".to_owned()));
+        return Err(Refusal::Malformed(
+            "`root` names the root type, or is the path of the text, that is wanted".to_owned(),
+        ));
     }
     let State { document, revised } = state::at(&caller, &room, &when).await?;
     caller.check_lease()?;
@@ -68,8 +75,11 @@ pub(super) async fn read(
                 let text = root.map(|root| document.text(&root)).transpose()?.flatten();
                 text.ok_or(Refusal::Absent)?.into_response()
             }
-            Format::Update => bytes(document.encode()?),
-            Format::StateVector => bytes(document.state_vector()),
+            Format::Update if document.engine() == Engine::Yjs => bytes(document.encode()?),
+            Format::Automerge if document.engine() == Engine::Automerge => bytes(document.encode()?),
+            Format::Update => return Err(Refusal::OtherKind(NO_YJS)),
+            Format::Automerge => return Err(Refusal::OtherKind(NO_AUTOMERGE)),
+            Format::StateVector => bytes(document.state_vector().ok_or(Refusal::OtherKind(NO_YJS))?),
         })
     });
     Ok(([(header::ETAG, tag)], body.await?).into_response())

@@ -24,8 +24,7 @@ pub(super) async fn delete(caller: Caller, InPath(name): InPath<String>) -> Resu
     let room = caller.room(&name, Action::Admin).await?;
     let expected = caller.expects()?;
     for _ in 0..TRIES {
-        let Named { document, engine: _ } =
-            state::known_of_any_kind(&caller, &room).await?.ok_or(Refusal::Absent)?;
+        let Named { document, engine: _ } = state::known(&caller, &room).await?.ok_or(Refusal::Absent)?;
         if caller.epoch.entity_of(&room).await.map_err(|_ledger_down| Refusal::StoreDown)?.is_some() {
             return Err(Refusal::Entity);
         }

@@ -11,9 +11,11 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use syncline_core::{
     access::Action,
-    doc::{DocumentEdit, YjsDocument},
+    doc::{AnyDocument, DocumentEdit},
+    log::Engine,
+    time::WallMs,
 };
-use syncline_protocol::Revision;
+use syncline_protocol::{Revision, wire::automerge::is_document_name};
 
 use super::{
     caller::{Caller, InPath},
@@ -28,10 +30,30 @@ const EDITS_MAX: usize = 10_000;
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Seed {
-    /// Root types: a text makes a text, an object a map, an array an array.
+    /// Of which kind it becomes; a Yjs document if nothing is said.
+    kind: Option<Kind>,
+    /// Root types of a Yjs document: a text makes a text, an object a map, an array an array. Or entries of an Automerge document.
     #[serde(default)]
     json: Map<String, Value>,
 }
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Kind {
+    Yjs,
+    Automerge,
+}
+
+impl From<Kind> for Engine {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Yjs => Self::Yjs,
+            Kind::Automerge => Self::Automerge,
+        }
+    }
+}
+
+const OTHER_KIND: &str = "there is a document of this name, and it is of the other kind";
 
 /// Creates a document, unless there is one: then nothing of it changes, so that whoever creates it at each start never doubles it.
 pub(super) async fn create(
@@ -42,13 +64,26 @@ pub(super) async fn create(
 ) -> Result<Response, Refusal> {
     let room = caller.room(&name, Action::Write).await?;
     let body = whole(body)?;
-    if state::known(&caller, &room).await?.is_some() {
+    let is_update = headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/octet-stream");
+    let seed: Seed = if is_update || body.is_empty() { Seed::default() } else { parsed(&body)? };
+    let kind = if is_update { Some(Engine::Yjs) } else { seed.kind.map(Engine::from) };
+    if let Some(known) = state::known(&caller, &room).await? {
+        if kind.is_some_and(|kind| kind != known.engine) {
+            return Err(Refusal::OtherKind(OTHER_KIND));
+        }
         return Ok((StatusCode::OK, Json(json!({ "name": name, "created": false }))).into_response());
     }
-    let is_update = headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/octet-stream");
-    let update = if is_update { body } else { blocking(move || seeded(&body)).await? };
+    let engine = kind.unwrap_or_default();
+    if engine == Engine::Automerge && !is_document_name(&name) {
+        return Err(Refusal::Malformed(
+            "an Automerge document has a name as automerge-repo gives them: what follows `automerge:` in its URL"
+                .to_owned(),
+        ));
+    }
+    let now = caller.now();
+    let update = if is_update { body } else { blocking(move || seeded(now, engine, seed.json)).await? };
     // Nobody has written meanwhile, or else that is the document.
-    let created = match absorb(&caller, &room, update, Some(Revision::default())).await {
+    let created = match absorb(&caller, &room, engine, update, Some(Revision::default())).await {
         Ok(created) => created,
         Err(Refusal::Changed) => false,
         Err(refusal) => return Err(refusal),
@@ -57,14 +92,13 @@ pub(super) async fn create(
     Ok((status, Json(json!({ "name": name, "created": created }))).into_response())
 }
 
-fn seeded(body: &Bytes) -> Result<Bytes, Refusal> {
-    let seed: Seed = if body.is_empty() { Seed::default() } else { parsed(body)? };
+fn seeded(now: WallMs, engine: Engine, json: Map<String, Value>) -> Result<Bytes, Refusal> {
     let add = |(root, value): (String, Value)| DocumentEdit::Add {
         path: format!("/{}", root.replace('~', "~0").replace('/', "~1")),
         value,
     };
-    let edits: Vec<DocumentEdit> = seed.json.into_iter().map(add).collect();
-    let update = drawn(|author| YjsDocument::default().edit(&edits, author))?;
+    let edits: Vec<DocumentEdit> = json.into_iter().map(add).collect();
+    let update = drawn(now, |author| AnyDocument::empty(engine).edit(&edits, author))?;
     update.ok_or_else(|| {
         Refusal::Malformed("say what the document begins with: {\"json\":{\"text\":\"…\"}}".to_owned())
     })
@@ -86,9 +120,12 @@ pub(super) async fn patch(
     if expected.is_some_and(|expected| expected != revised) {
         return Err(Refusal::Changed);
     }
-    let update = blocking(move || drawn(|author| document.edit(&edits, author))).await?;
+    let (now, engine) = (caller.now(), document.engine());
+    let update = blocking(move || drawn(now, |author| document.edit(&edits, author))).await?;
     let changed = match update {
-        Some(update) => absorb(&caller, &room, update, expected.map(|expected| expected.revision)).await?,
+        Some(update) => {
+            absorb(&caller, &room, engine, update, expected.map(|expected| expected.revision)).await?
+        }
         None => false,
     };
     Ok(Json(json!({ "changed": changed })).into_response())

@@ -82,7 +82,7 @@ pub(super) async fn of_one(
     let Query(OfOne { after }) = wanted.map_err(odd_query)?;
     let after = last_heard(&headers, after.as_deref());
     let after: Option<u64> = after.map(str::parse).transpose().map_err(|_| no_place())?;
-    let document = state::known_of_any_kind(&caller, &room).await?.ok_or(Refusal::Absent)?.document;
+    let document = state::known(&caller, &room).await?.ok_or(Refusal::Absent)?.document;
     let place = caller.place()?;
     let tenant = caller.tenant.id();
     let (listener, _) = caller.epoch.changes.listen(tenant, Follow::One(room.name.clone()), None)?;

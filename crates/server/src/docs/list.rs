@@ -7,14 +7,11 @@ use axum::{
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
-use syncline_core::{
-    access::Action,
-    id::{DocumentId, RoomName},
-};
+use syncline_core::{access::Action, id::RoomName, log::Engine};
 use syncline_protocol::wire::sync_v1::time_text;
 use syncline_store::{
     ReadError, Store,
-    records::{self, RecordError},
+    records::{self, Named, RecordError},
 };
 
 use super::{caller::Caller, refusal::Refusal};
@@ -67,20 +64,26 @@ async fn names(
     caller: &Caller,
     prefix: &str,
     after: Option<RoomName>,
-) -> Result<Vec<(RoomName, DocumentId)>, Refusal> {
+) -> Result<Vec<(RoomName, Named)>, Refusal> {
     let (tenant, prefix) = (caller.tenant.id(), prefix.to_owned());
-    let read = move |store: &dyn Store| records::names(store, tenant, &prefix, after.as_ref(), NAMES_PAGE);
+    let read = move |store: &dyn Store| {
+        records::names_with_kinds(store, tenant, &prefix, after.as_ref(), NAMES_PAGE)
+    };
     caller.epoch.storage.read(read).await?.map_err(unreadable)
 }
 
-async fn summed_up(caller: &Caller, named: Vec<(RoomName, DocumentId)>) -> Result<Vec<Value>, Refusal> {
+async fn summed_up(caller: &Caller, named: Vec<(RoomName, Named)>) -> Result<Vec<Value>, Refusal> {
     let tenant = caller.tenant.id();
     let read = move |store: &dyn Store| -> Result<Vec<_>, ReadError> {
-        let summed = named.into_iter().map(|(name, document)| {
+        let summed = named.into_iter().map(|(name, Named { document, engine })| {
             let summary = records::summary(store, tenant, document)?;
+            let kind = match engine {
+                Engine::Yjs => "yjs",
+                Engine::Automerge => "automerge",
+            };
             let edited_at = summary.edited.map(time_text);
             let (name, commit) = (name.as_str(), summary.commit.0);
-            Ok(json!({ "name": name, "bytes": summary.bytes, "edited_at": edited_at, "commit": commit }))
+            Ok(json!({ "name": name, "bytes": summary.bytes, "edited_at": edited_at, "commit": commit, "kind": kind }))
         });
         summed.collect()
     };

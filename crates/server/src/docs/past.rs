@@ -8,7 +8,8 @@ use axum::{
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
-use syncline_core::{access::Action, doc::YjsDocument};
+use syncline_core::{access::Action, log::Engine};
+use syncline_store::records::Named;
 
 use super::{
     caller::{Caller, InPath},
@@ -19,6 +20,10 @@ use super::{
 use crate::history::{change_json, range_json, session_json};
 
 const MINUTE_MS: u64 = 60_000;
+
+const NO_AUTHORS: &str =
+    "it is an Automerge document: who wrote what in it is not told; `history` tells who worked on it when";
+const TWO_KINDS: &str = "the document was of the other kind then";
 
 /// How the history is grouped.
 #[derive(Debug, Deserialize)]
@@ -50,10 +55,13 @@ pub(super) async fn history(
 
 pub(super) async fn authors(caller: Caller, InPath(name): InPath<String>) -> Result<Response, Refusal> {
     let room = caller.room(&name, Action::Read).await?;
-    let (_, past) = state::past(&caller, &room).await?;
+    let (Named { engine, .. }, past) = state::past(&caller, &room).await?;
+    if engine != Engine::Yjs {
+        return Err(Refusal::OtherKind(NO_AUTHORS));
+    }
     let written_by = move || {
-        let document: YjsDocument = past.document_at(past.last())?;
-        Ok(document.written_by(&past.authorship()?)?)
+        let document = past.any_at(engine, past.last())?;
+        document.written_by(&past.authorship()?)?.ok_or(Refusal::OtherKind(NO_AUTHORS))
     };
     let ranges = blocking(written_by).await?;
     caller.check_lease()?;
@@ -88,6 +96,7 @@ pub(super) async fn diff(
     let (before, after) = (state::at(&caller, &room, &from).await?, state::at(&caller, &room, &to).await?);
     let (from, to) = (before.revised.revision.commit.0, after.revised.revision.commit.0);
     let changes = blocking(move || Ok(before.document.changes_to(&after.document)?)).await?;
+    let changes = changes.ok_or(Refusal::OtherKind(TWO_KINDS))?;
     caller.check_lease()?;
     let changes: Vec<Value> = changes.iter().map(change_json).collect();
     Ok(Json(json!({ "from": from, "to": to, "changes": changes })).into_response())
@@ -110,9 +119,12 @@ pub(super) async fn restore(
     if expected.is_some_and(|expected| expected != revised) {
         return Err(Refusal::Changed);
     }
-    let update = blocking(move || drawn(|author| document.restore(&target.document, author))).await?;
+    let (now, engine) = (caller.now(), document.engine());
+    let update = blocking(move || drawn(now, |author| document.restore(&target.document, author))).await?;
     let changed = match update {
-        Some(update) => absorb(&caller, &room, update, expected.map(|expected| expected.revision)).await?,
+        Some(update) => {
+            absorb(&caller, &room, engine, update, expected.map(|expected| expected.revision)).await?
+        }
         None => false,
     };
     Ok(Json(json!({ "changed": changed })).into_response())

@@ -40,10 +40,9 @@ pub(super) enum Refusal {
     Name,
     #[error("there is no such document, or you may not do this with it")]
     Absent,
-    #[error(
-        "it is an Automerge document: what is asked for here is told of Yjs documents only; connect to /automerge"
-    )]
-    OtherKind,
+    /// It is of a kind with which this cannot be done.
+    #[error("{0}")]
+    OtherKind(&'static str),
     #[error("it is the document of an entity: erase that with POST /sync/v1/erase, or delete it with an op")]
     Entity,
     #[error("a document of this name was deleted, and the name is not used again")]
@@ -87,7 +86,7 @@ impl Refusal {
             Self::TooManyTenants(_) => (StatusCode::INSUFFICIENT_STORAGE, "too-many-tenants"),
             Self::Name => (StatusCode::BAD_REQUEST, "bad-name"),
             Self::Absent => (StatusCode::NOT_FOUND, "unknown-document"),
-            Self::OtherKind => (StatusCode::CONFLICT, "other-kind"),
+            Self::OtherKind(_) => (StatusCode::CONFLICT, "other-kind"),
             Self::Entity => (StatusCode::CONFLICT, "is-entity"),
             Self::Deleted => (StatusCode::GONE, "deleted"),
             Self::NoVersion => (StatusCode::NOT_FOUND, "unknown-version"),

@@ -23,7 +23,7 @@ pub(super) fn of_path(name: &str) -> Value {
 /// Returns the schema of a member of the query.
 pub(super) fn of_query(name: &str) -> Value {
     match name {
-        "format" => json!({ "enum": ["json", "text", "update", "state-vector"] }),
+        "format" => json!({ "enum": ["json", "text", "update", "state-vector", "automerge"] }),
         "limit" => json!({ "type": "integer", "minimum": 1, "maximum": 128 }),
         "commit" | "version" | "from" | "to" | "from_version" | "to_version" | "pause" => reference("Number"),
         "at" | "from_at" | "to_at" => reference("Time"),
@@ -76,7 +76,10 @@ fn sent() -> Value {
         "Seed": {
             "type": "object",
             "required": ["json"],
-            "properties": { "json": { "type": "object", "description": "Root types: a text makes a text, an object a map, an array an array." } },
+            "properties": {
+                "kind": { "enum": ["yjs", "automerge"] },
+                "json": { "type": "object", "description": "Root types: a text makes a text, an object a map, an array an array. Or entries of an Automerge document." },
+            },
             "additionalProperties": false,
         },
         "Edits": { "type": "array", "maxItems": 10_000, "items": { "oneOf": edits } },
@@ -92,8 +95,11 @@ fn answered() -> Value {
     json!({
         "Documents": object(&["documents", "next"], json!({ "documents": list(reference("Document")), "next": or_null("string") })),
         "Document": object(
-            &["name", "bytes", "edited_at", "commit"],
-            json!({ "name": text, "bytes": count, "edited_at": or_null("string"), "commit": number }),
+            &["name", "bytes", "edited_at", "commit", "kind"],
+            json!({
+                "name": text, "bytes": count, "edited_at": or_null("string"), "commit": number,
+                "kind": { "enum": ["yjs", "automerge"] },
+            }),
         ),
         "Created": object(&["name", "created"], json!({ "name": text, "created": flag })),
         "Changed": object(&["changed"], json!({ "changed": flag })),

@@ -5,8 +5,8 @@ use std::{fmt, str::FromStr};
 use bytes::Bytes;
 use serde::Deserialize;
 use syncline_core::{
-    doc::{ReplayError, WriteError, YjsDocument},
-    id::{ClientId, CommitNumber, DocumentId},
+    doc::{AnyDocument, Hand, ReplayError, WriteError},
+    id::{CommitNumber, DocumentId},
     log::{Engine, Former},
     time::WallMs,
 };
@@ -20,7 +20,7 @@ use tokio::sync::oneshot;
 use super::{caller::Caller, refusal::Refusal};
 use crate::{
     history::{self, Past},
-    loader::draw_client,
+    loader::draw_hand,
     registry::{Registry, RoomKey},
     room::ToRoom,
 };
@@ -81,14 +81,17 @@ impl When {
     }
 }
 
+/// Why an update is not taken in that was made for a document of the name, but not for this one.
+const ANOTHER: &str = "the document is of another kind than the one that this was made for";
+
 /// A state of a document.
 pub(super) struct State {
-    pub(super) document: YjsDocument,
+    pub(super) document: AnyDocument,
     pub(super) revised: Revised,
 }
 
 /// Returns which document a name means, if anything of it is stored.
-pub(super) async fn known_of_any_kind(caller: &Caller, room: &RoomKey) -> Result<Option<Named>, Refusal> {
+pub(super) async fn known(caller: &Caller, room: &RoomKey) -> Result<Option<Named>, Refusal> {
     let (tenant, name) = (room.tenant.id(), room.name.clone());
     let read = caller.epoch.storage.read(move |store| records::named(store, tenant, &name)).await?;
     read.map_err(unreadable)
@@ -102,17 +105,8 @@ fn unreadable(error: RecordError) -> Refusal {
     }
 }
 
-/// Returns the same of a Yjs document, which everything else here is about.
-pub(super) async fn known(caller: &Caller, room: &RoomKey) -> Result<Option<DocumentId>, Refusal> {
-    match known_of_any_kind(caller, room).await? {
-        Some(Named { engine: Engine::Automerge, .. }) => Err(Refusal::OtherKind),
-        Some(Named { document, engine: Engine::Yjs }) => Ok(Some(document)),
-        None => Ok(None),
-    }
-}
-
 /// Returns which document a name means, which has to be there.
-pub(super) async fn existing(caller: &Caller, room: &RoomKey) -> Result<DocumentId, Refusal> {
+pub(super) async fn existing(caller: &Caller, room: &RoomKey) -> Result<Named, Refusal> {
     known(caller, room).await?.ok_or(Refusal::Absent)
 }
 
@@ -143,23 +137,24 @@ async fn ended(caller: &Caller, room: &RoomKey) -> Refusal {
     }
 }
 
-/// Has the room take in an update, and waits until it is durable. Returns whether it changed anything.
+/// Has the room take in an update of a kind, and waits until it is durable. Returns whether it changed anything.
 pub(super) async fn absorb(
     caller: &Caller,
     room: &RoomKey,
+    engine: Engine,
     update: Bytes,
     made_for: Option<Revision>,
 ) -> Result<bool, Refusal> {
     caller.check_lease()?;
     let (done, absorbed) = oneshot::channel();
-    let message = ToRoom::Absorb { author: caller.author(), update, made_for, done };
+    let message = ToRoom::Absorb { engine, author: caller.author(), update, made_for, done };
     Registry::tell(&caller.epoch, room, message).await?;
     let Ok(absorbed) = absorbed.await else { return Err(ended(caller, room).await) };
     match absorbed {
         Absorbed::New => Ok(true),
         Absorbed::Known => Ok(false),
         Absorbed::Changed => Err(Refusal::Changed),
-        Absorbed::Refused { reason: "other-kind" } => Err(Refusal::OtherKind),
+        Absorbed::Refused { reason: "other-kind" } => Err(Refusal::OtherKind(ANOTHER)),
         Absorbed::Refused { reason } => Err(Refusal::Refused(reason)),
         Absorbed::Broke => Err(Refusal::Broken),
     }
@@ -167,16 +162,16 @@ pub(super) async fn absorb(
 
 /// Returns the document as it is now.
 pub(super) async fn now(caller: &Caller, room: &RoomKey) -> Result<State, Refusal> {
-    let document = existing(caller, room).await?;
+    let Named { document, engine } = existing(caller, room).await?;
     let content = content(caller, room).await?;
     let revised = Revised { document, revision: content.revision };
-    Ok(State { document: blocking(move || decoded(&content.update)).await?, revised })
+    Ok(State { document: blocking(move || decoded(engine, &content.update)).await?, revised })
 }
 
 /// Returns everything that is kept of a document's past.
-pub(super) async fn past(caller: &Caller, room: &RoomKey) -> Result<(DocumentId, Past), Refusal> {
-    let document = existing(caller, room).await?;
-    Ok((document, history::read(&caller.epoch.storage, room.tenant.id(), document).await?))
+pub(super) async fn past(caller: &Caller, room: &RoomKey) -> Result<(Named, Past), Refusal> {
+    let named = existing(caller, room).await?;
+    Ok((named, history::read(&caller.epoch.storage, room.tenant.id(), named.document).await?))
 }
 
 /// Returns the document as it was, or is.
@@ -187,22 +182,22 @@ pub(super) async fn at(caller: &Caller, room: &RoomKey, when: &When) -> Result<S
     if let Some(number) = when.version {
         return of_version(caller, room, number).await;
     }
-    let (id, past) = past(caller, room).await?;
+    let (Named { document: id, engine }, past) = past(caller, room).await?;
     let commit = match (&when.at, when.commit) {
         (Some(at), None) => past.commit_at(time(at)?),
         (None, Some(commit)) => CommitNumber(commit),
         _ => return Err(Refusal::Malformed("name one of `commit`, `at` and `version`".to_owned())),
     };
-    let document = blocking(move || Ok(past.document_at(commit)?)).await?;
+    let document = blocking(move || Ok(past.any_at(engine, commit)?)).await?;
     let revised = Revised { document: id, revision: Revision { commit, gathered: 0 } };
     Ok(State { document, revised })
 }
 
 async fn of_version(caller: &Caller, room: &RoomKey, number: u64) -> Result<State, Refusal> {
-    let document = existing(caller, room).await?;
+    let Named { document, engine } = existing(caller, room).await?;
     let version = version(caller, room, document, number).await?;
     let revised = Revised { document, revision: Revision { commit: version.commit, gathered: 0 } };
-    let document = blocking(move || decoded(&version.entry.update)).await?;
+    let document = blocking(move || decoded(engine, &version.entry.update)).await?;
     Ok(State { document, revised })
 }
 
@@ -228,13 +223,11 @@ fn time(text: &str) -> Result<WallMs, Refusal> {
     time_of(text).ok_or_else(|| Refusal::Malformed("`at` is a time as 2027-01-31T00:00:00.000Z".to_owned()))
 }
 
-fn decoded(update: &Bytes) -> Result<YjsDocument, Refusal> {
-    let mut document = YjsDocument::default();
-    document.replay(update).map_err(|error: ReplayError| {
+fn decoded(engine: Engine, update: &Bytes) -> Result<AnyDocument, Refusal> {
+    AnyDocument::decode(engine, update).map_err(|error: ReplayError| {
         tracing::error!(%error, "a state of a document cannot be taken up");
         Refusal::Broken
-    })?;
-    Ok(document)
+    })
 }
 
 /// Runs what takes as long as a document is.
@@ -244,20 +237,20 @@ pub(super) async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(work).await.map_err(|_panicked| Refusal::Broken)?
 }
 
-/// Writes as a client that nobody has written as; one that was drawn and is taken is drawn again.
-pub(super) fn drawn<T, E>(write: impl Fn(ClientId) -> Result<T, E>) -> Result<T, Refusal>
+/// Writes at a time as someone as whom nobody has written; who was drawn and is taken is drawn again.
+pub(super) fn drawn<T, E>(at: WallMs, write: impl Fn(Hand) -> Result<T, E>) -> Result<T, Refusal>
 where
     Refusal: From<E>,
     E: AsTaken,
 {
     const DRAWS: usize = 4;
     for _ in 1..DRAWS {
-        match write(draw()?) {
+        match write(draw(at)?) {
             Err(error) if error.is_taken() => {}
             written => return Ok(written?),
         }
     }
-    Ok(write(draw()?)?)
+    Ok(write(draw(at)?)?)
 }
 
 /// Tells the one error after which another client is drawn.
@@ -277,8 +270,8 @@ impl AsTaken for syncline_core::doc::EditError {
     }
 }
 
-fn draw() -> Result<ClientId, Refusal> {
-    draw_client().map_err(|error| {
+fn draw(at: WallMs) -> Result<Hand, Refusal> {
+    draw_hand(at).map_err(|error| {
         tracing::error!(%error, "the system gives no random bytes");
         Refusal::Broken
     })

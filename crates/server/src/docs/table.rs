@@ -38,6 +38,8 @@ const ROOMS: Told = (429, "tenant-rooms");
 /// Something is written.
 const TOO_LARGE: Told = (413, "too-large");
 const IMPOSSIBLE: Told = (422, "impossible-edit");
+/// The document is of the other kind.
+const OTHER_KIND: Told = (409, "other-kind");
 const REFUSED: Told = (422, "refused-update");
 const FULL: Told = (507, "storage-full");
 const BAD_REQUEST: Told = (400, "bad-request");
@@ -74,8 +76,11 @@ const OPERATIONS: &[Operation<Told>] = &[
         id: "readDocument",
         summary: "Returns what a document holds, or held.",
         query: &[
-            may("format", "json (if nothing is said), text, update or state-vector."),
-            may("root", "With `format=text`, the root type whose text is wanted."),
+            may("format", "json (if nothing is said), text, update, state-vector or automerge."),
+            may(
+                "root",
+                "With `format=text`, the root type whose text is wanted, or the path of a text in an Automerge document.",
+            ),
             may("commit", "The state after this commit."),
             may("at", "The state at this time."),
             may("version", "The state that this version shows."),
@@ -87,7 +92,7 @@ const OPERATIONS: &[Operation<Told>] = &[
             (200, Content::Bytes),
             (304, Content::Nothing),
         ],
-        codes: &[UNKNOWN_VERSION, NOT_KEPT, ROOMS, TOO_LONG],
+        codes: &[UNKNOWN_VERSION, OTHER_KIND, NOT_KEPT, ROOMS, TOO_LONG],
         serve: || get(content::read),
     },
     Operation {
@@ -98,7 +103,7 @@ const OPERATIONS: &[Operation<Told>] = &[
         query: &[],
         body: &[Content::Json("Seed"), Content::Bytes],
         answers: &[(200, Content::Json("Created")), (201, Content::Json("Created"))],
-        codes: &[DELETED, ROOMS, TOO_LARGE, IMPOSSIBLE, REFUSED, FULL],
+        codes: &[DELETED, ROOMS, OTHER_KIND, TOO_LARGE, IMPOSSIBLE, REFUSED, FULL],
         serve: || put(edit::create),
     },
     Operation {
@@ -109,7 +114,7 @@ const OPERATIONS: &[Operation<Told>] = &[
         query: &[],
         body: &[Content::Json("Edits")],
         answers: &[(200, Content::Json("Changed"))],
-        codes: &[CHANGED, ROOMS, TOO_LARGE, IMPOSSIBLE, REFUSED, FULL],
+        codes: &[CHANGED, ROOMS, OTHER_KIND, TOO_LARGE, IMPOSSIBLE, REFUSED, FULL],
         serve: || patch(edit::patch),
     },
     Operation {
@@ -176,7 +181,7 @@ const OPERATIONS: &[Operation<Told>] = &[
         query: &[],
         body: &[],
         answers: &[(200, Content::Json("Authors"))],
-        codes: &[TOO_LONG],
+        codes: &[OTHER_KIND, TOO_LONG],
         serve: || get(past::authors),
     },
     Operation {
@@ -194,7 +199,7 @@ const OPERATIONS: &[Operation<Told>] = &[
         ],
         body: &[],
         answers: &[(200, Content::Json("Diff"))],
-        codes: &[UNKNOWN_VERSION, NOT_KEPT, ROOMS, TOO_LONG],
+        codes: &[UNKNOWN_VERSION, OTHER_KIND, NOT_KEPT, ROOMS, TOO_LONG],
         serve: || get(past::diff),
     },
     Operation {
@@ -205,7 +210,18 @@ const OPERATIONS: &[Operation<Told>] = &[
         query: &[],
         body: &[Content::Json("When")],
         answers: &[(200, Content::Json("Changed"))],
-        codes: &[UNKNOWN_VERSION, NOT_KEPT, CHANGED, ROOMS, TOO_LARGE, IMPOSSIBLE, REFUSED, FULL, TOO_LONG],
+        codes: &[
+            UNKNOWN_VERSION,
+            OTHER_KIND,
+            NOT_KEPT,
+            CHANGED,
+            ROOMS,
+            TOO_LARGE,
+            IMPOSSIBLE,
+            REFUSED,
+            FULL,
+            TOO_LONG,
+        ],
         serve: || post(past::restore),
     },
     Operation {
@@ -234,7 +250,7 @@ const OPERATIONS: &[Operation<Told>] = &[
         method: Method::GET,
         path: "/documents/{name}/versions/{version}",
         id: "readVersion",
-        summary: "Returns the state of a version as a Yjs update (V1).",
+        summary: "Returns the state of a version in the bytes of its kind: a Yjs update (V1), or an Automerge document.",
         query: &[],
         body: &[],
         answers: &[(200, Content::Bytes)],

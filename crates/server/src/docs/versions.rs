@@ -58,7 +58,7 @@ pub(super) async fn create(
     let entry = LogEntry { author: caller.author(), connection: ConnectionId(0), at: caller.now(), update };
     // One at a time, so that no two have one number.
     let _turn = caller.epoch.compactions.acquire().await.map_err(|_closed| Refusal::StoreDown)?;
-    if existing(&caller, &room).await? != document {
+    if existing(&caller, &room).await?.document != document {
         return Err(Refusal::Absent);
     }
     let numbers = numbers(&caller, &room, document).await?;
@@ -76,7 +76,7 @@ pub(super) async fn create(
 
 pub(super) async fn list(caller: Caller, InPath(name): InPath<String>) -> Result<Response, Refusal> {
     let room = caller.room(&name, Action::Read).await?;
-    let document = existing(&caller, &room).await?;
+    let document = existing(&caller, &room).await?.document;
     let mut versions = Vec::new();
     for number in numbers(&caller, &room, document).await? {
         match state::version(&caller, &room, document, number).await {
@@ -90,13 +90,13 @@ pub(super) async fn list(caller: Caller, InPath(name): InPath<String>) -> Result
     Ok(Json(json!({ "versions": versions })).into_response())
 }
 
-/// Answers with the state as a Yjs update; `GET /docs/v1/documents/{name}?version=` has the other forms.
+/// Answers with the state in the bytes of its kind: a Yjs update, or an Automerge document. `GET /docs/v1/documents/{name}?version=` has the other forms.
 pub(super) async fn read(
     caller: Caller,
     InPath((name, number)): InPath<(String, u64)>,
 ) -> Result<Response, Refusal> {
     let room = caller.room(&name, Action::Read).await?;
-    let document = existing(&caller, &room).await?;
+    let document = existing(&caller, &room).await?.document;
     let version = state::version(&caller, &room, document, number).await?;
     caller.check_lease()?;
     Ok(bytes(version.entry.update))
@@ -107,7 +107,7 @@ pub(super) async fn delete(
     InPath((name, number)): InPath<(String, u64)>,
 ) -> Result<Response, Refusal> {
     let room = caller.room(&name, Action::Admin).await?;
-    let document = existing(&caller, &room).await?;
+    let document = existing(&caller, &room).await?.document;
     state::version(&caller, &room, document, number).await?;
     caller.check_lease()?;
     let tenant = room.tenant.id();

@@ -1,12 +1,12 @@
 //! What a document was, in a data folder that no server has open: what commands look at, and bring back.
 
 use syncline_core::{
-    doc::{Broken, ReplayError, WriteError, YjsDocument},
+    doc::{AnyDocument, Broken, ReplayError, WriteError},
     id::{CommitNumber, DocumentId, RoomName, TenantId},
     log::{Author, Engine},
     time::WallMs,
 };
-use syncline_protocol::{Absorbed, LoadError as RoomError, Loaded, Room, ledger::entity_of};
+use syncline_protocol::{Absorbed, Hosted, LoadError as RoomError, Loaded, RoomLimits, ledger::entity_of};
 use syncline_store::{
     CommitError, ReadError, RecordTooLong, Store,
     records::{self, LoadError, Named, RecordError, Version},
@@ -16,7 +16,7 @@ use super::{Past, PastError};
 use crate::{
     clock::Clock,
     entities::{BulkError, OfflineError, OfflineLedger},
-    loader::draw_client,
+    loader::draw_hand,
     room::{Place, absorb_alone},
 };
 
@@ -42,6 +42,7 @@ pub struct OfflineHistory<'s> {
     tenant: TenantId,
     name: RoomName,
     document: DocumentId,
+    engine: Engine,
 }
 
 /// Why a document was not looked at or brought back.
@@ -57,9 +58,11 @@ pub enum OfflineHistoryError {
     /// What it was is not known.
     #[error(transparent)]
     Past(#[from] PastError),
-    /// It is told of Yjs documents only.
-    #[error("{0} is an Automerge document: its history is kept, and not told yet")]
-    OtherKind(RoomName),
+    /// It is an Automerge document.
+    #[error(
+        "it is an Automerge document: who wrote what in it is not told; `history` tells who worked on it when"
+    )]
+    NoAuthors,
     /// The store could not be read.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -118,8 +121,7 @@ impl<'s> OfflineHistory<'s> {
         name: RoomName,
     ) -> Result<Self, OfflineHistoryError> {
         match records::named(store, tenant, &name)? {
-            Some(Named { document, engine: Engine::Yjs }) => Ok(Self { store, tenant, name, document }),
-            Some(Named { engine: Engine::Automerge, .. }) => Err(OfflineHistoryError::OtherKind(name)),
+            Some(Named { document, engine }) => Ok(Self { store, tenant, name, document, engine }),
             None => Err(OfflineHistoryError::NoDocument(name)),
         }
     }
@@ -131,9 +133,9 @@ impl<'s> OfflineHistory<'s> {
     pub fn restore(&mut self, moment: Moment, author: Author) -> Result<bool, OfflineHistoryError> {
         let (_, target) = self.state(moment)?;
         let (_, now) = self.state(Moment::Now)?;
-        let mut update = Err(WriteError::Unwritable);
+        let (mut update, at) = (Err(WriteError::Unwritable), Clock::start().now().wall);
         for _ in 0..DRAWS {
-            update = now.restore(&target, draw_client().map_err(OfflineHistoryError::Random)?);
+            update = now.restore(&target, draw_hand(at).map_err(OfflineHistoryError::Random)?);
             if !matches!(update, Err(WriteError::ClientTaken(_))) {
                 break;
             }
@@ -159,12 +161,10 @@ impl<'s> OfflineHistory<'s> {
     ///
     /// # Errors
     /// [`OfflineHistoryError::NoVersion`], and [`OfflineHistoryError::Past`] if it is not kept.
-    pub fn state(&self, moment: Moment) -> Result<(CommitNumber, YjsDocument), OfflineHistoryError> {
+    pub fn state(&self, moment: Moment) -> Result<(CommitNumber, AnyDocument), OfflineHistoryError> {
         if let Moment::Version(number) = moment {
             let version = self.version(number)?.ok_or(OfflineHistoryError::NoVersion(number))?;
-            let mut document = YjsDocument::default();
-            document.replay(&version.entry.update)?;
-            return Ok((version.commit, document));
+            return Ok((version.commit, AnyDocument::decode(self.engine, &version.entry.update)?));
         }
         let past = self.past()?;
         let commit = match moment {
@@ -172,7 +172,7 @@ impl<'s> OfflineHistory<'s> {
             Moment::At(at) => past.commit_at(at),
             Moment::Now | Moment::Version(_) => past.last(),
         };
-        Ok((commit, past.document_at(commit)?))
+        Ok((commit, past.any_at(self.engine, commit)?))
     }
 
     /// Returns the states that were given a name, in order of their numbers.
@@ -205,7 +205,7 @@ impl<'s> OfflineHistory<'s> {
         }
         let records::Loaded { snapshot, log, .. } = records::load(self.store, self.tenant, self.document)?;
         let now = Clock::start().now();
-        let room = Room::load(now, &Loaded { snapshot, log })?;
+        let room = Hosted::load(now, self.engine, &Loaded { snapshot, log }, &RoomLimits::default())?;
         let place = Place { tenant: self.tenant, name: &self.name, document: self.document, named: true };
         absorb_alone(now, room, &place, author, update, |batch| Ok(self.store.commit(batch)?))
     }

@@ -1,10 +1,10 @@
 //! Reads what a document was.
 
 use syncline_core::{
-    doc::{Authorship, CompactError, Document, WorkSession, work_sessions},
+    doc::{AnyDocument, Authorship, CompactError, Document, WorkSession, work_sessions},
     guard::Malformed,
     id::{CommitNumber, DocumentId, TenantId},
-    log::{LogRecord, Snapshot},
+    log::{Engine, LogRecord, Snapshot},
     time::WallMs,
 };
 use syncline_store::{
@@ -189,6 +189,17 @@ impl Past {
         }
         let count = usize::try_from(commit.0 - first.0).unwrap_or(usize::MAX);
         Ok(D::load(self.base.as_ref(), &self.records[..count])?)
+    }
+
+    /// Returns the document, of whichever kind, as it was after a commit.
+    ///
+    /// # Errors
+    /// Those of [`document_at`](Self::document_at).
+    pub fn any_at(&self, engine: Engine, commit: CommitNumber) -> Result<AnyDocument, PastError> {
+        Ok(match engine {
+            Engine::Yjs => AnyDocument::Yjs(self.document_at(commit)?),
+            Engine::Automerge => AnyDocument::Automerge(Box::new(self.document_at(commit)?)),
+        })
     }
 
     /// Returns who worked on the document when. A session ends where nobody wrote anything for more than `pause_ms`.

@@ -6,8 +6,11 @@ use syncline_core::{
     log::Author,
     time::Now,
 };
-use syncline_protocol::{AbsorbId, Absorbed, Effect, Input, Room};
-use syncline_store::{Batch, RecordTooLong, records};
+use syncline_protocol::{AbsorbId, Absorbed, Effect, Hosted, Input};
+use syncline_store::{
+    Batch, RecordTooLong,
+    records::{self, Named},
+};
 
 /// Whose document is changed.
 pub(crate) struct Place<'n> {
@@ -21,7 +24,7 @@ pub(crate) struct Place<'n> {
 /// Has a room take in an update, and `store` what it writes. Nothing is returned if the room says nothing of it.
 pub(crate) fn absorb_alone<E: From<RecordTooLong>>(
     now: Now,
-    mut room: Room,
+    mut room: Hosted,
     place: &Place<'_>,
     author: Author,
     update: Bytes,
@@ -36,7 +39,8 @@ pub(crate) fn absorb_alone<E: From<RecordTooLong>>(
                 let mut batch = Batch::new();
                 records::put_log(&mut batch, place.tenant, place.document, &record)?;
                 if !place.named {
-                    records::put_name(&mut batch, place.tenant, place.name, place.document);
+                    let named = Named { document: place.document, engine: room.engine() };
+                    records::put_named(&mut batch, place.tenant, place.name, named);
                 }
                 store(batch)?;
                 room.handle(now, Input::Committed);

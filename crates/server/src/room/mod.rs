@@ -63,6 +63,8 @@ pub(crate) enum ToRoom {
     },
     /// Someone who is not connected has an update for the document that is no op.
     Absorb {
+        /// Of which kind the update is.
+        engine: Engine,
         author: Author,
         update: Bytes,
         /// What it was made for, if it is good for nothing else.
@@ -105,7 +107,8 @@ impl ToRoom {
     pub(crate) fn engine(&self) -> Engine {
         match self {
             Self::Join(join) => join.guest.dialect.engine(),
-            // Whatever is no connection knows of Yjs documents only.
+            Self::Absorb { engine, .. } => *engine,
+            // Entities are Yjs documents, and whatever else is asked creates none.
             _ => Engine::Yjs,
         }
     }

@@ -7,7 +7,7 @@ use syncline_core::{
     log::LogRecord,
     time::WallMs,
 };
-use syncline_protocol::{CloseReason, Effect, Hosted, Input, Loaded, Outbox, Revision, Stats};
+use syncline_protocol::{Absorbed, CloseReason, Effect, Hosted, Input, Loaded, Outbox, Revision, Stats};
 use syncline_store::{
     Batch,
     records::{self, Named},
@@ -307,7 +307,11 @@ impl RoomTask {
                 self.owed.merge(merge, done);
                 self.input(Input::Merge { merge, author, update });
             }
-            ToRoom::Absorb { author, update, made_for, done } => {
+            ToRoom::Absorb { engine, done, .. } if engine != self.machine.engine() => {
+                // Whoever brought it may not wait any more.
+                let _ = done.send(Absorbed::Refused { reason: "other-kind" });
+            }
+            ToRoom::Absorb { engine: _, author, update, made_for, done } => {
                 let absorb = self.owed.absorb(done);
                 self.input(Input::Absorb { absorb, author, update, made_for });
             }

@@ -1,12 +1,12 @@
 //! `/docs/v1`: programs read, write and look back, beside people who type.
 
+mod automerge;
 mod described;
 mod events;
 
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use syncline_core::log::Engine;
 use syncline_server::Server;
 
 use crate::{
@@ -182,31 +182,6 @@ async fn who_may_not_read_finds_nothing() {
         assert_eq!((names.len(), &names[0]["name"]), (1, &json!("team/plan")));
         let nobody = Caller::bearing(&server, "forged");
         assert_eq!(nobody.ask(&format!("GET {PLAN}"), json!({})).await.0, 401);
-    })
-    .await;
-}
-
-/// Whatever is asked about an Automerge document is answered with what it is, and its bytes are taken for nothing else.
-#[tokio::test]
-async fn an_automerge_document_is_of_another_kind() {
-    within(async {
-        let disk = Disk::new();
-        disk.put_document_of(Engine::Automerge, "team/plan", b"read by nobody");
-        let server = start(&disk).await;
-        let ann = Caller::of(&server, "ann");
-        for (request, body) in [
-            ("GET", json!({})),
-            ("PUT", json!({ "json": { "text": "Hello" } })),
-            ("PATCH", splice(0, 0, "a")),
-        ] {
-            let (status, answer) = ann.ask(&format!("{request} {PLAN}"), body).await;
-            assert_eq!((status, &answer["error"]), (409, &json!("other-kind")), "{request}: {answer}");
-        }
-        for way in ["history", "authors", "versions"] {
-            let (status, answer) = ann.ask(&format!("GET {PLAN}/{way}"), json!({})).await;
-            assert_eq!((status, &answer["error"]), (409, &json!("other-kind")), "{way}: {answer}");
-        }
-        server.shutdown().await;
     })
     .await;
 }

@@ -187,6 +187,21 @@ pub fn names(
     after: Option<&RoomName>,
     limit: usize,
 ) -> Result<Vec<(RoomName, DocumentId)>, RecordError> {
+    let found = names_with_kinds(store, tenant, prefix, after, limit)?;
+    Ok(found.into_iter().map(|(name, named)| (name, named.document)).collect())
+}
+
+/// Returns the same as [`names`] with the kind of each document.
+///
+/// # Errors
+/// Those of [`names`].
+pub fn names_with_kinds(
+    store: &dyn Store,
+    tenant: TenantId,
+    prefix: &str,
+    after: Option<&RoomName>,
+    limit: usize,
+) -> Result<Vec<(RoomName, Named)>, RecordError> {
     let mut key_prefix = names_prefix(tenant);
     key_prefix.extend_from_slice(prefix.as_bytes());
     let from = after.map(|name| Key::name(tenant, name).successor());
@@ -199,7 +214,7 @@ pub fn names(
                 return Err(damaged(key, RecordFault::Malformed { what: "room name" }));
             };
             match envelope::open_one(&key, &value).and_then(decode_named) {
-                Ok(named) => Ok((name, named.document)),
+                Ok(named) => Ok((name, named)),
                 Err(fault) => Err(damaged(key, fault)),
             }
         })

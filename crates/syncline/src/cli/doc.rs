@@ -13,7 +13,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 use syncline::{
     core::{
-        doc::{ApplyError, Broken, CompactError, YjsDocument},
+        doc::{AnyDocument, ApplyError, Broken, CompactError, YjsDocument},
         guard::scan_update,
         id::{ConnectionId, DocumentId, RoomName, TenantId},
         limits::DOCUMENT_BYTES_MAX,
@@ -110,7 +110,7 @@ pub(crate) struct RoomArg {
 enum DocError {
     #[error("there is no room {name:?}")]
     NoRoom { name: String },
-    #[error("it is an Automerge document: these commands know of Yjs documents only")]
+    #[error("it is an Automerge document: `syncline import automerge-repo` takes such in")]
     OtherKind,
     #[error(
         "a document of this name was deleted, and this holds something of it: import it under another name"
@@ -215,7 +215,7 @@ fn list(store: &dyn Store, tenant: TenantId, as_json: bool) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
-fn show(document: &YjsDocument, root: Option<String>) -> Outcome {
+fn show(document: &AnyDocument, root: Option<String>) -> Outcome {
     let mut out = io::stdout().lock();
     match root {
         Some(root) => {
@@ -231,16 +231,15 @@ fn show(document: &YjsDocument, root: Option<String>) -> Outcome {
 }
 
 /// Loads the document of a room that must exist.
-fn open(store: &dyn Store, tenant: TenantId, RoomArg { room }: &RoomArg) -> Result<YjsDocument, DocError> {
+fn open(store: &dyn Store, tenant: TenantId, RoomArg { room }: &RoomArg) -> Result<AnyDocument, DocError> {
     let absent = || DocError::NoRoom { name: room.clone() };
     let name = RoomName::new(room).map_err(|_| absent())?;
     let named = records::named(store, tenant, &name)?.ok_or_else(absent)?;
-    let document = yjs(named)?;
-    let loaded = load(store, tenant, document)?;
-    Ok(YjsDocument::load(loaded.snapshot.as_ref(), &loaded.log)?)
+    let loaded = load(store, tenant, named.document)?;
+    Ok(AnyDocument::load(named.engine, loaded.snapshot.as_ref(), &loaded.log)?)
 }
 
-/// Returns the id of a Yjs document; what these commands do, they do with no other.
+/// Returns the id of a Yjs document, of which updates are taken in.
 fn yjs(named: Named) -> Result<DocumentId, DocError> {
     match named.engine {
         Engine::Yjs => Ok(named.document),

@@ -1,13 +1,14 @@
 //! An Automerge document on the crate of that name.
 
 mod contain;
+mod content;
 mod newcomer;
 mod peer;
 mod stored;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use automerge::{Automerge, Change, ChangeHash, LoadOptions, OnPartialLoad};
 use bytes::Bytes;
@@ -85,6 +86,17 @@ impl AutomergeDocument {
     pub fn apply(&mut self, chunks: &[u8]) -> Result<Option<Bytes>, AutomergeError> {
         let scanned = scan_chunks(chunks)?;
         self.apply_scanned(&scanned)
+    }
+
+    /// Returns whether changes rest on others that neither the document holds nor they bring.
+    ///
+    /// # Errors
+    /// [`AutomergeError`] says why [`apply`](Self::apply) would refuse them.
+    pub fn has_gap(&self, chunks: &[u8]) -> Result<bool, AutomergeError> {
+        let changes = changes_of(&scan_chunks(chunks)?)?;
+        let brought: BTreeSet<ChangeHash> = changes.iter().map(Change::hash).collect();
+        let mut rests_on = changes.iter().flat_map(|change| change.deps()).filter(|on| !brought.contains(on));
+        Ok(self.doc.read(|doc| rests_on.any(|on| doc.get_change_meta_by_hash(on).is_none()))?)
     }
 
     fn apply_scanned(&mut self, chunks: &[Chunk<'_>]) -> Result<Option<Bytes>, AutomergeError> {

@@ -6,6 +6,8 @@ use imara_diff::{Algorithm, Diff, InternedInput, Interner};
 use serde_json::Value;
 use yrs::Any;
 
+#[cfg(feature = "automerge")]
+use super::Special;
 use super::{Content, Items, Named, Piece, Run};
 use crate::doc::read::json;
 
@@ -126,6 +128,12 @@ fn items(before: &[Content], after: &[Content]) -> Delta {
     Delta::Items(hunks.collect())
 }
 
+/// Returns whether two contents are the same to a reader.
+#[cfg(feature = "automerge")]
+pub(in crate::doc) fn is_same(one: &Content, other: &Content) -> bool {
+    form(one) == form(other)
+}
+
 /// What tells things in a sequence apart: those that differ never have one form, at any depth.
 fn form(content: &Content) -> Value {
     match content {
@@ -146,6 +154,15 @@ fn form(content: &Content) -> Value {
             tagged("xml-text", [named_form(attributes), runs_form(runs)])
         }
         Content::Value(any) => value_form(any),
+        #[cfg(feature = "automerge")]
+        Content::Special(special) => {
+            let kind = match special {
+                Special::Counter(_) => "counter",
+                Special::Timestamp(_) => "timestamp",
+                Special::Unsigned(_) => "unsigned",
+            };
+            tagged(kind, [special.to_json()])
+        }
         Content::Opaque => tagged("opaque", []),
     }
 }

@@ -15,6 +15,8 @@ use yrs::Any;
 pub use report::{Change, ItemsChange, TextChange};
 
 pub(super) use delta::{Delta, delta};
+#[cfg(feature = "automerge")]
+pub(super) use delta::{Hunk, ItemsHunk, is_same};
 pub(super) use read::content_of;
 pub(super) use report::{escaped, report};
 pub(super) use write::{Unwritable, append, write};
@@ -39,8 +41,42 @@ pub(super) enum Content {
     XmlText { attributes: Named, runs: Vec<Run> },
     /// A plain value.
     Value(Any),
+    /// A value that only Automerge knows.
+    #[cfg(feature = "automerge")]
+    Special(Special),
     /// A subdocument, or a type that yrs only passes on: it can be seen that there is one.
     Opaque,
+}
+
+/// A value that only Automerge knows.
+#[cfg(feature = "automerge")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Special {
+    /// A number that is changed by adding to it.
+    Counter(i64),
+    /// A time, in milliseconds since the Unix epoch.
+    Timestamp(i64),
+    /// A whole number that is never negative.
+    Unsigned(u64),
+}
+
+#[cfg(feature = "automerge")]
+impl Special {
+    /// Returns a value of the same kind, if it can be.
+    pub(super) fn with(self, value: i64) -> Option<Self> {
+        Some(match self {
+            Self::Counter(_) => Self::Counter(value),
+            Self::Timestamp(_) => Self::Timestamp(value),
+            Self::Unsigned(_) => Self::Unsigned(u64::try_from(value).ok()?),
+        })
+    }
+
+    pub(super) fn to_json(self) -> Value {
+        match self {
+            Self::Counter(value) | Self::Timestamp(value) => value.into(),
+            Self::Unsigned(value) => value.into(),
+        }
+    }
 }
 
 /// What holds a sequence.
@@ -102,9 +138,49 @@ impl Content {
                 [named_json(attributes), runs_json(runs)].into_iter().collect()
             }
             Self::Value(any) => json(any),
+            #[cfg(feature = "automerge")]
+            Self::Special(special) => special.to_json(),
             Self::Opaque => Value::Null,
         }
     }
+
+    /// Returns the content as people compare it: a text is its characters.
+    pub(super) fn plain(&self) -> Value {
+        match self {
+            Self::Text(runs) | Self::XmlText { runs, .. } => chars_of(runs).into(),
+            Self::Map(entries) => {
+                entries.iter().map(|(name, content)| (name.clone(), content.plain())).collect()
+            }
+            Self::Items(_, items) => items.iter().map(Self::plain).collect(),
+            Self::Value(any) => json(any),
+            #[cfg(feature = "automerge")]
+            Self::Special(special) => special.to_json(),
+            Self::Element { .. } | Self::Opaque => self.to_json(),
+        }
+    }
+}
+
+/// Returns the characters of a text.
+pub(super) fn chars_of(runs: &[Run]) -> String {
+    let texts = runs.iter().filter_map(|run| match &run.piece {
+        Piece::Text(text) => Some(text.as_str()),
+        Piece::Embed(_) => None,
+    });
+    texts.collect()
+}
+
+/// Joins runs of one format, so that equal texts have equal runs.
+pub(super) fn joined(runs: Vec<Run>) -> Vec<Run> {
+    let mut joined: Vec<Run> = Vec::new();
+    for run in runs {
+        match (joined.last_mut(), &run.piece) {
+            (Some(Run { piece: Piece::Text(text), format }), Piece::Text(more)) if *format == run.format => {
+                text.push_str(more);
+            }
+            _ => joined.push(run),
+        }
+    }
+    joined
 }
 
 fn named_json(named: &Named) -> Value {

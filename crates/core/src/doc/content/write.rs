@@ -65,7 +65,7 @@ pub(in crate::doc) fn append(
             put_all(txn, branch, attributes)?;
             insert_runs(txn, &TextRef::from(branch), runs)
         }
-        Content::Value(_) | Content::Opaque => Err(Unwritable),
+        _ => Err(Unwritable),
     }
 }
 
@@ -151,7 +151,7 @@ fn empty(content: &Content) -> Result<In, Unwritable> {
         Content::Element { name, .. } => In::XmlElement(XmlElementPrelim::empty(&**name)),
         Content::XmlText { .. } => In::XmlText(yrs::types::xml::XmlDeltaPrelim::default()),
         Content::Value(any) => In::Any(any.clone()),
-        Content::Opaque => return Err(Unwritable),
+        _ => return Err(Unwritable),
     })
 }
 
@@ -285,7 +285,9 @@ fn embedded(content: &Content) -> Result<In, Unwritable> {
             In::Array(items.iter().map(embedded).collect::<Result<ArrayPrelim, _>>()?)
         }
         Content::Map(entries) => {
-            let entries = entries.iter().map(|(name, content)| Ok((name.as_str(), embedded(content)?)));
+            let entries = entries
+                .iter()
+                .map(|(name, content)| Ok::<_, Unwritable>((name.as_str(), embedded(content)?)));
             In::Map(entries.collect::<Result<MapPrelim, _>>()?)
         }
         _ => return Err(Unwritable),

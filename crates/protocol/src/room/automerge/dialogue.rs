@@ -9,7 +9,7 @@ use syncline_core::{
     time::Now,
 };
 
-use super::{AutomergeRoom, Effect, Said, peers::Wants};
+use super::{AutomergeRoom, Effect, Waiting, peers::Wants};
 use crate::{
     Batch, CloseReason, Request,
     room::{
@@ -25,12 +25,15 @@ impl AutomergeRoom {
         if self.broken || !self.commits.is_settled() {
             return;
         }
-        while let Some(Said { by, request }) = self.queue.pop_front() {
-            self.queued_bytes -= request.bytes();
-            match request {
-                Request::Dialogue { message, wants } => self.hear(now, by, &message, wants),
+        while let Some(waiting) = self.queue.pop_front() {
+            self.queued_bytes -= waiting.bytes();
+            match waiting {
+                Waiting::Said { by, request: Request::Dialogue { message, wants } } => {
+                    self.hear(now, by, &message, wants);
+                }
                 // Only who speaks of another kind of document says such.
-                _ => self.stats.unpermitted += 1,
+                Waiting::Said { .. } => self.stats.unpermitted += 1,
+                Waiting::Brought(brought) => self.absorb(now, brought),
             }
             if self.broken {
                 break;
@@ -105,7 +108,7 @@ impl AutomergeRoom {
         }
     }
 
-    fn release(&mut self) {
+    pub(super) fn release(&mut self) {
         while let Some(effect) = self.commits.release() {
             self.effects.push_back(effect);
         }

@@ -2,6 +2,7 @@
 
 mod dialogue;
 mod peers;
+mod programs;
 #[cfg(test)]
 mod tests;
 
@@ -14,9 +15,9 @@ use syncline_core::{
     time::{MonotonicMs, Now},
 };
 
-use self::peers::Peer;
+use self::{peers::Peer, programs::Brought};
 use super::{
-    Absorbed, Effect, Input, LoadError, Loaded, Revision, RoomLimits, Stats, commits::Commits, stored::Stored,
+    Effect, Input, LoadError, Loaded, Revision, RoomLimits, Stats, commits::Commits, stored::Stored,
 };
 use crate::{CloseReason, Request, ledger::MergeOutcome};
 
@@ -30,8 +31,8 @@ pub struct AutomergeRoom {
     commits: Commits,
     stored: Stored,
     peers: BTreeMap<ConnectionId, Peer>,
-    /// What peers have said and nobody has looked at.
-    queue: VecDeque<Said>,
+    /// What has come and nobody has looked at.
+    queue: VecDeque<Waiting>,
     queued_bytes: usize,
     idle_at: Option<MonotonicMs>,
     /// Whether the tenant has as much stored as it may.
@@ -43,11 +44,22 @@ pub struct AutomergeRoom {
     stats: Stats,
 }
 
-/// What a peer has said.
+/// What waits for the end of a commit.
 #[derive(Debug)]
-struct Said {
-    by: ConnectionId,
-    request: Request,
+enum Waiting {
+    /// What a peer has said.
+    Said { by: ConnectionId, request: Request },
+    /// What a program has brought.
+    Brought(Brought),
+}
+
+impl Waiting {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Said { request, .. } => request.bytes(),
+            Self::Brought(brought) => brought.update.len(),
+        }
+    }
 }
 
 impl AutomergeRoom {
@@ -89,18 +101,19 @@ impl AutomergeRoom {
             Input::Request { connection, request: Request::Broadcast { inner } } => {
                 self.broadcast(connection, &inner);
             }
-            Input::Request { connection, request } => self.say(Said { by: connection, request }),
+            Input::Request { connection, request } => {
+                self.queue(Waiting::Said { by: connection, request });
+            }
             Input::Resume { connection, since: _ } => self.written(now, connection),
-            // Whatever is no connection knows of Yjs documents only.
+            // Entities are Yjs documents.
             Input::Merge { merge, .. } => {
                 let outcome = MergeOutcome::Refused { reason: OTHER_KIND };
                 self.effects.push_back(Effect::Merged(merge, outcome));
             }
-            Input::Absorb { absorb, .. } => {
-                let absorbed = Absorbed::Refused { reason: OTHER_KIND };
-                self.effects.push_back(Effect::Absorbed(absorb, absorbed));
+            Input::Absorb { absorb, author, update, made_for } => {
+                self.queue(Waiting::Brought(Brought { absorb, author, update, made_for }));
             }
-            Input::Read { read, have: _ } => self.effects.push_back(Effect::Read(read, None)),
+            Input::Read { read, have: _ } => self.read(read),
             Input::Flush => self.flush(now),
             Input::Committed => self.committed(now),
             Input::CommitFailed => {
@@ -112,9 +125,9 @@ impl AutomergeRoom {
         }
     }
 
-    fn say(&mut self, said: Said) {
-        self.queued_bytes += said.request.bytes();
-        self.queue.push_back(said);
+    fn queue(&mut self, waiting: Waiting) {
+        self.queued_bytes += waiting.bytes();
+        self.queue.push_back(waiting);
     }
 
     /// Returns the next effect; the order is the order in which they must happen.
@@ -226,5 +239,5 @@ impl AutomergeRoom {
     }
 }
 
-/// Why updates of the ledger, and of programs, are refused.
+/// Why updates of the ledger are refused.
 const OTHER_KIND: &str = "other-kind";

@@ -1,5 +1,7 @@
 //! Rooms driven by hand, with clients of automerge's own.
 
+mod programs;
+
 use std::collections::BTreeMap;
 
 use automerge::{
@@ -77,6 +79,8 @@ struct World {
     stored: Vec<LogRecord>,
     closed: Vec<(ConnectionId, CloseReason)>,
     reload: bool,
+    /// What programs were told.
+    told: Vec<Effect>,
 }
 
 impl World {
@@ -97,6 +101,7 @@ impl World {
             stored: Vec::new(),
             closed: Vec::new(),
             reload: false,
+            told: Vec::new(),
         };
         for &connection in connections {
             world.clients.insert(connection, Client::new(connection));
@@ -134,6 +139,7 @@ impl World {
                 }
                 Effect::Reload => self.reload = true,
                 Effect::Unload | Effect::Compact(_) => {}
+                told @ (Effect::Absorbed(..) | Effect::Read(..)) => self.told.push(told),
                 other => panic!("{other:?} is not expected"),
             }
         }

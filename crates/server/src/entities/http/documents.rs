@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
-use syncline_core::{entity::EntityKey, log::Author};
+use syncline_core::{
+    entity::EntityKey,
+    log::{Author, Engine},
+};
 use syncline_protocol::{
     Absorbed, Content,
     ledger::{Answer, PullChange},
@@ -102,7 +105,7 @@ pub(super) async fn absorb(
     let told = Registry::tell(
         &asked.epoch,
         &room_key(asked.tenant(), key),
-        ToRoom::Absorb { author, update, made_for: None, done },
+        ToRoom::Absorb { engine: Engine::Yjs, author, update, made_for: None, done },
     )
     .await;
     told.map_err(|_closed| LedgerDown)?;

@@ -6,10 +6,10 @@ use bytes::Bytes;
 use syncline_core::{
     doc::YjsDocument,
     entity::{EntityKey, TypeForm, TypeName},
-    log::Author,
+    log::{Author, Engine},
 };
 use syncline_protocol::{
-    Absorbed, Loaded, Room,
+    Absorbed, Hosted, Loaded, RoomLimits,
     ledger::{Answer, Input, Ticket, Touched, TypeRefusal, room_of},
     wire::sync_v1::{Attached, ImportError, ImportTally},
 };
@@ -196,7 +196,8 @@ impl OfflineLedger<'_> {
         let known = records::name(self.store, tenant, &name)?;
         let Some(loaded) = self.loaded(key)? else { return Ok(None) };
         let now = self.clock.now();
-        let Ok(room) = Room::load(now, &loaded) else { return Ok(None) };
+        let limits = RoomLimits::default();
+        let Ok(room) = Hosted::load(now, Engine::Yjs, &loaded, &limits) else { return Ok(None) };
         let document = known.unwrap_or_else(new_document_id);
         let place = Place { tenant, name: &name, document, named: known.is_some() };
         absorb_alone(now, room, &place, author, update, |batch| self.touch(key, batch))

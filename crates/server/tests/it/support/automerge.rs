@@ -130,6 +130,12 @@ impl Repo {
         value.as_str().map(str::to_owned)
     }
 
+    /// Returns the characters of a text.
+    pub(crate) fn string(&self, key: &str) -> Option<String> {
+        let (_, id) = self.doc.get(ROOT, key).expect("a map")?;
+        self.doc.text(id).ok()
+    }
+
     /// Says what there is to say of the document.
     pub(crate) async fn say(&mut self, kind: &str, document: &str) {
         let message = self.doc.sync().generate_sync_message(&mut self.state);

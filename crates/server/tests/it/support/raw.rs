@@ -48,7 +48,7 @@ async fn ask(addr: SocketAddr, request: &[u8]) -> Answer {
     Answer { status, head, body: String::from_utf8(body).expect("a body is text") }
 }
 
-/// Requests a path, and returns the head of the answer, in lower case, and its body, which comes in chunks.
+/// Requests a path, and returns the head of the answer, in lower case, and its body, which may come in chunks.
 pub(crate) async fn fetch(addr: SocketAddr, path: &str, headers: &str) -> (String, Vec<u8>) {
     let mut tcp = TcpStream::connect(addr).await.expect("the server listens");
     let request = format!("GET {path} HTTP/1.1\r\nHost: {addr}\r\n{headers}\r\n");
@@ -57,6 +57,11 @@ pub(crate) async fn fetch(addr: SocketAddr, path: &str, headers: &str) -> (Strin
     let (status, head) = read_head(&mut reader).await;
     assert_eq!(status, 200, "{head}");
     let mut body = Vec::new();
+    if let Some(length) = head.lines().find_map(|line| line.strip_prefix("content-length: ")) {
+        body.resize(length.parse().expect("a length is a number"), 0);
+        reader.read_exact(&mut body).await.expect("a body is as long as its header says");
+        return (head, body);
+    }
     loop {
         let mut length = String::new();
         reader.read_line(&mut length).await.expect("the length of a chunk is text");

@@ -9,9 +9,9 @@ use clap::Args;
 use serde_json::{Value, json};
 use syncline::{
     core::{
-        doc::{Change, WrittenRange, YjsDocument},
+        doc::{Change, WrittenRange},
         id::{CommitNumber, RoomName},
-        log::Author,
+        log::{Author, Engine},
         time::WallMs,
     },
     protocol::wire::sync_v1::{time_of, time_text},
@@ -184,8 +184,12 @@ pub(super) fn versions(args: &LookArgs) -> Outcome {
 pub(super) fn blame(args: &LookArgs) -> Outcome {
     args.run(|document| {
         let past = document.past()?;
+        let (_, newest) = document.state(Moment::Now)?;
+        if newest.engine() != Engine::Yjs {
+            return Err(OfflineHistoryError::NoAuthors);
+        }
         let authorship = past.authorship()?;
-        let ranges = past.document_at::<YjsDocument>(past.last())?.written_by(&authorship)?;
+        let ranges = newest.written_by(&authorship)?.unwrap_or_default();
         let mut table = Table::new(["PATH", "AT", "COMMIT", "WRITTEN", "BY", "TEXT"]);
         for WrittenRange { path, at, text, written } in &ranges {
             let written = written.as_ref();
@@ -209,7 +213,7 @@ pub(super) fn diff(args: &DiffArgs) -> Outcome {
     args.look.run(|document| {
         let (from, before) = document.state(moment(from_commit, from_at, from_version))?;
         let (to, after) = document.state(moment(to_commit, to_at, to_version))?;
-        let changes = before.changes_to(&after)?;
+        let changes = before.changes_to(&after)?.unwrap_or_default();
         let mut table = Table::new(["KIND", "PATH", "AT", "REMOVED", "INSERTED"]);
         changes.iter().for_each(|change| table.add(line(change)));
         let changes: Vec<Value> = changes.iter().map(change_json).collect();
