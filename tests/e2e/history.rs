@@ -1,6 +1,6 @@
 //! What documents were, looked at and brought back without a server.
 
-use std::fs;
+use std::{fs, process::Command};
 
 use serde_json::{Value, json};
 
@@ -85,4 +85,28 @@ fn a_document_that_is_an_entity_is_restored_with_its_record() {
     let after = server.ask("POST /sync/v1/pull", &pull)["scopes"][0]["changes"][0]["ver"].take();
     assert_ne!(before, after);
     server.stop();
+}
+
+/// A command deletes what a server has stored: no file holds it, and an old copy cannot be imported under the name.
+#[test]
+fn a_document_is_deleted_without_a_server() {
+    let world = World::new("deleted");
+    let server = world.serve();
+    server.ask(&format!("PUT {PLAN}"), &json!({ "json": { "text": "a canary in a mine" } }));
+    server.ask(&format!("POST {PLAN}/versions"), &json!({ "name": "a canary in a mine" }));
+    server.stop();
+    let holds = || {
+        let mut grep = Command::new("grep");
+        let found = grep.args(["-rl", "a canary in a mine", "data"]).current_dir(&world.folder).output();
+        !found.expect("there is a grep").stdout.is_empty()
+    };
+    assert!(holds());
+    world.ok(&["doc", "export", "plan", "plan.yjs"]);
+    assert!(world.error(&["doc", "delete", "none"]).contains("there is no room \"none\""));
+    world.ok(&["doc", "delete", "plan"]);
+    assert!(!holds());
+    assert_eq!(world.json(&["doc", "list", "--json"]), json!([]));
+    assert!(world.error(&["doc", "import", "plan", "plan.yjs"]).contains("under another name"));
+    world.ok(&["doc", "import", "copy", "plan.yjs"]);
+    assert_eq!(world.ok(&["doc", "show", "copy", "--text", "text"]), "a canary in a mine\n");
 }

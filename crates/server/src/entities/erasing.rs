@@ -55,9 +55,21 @@ pub enum ErasureError {
     Vacuum(#[from] VacuumError),
 }
 
-/// Adds to a batch what goes with the erasures in it: their documents lose their names, and files are to be rewritten. Nothing
-/// that a room stores may come behind it.
-pub(super) fn mark(batch: &mut Batch, tenant: TenantId, ledger: &Ledger, writes: &[Write]) {
+/// Completes the batch of a commit: adds what rooms `store` with it, and behind that what goes with the erasures in it. The first
+/// commit of a room names its document; were it to come last, the document of an erased entity would keep its name.
+pub(super) fn complete(
+    batch: &mut Batch,
+    tenant: TenantId,
+    ledger: &Ledger,
+    writes: &[Write],
+    store: impl FnOnce(&mut Batch),
+) {
+    store(batch);
+    mark(batch, tenant, ledger, writes);
+}
+
+/// Adds that documents lose their names, and that files are to be rewritten.
+fn mark(batch: &mut Batch, tenant: TenantId, ledger: &Ledger, writes: &[Write]) {
     for write in writes {
         match write {
             Write::UserErased(..) => records::put_erased(batch, tenant),
@@ -156,4 +168,41 @@ fn rename(
     shelf.put(&mut batch, gone.iter().map(|name| (&name[..], None)), &[])?;
     store.commit(batch)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use syncline_core::{
+        entity::{EntityId, EntityKey, EntityType, Policy, TypeName},
+        id::DocumentId,
+        time::WallMs,
+    };
+    use syncline_protocol::ledger::Erased;
+    use syncline_store::mem::MemoryStore;
+
+    use super::*;
+
+    const TENANT: TenantId = TenantId::DEFAULT;
+
+    /// Goal: a room whose first commit goes into the batch that erases its entity leaves nothing that has a name.
+    #[test]
+    fn what_a_room_stores_is_erased_with_its_entity() {
+        let kind = TypeName::new("note").expect("a name");
+        let types = [EntityType::new(kind.clone(), Policy::Crdt)];
+        let ledger = Ledger::load(types, Epoch(1), []).expect("nothing is stored");
+        let key = EntityKey { kind, id: EntityId::new("n1").expect("an id") };
+        let erased = Write::Erased(key.clone(), Erased { at: WallMs(1), through: AuditIndex(1) });
+        let (name, document) = (room_of(&key), DocumentId([7; 16]));
+        let mut batch = Batch::new();
+        complete(&mut batch, TENANT, &ledger, &[erased], |batch| {
+            records::put_edited(batch, TENANT, document, WallMs(1));
+            records::put_name(batch, TENANT, &name, document);
+        });
+        let mut store = MemoryStore::new();
+        store.commit(batch).expect("stored");
+        assert_eq!(records::name(&store, TENANT, &name).expect("read"), None);
+        assert_eq!(records::unnamed_documents(&store, TENANT).expect("read"), [document].into());
+        finish_erasures(&mut store).expect("it works");
+        assert!(store.live().is_empty(), "{:?}", store.live().keys());
+    }
 }

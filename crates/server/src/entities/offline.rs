@@ -16,7 +16,7 @@ use syncline_protocol::ledger::{
 use syncline_store::{Batch, CommitError, RecordTooLong, Store, records::ledger::LedgerShelf};
 
 pub use self::bulk::{BulkError, Exported};
-use super::erasing::mark;
+use super::erasing::complete;
 use super::kept::{EPOCH, Kept, KeptError, batch_of, random};
 use crate::clock::Clock;
 
@@ -97,11 +97,9 @@ impl<'s> OfflineLedger<'s> {
             match effect {
                 Effect::Commit { commit, batch, rooms } => {
                     let mut stored = batch_of(&mut self.shelf, self.tenant, &batch, &[])?;
-                    rooms
-                        .iter()
-                        .filter_map(|ticket| self.rooms.remove(ticket))
-                        .for_each(|of| stored.append(of));
-                    mark(&mut stored, self.tenant, &self.machine, &batch);
+                    let of_rooms = rooms.iter().filter_map(|ticket| self.rooms.remove(ticket));
+                    let store = |stored: &mut Batch| of_rooms.for_each(|of| stored.append(of));
+                    complete(&mut stored, self.tenant, &self.machine, &batch, store);
                     self.store.commit(stored)?;
                     self.machine.handle(now, Input::Committed(commit));
                 }

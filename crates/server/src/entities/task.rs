@@ -335,8 +335,8 @@ impl LedgerTask {
         let mut batch = std::mem::take(&mut self.first);
         batch.append(stored);
         documents::forget(&mut batch, id, &self.machine, writes);
-        self.rooms.store(&mut batch, rooms);
-        erasing::mark(&mut batch, id, &self.machine, writes);
+        let store = |batch: &mut Batch| self.rooms.store(batch, rooms);
+        erasing::complete(&mut batch, id, &self.machine, writes, store);
         self.committing = Some(commit);
         self.commit.start(self.tenant.commit(&self.epoch.storage, batch));
         Ok(())

@@ -122,3 +122,86 @@ impl HistoryPage {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use proptest::{collection::vec, prelude::*};
+
+    use super::*;
+    use crate::{envelope::BODY_BYTES_MAX, mem::MemoryStore, verify::verify};
+
+    const TAG: u8 = 128;
+    const OURS: TenantId = TenantId::DEFAULT;
+    const THEIRS: TenantId = TenantId(4);
+
+    type Model = BTreeMap<Vec<u8>, Vec<u8>>;
+
+    fn name_of(index: u64) -> Vec<u8> {
+        [&[TAG][..], &index.to_be_bytes()].concat()
+    }
+
+    fn told(store: &MemoryStore, tenant: TenantId) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let things = history(store, tenant, TAG, &name_of(0));
+        things
+            .map(|thing| thing.expect("read"))
+            .map(|(name, thing)| (name.to_vec(), thing.to_vec()))
+            .collect()
+    }
+
+    /// Pages of things, each of so many bytes.
+    fn pages() -> impl Strategy<Value = Vec<Vec<usize>>> {
+        let bytes = prop_oneof![4 => 0..20_usize, 1 => BODY_BYTES_MAX - 40..BODY_BYTES_MAX + 2, 1 => 0..3 * BODY_BYTES_MAX];
+        vec(vec(bytes, 1..5), 1..8)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+
+        /// Whatever is removed, in whatever portions and however often, is stored nowhere any more; all else is read as it was
+        /// written, from any place on, and nothing of another tenant is touched.
+        #[test]
+        fn pages_hold_what_is_retained(pages in pages(), rounds in vec(vec(any::<prop::sample::Index>(), 0..6), 1..5)) {
+            let mut store = MemoryStore::new();
+            let mut model = Model::new();
+            let mut index = 0;
+            for lengths in pages {
+                let mut things = Vec::new();
+                for bytes in lengths {
+                    index += 1;
+                    things.push((name_of(index), vec![index as u8; bytes]));
+                }
+                for tenant in [OURS, THEIRS] {
+                    let mut batch = Batch::new();
+                    let last = name_of(index);
+                    let each = things.iter().map(|(name, thing)| (&name[..], &thing[..]));
+                    put_history(&mut batch, tenant, &last, each).expect("it fits");
+                    store.commit(batch).expect("stored");
+                }
+                model.extend(things);
+            }
+            let whole: Vec<_> = model.clone().into_iter().collect();
+            for doomed in rounds {
+                let doomed: BTreeSet<_> = doomed.into_iter().map(|of| name_of(1 + of.index(index as usize) as u64)).collect();
+                let found: Vec<_> = history_pages(&store, OURS, TAG, &name_of(0)).map(|page| page.expect("read")).collect();
+                for page in found {
+                    let mut batch = Batch::new();
+                    page.retain(&mut batch, OURS, |name| !doomed.contains(name)).expect("it fits");
+                    let is_touched = page.things().any(|(name, _)| doomed.contains(name));
+                    prop_assert_eq!(batch.is_empty(), !is_touched);
+                    store.commit(batch).expect("stored");
+                }
+                model.retain(|name, _| !doomed.contains(name));
+                let want: Vec<_> = model.clone().into_iter().collect();
+                prop_assert_eq!(told(&store, OURS), want);
+                let held: usize = model.iter().map(|(name, thing)| 6 + name.len() + thing.len()).sum();
+                let stored = store.live().iter().filter(|(key, _)| key.tenant() == Some(OURS));
+                let (keys, bytes) = stored.fold((0, 0), |(keys, bytes), (_, value)| (keys + 1, bytes + value.len()));
+                prop_assert_eq!(bytes, held + keys * envelope::HEADER_BYTES, "no byte more is stored");
+            }
+            prop_assert_eq!(told(&store, THEIRS), whole);
+            prop_assert_eq!(verify(&store).expect("read").garbage_chunks, 0);
+        }
+    }
+}
