@@ -51,7 +51,7 @@ pub enum Erasure {
 pub struct Swept {
     /// Erasures up to this entry of the audit have no values beside it any more.
     pub erased: AuditIndex,
-    /// Beside the entries up to this one nothing lies any more: they are too old.
+    /// Beside the entries up to this one nothing lies any more but names of users: they are too old.
     pub aged: AuditIndex,
     /// The events up to this one are there no more: they are too old.
     pub events: EventIndex,

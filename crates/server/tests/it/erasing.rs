@@ -290,6 +290,7 @@ async fn history_is_kept_as_long_as_it_is_to_be() {
         let refused = ann.refused("GET /sync/v1/events?after=1", json!({})).await;
         assert_eq!(refused, (400, "cursor-invalid".into()));
         assert_eq!((report().payloads, report().end), (0, before.end));
+        assert_eq!((report().users, before.users), (1, 1), "who did what is told for ever");
         assert_eq!(events_stored(&disk), 0);
         // Whoever names no place hears what comes.
         let mut events = raw::Events::open(server.addr(), "/sync/v1/events", "").await;
