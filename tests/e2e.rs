@@ -1,4 +1,4 @@
-//! End to end: unmodified `y-websocket`, Hocuspocus and automerge-repo clients, in node, against the `syncline` binary.
+//! End to end: unmodified `y-websocket`, Hocuspocus, y-sweet and automerge-repo clients, in node, against the `syncline` binary.
 //!
 //! Each test plays one scenario of `tests/clients/scenarios`, which owns its server, its data folder and its network,
 //! so that it can also be played alone: `SYNCLINE_BIN=target/debug/syncline node tests/clients/scenarios/values.mjs`.

@@ -121,6 +121,16 @@ fn what_was_called_saved_survives_kill_9() {
 }
 
 #[test]
+fn clients_of_y_sweet_work_together() {
+    play("y-sweet");
+}
+
+#[test]
+fn what_clients_of_y_sweet_were_told_survives_kill_9() {
+    play("y-sweet-kills");
+}
+
+#[test]
 fn no_scenario_is_forgotten() {
     let stories = [include_str!("stories.rs"), include_str!("automerge.rs")].concat();
     for file in fs::read_dir(clients().join("scenarios")).expect("the folder of the scenarios") {

@@ -107,6 +107,10 @@ pub const PRESENCE_TICK_MS: u64 = 10;
 /// connection on which it has read nothing for 30 s.
 pub const KEEPALIVE_MS: u64 = 20_000;
 
+/// Silence after which the same is sent to a client that waits to be told what of its document is kept, in milliseconds. y-sweet's
+/// clients ask after 2 s of silence, or as soon as they have something to say, and close 3 s later unless they read anything.
+pub const KEPT_WAIT_MS: u64 = 2_500;
+
 /// Time without subscribers after which a room is unloaded, in milliseconds.
 pub const ROOM_IDLE_MS: u64 = 30_000;
 

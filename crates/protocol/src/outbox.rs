@@ -20,7 +20,8 @@ const ACKNOWLEDGED_AT_ONCE_MAX: u32 = 256;
 /// same. There is at most one of each: the room is asked for the former only once everything else was written, and a later
 /// answer replaces an earlier one, because it was made for a later state of the same client.
 ///
-/// Acknowledgements are a number, which is never dropped; questions are small, and whoever asks bounds their number.
+/// Acknowledgements are a number, which is never dropped, and so is the version that is kept, of which the newest says all;
+/// questions are small, and whoever asks bounds their number.
 ///
 /// A dialogue, in which no message may be lost, has one message in the queue at a time: the room is asked for the next
 /// once it was written ([`Outbox::step`]), so that it is about everything that has come up meanwhile.
@@ -34,6 +35,8 @@ pub struct Outbox {
     text_bytes: usize,
     /// Updates of the client's that are durable and of which it was not told yet.
     acknowledged: u32,
+    /// The version of the client's document that is kept, of which it was not told yet.
+    kept: Option<u64>,
     /// The last commit that everything handed to the socket covers.
     delivered: CommitNumber,
     lag: Lag,
@@ -78,6 +81,8 @@ pub enum Written {
     Batch(Arc<Batch>),
     /// Tell the client that this many more of its updates are durable, one by one, then come again.
     Acknowledge(u32),
+    /// Tell the client that its document is kept up to this version, as it counts, then come again.
+    Kept(u64),
     /// All is written, and something was dropped: tell the room, once, to resume from this commit.
     AskResume(CommitNumber),
     /// All is written: close the connection.
@@ -102,6 +107,7 @@ impl Outbox {
             live_bytes_max,
             text_bytes: 0,
             acknowledged: 0,
+            kept: None,
             delivered: CommitNumber(0),
             lag: Lag::Asked,
             close: None,
@@ -153,6 +159,11 @@ impl Outbox {
         self.acknowledged = self.acknowledged.saturating_add(updates);
     }
 
+    /// Notes that the client's document is kept up to this version, as it counts.
+    pub fn kept(&mut self, version: u64) {
+        self.kept = self.kept.max(Some(version));
+    }
+
     /// Queues the next message of a dialogue. The writer asks the room to resume when it is written; until then there is none.
     pub fn step(&mut self, batch: Arc<Batch>) {
         self.queue.push_back(Queued { batch, kind: Kind::Step });
@@ -177,6 +188,9 @@ impl Outbox {
             let updates = self.acknowledged.min(ACKNOWLEDGED_AT_ONCE_MAX);
             self.acknowledged -= updates;
             return Written::Acknowledge(updates);
+        }
+        if let Some(version) = self.kept.take() {
+            return Written::Kept(version);
         }
         if let Some(queued) = self.queue.pop_front() {
             match queued.kind {

@@ -29,6 +29,8 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/rooms", get(lobby::rooms))
         .route("/rooms/events", get(lobby::events))
         .route("/yjs/{*room}", any(upgrade::yjs))
+        .route("/d/{document}/ws/{*again}", any(upgrade::y_sweet))
+        .route("/doc/ws/{*document}", any(upgrade::y_sweet))
         .route("/automerge", any(upgrade::automerge))
         .route("/automerge/", any(upgrade::automerge))
         .route("/hocuspocus", any(upgrade::hocuspocus))

@@ -157,6 +157,15 @@ pub(crate) const TLS_HANDSHAKE_MS_MAX: u64 = 5_000;
 /// Time for which an upgrade waits for its turn, in milliseconds, before it is told to come again.
 pub(crate) const HANDSHAKE_WAIT_MS_MAX: u64 = 5_000;
 
+/// Longest that a token for one document lasts, in milliseconds: a day.
+pub(crate) const DOCUMENT_TOKEN_MS_MAX: u64 = 24 * 60 * 60 * 1_000;
+
+/// Tokens for documents that are remembered: some tens of MiB.
+pub(crate) const DOCUMENT_TOKENS_MAX: usize = 65_536;
+
+/// Tokens for documents that one user may have handed out, who may be a whole application.
+pub(crate) const DOCUMENT_TOKENS_PER_USER_MAX: usize = 16_384;
+
 /// Documents that are read and decoded at the same time. Each holds its log and its document in memory meanwhile.
 pub(crate) const LOADS_MAX: usize = 4;
 

@@ -167,7 +167,7 @@ impl Checker {
                     }
                 }
             }
-            Some(Message::Durable) | None => {}
+            Some(Message::Durable | Message::Kept(_)) | None => {}
         }
         Ok(())
     }

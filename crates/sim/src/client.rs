@@ -1,4 +1,4 @@
-//! A client as y-websocket or Hocuspocus makes one: it edits, offline too, and syncs whenever it is connected.
+//! A client as y-websocket, Hocuspocus or y-sweet makes one: it edits, offline too, and syncs whenever it is connected.
 
 use bytes::Bytes;
 use syncline_core::{
@@ -14,6 +14,30 @@ use yrs::{
 
 use crate::trace::Rng;
 
+/// How a client finds out what of its document is saved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Saving {
+    /// It sees its edits again, as y-websocket does.
+    Echoed,
+    /// It counts its updates that are not acknowledged, as Hocuspocus does.
+    Counted {
+        /// How many these are.
+        unsaved: u32,
+    },
+    /// It asks about the version that it holds, as y-sweet does.
+    Asked {
+        /// How often it has changed its document.
+        version: u64,
+        /// The newest version that was called kept.
+        kept: Option<u64>,
+    },
+}
+
+impl Saving {
+    pub(crate) const COUNTED: Self = Self::Counted { unsaved: 0 };
+    pub(crate) const ASKED: Self = Self::Asked { version: 0, kept: None };
+}
+
 /// One editor with its document.
 pub(crate) struct Client {
     doc: Doc,
@@ -24,8 +48,7 @@ pub(crate) struct Client {
     waiting: Vec<Bytes>,
     /// Whether the server has answered since the client connected.
     pub(crate) synced: bool,
-    /// How many of its updates are not acknowledged, if it counts them as Hocuspocus does.
-    unsaved: Option<u32>,
+    saving: Saving,
     /// What a client that counts did offline: it goes out edit by edit when the server is first heard of. Deletions do not,
     /// for the server cannot tell when they were made, and calls them saved too soon.
     offline: Vec<Bytes>,
@@ -33,7 +56,7 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    pub(crate) fn new(id: u64, counts: bool) -> Self {
+    pub(crate) fn new(id: u64, saving: Saving) -> Self {
         let mut options = Options::with_client_id(ClientID::new(id));
         options.offset_kind = OffsetKind::Utf16;
         options.cleanup_formatting = false;
@@ -43,22 +66,31 @@ impl Client {
             known: YjsDocument::default(),
             waiting: Vec::new(),
             synced: false,
-            unsaved: counts.then_some(0),
+            saving,
             offline: Vec::new(),
             heard: false,
         }
     }
 
     /// Returns what the client sends first on a new connection.
-    pub(crate) fn connect(&mut self) -> Bytes {
+    pub(crate) fn connect(&mut self) -> Vec<Bytes> {
         self.synced = false;
         self.heard = false;
-        self.unsaved = self.unsaved.map(|_| 1);
-        yjs::sync_step1(&self.doc.transact().state_vector().encode_v1())
+        if let Saving::Counted { unsaved } = &mut self.saving {
+            *unsaved = 1;
+        }
+        let step1 = yjs::sync_step1(&self.doc.transact().state_vector().encode_v1());
+        [step1].into_iter().chain(self.asks()).collect()
     }
 
-    /// Makes a random edit and returns the update that goes out if the client is connected.
-    pub(crate) fn edit(&mut self, rng: &mut Rng) -> Bytes {
+    /// Returns the question about the version that the client holds, if it asks such.
+    fn asks(&self) -> Option<Bytes> {
+        let Saving::Asked { version, .. } = self.saving else { return None };
+        Some(yjs::sync_status(version))
+    }
+
+    /// Makes a random edit and returns what goes out if the client is connected, the update first.
+    pub(crate) fn edit(&mut self, rng: &mut Rng) -> Vec<Bytes> {
         let mut txn = self.doc.transact_mut();
         let (text, map, array) =
             (txn.get_or_insert_text("text"), txn.get_or_insert_map("map"), txn.get_or_insert_array("array"));
@@ -87,15 +119,19 @@ impl Client {
         let update = Bytes::from(txn.encode_update_v1());
         drop(txn);
         self.known.replay(&update).expect("an edit rests on what is there");
-        self.unsaved = self.unsaved.map(|unsaved| unsaved + 1);
-        yjs::update(&update)
+        match &mut self.saving {
+            Saving::Echoed => {}
+            Saving::Counted { unsaved } => *unsaved += 1,
+            Saving::Asked { version, .. } => *version += 1,
+        }
+        [yjs::update(&update)].into_iter().chain(self.asks()).collect()
     }
 
     /// Keeps an edit that was made offline.
     pub(crate) fn keep(&mut self, frame: Bytes) {
         let Some(Message::Update(update)) = Message::read(&frame) else { return };
         let inserts = scan_update(update).is_ok_and(|scanned| !scanned.sections().is_empty());
-        if inserts && self.unsaved.is_some() {
+        if inserts && matches!(self.saving, Saving::Counted { .. }) {
             self.offline.push(frame);
         }
     }
@@ -124,7 +160,15 @@ impl Client {
                 None
             }
             Message::Durable => {
-                self.unsaved = self.unsaved.map(|unsaved| unsaved.saturating_sub(1));
+                if let Saving::Counted { unsaved } = &mut self.saving {
+                    *unsaved = unsaved.saturating_sub(1);
+                }
+                None
+            }
+            Message::Kept(version) => {
+                if let Saving::Asked { kept, .. } = &mut self.saving {
+                    *kept = (*kept).max(Some(version));
+                }
                 None
             }
         }
@@ -148,14 +192,21 @@ impl Client {
         }
     }
 
-    /// Returns whether the client says that all it holds is saved; nothing if it does not count.
+    /// Returns whether the client says that all it holds is saved; nothing if it is not told.
     pub(crate) fn is_saved(&self) -> Option<bool> {
-        self.unsaved.map(|unsaved| unsaved == 0)
+        match self.saving {
+            Saving::Echoed => None,
+            Saving::Counted { unsaved } => Some(unsaved == 0),
+            Saving::Asked { version, kept } => Some(kept == Some(version)),
+        }
     }
 
     /// Returns who joins.
     pub(crate) fn guest(&self) -> Guest {
-        let dialect = if self.unsaved.is_some() { Dialect::Hocuspocus } else { Dialect::Yjs };
+        let dialect = match self.saving {
+            Saving::Counted { .. } => Dialect::Hocuspocus,
+            Saving::Echoed | Saving::Asked { .. } => Dialect::Yjs,
+        };
         Guest { dialect, ..Guest::default() }
     }
 
@@ -174,6 +225,8 @@ pub(crate) enum Message<'a> {
     Update(&'a [u8]),
     /// One more update is durable.
     Durable,
+    /// The client's document is kept up to this version.
+    Kept(u64),
 }
 
 impl<'a> Message<'a> {
@@ -183,6 +236,7 @@ impl<'a> Message<'a> {
         match reader.var_uint().ok()? {
             0 => {}
             8 => return Some(Self::Durable),
+            102 => return Reader::new(reader.buf().ok()?).var_uint().ok().map(Self::Kept),
             _ => return None,
         }
         let step = reader.var_uint().ok()?;
@@ -204,6 +258,7 @@ pub(crate) fn describe(frame: &Bytes) -> String {
         Some(Message::Step2(update)) => format!("step2 {} of {}", update.len(), structs(update)),
         Some(Message::Update(update)) => format!("update {} of {}", update.len(), structs(update)),
         Some(Message::Durable) => "durable".into(),
+        Some(Message::Kept(version)) => format!("status {version}"),
         None => format!("other {}", frame.len()),
     }
 }

@@ -19,11 +19,13 @@ pub enum Fault {
     AcknowledgeTwice,
     /// Forgets to tell them.
     LoseAcknowledgement,
+    /// Sends those who ask what is kept their question back, as soon as it comes.
+    KeptAtOnce,
 }
 
 impl Fault {
     /// All faults, in the order in which they are documented.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::AcknowledgeBeforeFlush,
         Self::SkipDedupe,
         Self::LoseLaggingFlag,
@@ -31,6 +33,7 @@ impl Fault {
         Self::Step1FromUndurableDocument,
         Self::AcknowledgeTwice,
         Self::LoseAcknowledgement,
+        Self::KeptAtOnce,
     ];
 
     /// Returns the name that the command line takes.
@@ -44,6 +47,7 @@ impl Fault {
             Self::Step1FromUndurableDocument => "step1-from-undurable-document",
             Self::AcknowledgeTwice => "acknowledge-twice",
             Self::LoseAcknowledgement => "lose-acknowledgement",
+            Self::KeptAtOnce => "kept-at-once",
         }
     }
 }

@@ -9,7 +9,7 @@ use syncline_core::{
     time::Now,
 };
 use syncline_protocol::{
-    Batch, Effect, Guest, Input, Loaded, Outbox, Room, RoomLimits, Written,
+    Batch, Effect, Guest, Input, Loaded, Outbox, Request, Room, RoomLimits, Written,
     wire::{hocuspocus, yjs},
 };
 
@@ -67,6 +67,9 @@ impl Server {
     pub(crate) fn receive(&mut self, now: Now, connection: ConnectionId, frame: &Bytes) {
         let requests = yjs::decode(frame).expect("clients write frames");
         for request in requests {
+            if let (Request::SyncStatus { version }, Some(Fault::KeptAtOnce)) = (&request, self.fault) {
+                self.made_up.push_back(Effect::Kept(connection, *version));
+            }
             self.input(now, Input::Request { connection, request });
         }
     }
@@ -122,6 +125,10 @@ impl Server {
                 self.with(to, |outbox| outbox.acknowledge(updates));
                 "acknowledge"
             }
+            Effect::Kept(to, version) => {
+                self.with(to, |outbox| outbox.kept(version));
+                "kept"
+            }
             Effect::Resume(to, batch) => {
                 self.with(to, |outbox| outbox.resume(batch));
                 "resume"
@@ -175,6 +182,7 @@ impl Server {
             Written::Acknowledge(updates) => {
                 Wrote::Frames(vec![hocuspocus::sync_status(true); updates as usize])
             }
+            Written::Kept(version) => Wrote::Frames(vec![yjs::sync_status(version)]),
             Written::AskResume(since) if self.fault == Some(Fault::LoseLaggingFlag) => {
                 outbox.resume(Batch::new(since, Vec::new()));
                 Wrote::Nothing

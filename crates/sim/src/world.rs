@@ -12,7 +12,7 @@ use syncline_protocol::Input;
 use crate::{
     Fault, Rng, Violation,
     check::Checker,
-    client::{Client, describe},
+    client::{Client, Saving, describe},
     disk::{Disk, Purpose},
     server::{Server, Wrote},
     trace::Trace,
@@ -20,8 +20,8 @@ use crate::{
 
 const CLIENTS: usize = 3;
 
-/// The first of them count their updates.
-const COUNTING: usize = 1;
+/// How each of them finds out what is saved.
+const SAVING: [Saving; CLIENTS] = [Saving::COUNTED, Saving::ASKED, Saving::Echoed];
 
 /// Rounds without an event after which nothing more is expected: longer than any timer that a client waits for.
 const QUIET_ROUNDS: u32 = 20;
@@ -73,7 +73,7 @@ impl World {
             trace: Trace::new(print),
             fault,
             now_ms: 0,
-            clients: (0..CLIENTS).map(|who| Client::new(who as u64 + 1, who < COUNTING)).collect(),
+            clients: (1..).zip(SAVING).map(|(id, saving)| Client::new(id, saving)).collect(),
             links: (0..CLIENTS).map(|_| None).collect(),
             broken: VecDeque::new(),
             connections: 0,
@@ -204,7 +204,7 @@ impl World {
         if self.links[who].is_none() {
             self.incarnations += 1;
             self.trace.line(format_args!("{who} opens a new tab, client {}", self.incarnations));
-            self.clients[who] = Client::new(self.incarnations, who < COUNTING);
+            self.clients[who] = Client::new(self.incarnations, SAVING[who]);
         }
         Ok(())
     }
@@ -230,18 +230,18 @@ impl World {
         let connection = ConnectionId(self.connections);
         self.trace.line(format_args!("{who} connects as {connection}"));
         self.server.join(self.now(), connection, self.clients[who].guest());
-        let up = VecDeque::from([self.clients[who].connect()]);
+        let up = VecDeque::from(self.clients[who].connect());
         self.links[who] = Some(Link { connection, up, down: VecDeque::new() });
         Ok(())
     }
 
     fn edit(&mut self, who: usize) -> Result<(), Violation> {
         self.counts.edits += 1;
-        let frame = self.clients[who].edit(&mut self.rng);
-        self.trace.line(format_args!("{who} edits: {}", describe(&frame)));
+        let frames = self.clients[who].edit(&mut self.rng);
+        self.trace.line(format_args!("{who} edits: {}", describe(&frames[0])));
         match &mut self.links[who] {
-            Some(link) => link.up.push_back(frame),
-            None => self.clients[who].keep(frame),
+            Some(link) => link.up.extend(frames),
+            None => frames.into_iter().for_each(|frame| self.clients[who].keep(frame)),
         }
         Ok(())
     }

@@ -41,7 +41,9 @@ fn every_planted_mistake_is_found() {
         Fault::LoseLaggingFlag => {
             matches!(violation, Violation::Diverged { .. } | Violation::Unloadable { .. })
         }
-        Fault::AcknowledgeTwice => matches!(violation, Violation::SavedBeforeDurable { .. }),
+        Fault::AcknowledgeTwice | Fault::KeptAtOnce => {
+            matches!(violation, Violation::SavedBeforeDurable { .. })
+        }
         Fault::LoseAcknowledgement => matches!(violation, Violation::NeverSaved { .. }),
         // What the snapshot lacks is gone, cannot be loaded, or is shown by a room that still has it.
         Fault::SnapshotOmitsPending => matches!(

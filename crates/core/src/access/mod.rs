@@ -42,6 +42,8 @@ pub struct Identity {
     pub device: Option<ActorName>,
     /// The device whose key has signed what was shown; none if nothing was signed.
     pub signed_by: Option<ActorName>,
+    /// The user who has said who they are, by a credential of their own; none if nobody has.
+    pub vouched_by: Option<UserName>,
     /// What they may do.
     pub grants: Grants,
     /// What else is said about them, to fill scopes with.
@@ -63,6 +65,7 @@ impl Identity {
             user,
             device: None,
             signed_by: None,
+            vouched_by: None,
             grants,
             claims: BTreeMap::new(),
             issued_at: None,

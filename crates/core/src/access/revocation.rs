@@ -84,6 +84,7 @@ impl Revocations {
         let token = identity.token_id.as_deref().and_then(|id| TokenId::new(id).ok());
         let subjects = [
             Some(Subject::User(identity.user.clone())),
+            identity.vouched_by.clone().map(Subject::User),
             identity.device.clone().map(Subject::Device),
             token.map(Subject::Token),
         ];
@@ -166,6 +167,8 @@ mod tests {
         for subject in ["user:bob", "user:phone", "device:pad", "token:t2", "token:ann"] {
             check(subject, &ann(None), 1_000, false);
         }
+        let vouched_by = Some(UserName::new("bob").unwrap());
+        check("user:bob", &Identity { vouched_by, ..ann(None) }, 1_000, true);
         check("token:t1", &Identity { token_id: None, ..ann(None) }, 1_000, false);
     }
 

@@ -24,6 +24,10 @@ pub(super) struct Subscriber {
     /// Updates that its next answer acknowledges: those with a gap, since it holds what they brought, and those from before
     /// an answer that counts.
     owed: u32,
+    /// The version of its document up to which it wants to know that all is kept.
+    wanted: Option<u64>,
+    /// Whether it has sent something that was not taken, and no answer since that was.
+    unsaved: bool,
     /// Set while an answer that counts is still to come.
     returning: Option<Returning>,
     /// Whether it was told that it may only read.
@@ -46,7 +50,17 @@ impl Subscriber {
             Dialect::Yjs => VecDeque::from([Question::Ours]),
             Dialect::Hocuspocus | Dialect::Automerge => VecDeque::new(),
         };
-        Self { guest, spoke: false, questions, asked_at: None, owed: 0, returning: None, told: false }
+        Self {
+            guest,
+            spoke: false,
+            questions,
+            asked_at: None,
+            owed: 0,
+            wanted: None,
+            unsaved: false,
+            returning: None,
+            told: false,
+        }
     }
 
     /// Notes that it sent something. Returns whether that is the first time.
@@ -86,6 +100,26 @@ impl Subscriber {
         self.returning.is_some()
     }
 
+    /// Notes that it wants to know when its document is kept up to a version.
+    pub(super) fn wants_kept(&mut self, version: u64) {
+        self.wanted = self.wanted.max(Some(version));
+    }
+
+    /// Notes an update, or an answer, and whether the document holds all of it.
+    pub(super) fn took(&mut self, answer: bool, whole: bool) {
+        self.unsaved = if answer { !whole } else { self.unsaved || !whole };
+    }
+
+    /// Returns the version that it wants to be told of, if the document holds it.
+    ///
+    /// SUBTLE: a client counts what it has changed while nobody heard it, and sends that with its answer alone. So nothing is kept while
+    /// it owes one, be it the first or one that fills a gap. An answer that comes after the client said what it wants was also
+    /// made after that, so it holds that version whole.
+    pub(super) fn take_kept(&mut self) -> Option<u64> {
+        let is_whole = self.questions.is_empty() && self.owed == 0 && !self.unsaved;
+        self.wanted.take_if(|_| is_whole)
+    }
+
     /// Notes an answer. Returns how many updates it acknowledges: it was made after everything that was received before
     /// it, and holds whatever of that was missing.
     pub(super) fn answers(&mut self) -> u32 {
@@ -110,9 +144,12 @@ impl Room {
         self.release();
     }
 
-    pub(super) fn access(&mut self, connection: ConnectionId, access: Access) {
-        if let Some(subscriber) = self.subscribers.get_mut(&connection) {
-            subscriber.guest.access = access;
+    pub(super) fn access(&mut self, now: Now, connection: ConnectionId, access: Access) {
+        let Some(subscriber) = self.subscribers.get_mut(&connection) else { return };
+        subscriber.guest.access = access;
+        // What it wrote before it might is still in its document.
+        if subscriber.unsaved && subscriber.may_write() && subscriber.guest.dialect == Dialect::Yjs {
+            self.ask(now, connection);
         }
     }
 

@@ -116,7 +116,7 @@ impl Room {
     fn handle_live(&mut self, now: Now, input: Input) {
         match input {
             Input::Join { connection, guest } => self.join(connection, guest),
-            Input::Access { connection, access } => self.access(connection, access),
+            Input::Access { connection, access } => self.access(now, connection, access),
             Input::Leave { connection } => self.leave(now, connection),
             Input::Request { connection, request } => self.request(now, connection, request),
             Input::Resume { connection, since } => self.resume(now, connection, since),

@@ -13,7 +13,7 @@ use syncline_core::{
     time::Now,
 };
 
-use super::{Effect, Room, commits::Integrated};
+use super::{Effect, Room, commits::Integrated, guests::Subscriber};
 use crate::{
     CloseReason, Dialect, Frame, Request,
     wire::{hocuspocus, yjs},
@@ -51,6 +51,7 @@ impl Room {
             Request::Presence { .. } if !subscriber.may_comment() => self.stats.unpermitted += 1,
             Request::Presence { entries } => self.presence(now, connection, &entries),
             Request::QueryPresence => self.greeted.push(connection),
+            Request::SyncStatus { version } => self.sync_status(connection, version),
             // Only who speaks of another kind of document says such.
             Request::Dialogue { .. } | Request::Broadcast { .. } => self.stats.unpermitted += 1,
         }
@@ -70,6 +71,7 @@ impl Room {
             Err(error) => return self.refuse(now, connection, error),
         };
         let Some(subscriber) = self.subscribers.get_mut(&connection) else { return };
+        subscriber.took(answer, true);
         let acknowledged = match (answer, applied.gap) {
             (true, _) => subscriber.answers(),
             (false, gap) if gap || subscriber.returns() => {
@@ -100,6 +102,7 @@ impl Room {
                 self.ask(now, connection);
             }
         }
+        self.tell_kept(connection);
     }
 
     /// Returns whether an update brings anything of a document of the name that was deleted. Who sends it has that document, and
@@ -131,6 +134,7 @@ impl Room {
             }
         };
         let Some(subscriber) = self.subscribers.get_mut(&connection) else { return };
+        subscriber.took(answer, contained);
         let answered = if answer { subscriber.answers() } else { 1 };
         self.stats.unpermitted += u64::from(!contained);
         match subscriber.guest.dialect {
@@ -140,6 +144,23 @@ impl Room {
                 self.tell(connection, yjs::denied(READ_ONLY));
             }
             Dialect::Yjs | Dialect::Automerge => {}
+        }
+        self.tell_kept(connection);
+    }
+
+    /// Has a connection told, when everything that it has sent until now is durable, that its document is kept up to this version.
+    fn sync_status(&mut self, connection: ConnectionId, version: u64) {
+        if let Some(subscriber) = self.subscribers.get_mut(&connection) {
+            subscriber.wants_kept(version);
+            self.tell_kept(connection);
+        }
+    }
+
+    fn tell_kept(&mut self, connection: ConnectionId) {
+        let kept = self.subscribers.get_mut(&connection).and_then(Subscriber::take_kept);
+        if let Some(version) = kept {
+            self.commits.park(Effect::Kept(connection, version));
+            self.release();
         }
     }
 

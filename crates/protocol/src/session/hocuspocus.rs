@@ -268,6 +268,7 @@ fn opens(request: &Request) -> bool {
         Request::Sync { .. } | Request::Update { .. } | Request::Stateless { .. } => true,
         Request::Presence { .. }
         | Request::QueryPresence
+        | Request::SyncStatus { .. }
         | Request::Dialogue { .. }
         | Request::Broadcast { .. } => false,
     }

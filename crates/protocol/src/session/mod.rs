@@ -10,7 +10,7 @@ use std::{collections::VecDeque, sync::Arc};
 use bytes::Bytes;
 use syncline_core::{
     id::{CommitNumber, RoomName},
-    limits::KEEPALIVE_MS,
+    limits::{KEEPALIVE_MS, KEPT_WAIT_MS},
     time::MonotonicMs,
 };
 
@@ -87,6 +87,8 @@ pub struct Session {
     actions: VecDeque<Action>,
     /// When something was last written to the client.
     wrote_at: MonotonicMs,
+    /// Whether the client has asked since then what of its document is kept.
+    asks_kept: bool,
 }
 
 #[derive(Debug)]
@@ -103,23 +105,25 @@ impl Session {
     pub fn yjs(now: MonotonicMs, room: RoomName, access: Access) -> Self {
         let slot = Slot(0);
         let open = Action::Open { slot, room, access };
-        Self { speaks: Speaks::Yjs(slot), actions: VecDeque::from([open]), wrote_at: now }
+        Self { actions: VecDeque::from([open]), ..Self::new(Speaks::Yjs(slot), now) }
     }
 
     /// Starts a session that was opened at `now` for as many documents as the client names. With `asks_token` none of
     /// them is opened before a token was found good.
     #[must_use]
     pub fn hocuspocus(now: MonotonicMs, asks_token: bool) -> Self {
-        let speaks = Speaks::Hocuspocus(Box::new(Hocuspocus::new(now, asks_token)));
-        Self { speaks, actions: VecDeque::new(), wrote_at: now }
+        Self::new(Speaks::Hocuspocus(Box::new(Hocuspocus::new(now, asks_token))), now)
     }
 
     /// Starts a session that was opened at `now` for as many Automerge documents as the client names. `server` is what the
     /// server calls itself.
     #[must_use]
     pub fn automerge(now: MonotonicMs, server: Arc<str>) -> Self {
-        let speaks = Speaks::Automerge(Box::new(Automerge::new(now, server)));
-        Self { speaks, actions: VecDeque::new(), wrote_at: now }
+        Self::new(Speaks::Automerge(Box::new(Automerge::new(now, server))), now)
+    }
+
+    fn new(speaks: Speaks, now: MonotonicMs) -> Self {
+        Self { speaks, actions: VecDeque::new(), wrote_at: now, asks_kept: false }
     }
 
     /// Takes one binary frame. Unknown kinds of messages are left out.
@@ -127,6 +131,8 @@ impl Session {
         let taken = match &mut self.speaks {
             Speaks::Yjs(slot) => yjs::decode(frame).map_err(|malformed| malformed.reason()).map(|requests| {
                 let slot = *slot;
+                let asks_kept = |request: &Request| matches!(request, Request::SyncStatus { .. });
+                self.asks_kept |= requests.iter().any(asks_kept);
                 self.actions.extend(requests.into_iter().map(|request| Action::Request { slot, request }));
             }),
             Speaks::Hocuspocus(hocuspocus) => wire::hocuspocus::decode(frame)
@@ -177,6 +183,7 @@ impl Session {
     /// Notes that something was written to the client at `now`.
     pub fn wrote(&mut self, now: MonotonicMs) {
         self.wrote_at = now;
+        self.asks_kept = false;
     }
 
     /// Does what is due at `now`: keeps the line alive, or gives it up.
@@ -184,8 +191,8 @@ impl Session {
         if self.gives_up_at().is_some_and(|at| at <= now) {
             self.actions.push_back(Action::Close(CloseReason::Unauthorized));
         }
-        if now >= self.wrote_at.after(KEEPALIVE_MS) {
-            self.wrote_at = now;
+        if now >= self.keepalive_at() {
+            self.wrote(now);
             self.actions.extend(self.keepalive().map(Action::Write));
         }
     }
@@ -198,8 +205,12 @@ impl Session {
     /// Returns when [`Session::handle_timeout`] wants to be called next. It changes with every other call.
     #[must_use]
     pub fn poll_timeout(&self) -> MonotonicMs {
-        let keepalive = self.wrote_at.after(KEEPALIVE_MS);
+        let keepalive = self.keepalive_at();
         self.gives_up_at().map_or(keepalive, |at| at.min(keepalive))
+    }
+
+    fn keepalive_at(&self) -> MonotonicMs {
+        self.wrote_at.after(if self.asks_kept { KEPT_WAIT_MS } else { KEEPALIVE_MS })
     }
 
     /// Returns what the connection speaks.
@@ -230,6 +241,14 @@ impl Session {
         let address = hocuspocus.address(slot)?;
         let frame = wire::hocuspocus::addressed(address, &wire::hocuspocus::sync_status(true));
         Some(Batch::new(CommitNumber(0), vec![frame; updates as usize]))
+    }
+
+    /// Returns the message that tells the client that its document is kept up to a version; nothing if the dialect knows no such
+    /// message.
+    #[must_use]
+    pub fn kept(&self, slot: Slot, version: u64) -> Option<Arc<Batch>> {
+        let Speaks::Yjs(own) = &self.speaks else { return None };
+        (slot == *own).then(|| Batch::new(CommitNumber(0), vec![yjs::sync_status(version)]))
     }
 
     /// Returns a sign of life.

@@ -75,6 +75,31 @@ fn text(body: &'static str) -> Action {
     Action::Write(Bytes::from_static(body.as_bytes()))
 }
 
+/// A client of y-sweet closes unless it reads something while it waits; nothing else keeps the line busy while the disk is slow.
+#[test]
+fn a_client_that_waits_to_be_told_what_is_kept_hears_something_meanwhile() {
+    let room = RoomName::new("d").expect("a name");
+    let mut session = Session::yjs(START, room, Access::ReadWrite);
+    session.poll_action();
+    assert_eq!(session.poll_timeout(), START.after(KEEPALIVE_MS));
+    session.receive(&Bytes::from_static(&[102, 1, 7]));
+    let asked = Request::SyncStatus { version: 7 };
+    assert_eq!(session.poll_action(), Some(Action::Request { slot: Slot(0), request: asked }));
+    let due = START.after(KEPT_WAIT_MS);
+    assert_eq!(session.poll_timeout(), due);
+    session.handle_timeout(MonotonicMs(due.0 - 1));
+    assert_eq!(session.poll_action(), None);
+    session.handle_timeout(due);
+    assert_eq!(session.poll_action(), Some(Action::Write(yjs::empty_presence())));
+    assert_eq!(session.poll_timeout(), due.after(KEEPALIVE_MS), "until it asks again");
+    session.receive(&Bytes::from_static(&[102, 1, 8]));
+    session.wrote(due.after(1));
+    assert_eq!(session.poll_timeout(), due.after(1 + KEEPALIVE_MS), "it was answered");
+    assert_eq!(session.kept(Slot(0), 8).expect("open").frames(), [&[102, 1, 8][..]]);
+    assert_eq!(session.kept(Slot(1), 8), None);
+    assert_eq!(Client::open(true).session.kept(Slot(0), 8), None, "others are told in another way");
+}
+
 #[test]
 fn a_y_websocket_session_has_one_document() {
     let room = RoomName::new("d").expect("a name");

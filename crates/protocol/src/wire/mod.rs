@@ -33,6 +33,11 @@ pub enum Request {
     },
     /// Asks for everyone's awareness.
     QueryPresence,
+    /// Asks to be told when the document is kept with all that its sender has changed.
+    SyncStatus {
+        /// How often the sender has changed it.
+        version: u64,
+    },
     /// Continues the dialogue about an Automerge document.
     Dialogue {
         /// An Automerge sync message.
@@ -86,7 +91,7 @@ impl Request {
             | Self::Dialogue { message: bytes, .. }
             | Self::Broadcast { inner: bytes }
             | Self::Stateless { payload: bytes } => bytes.len(),
-            Self::QueryPresence => 0,
+            Self::QueryPresence | Self::SyncStatus { .. } => 0,
         }
     }
 }

@@ -8,6 +8,9 @@
 //! | 1 awareness | `buf` awareness update |
 //! | 2 auth | from the server only |
 //! | 3 query awareness | nothing |
+//! | 102 sync status | `buf` that holds a variable-length unsigned integer: how often the client has changed its document |
+//!
+//! y-sweet's clients send the last one, and take the same number in return as the word that all changes until then are kept.
 //!
 //! Clients read one message a frame, so the server writes one. Of clients it takes several.
 
@@ -20,6 +23,7 @@ const SYNC: u64 = 0;
 const AWARENESS: u64 = 1;
 const AUTH: u64 = 2;
 const QUERY_AWARENESS: u64 = 3;
+const SYNC_STATUS: u64 = 102;
 
 const PERMISSION_DENIED: u64 = 0;
 
@@ -35,13 +39,23 @@ pub fn decode(frame: &Bytes) -> Result<Vec<Request>, Malformed> {
     let mut reader = Reader::new(frame);
     let mut requests = Vec::with_capacity(1);
     while requests.is_empty() || reader.left() > 0 {
-        let Some(request) = decode_one(&mut reader, frame)? else { break };
+        let Some(request) = decode_next(&mut reader, frame)? else { break };
         requests.push(request);
     }
     Ok(requests)
 }
 
-/// Parses the next message of a frame; nothing if it is of an unknown kind.
+fn decode_next<'a>(reader: &mut Reader<'a>, frame: &'a Bytes) -> Result<Option<Request>, Malformed> {
+    let start = reader.position();
+    if reader.var_uint()? != SYNC_STATUS {
+        *reader = Reader::starting_at(frame, start);
+        return decode_one(reader, frame);
+    }
+    let version = Reader::new(reader.buf()?).var_uint()?;
+    Ok(Some(Request::SyncStatus { version }))
+}
+
+/// Parses the next message that all dialects of this family know; nothing if it is of another kind.
 pub(super) fn decode_one(reader: &mut Reader<'_>, frame: &Bytes) -> Result<Option<Request>, Malformed> {
     match reader.var_uint()? {
         SYNC => sync(reader, frame),
@@ -100,6 +114,16 @@ pub fn denied(reason: &str) -> Frame {
     frame.into()
 }
 
+/// Tells a client that its document is kept with all changes until this one, as it counts them.
+#[must_use]
+pub fn sync_status(version: u64) -> Frame {
+    let (mut number, mut frame) = (Vec::new(), Vec::new());
+    write_var_uint(&mut number, version);
+    write_var_uint(&mut frame, SYNC_STATUS);
+    write_buf(&mut frame, &number);
+    frame.into()
+}
+
 /// An awareness message without entries: clients take it as a sign of life.
 #[must_use]
 pub fn empty_presence() -> Frame {
@@ -133,12 +157,16 @@ mod tests {
         check(presence, &[Request::Presence { entries: bytes(&presence[2..]) }]);
         check(&[3], &[Request::QueryPresence]);
         check(&[3, 0, 0, 1, 0], &[Request::QueryPresence, Request::Sync { state: bytes(&[0]) }]);
+        check(&[102, 1, 5], &[Request::SyncStatus { version: 5 }]);
+        check(&[102, 2, 0x80, 1, 3], &[Request::SyncStatus { version: 128 }, Request::QueryPresence]);
         check(&[9, 9, 9], &[]);
     }
 
     #[test]
     fn a_cut_frame_is_malformed() {
-        for frame in [&[][..], &[0], &[0, 0], &[0, 0, 5, 1], &[1, 0xff], &[0x80]] {
+        for frame in
+            [&[][..], &[0], &[0, 0], &[0, 0, 5, 1], &[1, 0xff], &[0x80], &[102], &[102, 0], &[102, 1, 0x80]]
+        {
             assert!(decode(&Bytes::copy_from_slice(frame)).is_err(), "{frame:02x?}");
         }
     }
@@ -149,6 +177,8 @@ mod tests {
         assert_eq!(&sync_step2(&[0, 0])[..], [0, 1, 2, 0, 0]);
         assert_eq!(&update(&[0, 0])[..], [0, 2, 2, 0, 0]);
         assert_eq!(presence(&[0]), empty_presence());
+        assert_eq!(&sync_status(5)[..], [102, 1, 5]);
+        assert_eq!(&sync_status(128)[..], [102, 2, 0x80, 1]);
         assert_eq!(&denied("no")[..], b"\x02\x00\x02no");
     }
 }

@@ -4,6 +4,7 @@
 
 mod credential;
 mod devices;
+mod documents;
 mod http;
 mod jwt;
 mod lease;
@@ -19,17 +20,17 @@ use std::{fmt, sync::Arc};
 
 use futures_util::future::BoxFuture;
 use syncline_core::{
-    access::{Action, Grants, Identity, Resource, Revocation, Revocations, Subject},
+    access::{Action, Grants, Identity, Revocation, Revocations, Subject},
     entity::UserName,
     id::{RoomName, TenantName},
     time::WallMs,
 };
-use syncline_protocol::Access;
 use tokio::sync::watch;
 
 pub(crate) use self::{
     credential::Credential,
     devices::{Devices, NotBound},
+    documents::{DocumentToken, TooManyDocumentTokens},
     http::routes,
     lease::Lease,
     permit::{Again, Permit, due},
@@ -39,6 +40,7 @@ pub(crate) use self::{
 };
 use self::{
     credential::decoded,
+    documents::DocumentTokens,
     revoked::Revoked,
     stored::PutError,
     tickets::{Tickets, TooManyTickets},
@@ -133,6 +135,7 @@ pub(crate) struct Gate {
     /// Who is asked what no grant allows.
     webhook: Option<Arc<Webhook>>,
     tickets: Arc<Tickets>,
+    document_tokens: Arc<DocumentTokens>,
     revoked: Arc<Revoked>,
 }
 
@@ -142,7 +145,8 @@ impl Gate {
         authenticator: Option<Arc<dyn Authenticator>>,
         webhook: Option<Arc<Webhook>>,
     ) -> Self {
-        Self { clock, authenticator, webhook, tickets: Arc::default(), revoked: Arc::default() }
+        let (tickets, document_tokens, revoked) = Default::default();
+        Self { clock, authenticator, webhook, tickets, document_tokens, revoked }
     }
 
     /// Returns whether a token is asked for.
@@ -207,6 +211,45 @@ impl Gate {
         self.tickets.issue(identity, random, now)
     }
 
+    /// Returns who shows a credential for a document, and the most that it is good for there, if it says.
+    pub(crate) async fn recognize_for(
+        &self,
+        document: &RoomName,
+        credential: &Credential,
+        now: WallMs,
+    ) -> Result<(Arc<Identity>, Option<Action>), Unauthenticated> {
+        if let Credential::InUrl(word) | Credential::Token(word) = credential
+            && let Some(token) = self.document_token(word, now)?
+        {
+            let fits = token.document == *document;
+            return fits.then_some((token.identity, Some(token.most))).ok_or(Unauthenticated::Unknown);
+        }
+        Ok((self.recognize(credential, None, now).await?, None))
+    }
+
+    /// Issues a token for one document, made of these random bytes.
+    pub(crate) fn issue_document_token(
+        &self,
+        issuer: &Identity,
+        token: DocumentToken,
+        random: [u8; 32],
+        now: WallMs,
+    ) -> Result<String, TooManyDocumentTokens> {
+        self.document_tokens.issue(issuer, token, random, now)
+    }
+
+    /// Returns what a token for one document is good for; nothing if the word is no such token.
+    pub(crate) fn document_token(
+        &self,
+        word: &str,
+        now: WallMs,
+    ) -> Result<Option<DocumentToken>, Unauthenticated> {
+        let token = self.document_tokens.find(word).filter(|_| self.asks_token());
+        let Some(token) = token else { return Ok(None) };
+        self.good(Arc::clone(&token.identity), now)?;
+        Ok(Some(token))
+    }
+
     fn good(&self, identity: Arc<Identity>, now: WallMs) -> Result<Arc<Identity>, Unauthenticated> {
         if identity.is_expired(now) {
             Err(Unauthenticated::Expired)
@@ -261,17 +304,10 @@ impl Gate {
     }
 }
 
-/// Returns what someone may do in a room; nothing if they may not open it.
-pub(crate) fn room_access(identity: &Identity, room: &RoomName) -> Option<Access> {
-    Some(match identity.grants.most(Resource::Document(room.as_str()))? {
-        Action::Read => Access::ReadOnly,
-        Action::Comment => Access::Comment,
-        Action::Write | Action::Admin => Access::ReadWrite,
-    })
-}
-
 #[cfg(test)]
 mod tests {
+    use syncline_core::access::Resource;
+
     use super::*;
 
     #[tokio::test]
@@ -279,7 +315,7 @@ mod tests {
         let gate = Gate::new(Clock::start(), None, None);
         assert!(!gate.asks_token());
         let ann = gate.identify("", Some("ann"), WallMs(1)).await.expect("everyone may");
-        assert_eq!(room_access(&ann, &RoomName::new("room").unwrap()), Some(Access::ReadWrite));
+        assert!(ann.may(Action::Write, Resource::Document("room")));
         assert!(ann.user.as_str() == "ann" && ann.may(Action::Admin, Resource::Server));
         assert_eq!(
             gate.identify("", None, WallMs(1)).await.map(|who| who.user.to_string()),

@@ -11,7 +11,7 @@ use syncline_protocol::Access;
 use tokio::{sync::watch, time::sleep_until};
 
 use super::{
-    Gate, room_access,
+    Gate,
     webhook::{Check, Undecided},
 };
 use crate::clock::Clock;
@@ -23,6 +23,8 @@ pub(crate) struct Permit {
     base: Arc<Identity>,
     /// The same with what was decided besides; it ends when that does not count any more.
     pub(crate) identity: Arc<Identity>,
+    /// The most that they may do with a document, whatever is granted or decided.
+    most: Action,
     /// When to ask again; never, if nothing was decided besides.
     again: Option<MonotonicMs>,
 }
@@ -37,7 +39,12 @@ pub(crate) struct Again {
 impl Permit {
     /// Returns someone with what their credential says.
     pub(crate) fn of(identity: Arc<Identity>) -> Self {
-        Self { base: Arc::clone(&identity), identity, again: None }
+        Self { base: Arc::clone(&identity), identity, most: Action::Admin, again: None }
+    }
+
+    /// Returns the same, for no more than this with a document.
+    pub(crate) fn at_most(self, most: Action) -> Self {
+        Self { most, ..self }
     }
 
     /// Returns whether it is what was decided that has ended, and not the credential.
@@ -68,11 +75,12 @@ pub(crate) async fn due(again: &mut Option<Again>) {
 impl Gate {
     /// Returns someone with what they may do of this, as far as anybody has to be asked.
     pub(crate) async fn extend(&self, base: &Permit, checks: &[Check]) -> Result<Permit, Undecided> {
-        let base = &base.base;
-        let Some(webhook) = &self.webhook else { return Ok(Permit::of(Arc::clone(base))) };
+        let (base, most) = (&base.base, base.most);
+        let plain = || Permit::of(Arc::clone(base)).at_most(most);
+        let Some(webhook) = &self.webhook else { return Ok(plain()) };
         let open: Vec<Check> = checks.iter().filter(|check| !check.is_granted(base)).cloned().collect();
         if open.is_empty() {
-            return Ok(Permit::of(Arc::clone(base)));
+            return Ok(plain());
         }
         let decided = webhook.decide(base, &open).await?;
         let mut identity = Identity::clone(base);
@@ -82,7 +90,7 @@ impl Gate {
             identity.expires_at = Some(identity.expires_at.map_or(end, |known| known.min(end)));
             identity.grants = base.grants.iter().cloned().chain(decided.grants).collect();
         }
-        Ok(Permit { base: Arc::clone(base), identity: Arc::new(identity), again: Some(decided.again) })
+        Ok(Permit { identity: Arc::new(identity), again: Some(decided.again), ..plain() })
     }
 
     /// Returns what someone may do in a room; nothing if they may not open it.
@@ -95,12 +103,22 @@ impl Gate {
         let checks =
             [Action::Read, Action::Comment, Action::Write].map(|action| Check::new(action, document));
         let permit = self.extend(who, &checks).await?;
-        Ok((room_access(&permit.identity, room), permit))
+        let most = permit.identity.grants.most(document).map(|granted| granted.min(permit.most));
+        Ok((most.map(access_of), permit))
     }
 
     /// Returns when it is to be asked again what is permitted so; nothing if nobody was asked.
     pub(crate) fn again(&self, permit: &Permit) -> Option<Again> {
         let (at, webhook) = permit.again.zip(self.webhook.as_ref())?;
         Some(Again { at, forgotten: webhook.listen(), clock: self.clock })
+    }
+}
+
+/// Returns what whoever may do this with a document may do in its room.
+const fn access_of(action: Action) -> Access {
+    match action {
+        Action::Read => Access::ReadOnly,
+        Action::Comment => Access::Comment,
+        Action::Write | Action::Admin => Access::ReadWrite,
     }
 }

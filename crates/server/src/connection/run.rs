@@ -347,6 +347,11 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
                         self.write(now, batch);
                     }
                 }
+                Written::Kept(version) => {
+                    if let Some(batch) = self.session.kept(slot, version) {
+                        self.write(now, batch);
+                    }
+                }
                 Written::AskResume(since) => {
                     self.documents.tell(slot, |connection| ToRoom::Resume { connection, since });
                 }

@@ -30,7 +30,7 @@ pub(super) struct Caller {
     pub(super) epoch: Arc<Epoch>,
     pub(super) tenant: Tenant,
     lease: Lease,
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     if_match: Option<String>,
     if_none_match: Option<String>,
 }
@@ -39,14 +39,30 @@ impl FromRequestParts<Arc<Shared>> for Caller {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, shared: &Arc<Shared>) -> Result<Self, Refusal> {
+        Self::of(parts, shared, None).await
+    }
+}
+
+impl Caller {
+    /// Returns who asks, as far as that is not known yet.
+    pub(super) async fn of(
+        parts: &Parts,
+        shared: &Arc<Shared>,
+        known: Option<Arc<Identity>>,
+    ) -> Result<Self, Refusal> {
         let headers = &parts.headers;
         if !shared.pages.may_ask(headers) {
             return Err(Refusal::Origin);
         }
         let claimed = text(headers, "sync-user");
         let now = shared.clock.now().wall;
-        let identity = shared.gate.identify(bearer(headers), claimed.as_deref(), now).await;
-        let identity = identity.map_err(Refusal::Unauthenticated)?;
+        let identity = match known {
+            Some(identity) => identity,
+            None => {
+                let identity = shared.gate.identify(bearer(headers), claimed.as_deref(), now).await;
+                identity.map_err(Refusal::Unauthenticated)?
+            }
+        };
         let declared = text(headers, header::CONTENT_LENGTH.as_str()).and_then(|bytes| bytes.parse().ok());
         shared.admit(&shared.payer(&identity), declared.unwrap_or(0))?;
         let epoch = shared.epoch().ok_or(Refusal::StoreDown)?;

@@ -4,6 +4,7 @@
 //! * `state`: the document as it is, in its room, and as it was, from what is stored.
 //! * `table`: what there is, of which the routes and the description in OpenAPI are made; `schemas`: what is sent and answered.
 //! * `content`, `edit`, `delete`, `past`, `versions`, `list`, `events`: the operations.
+//! * `y_sweet`: what y-sweet's clients ask for, at the paths where they ask for it.
 //!
 //! Who may not read a document is told that there is none. A program that writes is a collaborator: what it changes goes through
 //! the room, and everyone there sees it.
@@ -20,6 +21,7 @@ mod schemas;
 mod state;
 mod table;
 mod versions;
+mod y_sweet;
 
 use std::sync::Arc;
 
@@ -31,6 +33,7 @@ use crate::{access::check_signatures, entities::dress, limits::SYNC_BODY_BYTES_M
 pub(crate) fn routes(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
     table::API
         .routes()
+        .merge(y_sweet::routes())
         .layer(DefaultBodyLimit::max(SYNC_BODY_BYTES_MAX))
         .layer(from_fn_with_state(Arc::clone(shared), check_signatures))
         .route_layer(from_fn_with_state(Arc::clone(shared), dress))

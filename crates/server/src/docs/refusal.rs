@@ -7,7 +7,7 @@ use axum::{
 use syncline_core::doc::{Broken, EditError, WriteError};
 
 use crate::{
-    access::{Unauthenticated, Undecided},
+    access::{TooManyDocumentTokens, Unauthenticated, Undecided},
     changes::TooManyReaders,
     history::{PastError, Unread},
     http::{problem, too_many},
@@ -61,6 +61,8 @@ pub(super) enum Refusal {
     NotKept(PastError),
     #[error("the store is not open; come again")]
     StoreDown,
+    #[error(transparent)]
+    TooManyTokens(#[from] TooManyDocumentTokens),
     #[error("it cannot be found out now what you may do; come again")]
     Undecided,
     #[error("the document cannot be read")]
@@ -77,6 +79,7 @@ impl Refusal {
                 (StatusCode::SERVICE_UNAVAILABLE, "unavailable")
             }
             Self::TooFast(_) => (StatusCode::TOO_MANY_REQUESTS, TOO_MANY),
+            Self::TooManyTokens(_) => (StatusCode::TOO_MANY_REQUESTS, "too-many-tokens"),
             Self::TooManyRooms => (StatusCode::TOO_MANY_REQUESTS, "tenant-rooms"),
             Self::TooManyConnections(_) => (StatusCode::TOO_MANY_REQUESTS, "too-many-connections"),
             Self::TooManyReaders(_) => (StatusCode::SERVICE_UNAVAILABLE, "overloaded"),

@@ -45,7 +45,8 @@ pub(crate) struct Sender {
     is_local: bool,
     /// Whether a proxy is between, so that nobody has counted their connection.
     is_behind_proxy: bool,
-    https: bool,
+    /// Whether they ask over TLS, be it that of a proxy.
+    pub(crate) https: bool,
 }
 
 impl Sender {

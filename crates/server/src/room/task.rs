@@ -391,6 +391,7 @@ impl RoomTask {
                 Effect::Ask(to, batch) => self.change(to, |outbox| outbox.ask(batch)),
                 Effect::Step(to, batch) => self.change(to, |outbox| outbox.step(batch)),
                 Effect::Acknowledge(to, updates) => self.change(to, |outbox| outbox.acknowledge(updates)),
+                Effect::Kept(to, version) => self.change(to, |outbox| outbox.kept(version)),
                 Effect::Resume(to, batch) => self.change(to, |outbox| outbox.resume(batch)),
                 Effect::Close(to, reason) => {
                     if let Some(outbox) = self.subscribers.remove(&to) {

@@ -37,34 +37,58 @@ use crate::{
 };
 
 /// Upgrades `/yjs/{room}` to a WebSocket that speaks the y-websocket protocol.
-pub(crate) async fn yjs(State(shared): State<Arc<Shared>>, mut request: Request) -> Response {
-    let answer = match yjs_document(&request) {
-        Ok((room, credential)) => {
-            let proof = Proof::of_head(&shared, Head::of(&request));
-            let visitor = async |now: Now| {
-                let identity = shared.gate.recognize(&credential, None, now.wall).await.ok();
-                let proof = match proof {
-                    Ok(proof) => proof,
-                    Err(error) => return Visitor::refused(error),
-                };
-                let Some(identity) = identity else { return Visitor::away(CloseReason::Unauthorized) };
-                let identity = match proof.admit(identity).await {
-                    Ok(identity) => identity,
-                    Err(Unauthenticated::Unavailable) => return Visitor::away(CloseReason::StoreDown),
-                    Err(_) => return Visitor::away(CloseReason::Unauthorized),
-                };
-                let Ok((access, permit)) = shared.gate.enter(&Permit::of(identity), &room).await else {
-                    return Visitor::away(CloseReason::Overloaded);
-                };
-                let Some(access) = access else { return Visitor::away(CloseReason::Unauthorized) };
-                let shown = shared.gate.asks_token().then(|| (permit, Some((room.clone(), access))));
-                Visitor { session: Ok(Session::yjs(now.monotonic, room, access)), shown, proof: Some(proof) }
-            };
-            upgrade(&shared, &mut request, visitor).await
+pub(crate) async fn yjs(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+    let named = path::room_name(request.uri().path()).ok_or(Refusal::NoRoom);
+    enter(&shared, request, named).await
+}
+
+/// Upgrades `/d/{room}/ws/{room}` or `/doc/ws/{room}` to a WebSocket that speaks the same, as y-sweet's clients do.
+pub(crate) async fn y_sweet(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+    let named = path::y_sweet_name(request.uri().path()).ok_or(Refusal::TwoRooms);
+    enter(&shared, request, named).await
+}
+
+/// Upgrades to a WebSocket for the document of one room.
+async fn enter(shared: &Arc<Shared>, mut request: Request, named: Result<String, Refusal>) -> Response {
+    let answer = match named.and_then(|name| Ok(RoomName::new(&name)?)) {
+        Ok(room) => {
+            let credential = credential(request.headers(), request.uri().query());
+            let proof = Proof::of_head(shared, Head::of(&request));
+            let visitor = async |now: Now| visitor(shared, room, &credential, proof, now).await;
+            upgrade(shared, &mut request, visitor).await
         }
         Err(refusal) => Err(refusal),
     };
-    answered(&shared, answer)
+    answered(shared, answer)
+}
+
+/// Returns who comes for the document of one room.
+async fn visitor(
+    shared: &Shared,
+    room: RoomName,
+    credential: &Credential,
+    proof: Result<Proof, NotSigned>,
+    now: Now,
+) -> Visitor {
+    let shown = shared.gate.recognize_for(&room, credential, now.wall).await.ok();
+    let proof = match proof {
+        Ok(proof) => proof,
+        Err(error) => return Visitor::refused(error),
+    };
+    let Some((identity, most)) = shown else { return Visitor::away(CloseReason::Unauthorized) };
+    let identity = match proof.admit(identity).await {
+        Ok(identity) => identity,
+        Err(Unauthenticated::Unavailable) => return Visitor::away(CloseReason::StoreDown),
+        Err(_) => return Visitor::away(CloseReason::Unauthorized),
+    };
+    let permit = Permit::of(identity);
+    let permit = if let Some(most) = most { permit.at_most(most) } else { permit };
+    let Ok((access, permit)) = shared.gate.enter(&permit, &room).await else {
+        return Visitor::away(CloseReason::Overloaded);
+    };
+    let Some(access) = access else { return Visitor::away(CloseReason::Unauthorized) };
+    let shown = shared.gate.asks_token().then(|| (permit, Some((room.clone(), access))));
+    Visitor { session: Ok(Session::yjs(now.monotonic, room, access)), shown, proof: Some(proof) }
 }
 
 /// Upgrades `/hocuspocus` to a WebSocket that speaks the Hocuspocus protocol, which names its documents later.
@@ -159,18 +183,13 @@ fn answered(shared: &Shared, answer: Result<Response, Refusal>) -> Response {
     response
 }
 
-/// Reads the room, and what is shown to open it.
-fn yjs_document(request: &Request) -> Result<(RoomName, Credential), Refusal> {
-    let uri = request.uri();
-    let name = path::room_name(uri.path()).ok_or(Refusal::NoRoom)?;
-    Ok((RoomName::new(&name)?, credential(request.headers(), uri.query())))
-}
-
 /// Why a request for a WebSocket is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Refusal {
     #[error("a room has a name: connect to /yjs/<room>")]
     NoRoom,
+    #[error("the URL ends in the name of a document: connect to /d/<name>/ws/<name>, twice the same")]
+    TwoRooms,
     #[error(transparent)]
     RoomName(#[from] RoomNameError),
     #[error("this is a WebSocket: upgrade the connection, version 13")]
@@ -187,7 +206,7 @@ impl Refusal {
     const fn status(self) -> (StatusCode, &'static str) {
         match self {
             Self::NoRoom => (StatusCode::NOT_FOUND, "not-found"),
-            Self::RoomName(_) => (StatusCode::BAD_REQUEST, "bad-room-name"),
+            Self::TwoRooms | Self::RoomName(_) => (StatusCode::BAD_REQUEST, "bad-room-name"),
             Self::NotWebSocket => (StatusCode::UPGRADE_REQUIRED, "upgrade-required"),
             Self::Origin => (StatusCode::FORBIDDEN, "origin-not-allowed"),
             Self::StoreDown => (StatusCode::SERVICE_UNAVAILABLE, "store-down"),

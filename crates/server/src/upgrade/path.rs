@@ -9,6 +9,21 @@ pub(super) fn room_name(path: &str) -> Option<String> {
     (!raw.is_empty()).then(|| percent_decode(raw))
 }
 
+/// Returns the name in a raw path of y-sweet's: its clients append it to `/d/{name}/ws`, or to the older `/doc/ws`. Returns nothing if
+/// the name is missing, or the two differ.
+pub(super) fn y_sweet_name(path: &str) -> Option<String> {
+    let (name, again) = match path.strip_prefix("/d/") {
+        Some(rest) => {
+            let (name, rest) = rest.split_once('/')?;
+            (Some(name), rest.strip_prefix("ws/")?)
+        }
+        None => (None, path.strip_prefix("/doc/ws/")?),
+    };
+    let again = percent_decode(again);
+    let is_one = name.is_none_or(|name| percent_decode(name) == again);
+    (is_one && !again.is_empty()).then_some(again)
+}
+
 /// Returns the first parameter of this name in a raw query, percent-decoded.
 pub(super) fn parameter(query: &str, name: &str) -> Option<String> {
     let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
@@ -69,6 +84,24 @@ mod tests {
         check("/yjs/%2541", Some("%41"));
         check("/yjs/", None);
         check("/other/notes", None);
+    }
+
+    #[test]
+    fn a_document_of_y_sweet_is_named_once_or_twice() {
+        let check =
+            |path: &str, want: Option<&str>| assert_eq!(y_sweet_name(path).as_deref(), want, "{path}");
+        check("/d/plan/ws/plan", Some("plan"));
+        check("/d/team%2Fplan/ws/team/plan", Some("team/plan"));
+        check("/d/a%20b/ws/a%20b", Some("a b"));
+        check("/d/ws/ws/ws", Some("ws"));
+        check("/d/plan/ws/other", None);
+        check("/d/plan/ws/", None);
+        check("/d/plan/other/plan", None);
+        check("/d/plan", None);
+        check("/doc/ws/plan", Some("plan"));
+        check("/doc/ws/team/plan", Some("team/plan"));
+        check("/doc/ws/", None);
+        check("/yjs/plan", None);
     }
 
     #[test]

@@ -35,3 +35,4 @@ mod upgrade;
 mod used_up;
 mod violations;
 mod webhook;
+mod y_sweet;

@@ -185,7 +185,7 @@ impl World {
                 }
                 Written::AskResume(since) => self.input(Input::Resume { connection, since }),
                 Written::Idle | Written::Close(_) => return false,
-                Written::Acknowledge(_) => panic!("heads acknowledge"),
+                Written::Acknowledge(_) | Written::Kept(_) => panic!("heads acknowledge"),
             }
         }
     }

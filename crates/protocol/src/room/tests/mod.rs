@@ -4,6 +4,8 @@ mod access;
 mod acknowledged;
 mod entity;
 mod former;
+mod got;
+mod kept;
 mod quota;
 
 use std::collections::BTreeMap;
@@ -11,7 +13,6 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use syncline_core::{
     doc::YjsDocument,
-    guard::Reader,
     id::{CommitNumber, ConnectionId},
     limits::{GAP_ASK_MS_MIN, OUTBOUND_BYTES_MAX, PRESENCE_TICK_MS, ROOM_IDLE_MS},
     log::LogRecord,
@@ -19,6 +20,7 @@ use syncline_core::{
 };
 use yrs::{Doc, ReadTxn, StateVector, Text, Transact};
 
+use self::got::Got;
 use super::{Effect, Guest, Input, Loaded, Room};
 use crate::{CloseReason, Outbox, Request, Written, wire::yjs};
 
@@ -115,6 +117,7 @@ impl World {
                 Effect::Text(to, batch) => self.outbox(*to).text(batch),
                 Effect::Ask(to, batch) => self.outbox(*to).ask(batch.clone()),
                 Effect::Acknowledge(to, updates) => self.outbox(*to).acknowledge(*updates),
+                Effect::Kept(to, version) => self.outbox(*to).kept(*version),
                 Effect::Resume(to, batch) => self.outbox(*to).resume(batch.clone()),
                 Effect::Close(to, reason) => self.outbox(*to).close(*reason),
                 Effect::Compact(_) | Effect::Reload | Effect::Unload => {}
@@ -136,6 +139,7 @@ impl World {
             match self.outbox(connection).poll() {
                 Written::Batch(batch) => got.extend(batch.frames().iter().map(Got::from)),
                 Written::Acknowledge(updates) => got.push(Got::Durable(updates)),
+                Written::Kept(version) => got.push(Got::Kept(version)),
                 Written::AskResume(since) => self.input(Input::Resume { connection, since }),
                 Written::Close(reason) => {
                     got.push(Got::Closed(reason));
@@ -143,40 +147,6 @@ impl World {
                 }
                 Written::Idle => return got,
             }
-        }
-    }
-}
-
-/// A message as a client reads it.
-#[derive(Debug, PartialEq, Eq)]
-enum Got {
-    Step1,
-    Step2(Bytes),
-    Update(Bytes),
-    Presence(Bytes),
-    /// A word of the dialect: it may not, a text, or an update was refused.
-    Denied,
-    Text(Bytes),
-    Refused,
-    /// So many updates are durable.
-    Durable(u32),
-    Closed(CloseReason),
-}
-
-impl From<&Bytes> for Got {
-    fn from(frame: &Bytes) -> Self {
-        let mut reader = Reader::new(frame);
-        let kind = (reader.u8().unwrap(), frame[1]);
-        let body = |at| Bytes::copy_from_slice(Reader::new(&frame[at..]).buf().unwrap());
-        match kind {
-            (0, 0) => Self::Step1,
-            (0, 1) => Self::Step2(body(2)),
-            (0, 2) => Self::Update(body(2)),
-            (1, _) => Self::Presence(body(1)),
-            (2, 0) => Self::Denied,
-            (5, _) => Self::Text(body(1)),
-            (8, 0) => Self::Refused,
-            other => panic!("no such message: {other:?}"),
         }
     }
 }
@@ -207,6 +177,7 @@ fn updates(got: Vec<Got>) -> Vec<Bytes> {
         | Got::Text(_)
         | Got::Refused
         | Got::Durable(_)
+        | Got::Kept(_)
         | Got::Closed(_) => None,
     };
     got.into_iter().filter_map(update).collect()

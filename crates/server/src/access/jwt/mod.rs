@@ -171,6 +171,7 @@ fn identity(settings: &JwtSettings, mut claims: Claims, now: WallMs) -> Result<I
         user: UserName::new(&claims.sub).map_err(|_| Unauthenticated::Unknown)?,
         device: device.map_err(|_| Unauthenticated::Unknown)?,
         signed_by: None,
+        vouched_by: None,
         grants,
         issued_at: claims.others.get("iat").and_then(|iat| issued_at(iat, now)),
         expires_at: Some(expires_at),

@@ -39,11 +39,11 @@ pub(super) async fn ws(
 }
 
 fn refused(refusal: upgrade::Refusal) -> Problem {
-    use upgrade::Refusal::{NoRoom, NotWebSocket, Origin, Overloaded, RoomName, StoreDown};
+    use upgrade::Refusal::{NoRoom, NotWebSocket, Origin, Overloaded, RoomName, StoreDown, TwoRooms};
     let code = match refusal {
         NotWebSocket => Code::ProtocolUnsupported,
         Overloaded => Code::RateLimited,
-        NoRoom | RoomName(_) | Origin | StoreDown => Code::ReadOnly,
+        NoRoom | TwoRooms | RoomName(_) | Origin | StoreDown => Code::ReadOnly,
     };
     Problem::new(code).because(refusal)
 }

@@ -65,7 +65,10 @@ impl Row {
 
 /// Returns the rules. What is in none of them nobody may.
 pub(super) fn rows() -> Vec<Row> {
-    [pages(), auth(), documents(), sync_reads(), sync_writes(), conflicts()].into_iter().flatten().collect()
+    [pages(), auth(), documents(), y_sweet(), sync_reads(), sync_writes(), conflicts()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 fn pages() -> Vec<Row> {
@@ -117,6 +120,21 @@ fn documents() -> Vec<Row> {
             .changes(Writer),
         Row::new("DELETE /docs/v1/documents/<plan>/versions/<1>", Admin, 204).changes(Admin),
         Row::new("DELETE /docs/v1/documents/<plan>", Admin, 204).changes(Admin),
+    ]
+}
+
+fn y_sweet() -> Vec<Row> {
+    let own = |name: &str| json!({ "docId": name });
+    vec![
+        Row::new("POST /check_store", Stranger, 200).with(json!({})),
+        // It creates nothing: it says that the document may be written.
+        Row::new("POST /doc/new", Writer, 200).with(own("<new>")),
+        Row::new("POST /doc/new", Writer, 200).with(own("<plan>")),
+        Row::new("POST /doc/<plan>/auth", Reader, 200).with(json!({})),
+        Row::new("GET /doc/<plan>/as-update", Reader, 200).shows(Reader),
+        Row::new("GET /d/<plan>/as-update", Reader, 200).shows(Reader),
+        Row::new("POST /doc/<plan>/update", Writer, 200).with(json!("UPDATE")).changes(Writer),
+        Row::new("POST /d/<plan>/update", Writer, 200).with(json!("UPDATE")).changes(Writer),
     ]
 }
 

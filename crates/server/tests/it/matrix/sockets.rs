@@ -26,6 +26,8 @@ const ROOM: &str = "plan";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Dialect {
     Yjs,
+    /// The same, at the URL of y-sweet.
+    YSweet,
     Hocuspocus,
 }
 
@@ -54,7 +56,7 @@ fn with_text(head: &[u8], text: &str) -> Vec<u8> {
 }
 
 /// Returns the first update of a client: it inserts a word into the root text "t".
-fn word(client: u8, word: &str) -> Vec<u8> {
+pub(super) fn word(client: u8, word: &str) -> Vec<u8> {
     with_text(&[1, 1, client, 0, 4, 1, 1, b't'], word).into_iter().chain([0]).collect()
 }
 
@@ -86,6 +88,7 @@ fn rows() -> Vec<Row> {
         quiet("broadcast between servers", &with_text(&[6], INTRUDER)),
         quiet("close", &[7]),
         quiet("sync status", &[8, 1]),
+        quiet("sync status of y-sweet", &with_text(&[102], "\u{7}")),
         quiet("unknown", &with_text(&[99], INTRUDER)),
     ]
 }
@@ -112,8 +115,8 @@ impl Peer {
     async fn connect(addr: SocketAddr, dialect: Dialect, token: String) -> Self {
         let tcp = TcpStream::connect(addr).await.expect("the server listens");
         let url = match dialect {
-            Dialect::Yjs if token.is_empty() => format!("ws://{addr}/yjs/{ROOM}"),
             Dialect::Yjs => format!("ws://{addr}/yjs/{ROOM}?token={token}"),
+            Dialect::YSweet => format!("ws://{addr}/d/{ROOM}/ws/{ROOM}?token={token}"),
             Dialect::Hocuspocus => format!("ws://{addr}/hocuspocus"),
         };
         let (ws, _response) = client_async(url, tcp).await.expect("the server accepts it");
@@ -123,7 +126,7 @@ impl Peer {
     /// Sends a message. Whoever was shut out is not listened to any more.
     async fn send(&mut self, message: &[u8]) {
         let frame = match self.dialect {
-            Dialect::Yjs => Bytes::copy_from_slice(message),
+            Dialect::Yjs | Dialect::YSweet => Bytes::copy_from_slice(message),
             Dialect::Hocuspocus => addressed(ROOM.as_bytes(), message),
         };
         let _is_shut_out = self.ws.send(tungstenite::Message::Binary(frame)).await;
@@ -192,7 +195,7 @@ async fn check(world: &World, row: &Row, dialect: Dialect, role: Role, tenant: &
 /// Checks a row, in a world of its own, which begins anew where somebody was heard.
 async fn check_row(row: Row) {
     let mut world = within(World::start()).await;
-    for dialect in [Dialect::Yjs, Dialect::Hocuspocus] {
+    for dialect in [Dialect::Yjs, Dialect::YSweet, Dialect::Hocuspocus] {
         for (role, tenant) in cells() {
             within(check(&world, &row, dialect, role, tenant)).await;
             if row.heard.is_some_and(|from| role >= from) {
@@ -219,6 +222,7 @@ fn every_message_has_a_row() {
             | Request::Update { .. }
             | Request::Presence { .. }
             | Request::QueryPresence
+            | Request::SyncStatus { .. }
             | Request::Stateless { .. }
             // Only `/automerge` speaks so: its rows are in `automerge`.
             | Request::Dialogue { .. }

@@ -48,6 +48,8 @@ impl Client {
     pub(crate) async fn hear(&mut self) -> Heard {
         loop {
             match self.ws.next().await {
+                // The word that it may not write.
+                Some(Ok(Message::Binary(frame))) if frame.starts_with(&[2, 0]) => {}
                 Some(Ok(Message::Binary(frame))) => {
                     let mut requests = yjs::decode(&frame).expect("a server sends valid frames");
                     assert_eq!(requests.len(), 1, "a client reads one message a frame: {frame:?}");
