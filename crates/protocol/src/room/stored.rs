@@ -13,6 +13,8 @@ pub(super) struct Stored {
     given_up: Log,
     /// The log that is left alone.
     compact_min: Log,
+    /// What folding costs, as bytes of log: a shorter one is not worth it.
+    fold_bytes: usize,
     bytes_max: usize,
 }
 
@@ -38,10 +40,16 @@ impl Stored {
         self.log.commits += 1;
     }
 
-    /// Returns whether the log is long enough to be folded: as many bytes as the snapshot, or very many commits. After
-    /// a compaction that was given up it has to grow to twice its length first.
+    /// Notes what folding costs beside reading the snapshot, as bytes of log.
+    pub(super) fn folding_costs(&mut self, bytes: usize) {
+        self.fold_bytes = bytes;
+    }
+
+    /// Returns whether the log is long enough to be folded: as many bytes as the snapshot and as folding costs, or very many commits.
+    /// After a compaction that was given up it has to grow to twice its length first.
     pub(super) fn wants_compaction(&self) -> bool {
-        let bytes_min = self.compact_min.bytes.max(self.snapshot_bytes).max(2 * self.given_up.bytes);
+        let worth = self.snapshot_bytes.max(self.fold_bytes);
+        let bytes_min = self.compact_min.bytes.max(worth).max(2 * self.given_up.bytes);
         let commits_min = self.compact_min.commits.max(2 * self.given_up.commits);
         self.compacting.is_none() && (self.log.bytes >= bytes_min || self.log.commits >= commits_min)
     }

@@ -177,7 +177,7 @@ impl AutomergeDocument {
         self.integrated_bytes.saturating_mul(6) + self.encoded.as_ref().map_or(0, Encoded::memory_bytes)
     }
 
-    /// Returns the bytes of all changes that were integrated.
+    /// Returns the bytes of all changes that were integrated, each as it is alone; about, of those that came as a document.
     #[must_use]
     pub fn integrated_bytes(&self) -> usize {
         self.integrated_bytes

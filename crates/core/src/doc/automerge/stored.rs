@@ -1,6 +1,6 @@
 //! A document from what is stored of it.
 
-use automerge::ReadDoc;
+use automerge::{Automerge, ReadDoc, Stats};
 
 use super::{AutomergeDocument, AutomergeError, Contained, changes_of, load_document};
 use crate::{
@@ -53,8 +53,9 @@ impl AutomergeDocument {
         if let Some(Chunk { kind: ChunkKind::Document, bytes }) = chunks.first()
             && self.is_empty()
         {
-            self.doc = Contained::of(load_document(bytes)?);
-            self.integrated_bytes += bytes.len();
+            let loaded = load_document(bytes)?;
+            self.integrated_bytes += bytes.len().max(bytes_as_changes(&loaded));
+            self.doc = Contained::of(loaded);
             chunks.remove(0);
         }
         Ok(chunks)
@@ -76,4 +77,13 @@ impl AutomergeDocument {
         self.integrated_bytes += bytes;
         Ok(())
     }
+}
+
+/// Returns about how many bytes the changes of a document take apart from each other, where nothing is packed: a change of one op
+/// takes about a hundred.
+fn bytes_as_changes(document: &Automerge) -> usize {
+    const CHANGE_BYTES: u64 = 90;
+    const OP_BYTES: u64 = 10;
+    let Stats { num_ops, num_changes, .. } = document.stats();
+    usize::try_from(num_changes * CHANGE_BYTES + num_ops * OP_BYTES).unwrap_or(usize::MAX)
 }

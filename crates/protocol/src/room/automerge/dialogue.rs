@@ -19,6 +19,9 @@ use crate::{
     wire::automerge::Inner,
 };
 
+/// The log is folded when it has grown by this part of all changes.
+const FOLD_SHARE: usize = 4;
+
 impl AutomergeRoom {
     /// Ends a tick: takes in what was said, unless a commit is under way, and hands to the store what of it was new.
     pub(super) fn flush(&mut self, now: Now) {
@@ -102,6 +105,8 @@ impl AutomergeRoom {
             peer.dirty = peer.spoke;
         }
         self.answer(now);
+        // A snapshot is a hundredth of its changes: as long as that the log is soon, and each fold would take up all of them again.
+        self.stored.folding_costs(self.document.integrated_bytes() / FOLD_SHARE);
         if self.stored.wants_compaction() {
             self.stored.start_compaction();
             self.effects.push_back(Effect::Compact(number));
