@@ -13,6 +13,7 @@ use std::{
 use automerge::{
     ActorId, AutoCommit, ObjType, ROOT, ScalarValue,
     marks::{ExpandMark, Mark},
+    sync::{Message, State, SyncDoc},
     transaction::Transactable,
 };
 use bytes::Bytes;
@@ -255,8 +256,31 @@ struct Fates {
     taken: u32,
     refused: u32,
     broken: u32,
-    /// Documents that others could not be sent at once, although each change of them is whole. Their logs are kept.
+    /// Documents that could not be encoded as a whole, although each change of them is whole: hardly any. Their logs
+    /// are kept, and who comes gets their changes one by one.
     unfoldable: u32,
+}
+
+/// Has someone come to a document who has nothing, and then someone who has something of their own. Both get all of it.
+fn check_that_newcomers_load(document: &mut AutomergeDocument) {
+    for has_something in [false, true] {
+        let mut client = AutoCommit::new().with_actor(ActorId::from([99; 16]));
+        if has_something {
+            client.put(ROOT, "own", 1).expect("a map");
+        }
+        let (mut state, mut peer) = (State::new(), AutomergePeer::new_read_only());
+        for _ in 0..8 {
+            if let Some(message) = client.sync().generate_sync_message(&mut state) {
+                document.receive(&mut peer, &message.encode()).expect("honest");
+            }
+            let Some(message) = document.message(&mut peer).expect("sound") else { continue };
+            let message = Message::decode(&message).expect("a message");
+            client.sync().receive_sync_message(&mut state, message).expect("it is taken in");
+        }
+        for head in document.heads() {
+            assert!(client.get_change_by_hash(&head).is_some(), "who comes has all of it");
+        }
+    }
 }
 
 impl Fates {
@@ -275,11 +299,12 @@ impl Fates {
         let log = records(held.into_iter().chain([update]));
         let again = AutomergeDocument::load(None, &log).expect("what was taken in can be loaded");
         assert_eq!(again.heads(), document.heads());
+        check_that_newcomers_load(document);
         self.unfoldable += u32::from(compact::<AutomergeDocument>(None, &log).is_err());
     }
 }
 
-/// Goal: whatever a peer sends, the process lives, and whatever is taken in loads again. Method: mutated chunks with right checksums, and
+/// Goal: whatever a peer sends, the process lives, and whatever is taken in loads again, here and where newcomers are. Method: mutated chunks with right checksums, and
 /// mutated messages, go into documents with content and without. Panics are counted by place: without any, nothing would be
 /// tested.
 #[test]
@@ -311,6 +336,7 @@ fn mutated_messages_are_survived() {
     drop(std::panic::take_hook());
     let places = places.lock().expect("it holds only this");
     println!("{fates:?}, panics at {places:#?}");
+    assert!(fates.unfoldable * 200 <= fates.taken, "what cannot be encoded as a whole is refused: {fates:?}");
     assert!(fates.taken > 0 && fates.refused > 0 && fates.broken > 0, "{fates:?}");
     assert!(!places.is_empty() && places.iter().all(|place| !place.starts_with("crates")), "{places:#?}");
 }

@@ -6,13 +6,15 @@ use automerge::{
 };
 use bytes::Bytes;
 
-use super::{AutomergeDocument, AutomergePeer, Broken};
+use super::{AutomergeDocument, AutomergePeer, Broken, loads_as};
 
 /// The document as a newcomer is sent it.
 #[derive(Debug)]
 pub(super) struct Encoded {
     heads: Vec<ChangeHash>,
     message: Bytes,
+    /// Whether it holds the changes one by one: as a whole nobody could load them.
+    in_pieces: bool,
 }
 
 impl Encoded {
@@ -42,8 +44,25 @@ impl AutomergeDocument {
         Ok(Some(encoded.message.clone()))
     }
 
+    /// Returns the changes of the document one by one if nobody could load it as a whole.
+    pub(super) fn pieces(&mut self) -> Result<Option<Vec<Vec<u8>>>, Broken> {
+        if self.encoded.is_none() {
+            self.encoded = Some(self.encode_for_newcomers()?);
+        }
+        let in_pieces = self.encoded.as_ref().is_some_and(|encoded| encoded.in_pieces);
+        in_pieces.then(|| self.all_changes()).transpose()
+    }
+
+    fn all_changes(&self) -> Result<Vec<Vec<u8>>, Broken> {
+        let changes = self.doc.read(|doc| doc.get_changes(&[]))?;
+        Ok(changes.iter().map(|change| change.raw_bytes().to_vec()).collect())
+    }
+
     fn encode_for_newcomers(&self) -> Result<Encoded, Broken> {
-        let document = self.encode()?.to_vec();
+        let whole = self.encode()?;
+        // It is encoded once for all who come, so this costs each of them little.
+        let in_pieces = !loads_as(&whole, &self.heads());
+        let changes = if in_pieces { self.all_changes()? } else { vec![whole.to_vec()] };
         let (heads, filter) = self.doc.read(|doc| {
             let hashes: Vec<ChangeHash> =
                 doc.get_changes_meta(&[]).iter().map(|change| change.hash).collect();
@@ -55,11 +74,11 @@ impl AutomergeDocument {
             heads: heads.clone(),
             need: Vec::new(),
             have: vec![Have { last_sync: Vec::new(), bloom: filter }],
-            changes: document.into(),
+            changes: changes.into(),
             flags: Some(flags),
             version: MessageVersion::V2,
         };
-        Ok(Encoded { heads, message: message.encode().into() })
+        Ok(Encoded { heads, message: message.encode().into(), in_pieces })
     }
 }
 

@@ -107,23 +107,28 @@ impl AutomergeDocument {
             return Ok(Some(message));
         }
         let state = &mut peer.state;
-        let orphans = !self.orphans.is_empty();
-        let message = self.doc.read(|doc| {
-            let mut message = doc.generate_sync_message(state)?;
-            if orphans {
+        let Some(mut message) = self.doc.read(|doc| doc.generate_sync_message(state))? else {
+            return Ok(None);
+        };
+        if is_whole(&message) {
+            if let Some(pieces) = self.pieces()? {
+                message.changes = pieces.into();
+            } else if !self.orphans.is_empty() {
                 leave_orphans_out(&mut message);
             }
-            Some(message.encode())
-        })?;
-        Ok(message.map(Bytes::from))
+        }
+        Ok(Some(contained(|| message.encode())?.into()))
     }
+}
+
+/// Returns whether a message brings the whole document.
+fn is_whole(message: &Message) -> bool {
+    message.changes.len() == 1
+        && message.changes.iter().next().is_some_and(|blob| first_document(blob).is_some())
 }
 
 /// Cuts off what follows a document: changes that wait for others, which are neither durable nor part of it.
 fn leave_orphans_out(message: &mut Message) {
-    if message.changes.len() != 1 {
-        return;
-    }
     let document =
         message.changes.iter().next().and_then(|blob| Some(blob[..first_document(blob)?].to_vec()));
     if let Some(document) = document {

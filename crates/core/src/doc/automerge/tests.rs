@@ -127,6 +127,24 @@ fn nothing_is_taken_from_a_peer_that_may_only_read() {
     assert_eq!(document.heads(), eve.doc.get_heads());
 }
 
+/// What automerge writes itself is taken in without a look at the whole document.
+#[test]
+fn honest_changes_are_not_odd() {
+    let mut alice = Client::new(1);
+    alice.put("a", 1);
+    let text = alice.doc.put_object(ROOT, "text", automerge::ObjType::Text).expect("a map");
+    alice.doc.splice_text(&text, 0, 0, "hello").expect("a text");
+    let bold = automerge::marks::Mark::new("bold".into(), true, 1, 3);
+    alice.doc.mark(&text, bold, automerge::marks::ExpandMark::Both).expect("a text");
+    alice.doc.commit_with(automerge::transaction::CommitOptions::default().with_message("why").with_time(5));
+    alice.doc.delete(ROOT, "a").expect("a map");
+    alice.doc.splice_text(&text, 2, 2, "🙂").expect("a text");
+    alice.doc.commit();
+    let whole = alice.doc.save();
+    let changes = changes_of(&scan_chunks(&whole).expect("chunks")).expect("changes");
+    assert!(changes.len() == 3 && !changes.iter().any(is_odd));
+}
+
 /// Goal: changes that overtook what they rest on are neither stored nor shown. Method: the second of two changes comes
 /// first; a newcomer asks meanwhile.
 #[test]
