@@ -12,7 +12,7 @@ const ALLOWED: [(&str, &[&str]); 6] = [
     ("core", &["automerge", "bytes", "cel", "flate2", "imara-diff", "serde", "serde_json", "thiserror", "yrs"]),
     ("protocol", &["bytes", "data-encoding", "hmac", "minicbor", "rmp-serde", "serde", "sha2", "syncline-core", "thiserror"]),
     ("store", &["bytes", "crc32fast", "sled", "syncline-core", "thiserror", "zstd"]),
-    ("sim", &["bytes", "clap", "syncline-core", "syncline-protocol", "syncline-store", "yrs"]),
+    ("sim", &["automerge", "bytes", "clap", "syncline-core", "syncline-protocol", "syncline-store", "yrs"]),
     ("server", &[
         "async-compression", "axum", "bytes", "data-encoding", "form_urlencoded", "futures-util", "getrandom", "hyper", "hyper-util", "jsonwebtoken", "prometheus-client",
         "ring", "rustls", "serde", "serde_json", "signature", "syncline-core", "syncline-protocol", "syncline-store", "thiserror", "tokio", "tokio-rustls",

@@ -92,6 +92,9 @@ fn steps(quick: bool) -> Vec<Step> {
         }),
         step("core alone", core_alone),
         step("simulator", move || process::run(&mut simulator(&["--seeds", seeds]))),
+        step("simulator of Automerge documents", move || {
+            process::run(&mut simulator(&["--automerge", "--seeds", if quick { "50" } else { "500" }]))
+        }),
         step("same seed, same run", same_seed_same_run),
     ]
 }

@@ -77,6 +77,21 @@ pub enum Violation {
         /// Whose replica.
         replica: String,
     },
+    /// A connection was told a head that a crash could take back.
+    HeadBeforeDurable {
+        /// The change.
+        head: String,
+    },
+    /// A change that a client was told of is gone.
+    HeadLost {
+        /// The change.
+        head: String,
+    },
+    /// A commit brings nothing that was not stored before.
+    ChangeTwice {
+        /// The commit.
+        number: CommitNumber,
+    },
     /// The world did not come to rest.
     Restless,
 }
@@ -102,6 +117,9 @@ impl fmt::Display for Violation {
             }
             Self::Unloadable { why } => write!(f, "a state cannot be loaded: {why}"),
             Self::Diverged { replica } => write!(f, "{replica} differs from what is stored"),
+            Self::HeadBeforeDurable { head } => write!(f, "the head {head} was shown before it was durable"),
+            Self::HeadLost { head } => write!(f, "the change {head} was seen and is gone"),
+            Self::ChangeTwice { number } => write!(f, "commit {number} brings nothing new"),
             Self::Restless => write!(f, "the world did not come to rest"),
         }
     }

@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 
 use syncline_core::{
-    doc::{YjsDocument, compact},
+    doc::{AutomergeDocument, YjsDocument, compact},
     id::{CommitNumber, DocumentId, TenantId},
-    log::{LogRecord, Snapshot},
+    log::{Engine, LogRecord, Snapshot},
 };
 use syncline_protocol::Loaded;
 use syncline_store::{Batch, Store, mem::MemoryStore, records};
@@ -18,6 +18,8 @@ const DOCUMENT: DocumentId = DocumentId([7; 16]);
 /// The store, with what waits to be written.
 #[derive(Default)]
 pub(crate) struct Disk {
+    /// Of which kind the document is.
+    engine: Engine,
     store: MemoryStore,
     waiting: VecDeque<(Batch, Purpose)>,
     /// The batch that is written and not yet durable.
@@ -37,6 +39,11 @@ pub(crate) enum Purpose {
 }
 
 impl Disk {
+    /// An empty store for a document of a kind.
+    pub(crate) fn of(engine: Engine) -> Self {
+        Self { engine, ..Self::default() }
+    }
+
     /// Queues the room's commit.
     pub(crate) fn commit(&mut self, record: LogRecord) {
         let mut batch = Batch::new();
@@ -79,8 +86,12 @@ impl Disk {
         if fault == Some(Fault::SnapshotOmitsPending) && loaded.log.len() > 1 {
             loaded.log.pop();
         }
-        let snapshot =
-            compact::<YjsDocument>(loaded.snapshot.as_ref(), &loaded.log).expect("a stored log folds");
+        let (before, log) = (loaded.snapshot.as_ref(), &loaded.log);
+        let folded = match self.engine {
+            Engine::Yjs => compact::<YjsDocument>(before, log),
+            Engine::Automerge => compact::<AutomergeDocument>(before, log),
+        };
+        let snapshot = folded.expect("a stored log folds");
         let snapshot = Snapshot { number, ..snapshot };
         let mut batch = Batch::new();
         records::put_snapshot(&mut batch, TENANT, DOCUMENT, &snapshot).expect("the snapshot is short");

@@ -21,11 +21,13 @@ pub enum Fault {
     LoseAcknowledgement,
     /// Sends those who ask what is kept their question back, as soon as it comes.
     KeptAtOnce,
+    /// Drops a message of the dialogue with an Automerge client, and says that it was written.
+    LoseStep,
 }
 
 impl Fault {
-    /// All faults, in the order in which they are documented.
-    pub const ALL: [Self; 8] = [
+    /// Those that the world of a Yjs document finds, in the order in which they are documented.
+    pub const OF_YJS: [Self; 8] = [
         Self::AcknowledgeBeforeFlush,
         Self::SkipDedupe,
         Self::LoseLaggingFlag,
@@ -35,6 +37,15 @@ impl Fault {
         Self::LoseAcknowledgement,
         Self::KeptAtOnce,
     ];
+
+    /// Those that the world of an Automerge document finds.
+    pub const OF_AUTOMERGE: [Self; 3] =
+        [Self::AcknowledgeBeforeFlush, Self::SnapshotOmitsPending, Self::LoseStep];
+
+    /// Returns all faults.
+    pub fn all() -> impl Iterator<Item = Self> {
+        Self::OF_YJS.into_iter().chain([Self::LoseStep])
+    }
 
     /// Returns the name that the command line takes.
     #[must_use]
@@ -48,6 +59,7 @@ impl Fault {
             Self::AcknowledgeTwice => "acknowledge-twice",
             Self::LoseAcknowledgement => "lose-acknowledgement",
             Self::KeptAtOnce => "kept-at-once",
+            Self::LoseStep => "lose-step",
         }
     }
 }
@@ -64,7 +76,8 @@ pub struct UnknownFault;
 
 impl fmt::Display for UnknownFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = Fault::ALL.map(Fault::name).join(", ");
+        let names: Vec<_> = Fault::all().map(Fault::name).collect();
+        let names = names.join(", ");
         write!(f, "no such fault; there are {names}")
     }
 }
@@ -75,6 +88,6 @@ impl FromStr for Fault {
     type Err = UnknownFault;
 
     fn from_str(name: &str) -> Result<Self, UnknownFault> {
-        Self::ALL.into_iter().find(|fault| fault.name() == name).ok_or(UnknownFault)
+        Self::all().find(|fault| fault.name() == name).ok_or(UnknownFault)
     }
 }

@@ -4,7 +4,7 @@
 //! trace comes out the same for the same seed, always. The world carries out one effect of the room at a time and may
 //! crash between any two.
 //!
-//! * [`World`]: what happens next, and what it does.
+//! * [`World`]: what happens next, and what it does, with a Yjs document; [`AutomergeWorld`], with an Automerge document.
 //! * [`Fault`]: mistakes in the shell that a run can be told to make. The checkers must find each of them.
 //! * [`Violation`]: what a checker found.
 //!
@@ -13,9 +13,10 @@
 //! Invariants checked from the outside:
 //! * durable before visible: whatever a connection is handed rests on the durable image alone;
 //! * nothing seen is lost: what any client was shown is in the durable image at every later time, crashes included;
-//! * exactly once: no element of any client is in the log twice;
+//! * exactly once: no element of any client is in the log twice, and no commit brings only what is there;
 //! * convergence: once faults stop, all clients, the room and the durable image hold the same.
 
+mod automerge;
 mod check;
 mod client;
 mod disk;
@@ -25,8 +26,9 @@ mod server;
 mod trace;
 mod world;
 
+pub use automerge::AutomergeWorld;
 pub use check::Violation;
 pub use fault::Fault;
-pub use run::{Outcome, run};
+pub use run::{Outcome, run, run_automerge};
 pub use trace::Rng;
 pub use world::World;

@@ -3,7 +3,7 @@
 use std::{process::ExitCode, time::SystemTime};
 
 use clap::Parser;
-use syncline_sim::{Fault, run};
+use syncline_sim::{Fault, Outcome, run, run_automerge};
 
 /// Runs seeded worlds: one room, three clients, links that break, a store that crashes, and checkers.
 #[derive(Debug, Parser)]
@@ -16,20 +16,27 @@ struct Arguments {
     #[arg(long, default_value_t = 1_000)]
     seeds: u64,
     /// Makes a mistake that the checkers must find: acknowledge-before-flush, skip-dedupe, lose-lagging-flag,
-    /// snapshot-omits-pending or step1-from-undurable-document.
+    /// snapshot-omits-pending, step1-from-undurable-document, acknowledge-twice, lose-acknowledgement or lose-step.
     #[arg(long)]
     fault: Option<Fault>,
+    /// Runs the world of an Automerge document, where lose-step may be found.
+    #[arg(long)]
+    automerge: bool,
 }
+
+/// Runs one seed.
+type Run = fn(u64, Option<Fault>, bool) -> Outcome;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    let run: Run = if arguments.automerge { run_automerge } else { run };
     match arguments.seed {
-        Some(seed) => replay(seed, arguments.fault),
-        None => explore(arguments.seeds, arguments.fault),
+        Some(seed) => replay(run, seed, arguments.fault),
+        None => explore(run, arguments.seeds, arguments.fault, arguments.automerge),
     }
 }
 
-fn replay(seed: u64, fault: Option<Fault>) -> ExitCode {
+fn replay(run: Run, seed: u64, fault: Option<Fault>) -> ExitCode {
     let outcome = run(seed, fault, true);
     println!("{}", outcome.summary);
     if let Some(violation) = &outcome.violation {
@@ -39,14 +46,15 @@ fn replay(seed: u64, fault: Option<Fault>) -> ExitCode {
     if outcome.violation.is_some() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
-fn explore(seeds: u64, fault: Option<Fault>) -> ExitCode {
+fn explore(run: Run, seeds: u64, fault: Option<Fault>, automerge: bool) -> ExitCode {
     let first = fresh_seed();
     println!("{seeds} seeds from {first}");
     for seed in (0..seeds).map(|n| first.wrapping_add(n)) {
         let outcome = run(seed, fault, false);
         if let Some(violation) = outcome.violation {
             println!("seed {seed}: {violation}");
-            println!("replay it with: cargo run --release -p syncline-sim -- --seed {seed}");
+            let more = if automerge { " --automerge" } else { "" };
+            println!("replay it with: cargo run --release -p syncline-sim -- --seed {seed}{more}");
             return ExitCode::FAILURE;
         }
         if (seed - first + 1).is_multiple_of(500) {

@@ -17,7 +17,7 @@ use crate::{disk::Disk, fault::Fault};
 
 /// Small enough for a run of a few hundred steps to overflow an outbox and to fold the log.
 const OUTBOX_BYTES_MAX: usize = 90;
-const LIMITS: RoomLimits = RoomLimits {
+pub(crate) const LIMITS: RoomLimits = RoomLimits {
     recent_bytes_max: 150,
     recent_commits_max: 6,
     compact_log_bytes_min: 200,

@@ -1,6 +1,6 @@
 //! The simulator keeps its own promises: it replays, honest shells pass, and every planted mistake is found.
 
-use syncline_sim::{Fault, Violation, run};
+use syncline_sim::{Fault, Violation, run, run_automerge};
 
 /// Seeds that once broke a promise.
 const REGRESSIONS: [u64; 3] = [
@@ -45,6 +45,7 @@ fn every_planted_mistake_is_found() {
             matches!(violation, Violation::SavedBeforeDurable { .. })
         }
         Fault::LoseAcknowledgement => matches!(violation, Violation::NeverSaved { .. }),
+        Fault::LoseStep => unreachable!("no Yjs client hears such"),
         // What the snapshot lacks is gone, cannot be loaded, or is shown by a room that still has it.
         Fault::SnapshotOmitsPending => matches!(
             violation,
@@ -53,8 +54,44 @@ fn every_planted_mistake_is_found() {
                 | Violation::DeletionBeforeDurable { .. }
         ),
     };
-    for fault in Fault::ALL {
+    for fault in Fault::OF_YJS {
         let found = (0..40).find_map(|seed| run(seed, Some(fault), false).violation);
+        let found = found.unwrap_or_else(|| panic!("{fault} went unnoticed"));
+        assert!(is_expected(fault, &found), "{fault} was found as: {found}");
+    }
+}
+
+#[test]
+fn a_seed_of_automerge_is_one_run() {
+    let (one, again) = (run_automerge(42, None, false), run_automerge(42, None, false));
+    assert_eq!(one, again);
+    assert_ne!(one.hash, run_automerge(43, None, false).hash, "another seed is another run");
+}
+
+#[test]
+fn an_honest_shell_breaks_no_promise_to_automerge_clients() {
+    for seed in 0..20 {
+        let outcome = run_automerge(seed, None, false);
+        assert_eq!(outcome.violation, None, "seed {seed}: {}", outcome.summary);
+    }
+}
+
+/// As `every_planted_mistake_is_found`, with an Automerge document.
+#[test]
+fn every_mistake_with_automerge_clients_is_found() {
+    let is_expected = |fault: Fault, violation: &Violation| match fault {
+        Fault::AcknowledgeBeforeFlush => matches!(violation, Violation::HeadBeforeDurable { .. }),
+        // Who waits for an answer says nothing more, and lacks what it does not know of.
+        Fault::LoseStep => matches!(violation, Violation::Diverged { .. } | Violation::Restless),
+        // What the snapshot lacks is gone, cannot be loaded, or is shown by a room that still has it.
+        Fault::SnapshotOmitsPending => matches!(
+            violation,
+            Violation::HeadLost { .. } | Violation::Unloadable { .. } | Violation::HeadBeforeDurable { .. }
+        ),
+        _ => false,
+    };
+    for fault in Fault::OF_AUTOMERGE {
+        let found = (0..40).find_map(|seed| run_automerge(seed, Some(fault), false).violation);
         let found = found.unwrap_or_else(|| panic!("{fault} went unnoticed"));
         assert!(is_expected(fault, &found), "{fault} was found as: {found}");
     }

@@ -1,0 +1,79 @@
+//! What holds of an Automerge document at every moment, checked from the outside.
+
+use std::collections::BTreeSet;
+
+use automerge::{Automerge, ChangeHash, ReadDoc, sync::Message};
+use syncline_core::log::LogRecord;
+use syncline_protocol::Loaded;
+
+use crate::Violation;
+
+/// Follows the durable image and everything that was shown.
+#[derive(Default)]
+pub(crate) struct Checker {
+    durable: Automerge,
+    /// Heads that clients were told.
+    seen: BTreeSet<ChangeHash>,
+}
+
+impl Checker {
+    /// Takes up a commit that has become durable.
+    pub(crate) fn committed(&mut self, record: &LogRecord) -> Result<(), Violation> {
+        record.entries.iter().try_for_each(|entry| {
+            let before = self.durable.get_heads();
+            take_up(&mut self.durable, &entry.update)?;
+            let brings_nothing = self.durable.get_heads() == before;
+            if brings_nothing { Err(Violation::ChangeTwice { number: record.number }) } else { Ok(()) }
+        })
+    }
+
+    /// Takes up the durable image anew, after a crash or a compaction, and checks that all that was seen is in it.
+    pub(crate) fn reloaded(&mut self, loaded: &Loaded) -> Result<(), Violation> {
+        let mut durable = Automerge::new();
+        if let Some(snapshot) = &loaded.snapshot {
+            take_up(&mut durable, &snapshot.state)?;
+        }
+        for entry in loaded.log.iter().flat_map(|record| &record.entries) {
+            take_up(&mut durable, &entry.update)?;
+        }
+        self.durable = durable;
+        match self.seen.iter().find(|head| !self.holds(head)) {
+            Some(head) => Err(Violation::HeadLost { head: head.to_string() }),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes up a message that a connection is handed. Its heads acknowledge, and what it brings they rest on.
+    pub(crate) fn shown(&mut self, message: &[u8]) -> Result<(), Violation> {
+        let message = Message::decode(message).map_err(unloadable)?;
+        for head in message.heads {
+            if !self.holds(&head) {
+                return Err(Violation::HeadBeforeDurable { head: head.to_string() });
+            }
+            self.seen.insert(head);
+        }
+        Ok(())
+    }
+
+    /// Checks that a replica holds what is durable.
+    pub(crate) fn same(&self, replica: &str, heads: &[ChangeHash]) -> Result<(), Violation> {
+        let is_same = self.durable.get_heads() == heads;
+        if is_same { Ok(()) } else { Err(Violation::Diverged { replica: replica.to_owned() }) }
+    }
+
+    fn holds(&self, head: &ChangeHash) -> bool {
+        self.durable.get_change_meta_by_hash(head).is_some()
+    }
+}
+
+fn take_up(document: &mut Automerge, update: &[u8]) -> Result<(), Violation> {
+    document.load_incremental(update).map_err(unloadable)?;
+    match document.get_missing_deps(&[]).first() {
+        Some(missing) => Err(Violation::Unloadable { why: format!("{missing} is missing") }),
+        None => Ok(()),
+    }
+}
+
+fn unloadable(why: impl ToString) -> Violation {
+    Violation::Unloadable { why: why.to_string() }
+}
