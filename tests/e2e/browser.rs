@@ -24,6 +24,11 @@ fn the_page_chooses_its_words() {
 }
 
 #[test]
+fn pages_of_strangers_may_nothing() {
+    play_in_browser("origin");
+}
+
+#[test]
 fn the_examples_work() {
     play_in_browser("examples");
 }

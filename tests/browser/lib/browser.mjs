@@ -29,11 +29,12 @@ export class Browser {
   /** Whether the server is meant to be away. */
   away = false
 
-  static async open () {
+  /** Opens one, with flags beside the usual. */
+  static async open (flags = []) {
     const executablePath = PLACES.find(place => place && existsSync(place))
     if (!executablePath) throw new Error(HOW_TO_GET_IT)
     const browser = new Browser()
-    browser.chromium = await chromium.launch({ executablePath, args: FLAGS })
+    browser.chromium = await chromium.launch({ executablePath, args: [...FLAGS, ...flags] })
     return browser
   }
 
