@@ -7,7 +7,7 @@ use super::manifest::Manifest;
 use super::tree;
 
 /// Most packages in Cargo.lock, our own included. Raise it with the dependency that needs it, in the same commit.
-const PACKAGES_MAX: usize = 264;
+const PACKAGES_MAX: usize = 266;
 
 #[test]
 fn every_crate_is_on_the_map() {

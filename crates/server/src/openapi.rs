@@ -73,6 +73,8 @@ pub(crate) enum Content {
     Lines(&'static str),
     /// Characters.
     Text,
+    /// Characters with marks.
+    Markdown,
     /// Bytes that only Yjs reads.
     Bytes,
     /// Server-sent events.
@@ -192,7 +194,7 @@ impl<C> Api<C> {
 impl Content {
     const fn description(self) -> &'static str {
         match self {
-            Self::Json(_) | Self::Text | Self::Bytes => "All is well.",
+            Self::Json(_) | Self::Text | Self::Markdown | Self::Bytes => "All is well.",
             Self::Lines(_) => "Lines, each of which is JSON.",
             Self::Socket => "The connection is a WebSocket from now on.",
             Self::Events => "Events, as they come.",
@@ -206,6 +208,7 @@ impl Content {
             Self::Json(schema) => ("application/json", reference(schema)),
             Self::Lines(schema) => (LINES, reference(schema)),
             Self::Text => ("text/plain", json!({ "type": "string" })),
+            Self::Markdown => ("text/markdown", json!({ "type": "string" })),
             Self::Bytes => ("application/octet-stream", json!({ "type": "string", "format": "binary" })),
             Self::Events => ("text/event-stream", json!({ "type": "string" })),
             Self::Socket | Self::Nothing => return None,

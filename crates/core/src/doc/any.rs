@@ -4,8 +4,8 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::{
-    Authorship, AutomergeDocument, Broken, Change, CompactError, DocumentEdit, EditError, ReplayError,
-    WriteError, WrittenRange, YjsDocument,
+    Authorship, AutomergeDocument, Broken, Change, CompactError, DocumentEdit, EditError, MarkdownError,
+    ReplayError, WriteError, WrittenRange, YjsDocument,
 };
 use crate::{
     id::ClientId,
@@ -116,6 +116,17 @@ impl AnyDocument {
         match self {
             Self::Yjs(document) => document.text(root),
             Self::Automerge(document) => document.text(root),
+        }
+    }
+
+    /// Returns a root type of a Yjs document as Markdown; nothing for a kind that is not written so.
+    ///
+    /// # Errors
+    /// [`MarkdownError`] says why a Yjs document is not.
+    pub fn markdown(&self, root: Option<&str>) -> Result<Option<String>, MarkdownError> {
+        match self {
+            Self::Yjs(document) => document.markdown(root).map(Some),
+            Self::Automerge(_) => Ok(None),
         }
     }
 

@@ -11,6 +11,7 @@ use yrs::{
 mod edit;
 mod history;
 mod large;
+mod markdown;
 mod originals;
 mod restore;
 

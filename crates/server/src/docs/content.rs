@@ -22,12 +22,15 @@ use super::{
 pub(super) struct Wanted {
     #[serde(default)]
     format: Format,
-    /// The root type whose text is wanted.
+    /// The root type whose text or Markdown is wanted.
     root: Option<String>,
     commit: Option<u64>,
     at: Option<String>,
     version: Option<u64>,
 }
+
+/// The media type of Markdown (RFC 7763).
+const MARKDOWN: &str = "text/markdown; charset=utf-8";
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -37,6 +40,8 @@ enum Format {
     Json,
     /// The characters of one text.
     Text,
+    /// Rich text as Markdown.
+    Markdown,
     /// A Yjs update, V1.
     Update,
     /// A Yjs state vector, V1.
@@ -80,6 +85,10 @@ pub(super) async fn read(
             Format::Update => return Err(Refusal::OtherKind(NO_YJS)),
             Format::Automerge => return Err(Refusal::OtherKind(NO_AUTOMERGE)),
             Format::StateVector => bytes(document.state_vector().ok_or(Refusal::OtherKind(NO_YJS))?),
+            Format::Markdown => {
+                let markdown = document.markdown(root.as_deref())?.ok_or(Refusal::OtherKind(NO_YJS))?;
+                ([(header::CONTENT_TYPE, MARKDOWN)], markdown).into_response()
+            }
         })
     });
     Ok(([(header::ETAG, tag)], body.await?).into_response())

@@ -4,7 +4,7 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use syncline_core::doc::{Broken, EditError, WriteError};
+use syncline_core::doc::{Broken, EditError, MarkdownError, WriteError};
 
 use crate::{
     access::{TooManyDocumentTokens, Unauthenticated, Undecided},
@@ -169,6 +169,19 @@ impl From<EditError> for Refusal {
             EditError::Write(error) => error.into(),
             EditError::Path { .. } => Self::Malformed(error.to_string()),
             _ => Self::Impossible(error.to_string()),
+        }
+    }
+}
+
+impl From<MarkdownError> for Refusal {
+    fn from(error: MarkdownError) -> Self {
+        match error {
+            MarkdownError::NoRoot { .. } => Self::Absent,
+            MarkdownError::NotRich { .. } | MarkdownError::Ambiguous { .. } => {
+                Self::Malformed(error.to_string())
+            }
+            MarkdownError::TooLong => Self::Refused("too-large"),
+            _ => Self::Broken,
         }
     }
 }

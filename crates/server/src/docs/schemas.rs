@@ -23,7 +23,7 @@ pub(super) fn of_path(name: &str) -> Value {
 /// Returns the schema of a member of the query.
 pub(super) fn of_query(name: &str) -> Value {
     match name {
-        "format" => json!({ "enum": ["json", "text", "update", "state-vector", "automerge"] }),
+        "format" => json!({ "enum": ["json", "text", "markdown", "update", "state-vector", "automerge"] }),
         "limit" => json!({ "type": "integer", "minimum": 1, "maximum": 128 }),
         "commit" | "version" | "from" | "to" | "from_version" | "to_version" | "pause" => reference("Number"),
         "at" | "from_at" | "to_at" => reference("Time"),

@@ -76,10 +76,10 @@ const OPERATIONS: &[Operation<Told>] = &[
         id: "readDocument",
         summary: "Returns what a document holds, or held.",
         query: &[
-            may("format", "json (if nothing is said), text, update, state-vector or automerge."),
+            may("format", "json (if nothing is said), text, markdown, update, state-vector or automerge."),
             may(
                 "root",
-                "With `format=text`, the root type whose text is wanted, or the path of a text in an Automerge document.",
+                "The root type that is wanted as text, or as Markdown if several are rich text; or the path of a text in an Automerge document.",
             ),
             may("commit", "The state after this commit."),
             may("at", "The state at this time."),
@@ -89,10 +89,11 @@ const OPERATIONS: &[Operation<Told>] = &[
         answers: &[
             (200, Content::Json("Any")),
             (200, Content::Text),
+            (200, Content::Markdown),
             (200, Content::Bytes),
             (304, Content::Nothing),
         ],
-        codes: &[UNKNOWN_VERSION, OTHER_KIND, NOT_KEPT, ROOMS, TOO_LONG],
+        codes: &[UNKNOWN_VERSION, OTHER_KIND, NOT_KEPT, ROOMS, TOO_LARGE, TOO_LONG],
         serve: || get(content::read),
     },
     Operation {

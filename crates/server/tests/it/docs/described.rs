@@ -54,6 +54,8 @@ async fn answers_are_described() {
             ("PUT ", "", seed, 200),
             ("GET ", "", Value::Null, 200),
             ("GET ", "If-None-Match: *\r\n", Value::Null, 304),
+            ("GET ?format=markdown", "", Value::Null, 200),
+            ("GET ?format=markdown&root=nothing", "", Value::Null, 404),
             ("GET ?format=verse", "", Value::Null, 400),
             ("GET ?commit=9", "", Value::Null, 410),
             ("GET ?version=9", "", Value::Null, 404),

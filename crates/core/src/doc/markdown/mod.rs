@@ -1,0 +1,168 @@
+//! Rich text as Markdown: `CommonMark` 0.31.2 with the tables, task lists and `~~` of GitHub.
+//!
+//! Two shapes are read: XML as y-prosemirror writes it for `ProseMirror` and Tiptap ([`prosemirror`]), and texts with the formats of
+//! Quill ([`quill`]). Both become [`Block`]s, which [`write`] writes down; [`inline`] is about what stands in a line.
+//!
+//! Whoever reads the Markdown reads the characters that the document has: what Markdown would take for something else is escaped. What
+//! has no form in Markdown, as underlines, is left out, and nodes that are not known are what they hold.
+
+mod inline;
+mod prosemirror;
+mod quill;
+#[cfg(test)]
+mod tests;
+mod write;
+
+use std::collections::BTreeSet;
+
+use yrs::{Out, ReadTxn};
+
+use super::{
+    content::{Content, Items, content_of},
+    yjs::{Broken, YjsDocument},
+};
+
+/// Longest Markdown that is written, in bytes: as long as a document may be.
+const BYTES_MAX: usize = crate::limits::DOCUMENT_BYTES_MAX;
+
+/// Lists and quotes in each other. What lies deeper is written as what it holds: each level makes all lines in it longer.
+const DEPTH_MAX: usize = 32;
+
+/// Why a document is not written as Markdown. Whoever asks is at fault, but for the last.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MarkdownError {
+    /// The document does not have the root type that is named.
+    #[error("the document has no root type `{root}`")]
+    NoRoot {
+        /// Its name.
+        root: String,
+    },
+    /// The root type that is named is neither a text nor XML.
+    #[error("the root type `{root}` is no rich text")]
+    NotRich {
+        /// Its name.
+        root: String,
+    },
+    /// No root type is named, and there is not exactly one that is rich text.
+    #[error("name the root type that is wanted: {} are rich text", .roots.len())]
+    Ambiguous {
+        /// Those that are rich text.
+        roots: BTreeSet<String>,
+    },
+    /// The Markdown is longer than a document may be.
+    #[error("the Markdown is too long")]
+    TooLong,
+    /// The document is of no further use.
+    #[error(transparent)]
+    Broken(#[from] Broken),
+}
+
+/// One part of a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Block {
+    Paragraph(Vec<Inline>),
+    /// From 1 to 6.
+    Heading(u8, Vec<Inline>),
+    Code {
+        language: String,
+        text: String,
+    },
+    Rule,
+    Quote(Vec<Block>),
+    List {
+        /// The first number, if items are numbered.
+        first: Option<u32>,
+        items: Vec<Item>,
+    },
+    /// Rows of cells; the first is the head.
+    Table(Vec<Vec<Vec<Inline>>>),
+}
+
+/// An item of a list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Item {
+    /// Whether it is done, if it is a task.
+    is_done: Option<bool>,
+    blocks: Vec<Block>,
+}
+
+/// What stands in a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Inline {
+    Text(String, Marks),
+    /// The line ends, the paragraph goes on.
+    Break,
+    Image {
+        url: String,
+        alt: String,
+        title: String,
+    },
+}
+
+/// How characters look.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Marks {
+    link: Option<String>,
+    bold: bool,
+    italic: bool,
+    strike: bool,
+    code: bool,
+}
+
+impl YjsDocument {
+    /// Returns a root type as Markdown: an XML fragment, or a text. If none is named, the only one that is rich text.
+    ///
+    /// # Errors
+    /// [`MarkdownError`] says which root type cannot be written, or that the Markdown would have more than
+    /// [`DOCUMENT_BYTES_MAX`](crate::limits::DOCUMENT_BYTES_MAX) bytes.
+    pub fn markdown(&self, root: Option<&str>) -> Result<String, MarkdownError> {
+        let found = self.contained().read(|txn| match root {
+            Some(root) => {
+                let found = txn.get(root).ok_or_else(|| MarkdownError::NoRoot { root: root.to_owned() })?;
+                let blocks = blocks_of(found, txn);
+                blocks.ok_or_else(|| MarkdownError::NotRich { root: root.to_owned() })
+            }
+            None => only_one(txn),
+        });
+        write::write(&found.map_err(Broken::from)??)
+    }
+}
+
+fn only_one<T: ReadTxn>(txn: &T) -> Result<Vec<Block>, MarkdownError> {
+    let rich = txn.root_refs().filter_map(|(name, root)| Some((name.to_owned(), blocks_of(root, txn)?)));
+    let mut rich: Vec<_> = rich.collect();
+    match rich.pop() {
+        Some((_, blocks)) if rich.is_empty() => Ok(blocks),
+        last => Err(MarkdownError::Ambiguous {
+            roots: rich.into_iter().chain(last).map(|(name, _)| name).collect(),
+        }),
+    }
+}
+
+/// Reads rich text; nothing if it is none.
+fn blocks_of<T: ReadTxn>(root: Out, txn: &T) -> Option<Vec<Block>> {
+    match content_of(root, txn) {
+        Content::Text(runs) => Some(quill::blocks(&runs)),
+        Content::Items(Items::Fragment, children) => Some(prosemirror::blocks(&children)),
+        Content::Items(Items::Array, _)
+        | Content::Map(_)
+        | Content::Element { .. }
+        | Content::XmlText { .. }
+        | Content::Value(_)
+        | Content::Special(_)
+        | Content::Opaque => None,
+    }
+}
+
+/// Returns an address that may stand in a link: a relative one, or one of a kind that does nothing but lead somewhere.
+fn harmless(url: &str) -> Option<&str> {
+    const SCHEMES: [&str; 5] = ["http", "https", "mailto", "tel", "ftp"];
+    let url = url.trim_matches(|char: char| char.is_whitespace() || char.is_control());
+    let before = url.split(['/', '?', '#']).next().unwrap_or_default();
+    // Browsers leave out control characters wherever they stand.
+    let scheme = before.split_once(':').map(|(scheme, _)| scheme.replace(char::is_control, ""));
+    let is_harmless =
+        scheme.is_none_or(|scheme| SCHEMES.iter().any(|known| known.eq_ignore_ascii_case(&scheme)));
+    is_harmless.then_some(url)
+}
