@@ -32,6 +32,8 @@ pub(crate) struct Api<C: 'static> {
     pub(crate) of_query: fn(&str) -> Value,
     /// Returns the headers that an operation reads.
     pub(crate) headers: fn(&Operation<C>) -> Vec<Value>,
+    /// Returns the headers of an answer of this status that are told, by their names.
+    pub(crate) answer_headers: fn(&Operation<C>, u16) -> Option<Value>,
     /// Returns the refusals that there may be, in the order in which they are told.
     pub(crate) refusals: fn(&Operation<C>) -> Vec<Refused>,
 }
@@ -170,6 +172,9 @@ impl<C> Api<C> {
             let told = responses
                 .entry(status.to_string())
                 .or_insert_with(|| json!({ "description": content.description() }));
+            if let Some(headers) = (self.answer_headers)(operation, *status) {
+                told["headers"] = headers;
+            }
             // One answer may come in several forms.
             if let Some((media, schema)) = content.media() {
                 told["content"][media] = schema;

@@ -22,6 +22,7 @@ use super::{
     refusal::Refusal,
     state::{self, State, absorb, blocking, drawn},
 };
+use crate::registry::RoomKey;
 
 /// Edits that one request may bring.
 const EDITS_MAX: usize = 10_000;
@@ -53,7 +54,7 @@ impl From<Kind> for Engine {
     }
 }
 
-const OTHER_KIND: &str = "there is a document of this name, and it is of the other kind";
+pub(super) const OTHER_KIND: &str = "there is a document of this name, and it is of the other kind";
 
 /// Creates a document, unless there is one: then nothing of it changes, so that whoever creates it at each start never doubles it.
 pub(super) async fn create(
@@ -71,25 +72,49 @@ pub(super) async fn create(
         if kind.is_some_and(|kind| kind != known.engine) {
             return Err(Refusal::OtherKind(OTHER_KIND));
         }
-        return Ok((StatusCode::OK, Json(json!({ "name": name, "created": false }))).into_response());
+        return Ok(found(&room));
     }
     let engine = kind.unwrap_or_default();
-    if engine == Engine::Automerge && !is_document_name(&name) {
+    check_name(engine, &room)?;
+    let now = caller.now();
+    let update = if is_update { body } else { blocking(move || seeded(now, engine, seed.json)).await? };
+    begin_with(&caller, &room, engine, update).await
+}
+
+/// Returns what is answered where there is such a document already.
+pub(super) fn found(room: &RoomKey) -> Response {
+    (StatusCode::OK, Json(json!({ "name": room.name.as_str(), "created": false }))).into_response()
+}
+
+/// Creates a document that begins with an update.
+pub(super) async fn begin_with(
+    caller: &Caller,
+    room: &RoomKey,
+    engine: Engine,
+    update: Bytes,
+) -> Result<Response, Refusal> {
+    // Nobody has written meanwhile, or else that is the document.
+    let created = match absorb(caller, room, engine, update, Some(Revision::default())).await {
+        Ok(created) => created,
+        Err(Refusal::Changed) => false,
+        Err(refusal) => return Err(refusal),
+    };
+    if !created {
+        return Ok(found(room));
+    }
+    let body = json!({ "name": room.name.as_str(), "created": true });
+    Ok((StatusCode::CREATED, Json(body)).into_response())
+}
+
+/// Automerge documents have names that their clients can ask for.
+pub(super) fn check_name(engine: Engine, room: &RoomKey) -> Result<(), Refusal> {
+    if engine == Engine::Automerge && !is_document_name(room.name.as_str()) {
         return Err(Refusal::Malformed(
             "an Automerge document has a name as automerge-repo gives them: what follows `automerge:` in its URL"
                 .to_owned(),
         ));
     }
-    let now = caller.now();
-    let update = if is_update { body } else { blocking(move || seeded(now, engine, seed.json)).await? };
-    // Nobody has written meanwhile, or else that is the document.
-    let created = match absorb(&caller, &room, engine, update, Some(Revision::default())).await {
-        Ok(created) => created,
-        Err(Refusal::Changed) => false,
-        Err(refusal) => return Err(refusal),
-    };
-    let status = if created { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, Json(json!({ "name": name, "created": created }))).into_response())
+    Ok(())
 }
 
 fn seeded(now: WallMs, engine: Engine, json: Map<String, Value>) -> Result<Bytes, Refusal> {

@@ -3,7 +3,8 @@
 //! * `caller`: who asks, for which document; `refusal`: what they are told if it cannot be.
 //! * `state`: the document as it is, in its room, and as it was, from what is stored.
 //! * `table`: what there is, of which the routes and the description in OpenAPI are made; `schemas`: what is sent and answered.
-//! * `content`, `edit`, `delete`, `past`, `versions`, `list`, `events`: the operations.
+//! * `counted`: how long each takes, for metrics.
+//! * `content`, `edit`, `copy`, `delete`, `past`, `versions`, `list`, `events`: the operations.
 //! * `y_sweet`: what y-sweet's clients ask for, at the paths where they ask for it.
 //!
 //! Who may not read a document is told that there is none. A program that writes is a collaborator: what it changes goes through
@@ -11,6 +12,8 @@
 
 mod caller;
 mod content;
+mod copy;
+mod counted;
 mod delete;
 mod edit;
 mod events;
@@ -37,4 +40,5 @@ pub(crate) fn routes(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
         .layer(DefaultBodyLimit::max(SYNC_BODY_BYTES_MAX))
         .layer(from_fn_with_state(Arc::clone(shared), check_signatures))
         .route_layer(from_fn_with_state(Arc::clone(shared), dress))
+        .route_layer(from_fn_with_state(Arc::clone(shared), counted::count))
 }

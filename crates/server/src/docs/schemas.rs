@@ -69,6 +69,8 @@ fn sent() -> Value {
     let when = json!({ "commit": number, "at": reference("Time"), "version": number });
     let mut named = when.clone();
     named["name"] = json!({ "type": "string", "minLength": 1, "maxLength": 256 });
+    let mut copy = when.clone();
+    copy["to"] = of_path("name");
     json!({
         "Any": {},
         "Number": { "type": "integer", "minimum": 0, "maximum": 9_007_199_254_740_991_u64 },
@@ -84,6 +86,7 @@ fn sent() -> Value {
         },
         "Edits": { "type": "array", "maxItems": 10_000, "items": { "oneOf": edits } },
         "When": { "type": "object", "properties": when, "minProperties": 1, "maxProperties": 1 },
+        "Copy": object(&["to"], copy),
         "NamedState": object(&["name"], named),
     })
 }

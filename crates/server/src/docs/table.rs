@@ -6,7 +6,7 @@ use axum::{
 };
 use serde_json::{Value, json};
 
-use super::{content, delete as deletion, edit, events, list, past, schemas, versions};
+use super::{content, copy, delete as deletion, edit, events, list, past, schemas, versions};
 use crate::openapi::{Api, Content, Operation, Parameter, Refused};
 
 /// A status, and the word that says why.
@@ -21,6 +21,7 @@ pub(super) const API: Api<Told> = Api {
     of_path: schemas::of_path,
     of_query: schemas::of_query,
     headers,
+    answer_headers,
     refusals,
 };
 
@@ -128,6 +129,28 @@ const OPERATIONS: &[Operation<Told>] = &[
         answers: &[(204, Content::Nothing)],
         codes: &[IS_ENTITY, CHANGED],
         serve: || delete(deletion::delete),
+    },
+    Operation {
+        method: Method::POST,
+        path: "/documents/{name}/copy",
+        id: "copyDocument",
+        summary: "Creates a document that begins with what this one holds, or held, unless there is one of that name.",
+        query: &[],
+        body: &[Content::Json("Copy")],
+        answers: &[(200, Content::Json("Created")), (201, Content::Json("Created"))],
+        codes: &[
+            UNKNOWN_VERSION,
+            OTHER_KIND,
+            NOT_KEPT,
+            DELETED,
+            ROOMS,
+            TOO_LARGE,
+            IMPOSSIBLE,
+            REFUSED,
+            FULL,
+            TOO_LONG,
+        ],
+        serve: || post(copy::copy),
     },
     Operation {
         method: Method::GET,
@@ -281,6 +304,13 @@ fn headers(operation: &Operation<Told>) -> Vec<Value> {
     let reads = reads.then(|| header("If-None-Match", "The `ETag` of what the caller has."));
     let writes = writes.then(|| header("If-Match", "The `ETag` of the document that is to be changed."));
     reads.into_iter().chain(writes).chain(follows).collect()
+}
+
+/// Whoever reads a document is told which revision it has.
+fn answer_headers(operation: &Operation<Told>, status: u16) -> Option<Value> {
+    let reads = operation.answers.iter().any(|(status, _)| *status == 304);
+    let tag = || json!({ "ETag": { "description": "The document and its revision.", "schema": { "type": "string" } } });
+    (reads && matches!(status, 200 | 304)).then(tag)
 }
 
 fn refusals(operation: &Operation<Told>) -> Vec<Refused> {

@@ -1,5 +1,6 @@
 //! What the server counts, in the text format of Prometheus.
 
+mod docs;
 mod sync;
 
 use prometheus_client::{
@@ -10,6 +11,7 @@ use prometheus_client::{
 use syncline_protocol::{CloseReason, Stats};
 use syncline_store::committer::Observer;
 
+use self::docs::DocsCounters;
 pub(crate) use self::sync::SyncCounters;
 use crate::{clock::Stopwatch, quota::Limit};
 
@@ -29,6 +31,7 @@ pub(crate) struct Metrics {
     sent_bytes: Counter,
     limited: Family<Limited, Counter>,
     pub(crate) sync: SyncCounters,
+    pub(crate) docs: DocsCounters,
 }
 
 /// What is true at the moment of asking.
@@ -116,6 +119,7 @@ impl Metrics {
             sent_bytes: Counter::default(),
             limited: Family::default(),
             sync: SyncCounters::new(),
+            docs: DocsCounters::new(),
         };
         metrics.register();
         metrics
@@ -206,6 +210,7 @@ impl Metrics {
     fn register(&mut self) {
         let Self { registry, gauges, rooms, commits, .. } = self;
         self.sync.register(registry);
+        self.docs.register(registry);
         let Gauges { connections, rooms: open, memory_bytes, inbound_bytes, stored_bytes, ready } = gauges;
         registry.register("connections", "Open WebSockets", connections.clone());
         registry.register("rooms", "Rooms that are loaded or being loaded", open.clone());

@@ -31,14 +31,14 @@ pub(crate) struct SyncCounters {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct Operation {
-    operation: &'static str,
+pub(super) struct Operation {
+    pub(super) operation: &'static str,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct Answered {
-    operation: &'static str,
-    status: u16,
+pub(super) struct Answered {
+    pub(super) operation: &'static str,
+    pub(super) status: u16,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -134,7 +134,7 @@ impl SyncCounters {
 }
 
 /// From half a millisecond, less than a commit takes, to 16 seconds.
-fn latencies() -> Histogram {
+pub(super) fn latencies() -> Histogram {
     const BUCKETS: u16 = 16;
     Histogram::new(prometheus_client::metrics::histogram::exponential_buckets(5e-4, 2.0, BUCKETS))
 }

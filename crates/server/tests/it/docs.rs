@@ -150,6 +150,52 @@ async fn what_was_comes_back() {
     .await;
 }
 
+/// What was is copied as what is, once, and by whoever may read the one and write the other.
+#[tokio::test]
+async fn a_document_is_copied_once() {
+    within(async {
+        let disk = Disk::new();
+        let bearers = Arc::new(Bearers::default());
+        bearers.set("ann", &["doc:team/plan=write", "doc:copies/*=write"]);
+        bearers.set("bob", &["doc:team/plan=read", "doc:copies/*=read"]);
+        bearers.set("eve", &["doc:copies/*=write"]);
+        let server = start_with(&disk, |config| config.authenticator = Some(bearers)).await;
+        let [ann, bob, eve] = ["ann", "bob", "eve"].map(|token| Caller::bearing(&server, token));
+        ann.ok(&format!("PUT {PLAN}"), json!({ "json": { "text": "one" } })).await;
+        ann.ok(&format!("PATCH {PLAN}"), splice(3, 0, " two")).await;
+        let copy = format!("POST {PLAN}/copy");
+        let made = ann.ask(&copy, json!({ "to": "copies/a" })).await;
+        assert_eq!(made, (201, json!({ "name": "copies/a", "created": true })));
+        let again = ann.ask(&copy, json!({ "to": "copies/a", "commit": 1 })).await;
+        assert_eq!(again, (200, json!({ "name": "copies/a", "created": false })));
+        assert_eq!(ann.ask(&copy, json!({ "to": "copies/b", "commit": 1 })).await.0, 201);
+        let read = async |name: &str| bob.ok(&format!("GET /docs/v1/documents/{name}"), json!({})).await;
+        assert_eq!(read("copies%2Fa").await, json!({ "text": "one two" }));
+        assert_eq!(read("copies%2Fb").await, json!({ "text": "one" }));
+        // The copy is a document of its own.
+        ann.ok(&format!("PATCH {PLAN}"), splice(0, 3, "six")).await;
+        assert_eq!(read("copies%2Fa").await, json!({ "text": "one two" }));
+        let history = bob.ok("GET /docs/v1/documents/copies%2Fa/history", json!({})).await;
+        assert_eq!(
+            (&history["last"], &history["sessions"][0]["authors"][0]["user"]),
+            (&json!(1), &json!("ann"))
+        );
+        for (who, to) in [(&bob, "copies/c"), (&eve, "copies/c"), (&ann, "elsewhere")] {
+            let (status, refused) = who.ask(&copy, json!({ "to": to })).await;
+            assert_eq!((status, &refused["error"]), (404, &json!("unknown-document")), "{to}");
+        }
+        let metrics = raw::get(server.addr(), "/metrics", "").await.body;
+        for line in [
+            "syncline_docs_requests_total{operation=\"copyDocument\",status=\"201\"} 2",
+            "syncline_docs_latency_seconds_count{operation=\"copyDocument\"} 6",
+        ] {
+            assert!(metrics.lines().any(|found| found == line), "no {line} in\n{metrics}");
+        }
+        server.shutdown().await;
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn who_may_not_read_finds_nothing() {
     within(async {

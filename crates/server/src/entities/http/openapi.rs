@@ -18,6 +18,7 @@ pub(super) const API: Api<Code> = Api {
     of_path: schemas::of_path,
     of_query: |_| json!({ "type": "string" }),
     headers,
+    answer_headers: |_, _| None,
     refusals,
 };
 

@@ -19,7 +19,7 @@ async fn what_is_described_is_what_is_served() {
         let ann = Caller::of(&server, "ann");
         let described = ann.ok("GET /docs/v1/openapi.json", Value::Null).await;
         let paths = described["paths"].as_object().expect("paths");
-        assert_eq!(paths.len(), 10);
+        assert_eq!(paths.len(), 11);
         for (path, operations) in paths {
             let path = path.replace("{name}", "nowhere").replace("{version}", "1");
             for method in METHODS {
@@ -65,6 +65,11 @@ async fn answers_are_described() {
             ("PATCH ", "If-Match: \"other\"\r\n", splice(0, 0, "x"), 412),
             ("GET /events?after=0", "", Value::Null, 200),
             ("GET /events?after=x", "", Value::Null, 400),
+            ("POST /copy", "", json!({ "to": "copied" }), 201),
+            ("POST /copy", "", json!({ "to": "copied" }), 200),
+            ("POST /copy", "", json!({}), 400),
+            ("POST /copy", "", json!({ "to": "other", "commit": 9 }), 410),
+            ("POST /copy", "", json!({ "to": "other", "commit": 0 }), 422),
             ("GET /history", "", Value::Null, 200),
             ("GET /history?pause=long", "", Value::Null, 400),
             ("GET /authors", "", Value::Null, 200),
@@ -88,12 +93,11 @@ async fn answers_are_described() {
             let answer =
                 raw::send(server.addr(), &format!("{method} {PLAN}{rest}"), headers, &body.to_string()).await;
             assert_eq!(answer.status, status, "{request}: {answer:?}");
-            let path = rest.split('?').next().unwrap_or_default();
-            let path = if path.starts_with("/versions/") { "/versions/{version}" } else { path };
-            let path = format!("/docs/v1/documents/{{name}}{path}");
-            let told =
-                &described["paths"][path][method.to_ascii_lowercase()]["responses"][status.to_string()];
+            let described = &described["paths"][path_of(rest)][method.to_ascii_lowercase()];
+            let told = &described["responses"][status.to_string()];
             assert!(told.is_object(), "{request}: {status} is not described");
+            let has_tag = answer.head.lines().any(|line| line.starts_with("etag: "));
+            assert_eq!(told["headers"]["ETag"].is_object(), has_tag, "{request}: {answer:?}");
             let kind = answer.head.lines().find_map(|line| line.strip_prefix("content-type: "));
             let forms = &told["content"];
             let is_known =
@@ -103,4 +107,11 @@ async fn answers_are_described() {
         server.shutdown().await;
     })
     .await;
+}
+
+/// Returns how the description calls a path behind that of a document.
+fn path_of(rest: &str) -> String {
+    let path = rest.split('?').next().unwrap_or_default();
+    let path = if path.starts_with("/versions/") { "/versions/{version}" } else { path };
+    format!("/docs/v1/documents/{{name}}{path}")
 }

@@ -112,6 +112,9 @@ fn documents() -> Vec<Row> {
             .with(json!({ "json": { "text": INTRUDER } }))
             .changes(Writer),
         Row::new("PATCH /docs/v1/documents/<plan>", Writer, 200).with(insert).changes(Writer),
+        Row::new("POST /docs/v1/documents/<plan>/copy", Writer, 201)
+            .with(json!({ "to": "copied" }))
+            .changes(Writer),
         Row::new("POST /docs/v1/documents/<plan>/restore", Writer, 200)
             .with(json!({ "version": 1 }))
             .changes(Writer),
