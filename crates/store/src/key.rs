@@ -62,10 +62,12 @@ pub enum Kind {
     Version = 14,
     /// Who wrote in documents of a name that were deleted.
     Former = 15,
+    /// Of which document one began as a branch.
+    Branch = 16,
 }
 
 impl Kind {
-    const ALL: [Self; 14] = [
+    const ALL: [Self; 15] = [
         Self::Name,
         Self::Snapshot,
         Self::Log,
@@ -80,6 +82,7 @@ impl Kind {
         Self::HistoryBase,
         Self::Version,
         Self::Former,
+        Self::Branch,
     ];
 
     fn from_byte(byte: u8) -> Option<Self> {
@@ -207,6 +210,12 @@ impl Key {
     #[must_use]
     pub fn edited(tenant: TenantId, document: DocumentId) -> Self {
         Self::record(Slot { kind: Kind::Edited, tenant, document, number: CommitNumber(0), chunk: 0 })
+    }
+
+    /// Returns the key of where a document comes from that began as a branch.
+    #[must_use]
+    pub fn branch(tenant: TenantId, document: DocumentId) -> Self {
+        Self::record(Slot { kind: Kind::Branch, tenant, document, number: CommitNumber(0), chunk: 0 })
     }
 
     /// Returns the key of the marker that something of the tenant was erased.

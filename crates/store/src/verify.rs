@@ -13,8 +13,8 @@ use crate::{
     key::{Key, Kind, Place, Slot},
     port::{ReadError, Store},
     records::{
-        decode_count, decode_former, decode_log, decode_named, decode_page, decode_revocation, decode_tenant,
-        decode_time, decode_version,
+        decode_branch, decode_count, decode_former, decode_log, decode_named, decode_page, decode_revocation,
+        decode_tenant, decode_time, decode_version,
     },
     walk::Walk,
 };
@@ -304,6 +304,7 @@ impl Pass {
             Kind::Version => payload.and_then(|payload| decode_version(slot.number.0, payload)).map(drop),
             Kind::HistoryBase | Kind::Loading | Kind::Erased => payload.map(drop),
             Kind::FailedLoads => payload.and_then(|payload| decode_count(&payload)).map(drop),
+            Kind::Branch => payload.and_then(|payload| decode_branch(&payload)).map(drop),
             Kind::Edited => payload.and_then(|payload| decode_time(&payload)).map(drop),
         };
         if let Err(source) = checked {

@@ -4,12 +4,13 @@
 //! * `state`: the document as it is, in its room, and as it was, from what is stored.
 //! * `table`: what there is, of which the routes and the description in OpenAPI are made; `schemas`: what is sent and answered.
 //! * `counted`: how long each takes, for metrics.
-//! * `content`, `edit`, `copy`, `delete`, `past`, `versions`, `list`, `events`: the operations.
+//! * `content`, `edit`, `copy`, `delete`, `past`, `versions`, `list`, `events`, `branches`: the operations.
 //! * `y_sweet`: what y-sweet's clients ask for, at the paths where they ask for it.
 //!
 //! Who may not read a document is told that there is none. A program that writes is a collaborator: what it changes goes through
 //! the room, and everyone there sees it.
 
+mod branches;
 mod caller;
 mod content;
 mod copy;

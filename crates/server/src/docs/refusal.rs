@@ -4,7 +4,7 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use syncline_core::doc::{Broken, EditError, MarkdownError, WriteError};
+use syncline_core::doc::{Broken, EditError, MarkdownError, MergeError, WriteError};
 
 use crate::{
     access::{TooManyDocumentTokens, Unauthenticated, Undecided},
@@ -47,6 +47,10 @@ pub(super) enum Refusal {
     Entity,
     #[error("a document of this name was deleted, and the name is not used again")]
     Deleted,
+    #[error("there is a document of this name already")]
+    Taken,
+    #[error("neither of the two documents began as a branch of the other")]
+    Unrelated,
     #[error("there is no such version")]
     NoVersion,
     #[error("{0}")]
@@ -90,6 +94,8 @@ impl Refusal {
             Self::Name => (StatusCode::BAD_REQUEST, "bad-name"),
             Self::Absent => (StatusCode::NOT_FOUND, "unknown-document"),
             Self::OtherKind(_) => (StatusCode::CONFLICT, "other-kind"),
+            Self::Taken => (StatusCode::CONFLICT, "name-taken"),
+            Self::Unrelated => (StatusCode::CONFLICT, "not-a-branch"),
             Self::Entity => (StatusCode::CONFLICT, "is-entity"),
             Self::Deleted => (StatusCode::GONE, "deleted"),
             Self::NoVersion => (StatusCode::NOT_FOUND, "unknown-version"),
@@ -159,6 +165,13 @@ impl From<PastError> for Refusal {
 
 impl From<Broken> for Refusal {
     fn from(Broken: Broken) -> Self {
+        Self::Broken
+    }
+}
+
+impl From<MergeError> for Refusal {
+    fn from(error: MergeError) -> Self {
+        tracing::error!(%error, "a branch cannot be merged");
         Self::Broken
     }
 }

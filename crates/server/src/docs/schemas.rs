@@ -27,6 +27,7 @@ pub(super) fn of_query(name: &str) -> Value {
         "limit" => json!({ "type": "integer", "minimum": 1, "maximum": 128 }),
         "commit" | "version" | "from" | "to" | "from_version" | "to_version" | "pause" => reference("Number"),
         "at" | "from_at" | "to_at" => reference("Time"),
+        "dry_run" => json!({ "type": "boolean" }),
         _ => json!({ "type": "string" }),
     }
 }
@@ -88,6 +89,7 @@ fn sent() -> Value {
         "When": { "type": "object", "properties": when, "minProperties": 1, "maxProperties": 1 },
         "Copy": object(&["to"], copy),
         "NamedState": object(&["name"], named),
+        "From": object(&["from"], json!({ "from": { "type": "string", "minLength": 1, "maxLength": 256 } })),
     })
 }
 
@@ -131,6 +133,12 @@ fn answered() -> Value {
             &["version", "name", "commit", "named_by", "named_at"],
             json!({ "version": number, "name": text, "commit": number, "named_by": or_null("string"), "named_at": time }),
         ),
+        "Branch": object(&["name", "commit", "branched_at"], json!({ "name": text, "commit": number, "branched_at": time })),
+        "Branches": object(
+            &["origin", "branches"],
+            json!({ "origin": { "anyOf": [reference("Branch"), { "type": "null" }] }, "branches": list(reference("Branch")) }),
+        ),
+        "Merged": object(&["changed"], json!({ "changed": flag, "changes": list(reference("Change")) })),
         "Refusal": object(&["error", "message"], json!({ "error": text, "message": text })),
         "Problem": object(&["type", "title", "status", "code"], json!({ "type": text, "title": text, "status": count, "code": text })),
     })

@@ -121,7 +121,7 @@ pub(super) async fn content(caller: &Caller, room: &RoomKey) -> Result<Content, 
 }
 
 /// Returns why a room has ended that was asked something.
-async fn ended(caller: &Caller, room: &RoomKey) -> Refusal {
+pub(super) async fn ended(caller: &Caller, room: &RoomKey) -> Refusal {
     let (tenant, name) = (room.tenant.id(), room.name.clone());
     let look = move |store: &dyn Store| {
         Ok((records::named(store, tenant, &name)?, records::former(store, tenant, &name)?))
@@ -150,6 +150,11 @@ pub(super) async fn absorb(
     let message = ToRoom::Absorb { engine, author: caller.author(), update, made_for, done };
     Registry::tell(&caller.epoch, room, message).await?;
     let Ok(absorbed) = absorbed.await else { return Err(ended(caller, room).await) };
+    changed(absorbed)
+}
+
+/// Returns whether what a room has taken in has changed anything.
+pub(super) fn changed(absorbed: Absorbed) -> Result<bool, Refusal> {
     match absorbed {
         Absorbed::New => Ok(true),
         Absorbed::Known => Ok(false),

@@ -6,7 +6,7 @@ use axum::{
 };
 use serde_json::{Value, json};
 
-use super::{content, copy, delete as deletion, edit, events, list, past, schemas, versions};
+use super::{branches, content, copy, delete as deletion, edit, events, list, past, schemas, versions};
 use crate::openapi::{Api, Content, Operation, Parameter, Refused};
 
 /// A status, and the word that says why.
@@ -31,6 +31,8 @@ const IS_ENTITY: Told = (409, "is-entity");
 const DELETED: Told = (410, "deleted");
 const UNKNOWN_VERSION: Told = (404, "unknown-version");
 const CHANGED: Told = (412, "changed");
+const TAKEN: Told = (409, "name-taken");
+const UNRELATED: Told = (409, "not-a-branch");
 /// Reading what was.
 const NOT_KEPT: Told = (410, "not-kept");
 const TOO_LONG: Told = (507, "history-too-long");
@@ -247,6 +249,39 @@ const OPERATIONS: &[Operation<Told>] = &[
             TOO_LONG,
         ],
         serve: || post(past::restore),
+    },
+    Operation {
+        method: Method::GET,
+        path: "/documents/{name}/branches",
+        id: "listBranches",
+        summary: "Tells where the document comes from, and which branches it has.",
+        query: &[],
+        body: &[],
+        answers: &[(200, Content::Json("Branches"))],
+        codes: &[],
+        serve: || get(branches::list),
+    },
+    Operation {
+        method: Method::POST,
+        path: "/documents/{name}/branches",
+        id: "createBranch",
+        summary: "Creates a document that begins with a state of this one, so that it can be merged into it.",
+        query: &[],
+        body: &[Content::Json("NamedState")],
+        answers: &[(201, Content::Json("Branch"))],
+        codes: &[UNKNOWN_VERSION, NOT_KEPT, TAKEN, ROOMS, TOO_LARGE, IMPOSSIBLE, REFUSED, FULL, TOO_LONG],
+        serve: || post(branches::create),
+    },
+    Operation {
+        method: Method::POST,
+        path: "/documents/{name}/merge",
+        id: "mergeBranch",
+        summary: "Brings what a branch holds into the document, by a new change.",
+        query: &[may("dry_run", "Whether to tell only what would change.")],
+        body: &[Content::Json("From")],
+        answers: &[(200, Content::Json("Merged"))],
+        codes: &[UNRELATED, CHANGED, ROOMS, TOO_LARGE, REFUSED, FULL],
+        serve: || post(branches::merge),
     },
     Operation {
         method: Method::GET,

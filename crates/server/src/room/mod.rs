@@ -18,6 +18,7 @@ use syncline_protocol::{
     Absorbed, Access, CloseReason, Content, Guest, Request, Revision,
     ledger::{MergeId, MergeOutcome},
 };
+use syncline_store::records::Branch;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 pub(crate) use self::alone::{Place, absorb_alone};
@@ -69,6 +70,15 @@ pub(crate) enum ToRoom {
         update: Bytes,
         /// What it was made for, if it is good for nothing else.
         made_for: Option<Revision>,
+        /// Told what became of it, once that is durable. Dropped if the room ends.
+        done: oneshot::Sender<Absorbed>,
+    },
+    /// A document is to begin as a branch of another, unless there is one by now.
+    Begin {
+        author: Author,
+        /// All that it begins with.
+        update: Bytes,
+        branch: Box<Branch>,
         /// Told what became of it, once that is durable. Dropped if the room ends.
         done: oneshot::Sender<Absorbed>,
     },

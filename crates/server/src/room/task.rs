@@ -1,5 +1,7 @@
 //! One room: what wakes it, and what it does then.
 
+mod begin;
+
 use std::{collections::BTreeMap, pin::Pin, sync::Arc};
 
 use syncline_core::{
@@ -10,7 +12,7 @@ use syncline_core::{
 use syncline_protocol::{Absorbed, CloseReason, Effect, Hosted, Input, Loaded, Outbox, Revision, Stats};
 use syncline_store::{
     Batch,
-    records::{self, Named},
+    records::{self, Branch, Named},
 };
 use tokio::{
     sync::{mpsc, oneshot},
@@ -55,6 +57,8 @@ pub(super) struct RoomTask {
     subscribers: BTreeMap<ConnectionId, Arc<SharedOutbox>>,
     /// Those who are not connected and wait for something.
     owed: Owed,
+    /// Where the document comes from, if its first commit begins a branch.
+    branch: Option<Box<Branch>>,
     /// Whether the entity that the document is was deleted.
     deleted: bool,
     /// Those who want the document deleted. The room ends with that.
@@ -118,6 +122,7 @@ impl RoomTask {
             inbox_ended: false,
             subscribers: BTreeMap::new(),
             owed: Owed::default(),
+            branch: None,
             deleted: false,
             deletions: Vec::new(),
             commit: Work::NONE,
@@ -315,6 +320,7 @@ impl RoomTask {
                 let absorb = self.owed.absorb(done);
                 self.input(Input::Absorb { absorb, author, update, made_for });
             }
+            ToRoom::Begin { author, update, branch, done } => self.begin(author, update, branch, done),
             ToRoom::Read { have, done } => {
                 let read = self.owed.read(done);
                 self.input(Input::Read { read, have });
@@ -426,6 +432,9 @@ impl RoomTask {
         records::put_log(&mut batch, self.key.tenant.id(), self.document, record)?;
         if !self.named {
             records::put_named(&mut batch, self.key.tenant.id(), &self.key.name, self.named());
+            if let Some(branch) = &self.branch {
+                records::put_branch(&mut batch, self.key.tenant.id(), self.document, branch);
+            }
         }
         Ok(batch)
     }

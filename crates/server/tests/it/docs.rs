@@ -1,6 +1,7 @@
 //! `/docs/v1`: programs read, write and look back, beside people who type.
 
 mod automerge;
+mod branches;
 mod described;
 mod events;
 

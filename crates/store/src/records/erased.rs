@@ -20,7 +20,7 @@ use crate::{
 const NAMES_PAGE: usize = 512;
 
 /// The records that documents have.
-const KINDS: [Kind; 8] = [
+const KINDS: [Kind; 9] = [
     Kind::Snapshot,
     Kind::Log,
     Kind::Loading,
@@ -29,6 +29,7 @@ const KINDS: [Kind; 8] = [
     Kind::HistoryPage,
     Kind::HistoryBase,
     Kind::Version,
+    Kind::Branch,
 ];
 
 /// Puts the marker that something was erased.

@@ -4,6 +4,7 @@
 //! it panic, and lengths are checked before anything is allocated by them.
 
 mod authors;
+mod branch;
 mod cover;
 mod erased;
 mod former;
@@ -24,12 +25,14 @@ use syncline_core::{
     log::{Engine, LogRecord, Snapshot},
 };
 
+pub(crate) use self::branch::decode_branch;
 pub(crate) use self::former::decode_former;
 pub(crate) use self::history::{decode_page, decode_version};
 pub(crate) use self::payload::{decode_count, decode_log, decode_named, decode_revocation, decode_time};
 pub(crate) use self::tenants::decode as decode_tenant;
 pub use self::{
     authors::{RenameError, RenameFrom, Renamed, rename_authors},
+    branch::{Branch, branch, branches, put_branch},
     cover::{DocumentSizes, covered, document_sizes},
     erased::{clear_erased, document_records, erased_tenants, is_erased, put_erased, unnamed_documents},
     former::{former, put_former},

@@ -1,5 +1,7 @@
 //! What is served is described, and what is described is served.
 
+use std::net::SocketAddr;
+
 use serde_json::{Value, json};
 
 use super::{PLAN, splice};
@@ -19,7 +21,7 @@ async fn what_is_described_is_what_is_served() {
         let ann = Caller::of(&server, "ann");
         let described = ann.ok("GET /docs/v1/openapi.json", Value::Null).await;
         let paths = described["paths"].as_object().expect("paths");
-        assert_eq!(paths.len(), 11);
+        assert_eq!(paths.len(), 13);
         for (path, operations) in paths {
             let path = path.replace("{name}", "nowhere").replace("{version}", "1");
             for method in METHODS {
@@ -60,6 +62,12 @@ async fn answers_are_described() {
             ("GET ?commit=9", "", Value::Null, 410),
             ("GET ?version=9", "", Value::Null, 404),
             ("PATCH ", "", splice(1, 0, "x"), 200),
+            ("POST /branches", "", json!({ "name": "draft" }), 201),
+            ("POST /branches", "", json!({ "name": "draft" }), 409),
+            ("POST /branches", "", json!({ "name": "other", "commit": 0 }), 422),
+            ("GET /branches", "", Value::Null, 200),
+            ("POST /merge", "", json!({ "from": "draft" }), 200),
+            ("POST /merge?dry_run=true", "", json!({ "from": "draft" }), 200),
             ("PATCH ", "", splice(9, 0, "x"), 422),
             ("PATCH ", "", edits, 400),
             ("PATCH ", "If-Match: \"other\"\r\n", splice(0, 0, "x"), 412),
@@ -89,24 +97,32 @@ async fn answers_are_described() {
             ("DELETE ", "", Value::Null, 204),
             ("DELETE ", "", Value::Null, 404),
         ] {
-            let (method, rest) = request.split_once(' ').expect("method and path");
-            let answer =
-                raw::send(server.addr(), &format!("{method} {PLAN}{rest}"), headers, &body.to_string()).await;
-            assert_eq!(answer.status, status, "{request}: {answer:?}");
-            let described = &described["paths"][path_of(rest)][method.to_ascii_lowercase()];
-            let told = &described["responses"][status.to_string()];
-            assert!(told.is_object(), "{request}: {status} is not described");
-            let has_tag = answer.head.lines().any(|line| line.starts_with("etag: "));
-            assert_eq!(told["headers"]["ETag"].is_object(), has_tag, "{request}: {answer:?}");
-            let kind = answer.head.lines().find_map(|line| line.strip_prefix("content-type: "));
-            let forms = &told["content"];
-            let is_known =
-                kind.is_none_or(|kind| forms[kind.split(';').next().unwrap_or_default()].is_object());
-            assert!(is_known, "{request}: {kind:?} is not described");
+            check(server.addr(), &described, (request, headers, &body), status).await;
         }
         server.shutdown().await;
     })
     .await;
+}
+
+/// Asks for something of the document, and looks up what was answered.
+async fn check(
+    addr: SocketAddr,
+    described: &Value,
+    (request, headers, body): (&str, &str, &Value),
+    status: u16,
+) {
+    let (method, rest) = request.split_once(' ').expect("method and path");
+    let answer = raw::send(addr, &format!("{method} {PLAN}{rest}"), headers, &body.to_string()).await;
+    assert_eq!(answer.status, status, "{request}: {answer:?}");
+    let described = &described["paths"][path_of(rest)][method.to_ascii_lowercase()];
+    let told = &described["responses"][status.to_string()];
+    assert!(told.is_object(), "{request}: {status} is not described");
+    let has_tag = answer.head.lines().any(|line| line.starts_with("etag: "));
+    assert_eq!(told["headers"]["ETag"].is_object(), has_tag, "{request}: {answer:?}");
+    let kind = answer.head.lines().find_map(|line| line.strip_prefix("content-type: "));
+    let forms = &told["content"];
+    let is_known = kind.is_none_or(|kind| forms[kind.split(';').next().unwrap_or_default()].is_object());
+    assert!(is_known, "{request}: {kind:?} is not described");
 }
 
 /// Returns how the description calls a path behind that of a document.

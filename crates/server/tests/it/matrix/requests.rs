@@ -22,7 +22,8 @@ use crate::{
 };
 
 /// What the owner's things are called, and what nothing is called.
-const ABSENT: [(&str, &str); 9] = [
+const ABSENT: [(&str, &str); 10] = [
+    ("<draft>", "nodraft"),
     ("<plan>", "nowhere"),
     ("<new>", "nowhere"),
     ("<1>", "77"),

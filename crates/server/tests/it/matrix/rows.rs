@@ -106,6 +106,17 @@ fn documents() -> Vec<Row> {
         Row::new("GET /docs/v1/events", Stranger, 200).shows(Reader).streams(),
         Row::new("GET /docs/v1/documents/<plan>/authors", Reader, 200).shows(Reader),
         Row::new("GET /docs/v1/documents/<plan>/diff?from=0", Reader, 200).shows(Reader),
+        // It tells names, and nothing that stands in a document.
+        Row::new("GET /docs/v1/documents/<plan>/branches", Reader, 200),
+        Row::new("POST /docs/v1/documents/<plan>/branches", Writer, 201)
+            .with(json!({ "name": "<new>" }))
+            .changes(Writer),
+        Row::new("POST /docs/v1/documents/<plan>/merge", Writer, 200)
+            .with(json!({ "from": "<draft>" }))
+            .changes(Writer),
+        Row::new("POST /docs/v1/documents/<plan>/merge?dry_run=true", Writer, 200)
+            .with(json!({ "from": "<draft>" }))
+            .shows(Writer),
         Row::new("GET /docs/v1/documents/<plan>/versions", Reader, 200).shows(Reader),
         Row::new("GET /docs/v1/documents/<plan>/versions/<1>", Reader, 200).shows(Reader),
         Row::new("PUT /docs/v1/documents/<new>", Writer, 201)

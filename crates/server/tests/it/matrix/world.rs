@@ -170,6 +170,9 @@ async fn fill(owner: &Caller, mark: &str) {
         let text: Value = json!({ "json": { "text": mark } });
         owner.ok(&format!("PUT /docs/v1/documents/{document}"), text).await;
     }
+    owner.ok("POST /docs/v1/documents/plan/branches", json!({ "name": "draft" })).await;
+    let of_draft = json!([{ "op": "splice", "path": "/text", "at": 0, "remove": 0, "insert": format!("draft of {mark} ") }]);
+    owner.ok("PATCH /docs/v1/documents/draft", of_draft).await;
     owner.ok("POST /docs/v1/documents/plan/versions", json!({ "name": mark })).await;
     let insert = json!([{ "op": "splice", "path": "/text", "at": 0, "remove": 0, "insert": "more of " }]);
     owner.ok("PATCH /docs/v1/documents/plan", insert).await;

@@ -1,0 +1,210 @@
+//! Branches: documents that begin with a state of another, and what they bring back to it.
+
+use axum::{
+    Json,
+    body::Bytes,
+    extract::{Query, rejection::BytesRejection, rejection::QueryRejection},
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use syncline_core::{
+    access::Action,
+    doc::{AnyDocument, YjsDocument},
+    id::DocumentId,
+    log::Engine,
+};
+use syncline_protocol::wire::sync_v1::time_text;
+use syncline_store::{
+    Store,
+    records::{self, Branch, RecordError},
+};
+use tokio::sync::oneshot;
+
+use super::{
+    caller::{Caller, InPath},
+    edit::{parsed, whole},
+    refusal::Refusal,
+    state::{self, When, absorb, blocking},
+};
+use crate::{
+    history::change_json,
+    registry::{Registry, RoomKey},
+    room::ToRoom,
+};
+
+/// What a branch begins with.
+#[derive(Debug, Deserialize)]
+struct NewBranch {
+    name: String,
+    #[serde(flatten)]
+    when: When,
+}
+
+/// Creates a document that begins with a state of another, so that it can be merged into it later: it holds the same elements.
+pub(super) async fn create(
+    caller: Caller,
+    InPath(name): InPath<String>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Refusal> {
+    let of = caller.room(&name, Action::Read).await?;
+    let NewBranch { name, when } = parsed(&whole(body)?)?;
+    let room = caller.room(&name, Action::Write).await?;
+    if caller.epoch.entity_of(&room).await.map_err(|_ledger_down| Refusal::StoreDown)?.is_some() {
+        return Err(Refusal::Malformed("a branch is no entity: give it another name".to_owned()));
+    }
+    let state = state::at(&caller, &of, &when).await?;
+    let branch = Branch {
+        of: state.revised.document,
+        commit: state.revised.revision.commit,
+        at: caller.now(),
+        name: room.name.clone(),
+        of_name: of.name,
+    };
+    if state::known(&caller, &room).await?.is_some() {
+        return Err(Refusal::Taken);
+    }
+    let document = yjs(state.document)?;
+    let update = blocking(move || Ok(document.encode()?)).await?;
+    let told = told(&branch);
+    caller.check_lease()?;
+    let (done, absorbed) = oneshot::channel();
+    let message = ToRoom::Begin { author: caller.author(), update, branch: Box::new(branch), done };
+    Registry::tell(&caller.epoch, &room, message).await?;
+    let Ok(absorbed) = absorbed.await else { return Err(state::ended(&caller, &room).await) };
+    match state::changed(absorbed) {
+        Ok(true) => Ok((StatusCode::CREATED, Json(told)).into_response()),
+        Ok(false) => {
+            Err(Refusal::Impossible("the document held nothing then: there is no branch to begin".to_owned()))
+        }
+        // Somebody has written in it meanwhile.
+        Err(Refusal::Changed) => Err(Refusal::Taken),
+        Err(refusal) => Err(refusal),
+    }
+}
+
+/// Answers with where the document comes from, and with its branches, as far as the caller may read them.
+pub(super) async fn list(caller: Caller, InPath(name): InPath<String>) -> Result<Response, Refusal> {
+    let room = caller.room(&name, Action::Read).await?;
+    let document = state::existing(&caller, &room).await?.document;
+    let tenant = room.tenant.id();
+    let read = move |store: &dyn Store| -> Result<_, RecordError> {
+        let origin = records::branch(store, tenant, document)?;
+        let mut own = records::branches(store, tenant)?;
+        own.retain(|(_, branch)| branch.of == document);
+        let mut there = Vec::new();
+        for (document, branch) in own {
+            // Its name may mean nothing any more, or another document.
+            if records::name(store, tenant, &branch.name)? == Some(document) {
+                there.push(branch);
+            }
+        }
+        Ok((origin, there))
+    };
+    let (origin, branches) = caller.epoch.storage.read(read).await?.map_err(unreadable)?;
+    caller.check_lease()?;
+    let origin = origin.filter(|origin| caller.may(&origin.of_name, Action::Read)).map(|origin| {
+        json!({ "name": origin.of_name.as_str(), "commit": origin.commit.0, "branched_at": time_text(origin.at) })
+    });
+    let branches: Vec<Value> =
+        branches.iter().filter(|branch| caller.may(&branch.name, Action::Read)).map(told).collect();
+    Ok(Json(json!({ "origin": origin, "branches": branches })).into_response())
+}
+
+/// Returns a Yjs document: others have no branches.
+fn yjs(document: AnyDocument) -> Result<YjsDocument, Refusal> {
+    match document {
+        AnyDocument::Yjs(document) => Ok(document),
+        _ => Err(Refusal::OtherKind("it is an Automerge document: branches are of Yjs documents")),
+    }
+}
+
+fn told(branch: &Branch) -> Value {
+    json!({ "name": branch.name.as_str(), "commit": branch.commit.0, "branched_at": time_text(branch.at) })
+}
+
+/// How a branch is merged.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Manner {
+    /// Whether it is only told what would change.
+    #[serde(default)]
+    dry_run: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Merged {
+    from: String,
+}
+
+/// Brings what a branch holds, and the document lacks, into the document, as a change by the caller. What was written in the document
+/// meanwhile stays. A branch takes in what its document holds the same way.
+pub(super) async fn merge(
+    caller: Caller,
+    InPath(name): InPath<String>,
+    manner: Result<Query<Manner>, QueryRejection>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Refusal> {
+    let room = caller.room(&name, Action::Write).await?;
+    let Query(Manner { dry_run }) = manner.map_err(|rejection| Refusal::Malformed(rejection.body_text()))?;
+    let Merged { from } = parsed(&whole(body)?)?;
+    let from = caller.room(&from, Action::Read).await?;
+    let expected = caller.expects()?;
+    let (target, branch) = (state::now(&caller, &room).await?, state::now(&caller, &from).await?);
+    if expected.is_some_and(|expected| expected != target.revised) {
+        return Err(Refusal::Changed);
+    }
+    check_related(&caller, &room, target.revised.document, branch.revised.document).await?;
+    let (target, branch) = (yjs(target.document)?, yjs(branch.document)?);
+    let merging = move || {
+        let update = target.lacks_of(&branch)?;
+        let changes = match update.as_ref().filter(|_| dry_run) {
+            Some(update) => target.changes_to(&target.merged_with(update)?)?,
+            None => Vec::new(),
+        };
+        Ok((update, changes))
+    };
+    let (update, changes) = blocking(merging).await?;
+    caller.check_lease()?;
+    if dry_run {
+        let changes: Vec<Value> = changes.iter().map(change_json).collect();
+        return Ok(Json(json!({ "changed": update.is_some(), "changes": changes })).into_response());
+    }
+    let changed = match update {
+        Some(update) => {
+            absorb(&caller, &room, Engine::Yjs, update, expected.map(|expected| expected.revision)).await?
+        }
+        None => false,
+    };
+    Ok(Json(json!({ "changed": changed })).into_response())
+}
+
+/// Checks that one of two documents began as a branch of the other: what others hold has nothing to do with each other.
+async fn check_related(
+    caller: &Caller,
+    room: &RoomKey,
+    one: DocumentId,
+    other: DocumentId,
+) -> Result<(), Refusal> {
+    let tenant = room.tenant.id();
+    let read = move |store: &dyn Store| -> Result<bool, RecordError> {
+        let is_of = |branch: DocumentId, of: DocumentId| {
+            Ok::<_, RecordError>(
+                records::branch(store, tenant, branch)?.is_some_and(|branch| branch.of == of),
+            )
+        };
+        Ok(is_of(one, other)? || is_of(other, one)?)
+    };
+    let is_related = caller.epoch.storage.read(read).await?.map_err(unreadable)?;
+    if is_related { Ok(()) } else { Err(Refusal::Unrelated) }
+}
+
+fn unreadable(error: RecordError) -> Refusal {
+    tracing::error!(%error, "where a document comes from cannot be read");
+    match error {
+        RecordError::Read(_) => Refusal::StoreDown,
+        _ => Refusal::Broken,
+    }
+}

@@ -1,0 +1,33 @@
+//! A document that begins as a branch of another.
+
+use bytes::Bytes;
+use syncline_core::log::{Author, Engine};
+use syncline_protocol::{Absorbed, Input, Revision};
+use syncline_store::records::Branch;
+use tokio::sync::oneshot;
+
+use super::RoomTask;
+
+impl RoomTask {
+    /// Has the document begin with an update, unless it has begun. Where it comes from goes with the first commit.
+    pub(super) fn begin(
+        &mut self,
+        author: Author,
+        update: Bytes,
+        branch: Box<Branch>,
+        done: oneshot::Sender<Absorbed>,
+    ) {
+        if self.machine.engine() != Engine::Yjs {
+            // Whoever brought it may not wait any more.
+            let _ = done.send(Absorbed::Refused { reason: "other-kind" });
+            return;
+        }
+        let (absorb, made_for) = (self.owed.absorb(done), Some(Revision::default()));
+        let is_new = self.machine.revision() == Revision::default();
+        self.input(Input::Absorb { absorb, author, update, made_for });
+        // Or else it was refused, and the document begins with something else.
+        if is_new && self.machine.revision() != Revision::default() {
+            self.branch = Some(branch);
+        }
+    }
+}
