@@ -10,7 +10,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use automerge::{Automerge, Change, ChangeHash, LoadOptions, OnPartialLoad};
+use automerge::{Automerge, Change, ChangeHash, LoadOptions, OnPartialLoad, ReadDoc};
 use bytes::Bytes;
 
 use self::contain::{Contained, Failed, contained};
@@ -53,6 +53,9 @@ pub enum AutomergeError {
     /// Too many changes rest on others that nobody brings.
     #[error("too many changes rest on missing ones")]
     Orphans,
+    /// The changes are by so many new actors that they take more memory than their length allows.
+    #[error("the changes are by too many new actors for their length")]
+    Actors,
     /// automerge failed on the document. It is of no further use and has to be built anew.
     #[error("the document broke on the message")]
     Broken,
@@ -66,6 +69,7 @@ impl AutomergeError {
             Self::Malformed(malformed) => malformed.reason(),
             Self::Refused => "refused",
             Self::Orphans => "orphans",
+            Self::Actors => "actors",
             Self::Broken => "broken",
         }
     }
@@ -114,6 +118,9 @@ impl AutomergeDocument {
     }
 
     fn integrate(&mut self, changes: Vec<Change>) -> Result<Option<Bytes>, AutomergeError> {
+        if !self.has_memory_for_actors_of(&changes)? {
+            return Err(AutomergeError::Actors);
+        }
         // To encode the whole document for each change would take too long; for the odd ones it is done.
         if changes.iter().any(is_odd) && !self.encodes_with(&changes) {
             return Err(AutomergeError::Refused);
@@ -130,6 +137,22 @@ impl AutomergeDocument {
         })?;
         self.note_orphans(lengths)?;
         Ok((!new.is_empty()).then(|| self.integrated(new.into())))
+    }
+
+    /// Returns whether the actors of whom the document holds nothing yet take no more memory than what they bring allows. In automerge
+    /// 0.12 an actor with one change takes 2 KiB, and all of them a third of a byte times the square of their number.
+    fn has_memory_for_actors_of(&self, changes: &[Change]) -> Result<bool, AutomergeError> {
+        const ALLOWED_A_BYTE: usize = 64;
+        const ALLOWED: usize = 1 << 20;
+        const ACTOR_BYTES: usize = 2 << 10;
+        let bytes: usize = changes.iter().map(|change| change.raw_bytes().len()).sum();
+        let (known, new) = self.doc.read(|doc| {
+            let new = changes.iter().filter(|change| doc.get_change_meta_by_hash(&change.hash()).is_none());
+            let new = new.map(Change::actor_id).collect::<BTreeSet<_>>().len();
+            (actors(doc), new)
+        })?;
+        let grown = known.saturating_add(new).saturating_pow(2) - known.saturating_pow(2);
+        Ok(grown / 3 + new * ACTOR_BYTES <= bytes.saturating_mul(ALLOWED_A_BYTE).saturating_add(ALLOWED))
     }
 
     /// Returns whether the document could be encoded as a whole if it held these changes, too.
@@ -185,10 +208,12 @@ impl AutomergeDocument {
     }
 
     /// Estimates what the document holds in memory, in bytes: columns take about what the changes took, and the graph of
-    /// changes and what is indexed several times that.
+    /// changes and what is indexed several times that; what is known of all actors grows with the square of their number.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
-        self.integrated_bytes.saturating_mul(6) + self.encoded.as_ref().map_or(0, Encoded::memory_bytes)
+        let actors = self.doc.read(actors).unwrap_or_default();
+        let encoded = self.encoded.as_ref().map_or(0, Encoded::memory_bytes);
+        self.integrated_bytes.saturating_mul(6) + actors.saturating_pow(2) / 3 + encoded
     }
 
     /// Returns the bytes of all changes that were integrated, each as it is alone; about, of those that came as a document.
@@ -217,6 +242,11 @@ fn is_odd(change: &Change) -> bool {
 /// Returns whether these are the bytes of a document with these heads.
 fn loads_as(whole: &[u8], heads: &[ChangeHash]) -> bool {
     load_document(whole).is_ok_and(|loaded| loaded.get_heads() == heads)
+}
+
+/// Returns how many actors have written.
+fn actors(document: &Automerge) -> usize {
+    usize::try_from(document.stats().num_actors).unwrap_or(usize::MAX)
 }
 
 /// Loads a document of its own.
