@@ -110,3 +110,45 @@ fn a_document_is_deleted_without_a_server() {
     world.ok(&["doc", "import", "copy", "plan.yjs"]);
     assert_eq!(world.ok(&["doc", "show", "copy", "--text", "text"]), "a canary in a mine\n");
 }
+
+#[test]
+fn a_branch_is_begun_and_merged_without_a_server() {
+    let world = World::new("branches");
+    let server = world.serve();
+    server.ask(&format!("PUT {PLAN}"), &json!({ "json": { "text": "one" } }));
+    server.ask(&format!("PATCH {PLAN}"), &splice(3, 0, " two"));
+    server.stop();
+
+    let branch =
+        world.json(&["doc", "branch", "plan", "--to", "draft", "--commit", "1", "--by", "bob", "--json"]);
+    assert_eq!((&branch["name"], &branch["commit"]), (&json!("draft"), &json!(1)));
+    let text = |name: &str| world.ok(&["doc", "show", name, "--text", "text"]);
+    assert_eq!(text("draft"), "one\n");
+    let again = world.error(&["doc", "branch", "plan", "--to", "draft"]);
+    assert!(again.contains("there is a room \"draft\" already"), "{again}");
+    let kin = world.json(&["doc", "branches", "plan", "--json"]);
+    assert_eq!((&kin["origin"], &kin["branches"][0]), (&Value::Null, &branch));
+
+    let server = world.serve();
+    assert_eq!(server.ask(&format!("GET {PLAN}/branches"), &Value::Null), kin, "a server tells the same");
+    server.ask("PATCH /docs/v1/documents/draft", &splice(0, 3, "1"));
+    server.ask("PUT /docs/v1/documents/other", &json!({ "json": { "text": "stranger" } }));
+    server.stop();
+
+    let merge =
+        |more: &[&str]| world.json(&[&["doc", "merge", "plan", "--from", "draft", "--json"], more].concat());
+    let dry = merge(&["--dry-run"]);
+    assert_eq!((&dry["changed"], &dry["changes"][0]["inserted"]), (&json!(true), &json!("1")), "{dry}");
+    assert_eq!(text("plan"), "one two\n", "it was only told");
+    assert_eq!(merge(&[]), json!({ "changed": true, "commit": 3 }));
+    assert_eq!(text("plan"), "1 two\n", "what was written meanwhile stays");
+    assert_eq!(merge(&[]), json!({ "changed": false, "commit": 3 }), "once is enough");
+    assert_eq!(merge(&["--dry-run"]), json!({ "changed": false, "changes": [] }));
+    world.ok(&["doc", "merge", "draft", "--from", "plan"]);
+    assert_eq!(text("draft"), "1 two\n", "it goes both ways");
+    let stranger = world.error(&["doc", "merge", "plan", "--from", "other"]);
+    assert!(stranger.contains("neither is a branch of the other"), "{stranger}");
+    let origin = world.json(&["doc", "branches", "draft", "--json"])["origin"].take();
+    assert_eq!(origin["name"], "plan");
+    assert!(world.ok(&["verify"]).contains("nothing is damaged"));
+}

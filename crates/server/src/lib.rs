@@ -77,8 +77,8 @@ pub use self::{
         renew_epoch, verify_audit,
     },
     history::{
-        HistoryRetention, HistoryRules, Moment, OfflineHistory, OfflineHistoryError, Past, PastError,
-        change_json, range_json, session_json, version_json,
+        HistoryRetention, HistoryRules, Kin, Moment, OfflineHistory, OfflineHistoryError, Past, PastError,
+        branch_json, change_json, origin_json, range_json, session_json, version_json,
     },
     limits::STACK_BYTES,
     loader::new_document_id,

@@ -15,10 +15,9 @@ use syncline_core::{
     id::DocumentId,
     log::Engine,
 };
-use syncline_protocol::wire::sync_v1::time_text;
 use syncline_store::{
     Store,
-    records::{self, Branch, RecordError},
+    records::{Branch, RecordError},
 };
 use tokio::sync::oneshot;
 
@@ -29,7 +28,7 @@ use super::{
     state::{self, When, absorb, blocking},
 };
 use crate::{
-    history::change_json,
+    history::{Kin, are_related, branch_json, change_json, kin, origin_json},
     registry::{Registry, RoomKey},
     room::ToRoom,
 };
@@ -67,7 +66,7 @@ pub(super) async fn create(
     }
     let document = yjs(state.document)?;
     let update = blocking(move || Ok(document.encode()?)).await?;
-    let told = told(&branch);
+    let told = branch_json(&branch);
     caller.check_lease()?;
     let (done, absorbed) = oneshot::channel();
     let message = ToRoom::Begin { author: caller.author(), update, branch: Box::new(branch), done };
@@ -89,26 +88,13 @@ pub(super) async fn list(caller: Caller, InPath(name): InPath<String>) -> Result
     let room = caller.room(&name, Action::Read).await?;
     let document = state::existing(&caller, &room).await?.document;
     let tenant = room.tenant.id();
-    let read = move |store: &dyn Store| -> Result<_, RecordError> {
-        let origin = records::branch(store, tenant, document)?;
-        let mut own = records::branches(store, tenant)?;
-        own.retain(|(_, branch)| branch.of == document);
-        let mut there = Vec::new();
-        for (document, branch) in own {
-            // Its name may mean nothing any more, or another document.
-            if records::name(store, tenant, &branch.name)? == Some(document) {
-                there.push(branch);
-            }
-        }
-        Ok((origin, there))
-    };
-    let (origin, branches) = caller.epoch.storage.read(read).await?.map_err(unreadable)?;
+    let read = move |store: &dyn Store| kin(store, tenant, document);
+    let Kin { origin, branches } = caller.epoch.storage.read(read).await?.map_err(unreadable)?;
     caller.check_lease()?;
-    let origin = origin.filter(|origin| caller.may(&origin.of_name, Action::Read)).map(|origin| {
-        json!({ "name": origin.of_name.as_str(), "commit": origin.commit.0, "branched_at": time_text(origin.at) })
-    });
+    let origin = origin.filter(|origin| caller.may(&origin.of_name, Action::Read));
+    let origin = origin.as_ref().map(origin_json);
     let branches: Vec<Value> =
-        branches.iter().filter(|branch| caller.may(&branch.name, Action::Read)).map(told).collect();
+        branches.iter().filter(|branch| caller.may(&branch.name, Action::Read)).map(branch_json).collect();
     Ok(Json(json!({ "origin": origin, "branches": branches })).into_response())
 }
 
@@ -118,10 +104,6 @@ fn yjs(document: AnyDocument) -> Result<YjsDocument, Refusal> {
         AnyDocument::Yjs(document) => Ok(document),
         _ => Err(Refusal::OtherKind("it is an Automerge document: branches are of Yjs documents")),
     }
-}
-
-fn told(branch: &Branch) -> Value {
-    json!({ "name": branch.name.as_str(), "commit": branch.commit.0, "branched_at": time_text(branch.at) })
 }
 
 /// How a branch is merged.
@@ -189,14 +171,7 @@ async fn check_related(
     other: DocumentId,
 ) -> Result<(), Refusal> {
     let tenant = room.tenant.id();
-    let read = move |store: &dyn Store| -> Result<bool, RecordError> {
-        let is_of = |branch: DocumentId, of: DocumentId| {
-            Ok::<_, RecordError>(
-                records::branch(store, tenant, branch)?.is_some_and(|branch| branch.of == of),
-            )
-        };
-        Ok(is_of(one, other)? || is_of(other, one)?)
-    };
+    let read = move |store: &dyn Store| are_related(store, tenant, one, other);
     let is_related = caller.epoch.storage.read(read).await?.map_err(unreadable)?;
     if is_related { Ok(()) } else { Err(Refusal::Unrelated) }
 }

@@ -1,9 +1,9 @@
 //! What a document was, in a data folder that no server has open: what commands look at, and bring back.
 
 use syncline_core::{
-    doc::{AnyDocument, Broken, ReplayError, WriteError},
+    doc::{AnyDocument, Broken, MergeError, ReplayError, WriteError},
     id::{CommitNumber, DocumentId, RoomName, TenantId},
-    log::{Author, Engine},
+    log::{Author, Engine, Former},
     time::WallMs,
 };
 use syncline_protocol::{Absorbed, Hosted, LoadError as RoomError, Loaded, RoomLimits, ledger::entity_of};
@@ -12,7 +12,7 @@ use syncline_store::{
     records::{self, LoadError, Named, RecordError, Version},
 };
 
-use super::{Past, PastError};
+use super::{Past, PastError, branches::changed};
 use crate::{
     clock::Clock,
     entities::{BulkError, OfflineError, OfflineLedger},
@@ -38,10 +38,10 @@ pub enum Moment {
 
 /// A document of a tenant in a store that nobody else uses.
 pub struct OfflineHistory<'s> {
-    store: &'s mut dyn Store,
-    tenant: TenantId,
-    name: RoomName,
-    document: DocumentId,
+    pub(super) store: &'s mut dyn Store,
+    pub(super) tenant: TenantId,
+    pub(super) name: RoomName,
+    pub(super) document: DocumentId,
     engine: Engine,
 }
 
@@ -63,6 +63,24 @@ pub enum OfflineHistoryError {
         "it is an Automerge document: who wrote what in it is not told; `history` tells who worked on it when"
     )]
     NoAuthors,
+    /// It is an Automerge document.
+    #[error("it is an Automerge document: branches are of Yjs documents")]
+    NoBranches,
+    /// There is a document of this name already.
+    #[error("there is a room {:?} already", .0.as_str())]
+    Taken(RoomName),
+    /// The name is one of an entity.
+    #[error("{:?} is the name of an entity: a branch is none", .0.as_str())]
+    EntityName(RoomName),
+    /// The document held nothing at that time.
+    #[error("the document held nothing then: there is no branch to begin")]
+    NothingThen,
+    /// Neither document began as a branch of the other.
+    #[error("neither is a branch of the other: {:?} has nothing to do with it", .0.as_str())]
+    Unrelated(RoomName),
+    /// What two documents hold does not go together.
+    #[error(transparent)]
+    Merge(#[from] MergeError),
     /// The store could not be read.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -141,12 +159,7 @@ impl<'s> OfflineHistory<'s> {
             }
         }
         let Some(update) = update? else { return Ok(false) };
-        match self.absorb(author, update)? {
-            Some(Absorbed::New) => Ok(true),
-            Some(Absorbed::Known) => Ok(false),
-            Some(Absorbed::Refused { reason }) => Err(OfflineHistoryError::Refused(reason)),
-            Some(Absorbed::Changed | Absorbed::Broke) | None => Err(OfflineHistoryError::Refused("broken")),
-        }
+        changed(self.absorb(author, update)?)
     }
 
     /// Reads everything that is kept of the document's past.
@@ -189,7 +202,7 @@ impl<'s> OfflineHistory<'s> {
     }
 
     /// The document may be an entity: then the change of its record goes with it.
-    fn absorb(
+    pub(super) fn absorb(
         &mut self,
         author: Author,
         update: bytes::Bytes,
@@ -205,8 +218,18 @@ impl<'s> OfflineHistory<'s> {
         }
         let records::Loaded { snapshot, log, .. } = records::load(self.store, self.tenant, self.document)?;
         let now = Clock::start().now();
-        let room = Hosted::load(now, self.engine, &Loaded { snapshot, log }, &RoomLimits::default())?;
+        let mut room = Hosted::load(now, self.engine, &Loaded { snapshot, log }, &RoomLimits::default())?;
+        self.set_former(&mut room, &self.name)?;
         let place = Place { tenant: self.tenant, name: &self.name, document: self.document, named: true };
         absorb_alone(now, room, &place, author, update, |batch| Ok(self.store.commit(batch)?))
+    }
+
+    /// Tells a room who wrote in deleted documents of a name: what is theirs does not come back.
+    pub(super) fn set_former(&self, room: &mut Hosted, name: &RoomName) -> Result<(), OfflineHistoryError> {
+        match records::former(self.store, self.tenant, name)? {
+            Former::Clients(clients) => room.set_former(clients),
+            Former::Everyone => return Err(OfflineHistoryError::Refused("deleted")),
+        }
+        Ok(())
     }
 }

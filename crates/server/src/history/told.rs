@@ -6,7 +6,7 @@ use syncline_core::{
     log::Author,
 };
 use syncline_protocol::wire::sync_v1::time_text;
-use syncline_store::records::Version;
+use syncline_store::records::{Branch, Version};
 
 /// Returns what is told of a time in which a document was worked on.
 #[must_use]
@@ -62,6 +62,18 @@ pub fn version_json(version: &Version) -> Value {
         "named_by": version.entry.author.user.as_deref(),
         "named_at": time_text(version.entry.at),
     })
+}
+
+/// Returns what is told of a branch.
+#[must_use]
+pub fn branch_json(branch: &Branch) -> Value {
+    json!({ "name": branch.name.as_str(), "commit": branch.commit.0, "branched_at": time_text(branch.at) })
+}
+
+/// Returns what is told of the document that a branch is of.
+#[must_use]
+pub fn origin_json(branch: &Branch) -> Value {
+    json!({ "name": branch.of_name.as_str(), "commit": branch.commit.0, "branched_at": time_text(branch.at) })
 }
 
 /// Returns what is told of who made a change.

@@ -1,5 +1,6 @@
 //! `syncline doc`: documents of a data folder.
 
+mod branches;
 mod past;
 
 use std::{
@@ -40,7 +41,9 @@ Examples:
   syncline doc delete my-room
   syncline doc history my-room
   syncline doc diff my-room --from 12
-  syncline doc restore my-room --at 2027-01-31T00:00:00.000Z";
+  syncline doc restore my-room --at 2027-01-31T00:00:00.000Z
+  syncline doc branch my-room --to draft
+  syncline doc merge my-room --from draft --dry-run";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum DocCommand {
@@ -93,6 +96,12 @@ pub(crate) enum DocCommand {
     Diff(past::DiffArgs),
     /// Brings a document to what it was, by a new commit: nothing is rewound.
     Restore(past::RestoreArgs),
+    /// Creates a document that begins with a state of another, and can be merged into it later.
+    Branch(branches::BranchArgs),
+    /// Brings what a branch holds into its document, or the other way round.
+    Merge(branches::MergeArgs),
+    /// Lists the branches of a document, and where it comes from.
+    Branches(past::LookArgs),
     /// Lists the states of a document that were given a name.
     Versions(past::LookArgs),
     /// Tells who wrote what stands in the texts of a document.
@@ -178,6 +187,9 @@ impl DocCommand {
             Self::History(args) => past::history(&args),
             Self::Diff(args) => past::diff(&args),
             Self::Restore(args) => past::restore(&args),
+            Self::Branch(args) => branches::branch(args),
+            Self::Merge(args) => branches::merge(&args),
+            Self::Branches(args) => branches::branches(&args),
             Self::Versions(args) => past::versions(&args),
             Self::Blame(args) => past::blame(&args),
         }

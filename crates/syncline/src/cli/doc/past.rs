@@ -110,18 +110,18 @@ struct TargetArgs {
     version: Option<u64>,
 }
 
-fn time(text: &str) -> Result<WallMs, &'static str> {
+pub(super) fn time(text: &str) -> Result<WallMs, &'static str> {
     time_of(text).ok_or("it is a time such as 2027-01-31T00:00:00.000Z")
 }
 
-fn moment(commit: Option<u64>, at: Option<WallMs>, version: Option<u64>) -> Moment {
+pub(super) fn moment(commit: Option<u64>, at: Option<WallMs>, version: Option<u64>) -> Moment {
     let commit = commit.map(|commit| Moment::Commit(CommitNumber(commit)));
     commit.or(at.map(Moment::At)).or(version.map(Moment::Version)).unwrap_or(Moment::Now)
 }
 
 impl LookArgs {
     /// Opens the document, and has `tell` make a table or JSON of it.
-    fn run<const N: usize>(
+    pub(super) fn run<const N: usize>(
         &self,
         tell: impl FnOnce(&mut OfflineHistory<'_>) -> Result<(Table<N>, Value), OfflineHistoryError>,
     ) -> Outcome {
@@ -214,11 +214,16 @@ pub(super) fn diff(args: &DiffArgs) -> Outcome {
         let (from, before) = document.state(moment(from_commit, from_at, from_version))?;
         let (to, after) = document.state(moment(to_commit, to_at, to_version))?;
         let changes = before.changes_to(&after)?.unwrap_or_default();
-        let mut table = Table::new(["KIND", "PATH", "AT", "REMOVED", "INSERTED"]);
-        changes.iter().for_each(|change| table.add(line(change)));
-        let changes: Vec<Value> = changes.iter().map(change_json).collect();
-        Ok((table, json!({ "from": from.0, "to": to.0, "changes": changes })))
+        let told: Vec<Value> = changes.iter().map(change_json).collect();
+        Ok((changes_table(&changes), json!({ "from": from.0, "to": to.0, "changes": told })))
     })
+}
+
+/// Returns a table of changes.
+pub(super) fn changes_table(changes: &[Change]) -> Table<5> {
+    let mut table = Table::new(["KIND", "PATH", "AT", "REMOVED", "INSERTED"]);
+    changes.iter().for_each(|change| table.add(line(change)));
+    table
 }
 
 fn line(change: &Change) -> [String; 5] {
