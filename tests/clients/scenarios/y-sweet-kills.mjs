@@ -13,7 +13,8 @@ import { pause, until } from '../lib/until.mjs'
 import { Witness } from '../lib/witness.mjs'
 import { YSweetClient } from '../lib/y-sweet.mjs'
 
-const CYCLES = setting('SYNCLINE_KILLS', 20)
+/** Fewer than elsewhere: each of these clients waits seconds before it comes again. */
+const CYCLES = setting('SYNCLINE_KILLS', 8)
 const ROOMS = ['first', 'second']
 const WRITERS = 3
 const LIFE_MS_MAX = 100
