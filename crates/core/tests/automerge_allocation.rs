@@ -53,16 +53,14 @@ fn measure(input: &[u8]) -> Result<(), AutomergeError> {
     applied
 }
 
+/// One test, since the counter sees the whole process.
 #[test]
 fn tiny_changes_take_no_more_than_their_length_allows() {
     for (count, taken) in [(500, Ok(())), (INPUT / 21, Err(AutomergeError::Actors))] {
         let input: Vec<u8> = (0..).flat_map(tiny).take(count * 21).collect();
         assert_eq!(measure(&input), taken, "{count} actors");
     }
-}
-
-#[test]
-fn thousands_who_each_wrote_a_little_are_taken() {
+    // Thousands who each wrote a little.
     let said = |n: u32| {
         let mut document = AutoCommit::new().with_actor(ActorId::from(n.to_be_bytes().to_vec()));
         document.put(ROOT, "said", format!("by {n}, who has seen nobody else")).expect("a key of a map");
