@@ -137,7 +137,10 @@ impl Line {
         let is_code = marks.code && self.may_be_code(text, marks);
         let first =
             if is_code { Class::Punctuation } else { text.chars().next().map_or(Class::Space, class) };
-        self.turn(marked(marks), first);
+        // What is before one delimiter and behind another may still become a reference for the sake of the other.
+        let is_between = text.chars().nth(1).is_none();
+        let next = if is_between { &[first, Class::Punctuation][..] } else { &[first] };
+        self.turn(marked(marks), next);
         if is_code {
             self.put_char_whole();
             self.encode_next = false;
@@ -160,7 +163,7 @@ impl Line {
     }
 
     fn image(&mut self, url: &str, alt: &str, title: &str) {
-        self.turn(Vec::new(), Class::Punctuation);
+        self.turn(Vec::new(), &[Class::Punctuation]);
         self.put_char_whole();
         let mut described = Self { start: Start::Past, ..Self::new(self.place) };
         described.raw("![");
@@ -180,7 +183,7 @@ impl Line {
     /// Ends the line, for another one or for good.
     fn end_of_line(&mut self, goes_on: bool) {
         let is_inline = goes_on && self.place != Place::Paragraph;
-        self.turn(Vec::new(), if goes_on { Class::Punctuation } else { Class::Space });
+        self.turn(Vec::new(), &[if goes_on { Class::Punctuation } else { Class::Space }]);
         if let Some(last) = &mut self.last
             && (last.char.is_whitespace() || last.char == '#' && self.place == Place::Heading)
         {
@@ -195,8 +198,8 @@ impl Line {
         }
     }
 
-    /// Closes and opens marks, so that those are open which what comes next has.
-    fn turn(&mut self, wanted: Vec<Mark>, next: Class) {
+    /// Closes and opens marks, so that those are open which what comes next has. That is one of these, whichever.
+    fn turn(&mut self, wanted: Vec<Mark>, next: &[Class]) {
         let same = self.open.iter().zip(&wanted).take_while(|(open, wanted)| open == wanted).count();
         if same == self.open.len() && same == wanted.len() {
             return;
@@ -211,7 +214,8 @@ impl Line {
         let ways = [(false, false), (true, false), (false, true), (true, true)];
         let encoded = |class, is_encoded| if is_encoded { Class::Punctuation } else { class };
         let fits = |(last, first): &(bool, bool)| {
-            are_seen(&delimiters, encoded(before, *last), encoded(next, *first))
+            let before = encoded(before, *last);
+            next.iter().all(|next| are_seen(&delimiters, before, encoded(*next, *first)))
         };
         let (encode_last, encode_next) = ways.into_iter().find(fits).unwrap_or((true, true));
         let opens_link = delimiters.iter().any(|it| matches!(it, Delimiter::Opens(Mark::Link(_))));
