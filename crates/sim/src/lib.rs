@@ -4,7 +4,8 @@
 //! trace comes out the same for the same seed, always. The world carries out one effect of the room at a time and may
 //! crash between any two.
 //!
-//! * [`World`]: what happens next, and what it does, with a Yjs document; [`AutomergeWorld`], with an Automerge document.
+//! * [`run`]: the world of a Yjs document, from a seed to its end; [`run_automerge`]: that of an Automerge document.
+//! * `world`: what happens next, and what it does. `family`: what it needs to know of a kind of document.
 //! * [`Fault`]: mistakes in the shell that a run can be told to make. The checkers must find each of them.
 //! * [`Violation`]: what a checker found.
 //!
@@ -17,18 +18,17 @@
 //! * convergence: once faults stop, all clients, the room and the durable image hold the same.
 
 mod automerge;
-mod check;
-mod client;
 mod disk;
+mod family;
 mod fault;
 mod run;
 mod server;
 mod trace;
+mod violation;
 mod world;
+mod yjs;
 
-pub use automerge::AutomergeWorld;
-pub use check::Violation;
 pub use fault::Fault;
 pub use run::{Outcome, run, run_automerge};
 pub use trace::Rng;
-pub use world::World;
+pub use violation::Violation;

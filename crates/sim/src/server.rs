@@ -1,6 +1,10 @@
 //! One life of the server: the room, and the outboxes that its effects go into.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    marker::PhantomData,
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use syncline_core::{
@@ -9,15 +13,20 @@ use syncline_core::{
     time::Now,
 };
 use syncline_protocol::{
-    Batch, Effect, Guest, Input, Loaded, Outbox, Request, Room, RoomLimits, Written,
-    wire::{hocuspocus, yjs},
+    Batch, Effect, Guest, Hosted, Input, Loaded, Outbox, Request, RoomLimits, Written,
+    wire::{
+        automerge::{Incoming, Inner, Message, decode},
+        hocuspocus, yjs,
+    },
 };
 
-use crate::{disk::Disk, fault::Fault};
+use crate::{disk::Disk, family::Family, fault::Fault};
 
-/// Small enough for a run of a few hundred steps to overflow an outbox and to fold the log.
-const OUTBOX_BYTES_MAX: usize = 90;
-pub(crate) const LIMITS: RoomLimits = RoomLimits {
+/// A name that an Automerge document may have.
+const NAME: &str = "4NMNnkMhL8jXrdJ9jamS58PAVdXu";
+
+/// Small enough for a run of a few hundred steps to fold the log.
+const LIMITS: RoomLimits = RoomLimits {
     recent_bytes_max: 150,
     recent_commits_max: 6,
     compact_log_bytes_min: 200,
@@ -26,14 +35,17 @@ pub(crate) const LIMITS: RoomLimits = RoomLimits {
 };
 
 /// The room and its shell.
-pub(crate) struct Server {
-    room: Room,
+pub(crate) struct Server<F> {
+    room: Hosted,
     outboxes: BTreeMap<ConnectionId, Outbox>,
     /// Effects that the shell makes up by mistake go before the room's.
     made_up: VecDeque<Effect>,
     /// The last commit, for [`Fault::SkipDedupe`].
     logged: Vec<LogEntry>,
+    /// Messages of the dialogue so far, for [`Fault::LoseStep`].
+    steps: u64,
     fault: Option<Fault>,
+    family: PhantomData<F>,
 }
 
 /// What the writer of a connection was handed.
@@ -43,16 +55,24 @@ pub(crate) enum Wrote {
     Nothing,
 }
 
-impl Server {
+impl<F: Family> Server<F> {
     pub(crate) fn start(now: Now, loaded: &Loaded, fault: Option<Fault>) -> Result<Self, String> {
-        let room = Room::load_with(now, loaded, &LIMITS).map_err(|error| error.to_string())?;
-        Ok(Self { room, outboxes: BTreeMap::new(), made_up: VecDeque::new(), logged: Vec::new(), fault })
+        let room = Hosted::load(now, F::ENGINE, loaded, &LIMITS).map_err(|error| error.to_string())?;
+        Ok(Self {
+            room,
+            outboxes: BTreeMap::new(),
+            made_up: VecDeque::new(),
+            logged: Vec::new(),
+            steps: 0,
+            fault,
+            family: PhantomData,
+        })
     }
 
     pub(crate) fn join(&mut self, now: Now, connection: ConnectionId, guest: Guest) {
-        self.outboxes.insert(connection, Outbox::with_bound(OUTBOX_BYTES_MAX));
-        if self.fault == Some(Fault::Step1FromUndurableDocument) {
-            let step1 = yjs::sync_step1(&self.room.document().state_vector());
+        self.outboxes.insert(connection, F::outbox());
+        if let (Hosted::Yjs(room), Some(Fault::Step1FromUndurableDocument)) = (&self.room, self.fault) {
+            let step1 = yjs::sync_step1(&room.document().state_vector());
             self.made_up.push_back(Effect::Resume(connection, Batch::new(Default::default(), vec![step1])));
         }
         self.input(now, Input::Join { connection, guest });
@@ -64,8 +84,11 @@ impl Server {
     }
 
     /// Takes a frame off the wire.
-    pub(crate) fn receive(&mut self, now: Now, connection: ConnectionId, frame: &Bytes) {
-        let requests = yjs::decode(frame).expect("clients write frames");
+    pub(crate) fn receive(&mut self, now: Now, connection: ConnectionId, frame: Bytes) {
+        let requests = match &self.room {
+            Hosted::Yjs(_) => yjs::decode(&frame).expect("clients write frames"),
+            Hosted::Automerge(_) => vec![Request::Dialogue { message: frame, wants: false }],
+        };
         for request in requests {
             if let (Request::SyncStatus { version }, Some(Fault::KeptAtOnce)) = (&request, self.fault) {
                 self.made_up.push_back(Effect::Kept(connection, *version));
@@ -146,11 +169,11 @@ impl Server {
                 "reload"
             }
             Effect::Unload => "unload",
-            Effect::Step(..)
-            | Effect::Carry(_)
-            | Effect::Merged(..)
-            | Effect::Absorbed(..)
-            | Effect::Read(..) => {
+            Effect::Step(to, batch) => {
+                self.step(now, to, batch);
+                "step"
+            }
+            Effect::Carry(_) | Effect::Merged(..) | Effect::Absorbed(..) | Effect::Read(..) => {
                 unreachable!("no ledger asks here")
             }
         };
@@ -168,6 +191,15 @@ impl Server {
         }
     }
 
+    fn step(&mut self, now: Now, to: ConnectionId, batch: Arc<Batch>) {
+        self.steps += 1;
+        if self.fault == Some(Fault::LoseStep) && self.steps.is_multiple_of(5) {
+            self.input(now, Input::Resume { connection: to, since: batch.upto() });
+        } else {
+            self.with(to, |outbox| outbox.step(batch));
+        }
+    }
+
     fn with(&mut self, to: ConnectionId, act: impl FnOnce(&mut Outbox)) {
         if let Some(outbox) = self.outboxes.get_mut(&to) {
             act(outbox);
@@ -178,7 +210,10 @@ impl Server {
     pub(crate) fn write(&mut self, now: Now, connection: ConnectionId) -> Wrote {
         let Some(outbox) = self.outboxes.get_mut(&connection) else { return Wrote::Nothing };
         match outbox.poll() {
-            Written::Batch(batch) => Wrote::Frames(batch.frames().to_vec()),
+            Written::Batch(batch) => Wrote::Frames(match self.room {
+                Hosted::Yjs(_) => batch.frames().to_vec(),
+                Hosted::Automerge(_) => batch.frames().iter().filter_map(message_of).collect(),
+            }),
             Written::Acknowledge(updates) => {
                 Wrote::Frames(vec![hocuspocus::sync_status(true); updates as usize])
             }
@@ -196,8 +231,21 @@ impl Server {
         }
     }
 
+    /// Returns what the room holds.
+    pub(crate) fn held(&self) -> F::Held {
+        F::held_by(&self.room)
+    }
+
     /// Returns how often lagging connections were brought up to date.
     pub(crate) fn resumed(&self) -> u64 {
         self.room.stats().resumed
+    }
+}
+
+/// Returns the message of the dialogue in what the room of an Automerge document says, if it is one.
+fn message_of(inner: &Bytes) -> Option<Bytes> {
+    match decode(&Inner::address(inner, "server", "client", NAME)) {
+        Ok(Incoming::Message { message: Message::Sync { data, .. }, .. }) => Some(data),
+        _ => None,
     }
 }

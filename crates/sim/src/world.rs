@@ -11,36 +11,32 @@ use syncline_protocol::Input;
 
 use crate::{
     Fault, Rng, Violation,
-    check::Checker,
-    client::{Client, Saving, describe},
     disk::{Disk, Purpose},
+    family::{Edit, Family, Watch},
     server::{Server, Wrote},
     trace::Trace,
 };
 
 const CLIENTS: usize = 3;
 
-/// How each of them finds out what is saved.
-const SAVING: [Saving; CLIENTS] = [Saving::COUNTED, Saving::ASKED, Saving::Echoed];
-
 /// Rounds without an event after which nothing more is expected: longer than any timer that a client waits for.
 const QUIET_ROUNDS: u32 = 20;
 
 /// One seeded world: three clients, their links, the server and its disk.
-pub struct World {
+pub(crate) struct World<F: Family> {
     rng: Rng,
     trace: Trace,
     fault: Option<Fault>,
     now_ms: u64,
-    clients: Vec<Client>,
+    clients: Vec<F::Client>,
     links: Vec<Option<Link>>,
     /// Connections whose end the server has not noticed yet.
     broken: VecDeque<ConnectionId>,
     connections: u64,
     incarnations: u64,
-    server: Server,
+    server: Server<F>,
     disk: Disk,
-    checker: Checker,
+    checker: F::Checker,
     pub(crate) counts: Counts,
 }
 
@@ -62,32 +58,30 @@ struct Link {
     down: VecDeque<Bytes>,
 }
 
-impl World {
+impl<F: Family> World<F> {
     /// Makes the world of `seed`, with a mistake in its shell if one is asked for.
-    #[must_use]
-    pub fn new(seed: u64, fault: Option<Fault>, print: bool) -> Self {
-        let disk = Disk::default();
+    pub(crate) fn new(seed: u64, fault: Option<Fault>, print: bool) -> Self {
+        let disk = Disk::of(F::ENGINE);
         let server = Server::start(Now::default(), &disk.load(), fault).expect("an empty store loads");
         Self {
             rng: Rng::new(seed),
             trace: Trace::new(print),
             fault,
             now_ms: 0,
-            clients: (1..).zip(SAVING).map(|(id, saving)| Client::new(id, saving)).collect(),
+            clients: (0..CLIENTS).map(|who| F::open(who, who as u64 + 1)).collect(),
             links: (0..CLIENTS).map(|_| None).collect(),
             broken: VecDeque::new(),
             connections: 0,
             incarnations: CLIENTS as u64,
             server,
             disk,
-            checker: Checker::default(),
+            checker: F::Checker::default(),
             counts: Counts::default(),
         }
     }
 
     /// Returns the hash of everything that happened so far.
-    #[must_use]
-    pub fn trace_hash(&self) -> u64 {
+    pub(crate) fn trace_hash(&self) -> u64 {
         self.trace.hash()
     }
 
@@ -95,7 +89,7 @@ impl World {
     ///
     /// # Errors
     /// [`Violation`] if it broke a promise.
-    pub fn step(&mut self) -> Result<(), Violation> {
+    pub(crate) fn step(&mut self) -> Result<(), Violation> {
         let who = self.rng.below(CLIENTS);
         match self.rng.below(1000) {
             0..4 => self.crash(),
@@ -103,10 +97,10 @@ impl World {
             7..20 => self.break_link(who),
             20..24 => self.open_new_tab(who),
             24..90 => self.connect(who),
-            90..220 => self.edit(who),
-            220..240 => self.pass_time(),
-            240..350 => self.disk_step(),
-            350..480 => self.write(who),
+            draw if draw < F::ODDS.edit => self.edit(who),
+            draw if draw < F::ODDS.pass_time => self.pass_time(),
+            draw if draw < F::ODDS.disk_step => self.disk_step(),
+            draw if draw < F::ODDS.write => self.write(who),
             _ => self.progress(who),
         }
     }
@@ -115,7 +109,7 @@ impl World {
     ///
     /// # Errors
     /// [`Violation`] if a promise broke, or the world does not come to rest.
-    pub fn settle(&mut self) -> Result<(), Violation> {
+    pub(crate) fn settle(&mut self) -> Result<(), Violation> {
         let mut quiet_rounds = 0;
         for _ in 0..2_000 {
             let before = self.trace.hash();
@@ -140,25 +134,25 @@ impl World {
         let quiet = |link: &Option<Link>| {
             link.as_ref().is_some_and(|link| link.up.is_empty() && link.down.is_empty())
         };
-        let links = self.links.iter().all(quiet) && self.clients.iter().all(|client| client.synced);
+        let links = self.links.iter().all(quiet) && self.clients.iter().all(|client| client.is_synced());
         links && !self.disk.is_busy() && self.broken.is_empty()
     }
 
     fn compare(&mut self) -> Result<(), Violation> {
-        for (at, client) in self.clients.iter().enumerate() {
-            let (state, text) = client.state();
-            self.trace.line(format_args!("client {at} holds {text:?}"));
-            self.checker.same(&format!("client {at}"), &state)?;
+        for (at, client) in self.clients.iter_mut().enumerate() {
+            let (held, words) = client.held();
+            self.trace.line(format_args!("client {at} holds {words:?}"));
+            self.checker.same(&format!("client {at}"), &held)?;
             if client.is_saved() == Some(false) {
                 return Err(Violation::NeverSaved { replica: format!("client {at}") });
             }
         }
-        Ok(())
+        self.checker.same("the room", &self.server.held())
     }
 }
 
 /// Things that go wrong.
-impl World {
+impl<F: Family> World<F> {
     fn crash(&mut self) -> Result<(), Violation> {
         self.trace.line(format_args!("crash"));
         self.counts.crashes += 1;
@@ -204,14 +198,14 @@ impl World {
         if self.links[who].is_none() {
             self.incarnations += 1;
             self.trace.line(format_args!("{who} opens a new tab, client {}", self.incarnations));
-            self.clients[who] = Client::new(self.incarnations, SAVING[who]);
+            self.clients[who] = F::open(who, self.incarnations);
         }
         Ok(())
     }
 }
 
 /// Things that go on.
-impl World {
+impl<F: Family> World<F> {
     fn now(&self) -> Now {
         Now { monotonic: MonotonicMs(self.now_ms), wall: WallMs(1_700_000_000_000 + self.now_ms) }
     }
@@ -237,11 +231,12 @@ impl World {
 
     fn edit(&mut self, who: usize) -> Result<(), Violation> {
         self.counts.edits += 1;
-        let frames = self.clients[who].edit(&mut self.rng);
-        self.trace.line(format_args!("{who} edits: {}", describe(&frames[0])));
-        match &mut self.links[who] {
-            Some(link) => link.up.extend(frames),
-            None => frames.into_iter().for_each(|frame| self.clients[who].keep(frame)),
+        let link = self.links[who].as_mut();
+        let frames = self.clients[who].edit(&mut self.rng, link.is_some());
+        let words = frames.first().map_or_else(|| "nothing goes out".into(), F::describe);
+        self.trace.line(format_args!("{who} edits: {words}"));
+        if let Some(link) = link {
+            link.up.extend(frames);
         }
         Ok(())
     }
@@ -277,7 +272,7 @@ impl World {
         match self.server.write(now, link.connection) {
             Wrote::Frames(frames) => {
                 for frame in frames {
-                    self.trace.line(format_args!("{who} is handed {}", describe(&frame)));
+                    self.trace.line(format_args!("{who} is handed {}", F::describe(&frame)));
                     self.checker.shown(&frame)?;
                     link.down.push_back(frame);
                 }
@@ -314,18 +309,18 @@ impl World {
             return;
         }
         let Some(frame) = link.up.pop_front() else { return };
-        self.trace.line(format_args!("{who} is heard: {}", describe(&frame)));
-        self.server.receive(now, link.connection, &frame);
+        self.trace.line(format_args!("{who} is heard: {}", F::describe(&frame)));
+        self.server.receive(now, link.connection, frame);
     }
 
     fn arrive_at_client(&mut self, who: usize) -> Result<(), Violation> {
         let Some(link) = &mut self.links[who] else { return Ok(()) };
         let Some(frame) = link.down.pop_front() else { return Ok(()) };
-        self.trace.line(format_args!("{who} hears {}", describe(&frame)));
+        self.trace.line(format_args!("{who} hears {}", F::describe(&frame)));
         let answer = self.clients[who].receive(&frame);
         link.up.extend(answer);
         if self.clients[who].is_saved() == Some(true) {
-            self.checker.saved(&self.clients[who].state().0)?;
+            self.checker.saved(&self.clients[who].held().0)?;
         }
         Ok(())
     }

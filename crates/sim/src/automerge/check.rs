@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use automerge::{Automerge, ChangeHash, ReadDoc, sync::Message};
+use bytes::Bytes;
 use syncline_core::log::LogRecord;
 use syncline_protocol::Loaded;
 
-use crate::Violation;
+use crate::{Violation, family::Watch, violation::unloadable};
 
 /// Follows the durable image and everything that was shown.
 #[derive(Default)]
@@ -16,9 +17,8 @@ pub(crate) struct Checker {
     seen: BTreeSet<ChangeHash>,
 }
 
-impl Checker {
-    /// Takes up a commit that has become durable.
-    pub(crate) fn committed(&mut self, record: &LogRecord) -> Result<(), Violation> {
+impl Watch<Vec<ChangeHash>> for Checker {
+    fn committed(&mut self, record: &LogRecord) -> Result<(), Violation> {
         record.entries.iter().try_for_each(|entry| {
             let before = self.durable.get_heads();
             take_up(&mut self.durable, &entry.update)?;
@@ -27,8 +27,7 @@ impl Checker {
         })
     }
 
-    /// Takes up the durable image anew, after a crash or a compaction, and checks that all that was seen is in it.
-    pub(crate) fn reloaded(&mut self, loaded: &Loaded) -> Result<(), Violation> {
+    fn reloaded(&mut self, loaded: &Loaded) -> Result<(), Violation> {
         let mut durable = Automerge::new();
         if let Some(snapshot) = &loaded.snapshot {
             take_up(&mut durable, &snapshot.state)?;
@@ -43,8 +42,7 @@ impl Checker {
         }
     }
 
-    /// Takes up a message that a connection is handed. Its heads acknowledge, and what it brings they rest on.
-    pub(crate) fn shown(&mut self, message: &[u8]) -> Result<(), Violation> {
+    fn shown(&mut self, message: &Bytes) -> Result<(), Violation> {
         let message = Message::decode(message).map_err(unloadable)?;
         for head in message.heads {
             if !self.holds(&head) {
@@ -55,12 +53,20 @@ impl Checker {
         Ok(())
     }
 
-    /// Checks that a replica holds what is durable.
-    pub(crate) fn same(&self, replica: &str, heads: &[ChangeHash]) -> Result<(), Violation> {
-        let is_same = self.durable.get_heads() == heads;
-        if is_same { Ok(()) } else { Err(Violation::Diverged { replica: replica.to_owned() }) }
+    fn saved(&self, heads: &Vec<ChangeHash>) -> Result<(), Violation> {
+        match heads.iter().find(|head| !self.holds(head)) {
+            Some(head) => Err(Violation::HeadBeforeDurable { head: head.to_string() }),
+            None => Ok(()),
+        }
     }
 
+    fn same(&self, replica: &str, heads: &Vec<ChangeHash>) -> Result<(), Violation> {
+        let is_same = self.durable.get_heads() == *heads;
+        if is_same { Ok(()) } else { Err(Violation::Diverged { replica: replica.to_owned() }) }
+    }
+}
+
+impl Checker {
     fn holds(&self, head: &ChangeHash) -> bool {
         self.durable.get_change_meta_by_hash(head).is_some()
     }
@@ -72,8 +78,4 @@ fn take_up(document: &mut Automerge, update: &[u8]) -> Result<(), Violation> {
         Some(missing) => Err(Violation::Unloadable { why: format!("{missing} is missing") }),
         None => Ok(()),
     }
-}
-
-fn unloadable(why: impl ToString) -> Violation {
-    Violation::Unloadable { why: why.to_string() }
 }

@@ -6,8 +6,9 @@ use automerge::{
     transaction::Transactable,
 };
 use bytes::Bytes;
+use syncline_protocol::{Dialect, Guest};
 
-use crate::Rng;
+use crate::{Rng, family::Edit};
 
 /// One tab.
 pub(crate) struct Client {
@@ -21,14 +22,8 @@ impl Client {
         Self { doc, state: State::new() }
     }
 
-    /// Begins the dialogue anew: a connection that broke may have lost anything.
-    pub(crate) fn connect(&mut self) -> Option<Bytes> {
-        self.state = State::new();
-        self.say()
-    }
-
     /// Makes a random edit.
-    pub(crate) fn edit(&mut self, rng: &mut Rng) {
+    fn change(&mut self, rng: &mut Rng) {
         let text = match self.doc.get(ROOT, "text") {
             Ok(Some((automerge::Value::Object(ObjType::Text), text))) => Some(text),
             _ => None,
@@ -52,18 +47,47 @@ impl Client {
     }
 
     /// Returns what there is to say.
-    pub(crate) fn say(&mut self) -> Option<Bytes> {
+    fn say(&mut self) -> Option<Bytes> {
         let message = self.doc.sync().generate_sync_message(&mut self.state)?;
         Some(message.encode().into())
     }
+}
 
-    pub(crate) fn receive(&mut self, message: &[u8]) {
-        let message = Message::decode(message).expect("the server writes messages");
-        self.doc.sync().receive_sync_message(&mut self.state, message).expect("the server is honest");
+impl Edit<Vec<ChangeHash>> for Client {
+    fn guest(&self) -> Guest {
+        Guest { dialect: Dialect::Automerge, ..Guest::default() }
     }
 
-    pub(crate) fn heads(&mut self) -> Vec<ChangeHash> {
-        self.doc.get_heads()
+    /// Begins the dialogue anew: a connection that broke may have lost anything.
+    fn connect(&mut self) -> Vec<Bytes> {
+        self.state = State::new();
+        self.say().into_iter().collect()
+    }
+
+    fn edit(&mut self, rng: &mut Rng, connected: bool) -> Vec<Bytes> {
+        self.change(rng);
+        if connected { self.say().into_iter().collect() } else { Vec::new() }
+    }
+
+    fn receive(&mut self, message: &Bytes) -> Vec<Bytes> {
+        let message = Message::decode(message).expect("the server writes messages");
+        self.doc.sync().receive_sync_message(&mut self.state, message).expect("the server is honest");
+        self.say().into_iter().collect()
+    }
+
+    /// Whoever has nothing to say and nothing to hear is in sync.
+    fn is_synced(&self) -> bool {
+        true
+    }
+
+    fn is_saved(&self) -> Option<bool> {
+        None
+    }
+
+    fn held(&mut self) -> (Vec<ChangeHash>, String) {
+        let heads = self.doc.get_heads();
+        let words = format!("{heads:?}");
+        (heads, words)
     }
 }
 

@@ -12,7 +12,7 @@ use yrs::{
     updates::{decoder::Decode, encoder::Encode},
 };
 
-use crate::trace::Rng;
+use crate::{family::Edit, trace::Rng};
 
 /// How a client finds out what of its document is saved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +47,7 @@ pub(crate) struct Client {
     /// them again, it joins the two to characters that nobody typed.
     waiting: Vec<Bytes>,
     /// Whether the server has answered since the client connected.
-    pub(crate) synced: bool,
+    synced: bool,
     saving: Saving,
     /// What a client that counts did offline: it goes out edit by edit when the server is first heard of. Deletions do not,
     /// for the server cannot tell when they were made, and calls them saved too soon.
@@ -72,25 +72,14 @@ impl Client {
         }
     }
 
-    /// Returns what the client sends first on a new connection.
-    pub(crate) fn connect(&mut self) -> Vec<Bytes> {
-        self.synced = false;
-        self.heard = false;
-        if let Saving::Counted { unsaved } = &mut self.saving {
-            *unsaved = 1;
-        }
-        let step1 = yjs::sync_step1(&self.doc.transact().state_vector().encode_v1());
-        [step1].into_iter().chain(self.asks()).collect()
-    }
-
     /// Returns the question about the version that the client holds, if it asks such.
     fn asks(&self) -> Option<Bytes> {
         let Saving::Asked { version, .. } = self.saving else { return None };
         Some(yjs::sync_status(version))
     }
 
-    /// Makes a random edit and returns what goes out if the client is connected, the update first.
-    pub(crate) fn edit(&mut self, rng: &mut Rng) -> Vec<Bytes> {
+    /// Makes a random edit and returns its update.
+    fn change(&mut self, rng: &mut Rng) -> Bytes {
         let mut txn = self.doc.transact_mut();
         let (text, map, array) =
             (txn.get_or_insert_text("text"), txn.get_or_insert_map("map"), txn.get_or_insert_array("array"));
@@ -124,26 +113,15 @@ impl Client {
             Saving::Counted { unsaved } => *unsaved += 1,
             Saving::Asked { version, .. } => *version += 1,
         }
-        [yjs::update(&update)].into_iter().chain(self.asks()).collect()
+        update
     }
 
     /// Keeps an edit that was made offline.
-    pub(crate) fn keep(&mut self, frame: Bytes) {
-        let Some(Message::Update(update)) = Message::read(&frame) else { return };
+    fn keep(&mut self, update: &Bytes) {
         let inserts = scan_update(update).is_ok_and(|scanned| !scanned.sections().is_empty());
         if inserts && matches!(self.saving, Saving::Counted { .. }) {
-            self.offline.push(frame);
+            self.offline.push(yjs::update(update));
         }
-    }
-
-    /// Takes in a frame and returns what the client sends then.
-    pub(crate) fn receive(&mut self, frame: &Bytes) -> Vec<Bytes> {
-        let mut sent = Vec::new();
-        if !std::mem::replace(&mut self.heard, true) {
-            sent.append(&mut self.offline);
-        }
-        sent.extend(self.answer(frame));
-        sent
     }
 
     fn answer(&mut self, frame: &Bytes) -> Option<Bytes> {
@@ -191,18 +169,10 @@ impl Client {
             }
         }
     }
+}
 
-    /// Returns whether the client says that all it holds is saved; nothing if it is not told.
-    pub(crate) fn is_saved(&self) -> Option<bool> {
-        match self.saving {
-            Saving::Echoed => None,
-            Saving::Counted { unsaved } => Some(unsaved == 0),
-            Saving::Asked { version, kept } => Some(kept == Some(version)),
-        }
-    }
-
-    /// Returns who joins.
-    pub(crate) fn guest(&self) -> Guest {
+impl Edit<Bytes> for Client {
+    fn guest(&self) -> Guest {
         let dialect = match self.saving {
             Saving::Counted { .. } => Dialect::Hocuspocus,
             Saving::Echoed | Saving::Asked { .. } => Dialect::Yjs,
@@ -210,8 +180,47 @@ impl Client {
         Guest { dialect, ..Guest::default() }
     }
 
-    /// Returns everything the client holds, in bytes and as text for people.
-    pub(crate) fn state(&self) -> (Bytes, String) {
+    fn connect(&mut self) -> Vec<Bytes> {
+        self.synced = false;
+        self.heard = false;
+        if let Saving::Counted { unsaved } = &mut self.saving {
+            *unsaved = 1;
+        }
+        let step1 = yjs::sync_step1(&self.doc.transact().state_vector().encode_v1());
+        [step1].into_iter().chain(self.asks()).collect()
+    }
+
+    fn edit(&mut self, rng: &mut Rng, connected: bool) -> Vec<Bytes> {
+        let update = self.change(rng);
+        if !connected {
+            self.keep(&update);
+            return Vec::new();
+        }
+        [yjs::update(&update)].into_iter().chain(self.asks()).collect()
+    }
+
+    fn receive(&mut self, frame: &Bytes) -> Vec<Bytes> {
+        let mut sent = Vec::new();
+        if !std::mem::replace(&mut self.heard, true) {
+            sent.append(&mut self.offline);
+        }
+        sent.extend(self.answer(frame));
+        sent
+    }
+
+    fn is_synced(&self) -> bool {
+        self.synced
+    }
+
+    fn is_saved(&self) -> Option<bool> {
+        match self.saving {
+            Saving::Echoed => None,
+            Saving::Counted { unsaved } => Some(unsaved == 0),
+            Saving::Asked { version, kept } => Some(kept == Some(version)),
+        }
+    }
+
+    fn held(&mut self) -> (Bytes, String) {
         let txn = self.doc.transact();
         let text = txn.get_text("text").map_or_else(String::new, |text| text.get_string(&txn));
         (txn.encode_state_as_update_v1(&StateVector::default()).into(), text)
