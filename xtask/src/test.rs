@@ -95,6 +95,9 @@ fn steps(quick: bool) -> Vec<Step> {
         step("simulator of Automerge documents", move || {
             process::run(&mut simulator(&["--automerge", "--seeds", if quick { "50" } else { "500" }]))
         }),
+        step("simulator of deletions", move || {
+            process::run(&mut simulator(&["--deletions", "--seeds", if quick { "50" } else { "500" }]))
+        }),
         step("same seed, same run", same_seed_same_run),
     ]
 }

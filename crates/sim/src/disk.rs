@@ -4,20 +4,25 @@ use std::collections::VecDeque;
 
 use syncline_core::{
     doc::{AutomergeDocument, YjsDocument, compact},
-    id::{CommitNumber, DocumentId, TenantId},
-    log::{Engine, LogRecord, Snapshot},
+    id::{CommitNumber, DocumentId, RoomName, TenantId},
+    log::{Engine, Former, LogRecord, Snapshot},
 };
 use syncline_protocol::Loaded;
-use syncline_store::{Batch, Store, mem::MemoryStore, records};
+use syncline_store::{
+    Batch, Store,
+    mem::MemoryStore,
+    records::{self, Named},
+};
 
 use crate::fault::Fault;
 
 const TENANT: TenantId = TenantId(0);
-const DOCUMENT: DocumentId = DocumentId([7; 16]);
 
 /// The store, with what waits to be written.
-#[derive(Default)]
 pub(crate) struct Disk {
+    name: RoomName,
+    /// What the name means, or will from the first commit on.
+    document: DocumentId,
     /// Of which kind the document is.
     engine: Engine,
     store: MemoryStore,
@@ -25,6 +30,8 @@ pub(crate) struct Disk {
     /// The batch that is written and not yet durable.
     staged: Option<Purpose>,
     compacting: Option<CommitNumber>,
+    /// Whether a deletion waits, or is written and not yet durable.
+    deleting: bool,
 }
 
 /// Why a batch is written.
@@ -36,19 +43,43 @@ pub(crate) enum Purpose {
     Snapshot(usize),
     /// Deletions of what the snapshot covers; whoever asked for it is told its length.
     Covered(usize),
+    /// The name means nothing any more.
+    Deleted,
 }
 
 impl Disk {
     /// An empty store for a document of a kind.
     pub(crate) fn of(engine: Engine) -> Self {
-        Self { engine, ..Self::default() }
+        Self {
+            name: RoomName::new("room").expect("a name"),
+            document: DocumentId([0; 16]),
+            engine,
+            store: MemoryStore::default(),
+            waiting: VecDeque::new(),
+            staged: None,
+            compacting: None,
+            deleting: false,
+        }
     }
 
     /// Queues the room's commit.
     pub(crate) fn commit(&mut self, record: LogRecord) {
         let mut batch = Batch::new();
-        records::put_log(&mut batch, TENANT, DOCUMENT, &record).expect("the record is short");
+        let named = Named { document: self.document, engine: self.engine };
+        records::put_named(&mut batch, TENANT, &self.name, named);
+        records::put_log(&mut batch, TENANT, self.document, &record).expect("the record is short");
         self.waiting.push_back((batch, Purpose::Commit(record)));
+    }
+
+    /// Queues the deletion of the document, behind its commits. Nothing else of it is written from now on.
+    pub(crate) fn delete(&mut self, former: &Former) {
+        self.compacting = None;
+        self.waiting.retain(|(_, purpose)| matches!(purpose, Purpose::Commit(_)));
+        let mut batch = Batch::new();
+        records::clear_name(&mut batch, TENANT, &self.name);
+        records::put_former(&mut batch, TENANT, &self.name, former).expect("they are few");
+        self.waiting.push_back((batch, Purpose::Deleted));
+        self.deleting = true;
     }
 
     /// Notes that the log up to a commit is to be folded.
@@ -65,8 +96,10 @@ impl Disk {
     pub(crate) fn step(&mut self, fault: Option<Fault>) -> Option<Purpose> {
         if let Some(purpose) = self.staged.take() {
             self.store.sync();
-            if let Purpose::Snapshot(bytes) = purpose {
-                self.delete_covered(bytes);
+            match purpose {
+                Purpose::Snapshot(bytes) if !self.deleting => self.delete_covered(bytes),
+                Purpose::Deleted => self.forget_document(),
+                _ => {}
             }
             return Some(purpose);
         }
@@ -94,14 +127,14 @@ impl Disk {
         let snapshot = folded.expect("a stored log folds");
         let snapshot = Snapshot { number, ..snapshot };
         let mut batch = Batch::new();
-        records::put_snapshot(&mut batch, TENANT, DOCUMENT, &snapshot).expect("the snapshot is short");
+        records::put_snapshot(&mut batch, TENANT, self.document, &snapshot).expect("the snapshot is short");
         self.waiting.push_back((batch, Purpose::Snapshot(snapshot.state.len())));
     }
 
     fn delete_covered(&mut self, bytes: usize) {
         let everything = CommitNumber(u64::MAX);
-        let batch =
-            records::covered(&self.store, TENANT, DOCUMENT, everything, 500).expect("memory can be read");
+        let batch = records::covered(&self.store, TENANT, self.document, everything, 500)
+            .expect("memory can be read");
         self.waiting.push_back((batch, Purpose::Covered(bytes)));
     }
 
@@ -111,20 +144,35 @@ impl Disk {
         self.waiting.clear();
         self.staged = None;
         self.compacting = None;
+        self.deleting = false;
+    }
+
+    /// Has the name mean a document that is not there yet.
+    fn forget_document(&mut self) {
+        self.deleting = false;
+        self.document.0[0] += 1;
     }
 
     /// Reads the document from the live image.
     pub(crate) fn load(&self) -> Loaded {
-        read(&self.store)
+        self.read(&self.store)
     }
 
     /// Reads the document from the durable image, as it would be after a crash.
     pub(crate) fn load_durable(&self) -> Loaded {
-        read(&MemoryStore::from_image(self.store.durable().clone()))
+        self.read(&MemoryStore::from_image(self.store.durable().clone()))
     }
-}
 
-fn read(store: &dyn Store) -> Loaded {
-    let loaded = records::load(store, TENANT, DOCUMENT).expect("what is stored can be loaded");
-    Loaded { snapshot: loaded.snapshot, log: loaded.log }
+    /// Returns who wrote in deleted documents.
+    pub(crate) fn former(&self) -> Former {
+        records::former(&self.store, TENANT, &self.name).expect("what is stored can be read")
+    }
+
+    /// Reads what the name means: a document that nobody has written in yet, if it means nothing.
+    fn read(&self, store: &dyn Store) -> Loaded {
+        let named = records::named(store, TENANT, &self.name).expect("what is stored can be read");
+        let document = named.map_or(self.document, |named| named.document);
+        let loaded = records::load(store, TENANT, document).expect("what is stored can be loaded");
+        Loaded { snapshot: loaded.snapshot, log: loaded.log }
+    }
 }

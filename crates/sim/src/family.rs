@@ -78,6 +78,9 @@ pub(crate) trait Watch<Held> {
     /// Takes up a frame that a connection is handed.
     fn shown(&mut self, frame: &Bytes) -> Result<(), Violation>;
 
+    /// Takes up that the document is deleted, durably: nothing of it may be there again.
+    fn deleted(&mut self);
+
     /// Checks that all that a client holds, who was told so, is durable.
     fn saved(&self, held: &Held) -> Result<(), Violation>;
 

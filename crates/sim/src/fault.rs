@@ -23,6 +23,10 @@ pub enum Fault {
     KeptAtOnce,
     /// Drops a message of the dialogue with an Automerge client, and says that it was written.
     LoseStep,
+    /// Opens the room of a deleted document without those who wrote in it before.
+    ForgetFormer,
+    /// Tells that a document is deleted when the deletion is handed to the store.
+    TellDeletionEarly,
 }
 
 impl Fault {
@@ -42,9 +46,12 @@ impl Fault {
     pub const OF_AUTOMERGE: [Self; 3] =
         [Self::AcknowledgeBeforeFlush, Self::SnapshotOmitsPending, Self::LoseStep];
 
+    /// Those that the world of a Yjs document finds that is deleted again and again.
+    pub const OF_DELETION: [Self; 2] = [Self::ForgetFormer, Self::TellDeletionEarly];
+
     /// Returns all faults.
     pub fn all() -> impl Iterator<Item = Self> {
-        Self::OF_YJS.into_iter().chain([Self::LoseStep])
+        Self::OF_YJS.into_iter().chain([Self::LoseStep]).chain(Self::OF_DELETION)
     }
 
     /// Returns the name that the command line takes.
@@ -60,6 +67,8 @@ impl Fault {
             Self::LoseAcknowledgement => "lose-acknowledgement",
             Self::KeptAtOnce => "kept-at-once",
             Self::LoseStep => "lose-step",
+            Self::ForgetFormer => "forget-former",
+            Self::TellDeletionEarly => "tell-deletion-early",
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::{process::ExitCode, time::SystemTime};
 
 use clap::Parser;
-use syncline_sim::{Fault, Outcome, run, run_automerge};
+use syncline_sim::{Fault, Outcome, run, run_automerge, run_deleting};
 
 /// Runs seeded worlds: one room, three clients, links that break, a store that crashes, and checkers.
 #[derive(Debug, Parser)]
@@ -16,12 +16,16 @@ struct Arguments {
     #[arg(long, default_value_t = 1_000)]
     seeds: u64,
     /// Makes a mistake that the checkers must find: acknowledge-before-flush, skip-dedupe, lose-lagging-flag,
-    /// snapshot-omits-pending, step1-from-undurable-document, acknowledge-twice, lose-acknowledgement or lose-step.
+    /// snapshot-omits-pending, step1-from-undurable-document, acknowledge-twice, lose-acknowledgement, lose-step,
+    /// forget-former or tell-deletion-early.
     #[arg(long)]
     fault: Option<Fault>,
     /// Runs the world of an Automerge document, where lose-step may be found.
     #[arg(long)]
     automerge: bool,
+    /// Runs the world of a document that is deleted now and then, where forget-former and tell-deletion-early may be found.
+    #[arg(long, conflicts_with = "automerge")]
+    deletions: bool,
 }
 
 /// Runs one seed.
@@ -29,10 +33,14 @@ type Run = fn(u64, Option<Fault>, bool) -> Outcome;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let run: Run = if arguments.automerge { run_automerge } else { run };
+    let (run, flag): (Run, _) = match (arguments.automerge, arguments.deletions) {
+        (true, _) => (run_automerge, " --automerge"),
+        (_, true) => (run_deleting, " --deletions"),
+        _ => (run, ""),
+    };
     match arguments.seed {
         Some(seed) => replay(run, seed, arguments.fault),
-        None => explore(run, arguments.seeds, arguments.fault, arguments.automerge),
+        None => explore(run, arguments.seeds, arguments.fault, flag),
     }
 }
 
@@ -46,15 +54,14 @@ fn replay(run: Run, seed: u64, fault: Option<Fault>) -> ExitCode {
     if outcome.violation.is_some() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
-fn explore(run: Run, seeds: u64, fault: Option<Fault>, automerge: bool) -> ExitCode {
+fn explore(run: Run, seeds: u64, fault: Option<Fault>, flag: &str) -> ExitCode {
     let first = fresh_seed();
     println!("{seeds} seeds from {first}");
     for seed in (0..seeds).map(|n| first.wrapping_add(n)) {
         let outcome = run(seed, fault, false);
         if let Some(violation) = outcome.violation {
             println!("seed {seed}: {violation}");
-            let more = if automerge { " --automerge" } else { "" };
-            println!("replay it with: cargo run --release -p syncline-sim -- --seed {seed}{more}");
+            println!("replay it with: cargo run --release -p syncline-sim -- --seed {seed}{flag}");
             return ExitCode::FAILURE;
         }
         if (seed - first + 1).is_multiple_of(500) {

@@ -9,7 +9,7 @@ use std::{
 use bytes::Bytes;
 use syncline_core::{
     id::ConnectionId,
-    log::{LogEntry, LogRecord},
+    log::{Former, LogEntry, LogRecord},
     time::Now,
 };
 use syncline_protocol::{
@@ -45,6 +45,8 @@ pub(crate) struct Server<F> {
     /// Messages of the dialogue so far, for [`Fault::LoseStep`].
     steps: u64,
     fault: Option<Fault>,
+    /// Whether the room has ended, since its document is to be deleted.
+    ended: bool,
     family: PhantomData<F>,
 }
 
@@ -56,8 +58,17 @@ pub(crate) enum Wrote {
 }
 
 impl<F: Family> Server<F> {
-    pub(crate) fn start(now: Now, loaded: &Loaded, fault: Option<Fault>) -> Result<Self, String> {
-        let room = Hosted::load(now, F::ENGINE, loaded, &LIMITS).map_err(|error| error.to_string())?;
+    /// Opens the room of a document whose name had others before, in which these clients wrote.
+    pub(crate) fn start(
+        now: Now,
+        loaded: &Loaded,
+        former: Former,
+        fault: Option<Fault>,
+    ) -> Result<Self, String> {
+        let mut room = Hosted::load(now, F::ENGINE, loaded, &LIMITS).map_err(|error| error.to_string())?;
+        if let (Former::Clients(former), true) = (former, fault != Some(Fault::ForgetFormer)) {
+            room.set_former(former);
+        }
         Ok(Self {
             room,
             outboxes: BTreeMap::new(),
@@ -65,6 +76,7 @@ impl<F: Family> Server<F> {
             logged: Vec::new(),
             steps: 0,
             fault,
+            ended: false,
             family: PhantomData,
         })
     }
@@ -98,15 +110,29 @@ impl<F: Family> Server<F> {
     }
 
     pub(crate) fn is_saturated(&self) -> bool {
-        self.room.is_saturated()
+        self.ended || self.room.is_saturated()
     }
 
     pub(crate) fn input(&mut self, now: Now, input: Input) {
-        self.room.handle(now, input);
+        if !self.ended {
+            self.room.handle(now, input);
+        }
+    }
+
+    /// Ends the room once all that it was told is handed to the store. Returns who wrote in its document.
+    pub(crate) fn end(&mut self, now: Now, disk: &mut Disk) -> Former {
+        self.input(now, Input::Flush);
+        while self.carry_out_one(now, disk).is_some() {}
+        self.ended = true;
+        self.room.former()
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended
     }
 
     pub(crate) fn time_passed(&mut self, now: Now) {
-        if self.room.poll_timeout().is_some_and(|at| at <= now.monotonic) {
+        if !self.ended && self.room.poll_timeout().is_some_and(|at| at <= now.monotonic) {
             self.room.handle_timeout(now);
         }
     }

@@ -80,6 +80,11 @@ pub enum Violation {
         /// The commit.
         number: CommitNumber,
     },
+    /// A document holds what is of a deleted one.
+    CameBack {
+        /// A client who wrote in the deleted document.
+        client: ClientId,
+    },
     /// The world did not come to rest.
     Restless,
 }
@@ -108,6 +113,9 @@ impl fmt::Display for Violation {
             Self::HeadBeforeDurable { head } => write!(f, "the head {head} was shown before it was durable"),
             Self::HeadLost { head } => write!(f, "the change {head} was seen and is gone"),
             Self::ChangeTwice { number } => write!(f, "commit {number} brings nothing new"),
+            Self::CameBack { client } => {
+                write!(f, "{client} wrote in a deleted document, and is in this one")
+            }
             Self::Restless => write!(f, "the world did not come to rest"),
         }
     }

@@ -19,6 +19,9 @@ use crate::{
 
 const CLIENTS: usize = 3;
 
+/// One in so many steps deletes the document, where documents are deleted.
+const STEPS_A_DELETION: usize = 300;
+
 /// Rounds without an event after which nothing more is expected: longer than any timer that a client waits for.
 const QUIET_ROUNDS: u32 = 20;
 
@@ -37,6 +40,8 @@ pub(crate) struct World<F: Family> {
     server: Server<F>,
     disk: Disk,
     checker: F::Checker,
+    /// When the document is deleted, if ever: drawn apart, so that a seed is the same run without it.
+    deletions: Option<Rng>,
     pub(crate) counts: Counts,
 }
 
@@ -49,6 +54,7 @@ pub(crate) struct Counts {
     pub(crate) failed_commits: u64,
     pub(crate) snapshots: u64,
     pub(crate) resumed: u64,
+    pub(crate) deletions: u64,
 }
 
 /// A connection: frames on their way, in order, until it breaks.
@@ -59,10 +65,11 @@ struct Link {
 }
 
 impl<F: Family> World<F> {
-    /// Makes the world of `seed`, with a mistake in its shell if one is asked for.
-    pub(crate) fn new(seed: u64, fault: Option<Fault>, print: bool) -> Self {
+    /// Makes the world of `seed`, in which the document may be deleted now and then, with a mistake in its shell if one is asked for.
+    pub(crate) fn new(seed: u64, deletes: bool, fault: Option<Fault>, print: bool) -> Self {
         let disk = Disk::of(F::ENGINE);
-        let server = Server::start(Now::default(), &disk.load(), fault).expect("an empty store loads");
+        let server =
+            Server::start(Now::default(), &disk.load(), disk.former(), fault).expect("an empty store loads");
         Self {
             rng: Rng::new(seed),
             trace: Trace::new(print),
@@ -76,6 +83,7 @@ impl<F: Family> World<F> {
             server,
             disk,
             checker: F::Checker::default(),
+            deletions: deletes.then(|| Rng::new(!seed)),
             counts: Counts::default(),
         }
     }
@@ -90,6 +98,9 @@ impl<F: Family> World<F> {
     /// # Errors
     /// [`Violation`] if it broke a promise.
     pub(crate) fn step(&mut self) -> Result<(), Violation> {
+        if self.deletions.as_mut().is_some_and(|rng| rng.below(STEPS_A_DELETION) == 0) {
+            return self.delete();
+        }
         let who = self.rng.below(CLIENTS);
         match self.rng.below(1000) {
             0..4 => self.crash(),
@@ -180,8 +191,45 @@ impl<F: Family> World<F> {
         self.broken.clear();
         let loaded = self.disk.load_durable();
         self.checker.reloaded(&loaded)?;
-        self.server =
-            Server::start(self.now(), &loaded, self.fault).map_err(|why| Violation::Unloadable { why })?;
+        let started = Server::start(self.now(), &loaded, self.disk.former(), self.fault);
+        self.server = started.map_err(|why| Violation::Unloadable { why })?;
+        Ok(())
+    }
+
+    /// The room ends, and behind all that it stored its document is deleted.
+    fn delete(&mut self) -> Result<(), Violation> {
+        if self.server.has_ended() {
+            return Ok(());
+        }
+        self.trace.line(format_args!("the document is to be deleted"));
+        let now = self.now();
+        let former = self.server.end(now, &mut self.disk);
+        self.disk.delete(&former);
+        if self.fault == Some(Fault::TellDeletionEarly) {
+            self.tell_deletion()?;
+        }
+        Ok(())
+    }
+
+    /// The deletion is durable: whoever joins from now on finds another document.
+    fn deleted(&mut self) -> Result<(), Violation> {
+        self.trace.line(format_args!("the document is deleted"));
+        self.counts.deletions += 1;
+        if self.fault != Some(Fault::TellDeletionEarly) {
+            self.tell_deletion()?;
+        }
+        self.restart()
+    }
+
+    /// Closes everyone. Not all understand why: some come back with what they have.
+    fn tell_deletion(&mut self) -> Result<(), Violation> {
+        self.checker.deleted();
+        for who in 0..CLIENTS {
+            let understands = self.deletions.as_mut().is_some_and(|rng| rng.below(2) == 0);
+            if self.links[who].take().is_some() && understands {
+                self.open_new_tab(who)?;
+            }
+        }
         Ok(())
     }
 
@@ -217,7 +265,7 @@ impl<F: Family> World<F> {
     }
 
     fn connect(&mut self, who: usize) -> Result<(), Violation> {
-        if self.links[who].is_some() {
+        if self.links[who].is_some() || self.server.has_ended() {
             return Ok(());
         }
         self.connections += 1;
@@ -252,6 +300,7 @@ impl<F: Family> World<F> {
                     self.server.input(self.now(), Input::Committed);
                 }
             }
+            Purpose::Deleted => return self.deleted(),
             Purpose::Snapshot(bytes) => {
                 self.trace.line(format_args!("a snapshot of {bytes} bytes is durable"));
                 self.counts.snapshots += 1;
@@ -277,7 +326,12 @@ impl<F: Family> World<F> {
                     link.down.push_back(frame);
                 }
             }
-            Wrote::Closed => panic!("honest clients are not closed"),
+            Wrote::Closed => {
+                assert!(self.counts.deletions > 0, "honest clients are not closed");
+                self.trace.line(format_args!("{who} is turned away"));
+                self.break_link(who)?;
+                self.open_new_tab(who)?;
+            }
             Wrote::Nothing => {}
         }
         Ok(())

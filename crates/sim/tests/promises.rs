@@ -1,6 +1,6 @@
 //! The simulator keeps its own promises: it replays, honest shells pass, and every planted mistake is found.
 
-use syncline_sim::{Fault, Violation, run, run_automerge};
+use syncline_sim::{Fault, Violation, run, run_automerge, run_deleting};
 
 /// Seeds that once broke a promise.
 const REGRESSIONS: [u64; 3] = [
@@ -45,7 +45,9 @@ fn every_planted_mistake_is_found() {
             matches!(violation, Violation::SavedBeforeDurable { .. })
         }
         Fault::LoseAcknowledgement => matches!(violation, Violation::NeverSaved { .. }),
-        Fault::LoseStep => unreachable!("no Yjs client hears such"),
+        Fault::LoseStep | Fault::ForgetFormer | Fault::TellDeletionEarly => {
+            unreachable!("nothing here can find it")
+        }
         // What the snapshot lacks is gone, cannot be loaded, or is shown by a room that still has it.
         Fault::SnapshotOmitsPending => matches!(
             violation,
@@ -94,5 +96,30 @@ fn every_mistake_with_automerge_clients_is_found() {
         let found = (0..40).find_map(|seed| run_automerge(seed, Some(fault), false).violation);
         let found = found.unwrap_or_else(|| panic!("{fault} went unnoticed"));
         assert!(is_expected(fault, &found), "{fault} was found as: {found}");
+    }
+}
+
+#[test]
+fn a_seed_with_deletions_is_one_run() {
+    let (one, again) = (run_deleting(42, None, false), run_deleting(42, None, false));
+    assert_eq!(one, again);
+    assert_ne!(one.hash, run(42, None, false).hash, "something is deleted");
+}
+
+#[test]
+fn what_is_deleted_stays_deleted() {
+    for seed in 0..40 {
+        let outcome = run_deleting(seed, None, false);
+        assert_eq!(outcome.violation, None, "seed {seed}: {}", outcome.summary);
+    }
+}
+
+/// As `every_planted_mistake_is_found`, with a document that is deleted now and then.
+#[test]
+fn every_mistake_with_deletions_is_found() {
+    for fault in Fault::OF_DELETION {
+        let found = (0..40).find_map(|seed| run_deleting(seed, Some(fault), false).violation);
+        let found = found.unwrap_or_else(|| panic!("{fault} went unnoticed"));
+        assert!(matches!(found, Violation::CameBack { .. }), "{fault} was found as: {found}");
     }
 }

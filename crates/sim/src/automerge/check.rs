@@ -53,6 +53,10 @@ impl Watch<Vec<ChangeHash>> for Checker {
         Ok(())
     }
 
+    fn deleted(&mut self) {
+        unreachable!("Automerge documents are not deleted here");
+    }
+
     fn saved(&self, heads: &Vec<ChangeHash>) -> Result<(), Violation> {
         match heads.iter().find(|head| !self.holds(head)) {
             Some(head) => Err(Violation::HeadBeforeDurable { head: head.to_string() }),

@@ -21,6 +21,8 @@ pub(crate) struct Checker {
     /// Elements that are deleted in the durable image.
     deleted: BTreeSet<(ClientId, u32)>,
     seen: BTreeMap<ClientId, u32>,
+    /// Who wrote in deleted documents of the name.
+    former: BTreeSet<ClientId>,
 }
 
 impl Watch<Bytes> for Checker {
@@ -28,6 +30,9 @@ impl Watch<Bytes> for Checker {
         for entry in &record.entries {
             let scanned = scan_update(&entry.update).map_err(unloadable)?;
             for section in scanned.sections() {
+                if self.former.contains(&section.client) {
+                    return Err(Violation::CameBack { client: section.client });
+                }
                 let expected = self.durable.clock(section.client);
                 if section.clock != expected {
                     let (number, client) = (record.number, section.client);
@@ -42,6 +47,9 @@ impl Watch<Bytes> for Checker {
     fn reloaded(&mut self, loaded: &Loaded) -> Result<(), Violation> {
         self.durable = YjsDocument::load(loaded.snapshot.as_ref(), &loaded.log).map_err(unloadable)?;
         self.note_deleted()?;
+        if let Some(&client) = self.durable.writers().intersection(&self.former).next() {
+            return Err(Violation::CameBack { client });
+        }
         for (&client, &shown) in &self.seen {
             let there = self.durable.clock(client);
             if there < shown {
@@ -74,6 +82,13 @@ impl Watch<Bytes> for Checker {
             Some(Message::Durable | Message::Kept(_)) | None => {}
         }
         Ok(())
+    }
+
+    fn deleted(&mut self) {
+        self.former.append(&mut self.durable.writers());
+        self.durable = YjsDocument::default();
+        self.deleted.clear();
+        self.seen.clear();
     }
 
     fn saved(&self, state: &Bytes) -> Result<(), Violation> {
