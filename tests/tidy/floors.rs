@@ -14,7 +14,7 @@ const ALLOWED: [(&str, &[&str]); 6] = [
     ("store", &["bytes", "crc32fast", "sled", "syncline-core", "thiserror", "zstd"]),
     ("sim", &["automerge", "bytes", "clap", "syncline-core", "syncline-protocol", "syncline-store", "yrs"]),
     ("server", &[
-        "async-compression", "axum", "bytes", "data-encoding", "form_urlencoded", "futures-util", "getrandom", "hyper", "hyper-util", "jsonwebtoken", "prometheus-client",
+        "async-compression", "axum", "bytes", "data-encoding", "form_urlencoded", "futures-util", "getrandom", "hyper", "hyper-util", "jsonwebtoken", "percent-encoding", "prometheus-client",
         "ring", "rustls", "serde", "serde_json", "signature", "syncline-core", "syncline-protocol", "syncline-store", "thiserror", "tokio", "tokio-rustls",
         "tokio-tungstenite", "tokio-util", "tower-http", "tracing", "uuid", "webpki-roots",
     ]),

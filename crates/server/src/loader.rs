@@ -8,7 +8,6 @@
 use std::sync::Arc;
 
 use syncline_core::{
-    doc::Hand,
     id::{DocumentId, TenantId},
     limits::FAILED_LOADS_MAX,
     log::{Engine, Former},
@@ -106,14 +105,6 @@ impl From<records::LoadError> for OpenError {
 #[must_use]
 pub fn new_document_id() -> DocumentId {
     DocumentId(Uuid::now_v7().into_bytes())
-}
-
-/// Draws whom something is written as at a time that no person writes. Of these bytes Yjs takes 32 bits, as it does itself: who is
-/// taken is drawn again.
-pub(crate) fn draw_hand(at: WallMs) -> Result<Hand, getrandom::Error> {
-    let mut drawn = [0; 16];
-    getrandom::fill(&mut drawn)?;
-    Ok(Hand { drawn, at })
 }
 
 /// Finds the document of a name and loads it. An unknown name means a new document, of which nothing is written until

@@ -1,6 +1,6 @@
 //! Tokens for one document: what somebody who may use it hands to a client that shows nothing else, as those of y-sweet do.
 //!
-//! They are held in memory alone, and as hashes, as tickets are; but they last, and may be shown more than once.
+//! They are held in memory alone, as tickets are; but they last, and may be shown more than once.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -8,8 +8,6 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use data_encoding::BASE64URL_NOPAD;
-use ring::digest::{SHA256, digest};
 use syncline_core::{
     access::{Action, Grant, Grants, Identity, Resource, ResourcePattern},
     entity::UserName,
@@ -17,10 +15,8 @@ use syncline_core::{
     time::WallMs,
 };
 
+use super::word::{WordHash, word};
 use crate::limits::{DOCUMENT_TOKEN_MS_MAX, DOCUMENT_TOKENS_MAX, DOCUMENT_TOKENS_PER_USER_MAX};
-
-/// The SHA-256 of a token.
-type Hash = [u8; 32];
 
 /// Who has handed tokens out: a user of a tenant.
 type Issuer = (TenantName, UserName);
@@ -31,9 +27,9 @@ pub(crate) struct DocumentTokens(Mutex<Issued>);
 
 #[derive(Default)]
 struct Issued {
-    good: BTreeMap<Hash, (Issuer, DocumentToken)>,
+    good: BTreeMap<WordHash, (Issuer, DocumentToken)>,
     /// Those of each user, in the order in which they were issued. The first of them is good.
-    of_user: BTreeMap<Issuer, VecDeque<Hash>>,
+    of_user: BTreeMap<Issuer, VecDeque<WordHash>>,
 }
 
 /// What a token for one document is good for.
@@ -106,8 +102,7 @@ impl DocumentTokens {
         if issued.good.len() >= DOCUMENT_TOKENS_MAX {
             return Err(TooManyDocumentTokens);
         }
-        let word = BASE64URL_NOPAD.encode(&random);
-        let hash = hash(&word);
+        let (word, hash) = word(random);
         issued.of_user.entry(issuer.clone()).or_default().push_back(hash);
         issued.good.insert(hash, (issuer, token));
         Ok(word)
@@ -115,7 +110,7 @@ impl DocumentTokens {
 
     /// Returns what a token is good for. Whether its bearer has been shut out, or it has ended, its identity says.
     pub(super) fn find(&self, word: &str) -> Option<DocumentToken> {
-        self.issued().good.get(&hash(word)).map(|(_, token)| token.clone())
+        self.issued().good.get(&WordHash::of(word)).map(|(_, token)| token.clone())
     }
 
     /// Nothing that runs under the lock leaves the tokens half changed, so a poisoned lock holds whole ones.
@@ -140,12 +135,6 @@ impl Issued {
             !own.is_empty()
         });
     }
-}
-
-fn hash(word: &str) -> Hash {
-    let mut hash = Hash::default();
-    hash.copy_from_slice(digest(&SHA256, word.as_bytes()).as_ref());
-    hash
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ mod stored;
 mod tickets;
 mod tokens;
 mod webhook;
+mod word;
 
 use std::{fmt, sync::Arc};
 

@@ -1,6 +1,6 @@
 //! Tickets: what stands for a token where only a URL can carry it, once and for a short time.
 //!
-//! They are held in memory alone, and as hashes: whoever reads the memory of the server, or its logs, can open nothing with them.
+//! They are held in memory alone.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -8,14 +8,10 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use data_encoding::BASE64URL_NOPAD;
-use ring::digest::{SHA256, digest};
 use syncline_core::{access::Identity, entity::UserName, id::TenantName, time::WallMs};
 
+use super::word::{WordHash, word};
 use crate::limits::{TICKET_MS, TICKETS_MAX, TICKETS_PER_USER_MAX};
-
-/// The SHA-256 of the word of a ticket.
-type Hash = [u8; 32];
 
 /// The tickets of the last [`TICKET_MS`].
 #[derive(Default)]
@@ -24,7 +20,7 @@ pub(crate) struct Tickets(Mutex<Issued>);
 #[derive(Default)]
 struct Issued {
     /// Those that nobody has used.
-    good: BTreeMap<Hash, Ticket>,
+    good: BTreeMap<WordHash, Ticket>,
     /// All, the used ones included, in the order in which they were issued.
     recent: VecDeque<Recent>,
     /// How many of these each user of each tenant has.
@@ -40,7 +36,7 @@ struct Ticket {
 type Bearer = (TenantName, UserName);
 
 struct Recent {
-    hash: Hash,
+    hash: WordHash,
     user: Bearer,
     forgotten_at: WallMs,
 }
@@ -74,8 +70,7 @@ impl Tickets {
         }
         let forgotten_at = WallMs(now.0.saturating_add(TICKET_MS));
         let ends_at = identity.expires_at.map_or(forgotten_at, |end| end.min(forgotten_at));
-        let word = BASE64URL_NOPAD.encode(&random);
-        let hash = hash(&word);
+        let (word, hash) = word(random);
         issued.good.insert(hash, Ticket { identity, ends_at });
         issued.of_user.insert(user.clone(), of_user + 1);
         issued.recent.push_back(Recent { hash, user, forgotten_at });
@@ -84,7 +79,7 @@ impl Tickets {
 
     /// Returns for whom a ticket stands, which is good for nothing then.
     pub(super) fn redeem(&self, word: &str, now: WallMs) -> Option<Arc<Identity>> {
-        let ticket = self.issued().good.remove(&hash(word))?;
+        let ticket = self.issued().good.remove(&WordHash::of(word))?;
         (now < ticket.ends_at).then_some(ticket.identity)
     }
 
@@ -107,12 +102,6 @@ impl Issued {
             }
         }
     }
-}
-
-fn hash(word: &str) -> Hash {
-    let mut hash = Hash::default();
-    hash.copy_from_slice(digest(&SHA256, word.as_bytes()).as_ref());
-    hash
 }
 
 #[cfg(test)]

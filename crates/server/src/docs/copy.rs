@@ -8,11 +8,8 @@ use super::{
     caller::{Caller, InPath},
     edit::{OTHER_KIND, begin_with, check_name, found, parsed, whole},
     refusal::Refusal,
-    state::{self, When, blocking},
+    state::{self, NOTHING, When, blocking},
 };
-
-/// An update of Yjs (V1) that holds nothing: no structs, and no deletions.
-const NOTHING: [u8; 2] = [0, 0];
 
 /// What is to be copied, and where to.
 #[derive(Debug, Deserialize)]

@@ -20,10 +20,12 @@ use tokio::sync::oneshot;
 use super::{caller::Caller, refusal::Refusal};
 use crate::{
     history::{self, Past},
-    loader::draw_hand,
     registry::{Registry, RoomKey},
     room::ToRoom,
 };
+
+/// An update of Yjs (V1) that holds nothing: no structs, and no deletions.
+pub(super) const NOTHING: [u8; 2] = [0, 0];
 
 /// A revision of one generation of a document, as an `ETag`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -276,10 +278,17 @@ impl AsTaken for syncline_core::doc::EditError {
 }
 
 fn draw(at: WallMs) -> Result<Hand, Refusal> {
-    draw_hand(at).map_err(|error| {
+    Ok(Hand { drawn: random()?, at })
+}
+
+/// Draws random bytes.
+pub(super) fn random<const N: usize>() -> Result<[u8; N], Refusal> {
+    let mut random = [0; N];
+    getrandom::fill(&mut random).map_err(|error| {
         tracing::error!(%error, "the system gives no random bytes");
         Refusal::Broken
-    })
+    })?;
+    Ok(random)
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use axum::{
     routing::{get, post},
 };
 use data_encoding::BASE64URL_NOPAD;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use syncline_core::{
@@ -28,7 +29,7 @@ use super::{
     content::bytes,
     edit::{parsed, whole},
     refusal::Refusal,
-    state::{self, absorb},
+    state::{self, NOTHING, absorb, random},
 };
 use crate::{
     access::DocumentToken, edge::Sender, entities::preflight, http::bearer, registry::RoomKey, shared::Shared,
@@ -37,8 +38,8 @@ use crate::{
 /// How long a token lasts unless its issuer says otherwise, in seconds: y-sweet says so, too.
 const VALID_S: u64 = 60 * 60;
 
-/// The update that changes nothing.
-const NOTHING: &[u8] = &[0, 0];
+/// All that is not itself in one part of a path (RFC 3986 section 2.3).
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 pub(super) fn routes() -> Router<Arc<Shared>> {
     Router::new()
@@ -147,7 +148,7 @@ async fn authorize(
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
     let host = host.ok_or_else(|| Refusal::Malformed("`Host` says where to connect to".to_owned()))?;
     let secure = if sender.is_some_and(|Extension(sender)| sender.https) { "s" } else { "" };
-    let place = format!("{host}/d/{}", encoded(&name));
+    let place = format!("{host}/d/{}", utf8_percent_encode(&name, RESERVED));
     let mut told = json!({
         "url": format!("ws{secure}://{place}/ws"),
         "baseUrl": format!("http{secure}://{place}"),
@@ -192,7 +193,7 @@ async fn as_update(visit: Visit, InPath(name): InPath<String>) -> Result<Respons
     let room = visit.room(&name, Action::Read).await?;
     let update = match is_there(&visit.caller, &room).await? {
         true => state::content(&visit.caller, &room).await?.update,
-        false => Bytes::from_static(NOTHING),
+        false => Bytes::from_static(&NOTHING),
     };
     visit.caller.check_lease()?;
     Ok(bytes(update))
@@ -226,25 +227,4 @@ fn body_of<T: Default + serde::de::DeserializeOwned>(
 ) -> Result<T, Refusal> {
     let body = whole(body)?;
     if body.is_empty() { Ok(T::default()) } else { parsed(&body) }
-}
-
-fn random<const N: usize>() -> Result<[u8; N], Refusal> {
-    let mut random = [0; N];
-    getrandom::fill(&mut random).map_err(|error| {
-        tracing::error!(%error, "the system gives no random bytes");
-        Refusal::Broken
-    })?;
-    Ok(random)
-}
-
-/// Writes a name as one part of a path (RFC 3986 section 3.3).
-fn encoded(name: &str) -> String {
-    let mut out = String::with_capacity(name.len());
-    for byte in name.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => out.push(byte.into()),
-            _ => out.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    out
 }

@@ -1,7 +1,7 @@
 //! What a document was, in a data folder that no server has open: what commands look at, and bring back.
 
 use syncline_core::{
-    doc::{AnyDocument, Broken, MergeError, ReplayError, WriteError},
+    doc::{AnyDocument, Broken, Hand, MergeError, ReplayError, WriteError},
     id::{CommitNumber, DocumentId, RoomName, TenantId},
     log::{Author, Engine, Former},
     time::WallMs,
@@ -16,7 +16,6 @@ use super::{Past, PastError, branches::changed};
 use crate::{
     clock::Clock,
     entities::{BulkError, OfflineError, OfflineLedger},
-    loader::draw_hand,
     room::{Place, absorb_alone},
 };
 
@@ -232,4 +231,12 @@ impl<'s> OfflineHistory<'s> {
         }
         Ok(())
     }
+}
+
+/// Draws whom something is written as at a time that no person writes. Of these bytes Yjs takes 32 bits, as it does itself: who is
+/// taken is drawn again.
+fn draw_hand(at: WallMs) -> Result<Hand, getrandom::Error> {
+    let mut drawn = [0; 16];
+    getrandom::fill(&mut drawn)?;
+    Ok(Hand { drawn, at })
 }
