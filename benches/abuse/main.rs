@@ -19,12 +19,13 @@ mod limit;
 #[expect(dead_code, reason = "there is no peer here, whose version would be told")]
 mod machine;
 #[path = "../load/samples.rs"]
-#[expect(dead_code, reason = "there is no column of a peer, which medians and measures are for")]
+#[expect(dead_code, reason = "there is no column of a peer, which measures are for")]
 mod samples;
 #[path = "../relay/wire.rs"]
 mod wire;
 
 use std::io;
+use std::iter;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -32,7 +33,7 @@ use clap::Parser;
 
 use crate::abuser::Abuse;
 use crate::dialect::Dialect;
-use crate::samples::{milliseconds, quantile};
+use crate::samples::{median, milliseconds, quantile};
 use crate::server::Server;
 
 /// Measures how long people wait beside an abuser.
@@ -51,24 +52,26 @@ struct Args {
     bench: bool,
 }
 
-/// How many people there are, and for how long they type.
+/// How many people there are, for how long they type, and how often that is done.
 #[derive(Clone, Copy)]
 struct Scale {
     people: u64,
     span: Duration,
+    rounds: usize,
     /// What an abuser does is divided by this.
     fraction: u32,
 }
 
-const SCALE: Scale = Scale { people: 50, span: Duration::from_secs(20), fraction: 1 };
-const SCALE_QUICK: Scale = Scale { people: 10, span: Duration::from_secs(2), fraction: 10 };
+const SCALE: Scale = Scale { people: 50, span: Duration::from_secs(20), rounds: 3, fraction: 1 };
+const SCALE_QUICK: Scale = Scale { people: 10, span: Duration::from_secs(2), rounds: 1, fraction: 10 };
 
 /// How much longer one in a hundred edits may take than without the abuser.
 const RATIO_MAX: f64 = 1.5;
 
-/// What was measured of one run.
+/// What was measured of one run, in milliseconds and bytes.
 struct Measured {
-    waits: Vec<f64>,
+    p50: f64,
+    p99: f64,
     resident_bytes: Option<u64>,
 }
 
@@ -93,15 +96,27 @@ async fn measure(args: &Args) -> io::Result<()> {
         "| protocol | beside | edit to seen, p50 | p99 | times alone (goal: {RATIO_MAX}) | resident, bound |"
     );
     println!("| --- | --- | --: | --: | --: | --: |");
+    let kinds: Vec<_> = iter::once(None).chain(abuses.into_iter().map(Some)).collect();
     for dialect in Dialect::ALL.into_iter().filter(|&dialect| args.dialect.is_none_or(|only| only == dialect))
     {
-        let alone = row(dialect, None, scale, None).await?;
-        for &abuse in &abuses {
-            row(dialect, Some(abuse), scale, Some(alone)).await?;
+        // In turns, so that what the machine does meanwhile meets all of them.
+        let mut runs: Vec<Vec<Measured>> = kinds.iter().map(|_| Vec::new()).collect();
+        for round in 1..=scale.rounds {
+            for (runs, &abuse) in runs.iter_mut().zip(&kinds) {
+                eprintln!("{}, round {round}, beside {}", dialect.name(), name(abuse));
+                runs.push(run(dialect, abuse, scale).await?);
+            }
+        }
+        let alone = median_of(&runs[0], |run| run.p99);
+        for (runs, &abuse) in runs.iter().zip(&kinds) {
+            print_row(dialect, abuse, runs, alone);
         }
     }
-    let Scale { people, span, fraction } = scale;
-    println!("\n{people} people, {} s each run, of each abuse one part in {fraction}", span.as_secs_f64());
+    let Scale { people, span, rounds, fraction } = scale;
+    println!(
+        "\n{people} people, {} s each run, medians of {rounds}, of each abuse one part in {fraction}",
+        span.as_secs_f64()
+    );
     println!(
         "server: {}",
         if Server::is_pinned() { "on one core, by taskset" } else { "on all cores: there is no taskset" }
@@ -110,20 +125,26 @@ async fn measure(args: &Args) -> io::Result<()> {
     Ok(())
 }
 
-/// Measures one run, prints it, and returns its p99.
-async fn row(dialect: Dialect, abuse: Option<Abuse>, scale: Scale, alone: Option<f64>) -> io::Result<f64> {
-    let Measured { waits, resident_bytes } = run(dialect, abuse, scale).await?;
-    let [p50, p99] = [0.5, 0.99].map(|share| quantile(&waits, share));
-    let beside = abuse.map_or("nobody", Abuse::name);
-    let ratio = alone.map_or(String::new(), |alone| format!("{:.2}", p99 / alone));
+fn name(abuse: Option<Abuse>) -> &'static str {
+    abuse.map_or("nobody", Abuse::name)
+}
+
+fn median_of(runs: &[Measured], value: impl Fn(&Measured) -> f64) -> f64 {
+    median(&runs.iter().map(value).collect::<Vec<_>>())
+}
+
+fn print_row(dialect: Dialect, abuse: Option<Abuse>, runs: &[Measured], alone: f64) {
+    let (p50, p99) = (median_of(runs, |run| run.p50), median_of(runs, |run| run.p99));
+    let ratio = abuse.map_or(String::new(), |_| format!("{:.2}", p99 / alone));
     let mib = |bytes: u64| bytes >> 20;
-    let resident = resident_bytes.map_or("unknown".into(), |bytes| format!("{} MiB", mib(bytes)));
+    let most = runs.iter().filter_map(|run| run.resident_bytes).max();
+    let resident = most.map_or("unknown".into(), |bytes| format!("{} MiB", mib(bytes)));
     let bound = mib(server::RESIDENT_BYTES_MAX);
     println!(
-        "| {} | {beside} | {p50:.2} ms | {p99:.2} ms | {ratio} | {resident}, {bound} MiB |",
-        dialect.name()
+        "| {} | {} | {p50:.2} ms | {p99:.2} ms | {ratio} | {resident}, {bound} MiB |",
+        dialect.name(),
+        name(abuse)
     );
-    Ok(p99)
 }
 
 async fn run(dialect: Dialect, abuse: Option<Abuse>, scale: Scale) -> io::Result<Measured> {
@@ -136,5 +157,7 @@ async fn run(dialect: Dialect, abuse: Option<Abuse>, scale: Scale) -> io::Result
     let waits = people.type_for(scale.span).await?;
     let resident_bytes = server.resident_bytes();
     drop(abuser);
-    Ok(Measured { waits: waits.into_iter().map(milliseconds).collect(), resident_bytes })
+    let waits: Vec<_> = waits.into_iter().map(milliseconds).collect();
+    let [p50, p99] = [0.5, 0.99].map(|share| quantile(&waits, share));
+    Ok(Measured { p50, p99, resident_bytes })
 }

@@ -19,8 +19,8 @@ pub(crate) async fn run(kind: Kind, family: Family, keep: &str, span: Span) -> i
     let server = Server::start(kind, family, &folder, keep)?;
     let start = Instant::now();
     let typed = match family {
-        Family::Yjs => yjs::type_paper(&server, span.keys).await?,
-        Family::Automerge => automerge::type_paper(&server, span.keys).await?,
+        Family::Yjs => yjs::type_paper(&server, span.typed(family)).await?,
+        Family::Automerge => automerge::type_paper(&server, span.typed(family)).await?,
     };
     let seconds = start.elapsed().as_secs_f64();
     server.stop()?;
