@@ -300,6 +300,9 @@ impl Fates {
         let again = AutomergeDocument::load(None, &log).expect("what was taken in can be loaded");
         assert_eq!(again.heads(), document.heads());
         check_that_newcomers_load(document);
+        let mut copy = AutomergeDocument::default();
+        copy.apply(&document.portable().expect("sound")).expect("what was taken in is taken in elsewhere");
+        assert_eq!(copy.heads(), document.heads());
         self.unfoldable += u32::from(compact::<AutomergeDocument>(None, &log).is_err());
     }
 }

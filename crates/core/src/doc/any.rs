@@ -97,6 +97,18 @@ impl AnyDocument {
         }
     }
 
+    /// Returns the whole document in bytes that another server takes in, as one update of its kind. For an Automerge document that
+    /// takes a load more than [`encode`](Self::encode).
+    ///
+    /// # Errors
+    /// [`Broken`] if the document is of no further use.
+    pub fn portable(&self) -> Result<Bytes, Broken> {
+        match self {
+            Self::Yjs(document) => document.encode(),
+            Self::Automerge(document) => document.portable(),
+        }
+    }
+
     /// Returns the document as JSON.
     ///
     /// # Errors

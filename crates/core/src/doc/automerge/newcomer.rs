@@ -44,6 +44,19 @@ impl AutomergeDocument {
         Ok(Some(encoded.message.clone()))
     }
 
+    /// Returns all of the document in bytes that others take in: as a whole, or its changes one after the other if nobody could
+    /// load that.
+    ///
+    /// # Errors
+    /// [`Broken`] if the document is of no further use.
+    pub fn portable(&self) -> Result<Bytes, Broken> {
+        let whole = self.encode()?;
+        if self.is_empty() || loads_as(&whole, &self.heads()) {
+            return Ok(whole);
+        }
+        Ok(self.all_changes()?.concat().into())
+    }
+
     /// Returns the changes of the document one by one if nobody could load it as a whole.
     pub(super) fn pieces(&mut self) -> Result<Option<Vec<Vec<u8>>>, Broken> {
         if self.encoded.is_none() {
