@@ -2,7 +2,7 @@
 //!
 //! Each test plays one scenario of `tests/clients/scenarios`, which owns its server, its data folder and its network,
 //! so that it can also be played alone: `SYNCLINE_BIN=target/debug/syncline node tests/clients/scenarios/values.mjs`.
-//! Commands on data folders need no clients: `entities`, `bulk` and `history` run the binary itself, and so does `rights`.
+//! Commands on data folders need no clients: `entities`, `bulk`, `documents` and `history` run the binary itself, and so does `rights`.
 //! Entities need no client but HTTP: `sync_v1` plays its stories itself.
 
 #[path = "e2e/automerge.rs"]
@@ -11,6 +11,8 @@ mod automerge;
 mod browser;
 #[path = "e2e/bulk.rs"]
 mod bulk;
+#[path = "e2e/documents.rs"]
+mod documents;
 #[path = "e2e/entities.rs"]
 mod entities;
 #[path = "e2e/history.rs"]

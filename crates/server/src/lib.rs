@@ -13,6 +13,7 @@
 //! * `loader`, `compaction`: from the store to a room, and back into less room. `history`: what documents were.
 //! * `docs`: documents over HTTP. `openapi`: what interfaces offer, and its description.
 //! * `lobby`: the list of rooms, for people. `page`: what their browsers get.
+//! * `lines`: what is too long to be held whole, line by line.
 //! * `storage`, `epoch`, `keeper`: the store's thread, and what happens when a commit fails.
 //!
 //! This crate decides nothing about documents: an async function here awaits something and calls a machine.
@@ -41,6 +42,7 @@ mod http;
 mod inbound;
 mod keeper;
 mod limits;
+mod lines;
 mod listener;
 mod loader;
 mod lobby;
@@ -70,6 +72,10 @@ pub use self::{
     },
     config::Config,
     deletion::{DeleteError, delete_document},
+    docs::{
+        DocumentsExported, DocumentsImported, Existing, ExportedLine, ImportedLine, NoExport, NotTaken,
+        OfflineDocuments, OfflineDocumentsError, Taken,
+    },
     edge::{Network, NetworkError},
     entities::{
         Audit, AuditError, AuditReport, AuditUsers, Audited, BulkError, ErasureError, Exported, KeptError,

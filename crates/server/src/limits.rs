@@ -54,6 +54,17 @@ pub(crate) const EXPORT_PIECE_BYTES: usize = 1 << 20;
 /// Exports and imports that may be under way. Each holds a document in memory.
 pub(crate) const BULK_MAX: usize = 8;
 
+/// Exports and imports of documents that may be under way. Each holds a document or two in memory; of an import they are
+/// charged to the budget of inbound bytes.
+pub(crate) const DOCS_BULK_MAX: usize = 8;
+
+/// Pieces of an export of documents that wait for its reader, each about as long as a piece of a state in base64.
+pub(crate) const EXPORT_PIECES_MAX: usize = 2;
+
+/// Results of an import of documents that wait for its reader, of some hundred bytes each: who reads nothing before all is sent has
+/// these and what sockets hold.
+pub(crate) const IMPORT_RESULTS_MAX: usize = 1_024;
+
 /// Documents that an import has rooms take in at the same time.
 pub(crate) const IMPORT_DOCUMENTS_MAX: usize = 16;
 

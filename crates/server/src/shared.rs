@@ -17,7 +17,7 @@ use crate::{
     entities::Handlers,
     epoch::Epoch,
     inbound::InboundBudget,
-    limits::{BULK_MAX, HANDSHAKES_MAX, LIVE_MAX},
+    limits::{BULK_MAX, DOCS_BULK_MAX, HANDSHAKES_MAX, LIVE_MAX},
     lobby::Lobby,
     memory::MemoryBudget,
     metrics::{Metrics, Moment},
@@ -49,6 +49,8 @@ pub(crate) struct Shared {
     pub(crate) live: Arc<Semaphore>,
     /// One permit for each export and import that may still be begun.
     pub(crate) bulk: Arc<Semaphore>,
+    /// One permit for each export and import of documents that may still be begun.
+    pub(crate) docs_bulk: Arc<Semaphore>,
     connections_max: usize,
     /// One permit for each WebSocket that may still be opened.
     pub(crate) sockets: Arc<Semaphore>,
@@ -93,6 +95,7 @@ impl Shared {
             handlers,
             live: Arc::new(Semaphore::new(LIVE_MAX)),
             bulk: Arc::new(Semaphore::new(BULK_MAX)),
+            docs_bulk: Arc::new(Semaphore::new(DOCS_BULK_MAX)),
             connections_max,
             sockets: Arc::new(Semaphore::new(connections_max)),
             handshakes: Arc::new(Semaphore::new(HANDSHAKES_MAX)),

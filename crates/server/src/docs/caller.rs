@@ -18,6 +18,7 @@ use crate::{
     access::{Check, Lease, Permit, Signed, Unauthenticated, admit},
     epoch::Epoch,
     http::bearer,
+    limits::SYNC_BODY_BYTES_MAX,
     quota::Place,
     registry::RoomKey,
     shared::Shared,
@@ -63,8 +64,11 @@ impl Caller {
                 identity.map_err(Refusal::Unauthenticated)?
             }
         };
-        let declared = text(headers, header::CONTENT_LENGTH.as_str()).and_then(|bytes| bytes.parse().ok());
-        shared.admit(&shared.payer(&identity), declared.unwrap_or(0))?;
+        let declared: Option<u64> =
+            text(headers, header::CONTENT_LENGTH.as_str()).and_then(|bytes| bytes.parse().ok());
+        // What is longer is refused, or counted as it comes.
+        let declared = declared.unwrap_or(0).min(SYNC_BODY_BYTES_MAX as u64);
+        shared.admit(&shared.payer(&identity), declared)?;
         let epoch = shared.epoch().ok_or(Refusal::StoreDown)?;
         let tenant = epoch.tenants.of(&identity.tenant)?;
         let signed = parts.extensions.get::<Signed>().cloned().unwrap_or_default();

@@ -19,6 +19,7 @@ use syncline_protocol::{Revision, wire::automerge::is_document_name};
 
 use super::{
     caller::{Caller, InPath},
+    kind::Kind,
     refusal::Refusal,
     state::{self, State, absorb, blocking, drawn},
 };
@@ -38,21 +39,8 @@ struct Seed {
     json: Map<String, Value>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum Kind {
-    Yjs,
-    Automerge,
-}
-
-impl From<Kind> for Engine {
-    fn from(kind: Kind) -> Self {
-        match kind {
-            Kind::Yjs => Self::Yjs,
-            Kind::Automerge => Self::Automerge,
-        }
-    }
-}
+pub(super) const AUTOMERGE_NAME: &str =
+    "an Automerge document has a name as automerge-repo gives them: what follows `automerge:` in its URL";
 
 pub(super) const OTHER_KIND: &str = "there is a document of this name, and it is of the other kind";
 
@@ -109,10 +97,7 @@ pub(super) async fn begin_with(
 /// Automerge documents have names that their clients can ask for.
 pub(super) fn check_name(engine: Engine, room: &RoomKey) -> Result<(), Refusal> {
     if engine == Engine::Automerge && !is_document_name(room.name.as_str()) {
-        return Err(Refusal::Malformed(
-            "an Automerge document has a name as automerge-repo gives them: what follows `automerge:` in its URL"
-                .to_owned(),
-        ));
+        return Err(Refusal::Malformed(AUTOMERGE_NAME.to_owned()));
     }
     Ok(())
 }

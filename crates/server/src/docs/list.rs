@@ -7,14 +7,14 @@ use axum::{
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
-use syncline_core::{access::Action, id::RoomName, log::Engine};
+use syncline_core::{access::Action, id::RoomName};
 use syncline_protocol::wire::sync_v1::time_text;
 use syncline_store::{
     ReadError, Store,
     records::{self, Named, RecordError},
 };
 
-use super::{caller::Caller, refusal::Refusal};
+use super::{caller::Caller, kind::Kind, refusal::Refusal};
 use crate::limits::NAMES_PAGE;
 
 /// Which documents are asked for.
@@ -60,7 +60,7 @@ pub(super) async fn list(
     Ok(Json(json!({ "documents": documents, "next": next })).into_response())
 }
 
-async fn names(
+pub(super) async fn names(
     caller: &Caller,
     prefix: &str,
     after: Option<RoomName>,
@@ -77,10 +77,7 @@ async fn summed_up(caller: &Caller, named: Vec<(RoomName, Named)>) -> Result<Vec
     let read = move |store: &dyn Store| -> Result<Vec<_>, ReadError> {
         let summed = named.into_iter().map(|(name, Named { document, engine })| {
             let summary = records::summary(store, tenant, document)?;
-            let kind = match engine {
-                Engine::Yjs => "yjs",
-                Engine::Automerge => "automerge",
-            };
+            let kind = Kind::from(engine);
             let edited_at = summary.edited.map(time_text);
             let (name, commit) = (name.as_str(), summary.commit.0);
             Ok(json!({ "name": name, "bytes": summary.bytes, "edited_at": edited_at, "commit": commit, "kind": kind }))

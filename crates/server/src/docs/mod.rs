@@ -4,6 +4,7 @@
 //! * `state`: the document as it is, in its room, and as it was, from what is stored.
 //! * `table`: what there is, of which the routes and the description in OpenAPI are made; `schemas`: what is sent and answered.
 //! * `counted`: how long each takes, for metrics.
+//! * `bulk`: many documents at once, out of here and back.
 //! * `content`, `edit`, `copy`, `delete`, `past`, `versions`, `list`, `events`, `branches`: the operations.
 //! * `y_sweet`: what y-sweet's clients ask for, at the paths where they ask for it.
 //!
@@ -11,6 +12,7 @@
 //! the room, and everyone there sees it.
 
 mod branches;
+mod bulk;
 mod caller;
 mod content;
 mod copy;
@@ -18,6 +20,7 @@ mod counted;
 mod delete;
 mod edit;
 mod events;
+mod kind;
 mod list;
 mod past;
 mod refusal;
@@ -32,6 +35,11 @@ use std::sync::Arc;
 use axum::{Router, extract::DefaultBodyLimit, middleware::from_fn_with_state};
 
 use crate::{access::check_signatures, entities::dress, limits::SYNC_BODY_BYTES_MAX, shared::Shared};
+
+pub use self::bulk::{
+    DocumentsExported, DocumentsImported, Existing, ExportedLine, ImportedLine, NoExport, NotTaken,
+    OfflineDocuments, OfflineDocumentsError, Taken,
+};
 
 /// Returns everything below `/docs/v1`.
 pub(crate) fn routes(shared: &Arc<Shared>) -> Router<Arc<Shared>> {

@@ -6,6 +6,7 @@ use axum::{
 };
 use syncline_core::doc::{Broken, EditError, MarkdownError, MergeError, WriteError};
 
+use super::bulk::NotTaken;
 use crate::{
     access::{TooManyDocumentTokens, Unauthenticated, Undecided},
     changes::TooManyReaders,
@@ -34,6 +35,8 @@ pub(super) enum Refusal {
     TooManyConnections(Limit),
     #[error(transparent)]
     TooManyReaders(#[from] TooManyReaders),
+    #[error("as many exports and imports are under way as may be; come again")]
+    TooManyBulk,
     #[error(transparent)]
     TooManyTenants(#[from] TooManyTenants),
     #[error("a document has a name of 1 to 256 bytes without control characters")]
@@ -86,7 +89,7 @@ impl Refusal {
             Self::TooManyTokens(_) => (StatusCode::TOO_MANY_REQUESTS, "too-many-tokens"),
             Self::TooManyRooms => (StatusCode::TOO_MANY_REQUESTS, "tenant-rooms"),
             Self::TooManyConnections(_) => (StatusCode::TOO_MANY_REQUESTS, "too-many-connections"),
-            Self::TooManyReaders(_) => (StatusCode::SERVICE_UNAVAILABLE, "overloaded"),
+            Self::TooManyReaders(_) | Self::TooManyBulk => (StatusCode::SERVICE_UNAVAILABLE, "overloaded"),
             Self::Refused("storage-full") => (StatusCode::INSUFFICIENT_STORAGE, "storage-full"),
             Self::Refused("too-large") => (StatusCode::PAYLOAD_TOO_LARGE, "too-large"),
             Self::Unauthenticated(_) => (StatusCode::UNAUTHORIZED, "unauthorized"),
@@ -107,6 +110,19 @@ impl Refusal {
             Self::Broken => (StatusCode::INTERNAL_SERVER_ERROR, "broken"),
             Self::TooLong => (StatusCode::INSUFFICIENT_STORAGE, "history-too-long"),
         }
+    }
+}
+
+impl Refusal {
+    /// Returns what is told of it where it is about one of many documents.
+    pub(super) fn told(&self) -> NotTaken {
+        let (_, code) = self.status();
+        NotTaken { code, message: self.to_string() }
+    }
+
+    /// Returns whether whatever else the sender wants now would be refused the same way.
+    pub(super) const fn is_of_all(&self) -> bool {
+        matches!(self, Self::StoreDown | Self::Undecided | Self::Unauthenticated(_))
     }
 }
 

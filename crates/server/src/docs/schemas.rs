@@ -7,8 +7,11 @@ use crate::openapi::reference;
 /// Returns all schemas by their names.
 pub(super) fn all() -> Value {
     let mut all = sent();
-    let (Some(members), Value::Object(answers)) = (all.as_object_mut(), answered()) else { return all };
-    members.extend(answers);
+    for more in [answered(), of_many()] {
+        if let (Some(members), Value::Object(more)) = (all.as_object_mut(), more) {
+            members.extend(more);
+        }
+    }
     all
 }
 
@@ -27,6 +30,7 @@ pub(super) fn of_query(name: &str) -> Value {
         "limit" => json!({ "type": "integer", "minimum": 1, "maximum": 128 }),
         "commit" | "version" | "from" | "to" | "from_version" | "to_version" | "pause" => reference("Number"),
         "at" | "from_at" | "to_at" => reference("Time"),
+        "existing" => json!({ "enum": ["merge", "skip", "fail"] }),
         "dry_run" => json!({ "type": "boolean" }),
         _ => json!({ "type": "string" }),
     }
@@ -91,6 +95,27 @@ fn sent() -> Value {
         "NamedState": object(&["name"], named),
         "From": object(&["from"], json!({ "from": { "type": "string", "minLength": 1, "maxLength": 256 } })),
     })
+}
+
+/// What exports and imports say, line by line. Which members a line has says which line it is.
+fn of_many() -> Value {
+    let number = reference("Number");
+    let (text, count) = (json!({ "type": "string" }), json!({ "type": "integer", "minimum": 0 }));
+    let flag = json!({ "type": "boolean" });
+    let exported = json!({
+        "format": { "const": "syncline-documents" }, "version": { "const": 1 },
+        "name": text, "kind": { "enum": ["yjs", "automerge"] }, "commit": number, "bytes": count,
+        "state": { "type": "string", "contentEncoding": "base64" },
+        "error": text, "message": text,
+        "end": flag, "documents": count, "unreadable": count,
+    });
+    let imported = json!({
+        "line": count, "name": text, "result": { "enum": ["created", "merged", "unchanged", "skipped"] },
+        "error": text, "message": text,
+        "end": flag, "whole": flag, "created": count, "merged": count, "unchanged": count, "skipped": count,
+        "failed": count,
+    });
+    json!({ "ExportedLine": object(&[], exported), "ImportedLine": object(&[], imported) })
 }
 
 fn answered() -> Value {

@@ -6,7 +6,7 @@ use axum::{
 };
 use serde_json::{Value, json};
 
-use super::{branches, content, copy, delete as deletion, edit, events, list, past, schemas, versions};
+use super::{branches, bulk, content, copy, delete as deletion, edit, events, list, past, schemas, versions};
 use crate::openapi::{Api, Content, Operation, Parameter, Refused};
 
 /// A status, and the word that says why.
@@ -184,6 +184,34 @@ const OPERATIONS: &[Operation<Told>] = &[
         answers: &[(200, Content::Events)],
         codes: &[CONNECTIONS, OVERLOADED],
         serve: || get(events::of_many),
+    },
+    Operation {
+        method: Method::GET,
+        path: "/export",
+        id: "exportDocuments",
+        summary: "Returns all documents that the caller may read, in order of their names, a line each. The last line says that it is whole.",
+        query: &[
+            may("prefix", "What their names begin with."),
+            may("after", "The name behind which to go on, if an export was cut off."),
+        ],
+        body: &[],
+        answers: &[(200, Content::Lines("ExportedLine"))],
+        codes: &[(400, "bad-name"), CONNECTIONS, OVERLOADED],
+        serve: || get(bulk::export),
+    },
+    Operation {
+        method: Method::POST,
+        path: "/import",
+        id: "importDocuments",
+        summary: "Creates the documents of an export, and adds to those that are there what they lack. Each line is answered by one as soon as it is done.",
+        query: &[may(
+            "existing",
+            "What becomes of documents that are there: merge (if nothing is said), skip or fail.",
+        )],
+        body: &[Content::Lines("ExportedLine")],
+        answers: &[(200, Content::Lines("ImportedLine"))],
+        codes: &[CONNECTIONS, OVERLOADED],
+        serve: || post(bulk::import),
     },
     Operation {
         method: Method::GET,

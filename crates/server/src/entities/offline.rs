@@ -90,6 +90,20 @@ impl<'s> OfflineLedger<'s> {
         self.clock.now().wall
     }
 
+    /// Returns the store, for what is no entity.
+    pub(crate) fn store(&self) -> &dyn Store {
+        self.store
+    }
+
+    /// Returns the store to change what is no entity.
+    pub(crate) fn store_mut(&mut self) -> &mut dyn Store {
+        self.store
+    }
+
+    pub(crate) const fn tenant(&self) -> TenantId {
+        self.tenant
+    }
+
     fn handle(&mut self, now: Now, input: Input) -> Result<Option<Answer>, OfflineError> {
         let mut answered = None;
         self.machine.handle(now, input);

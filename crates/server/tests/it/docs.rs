@@ -2,6 +2,7 @@
 
 mod automerge;
 mod branches;
+mod bulk;
 mod described;
 mod events;
 

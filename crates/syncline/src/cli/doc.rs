@@ -1,6 +1,7 @@
 //! `syncline doc`: documents of a data folder.
 
 mod branches;
+mod bulk;
 mod past;
 
 use std::{
@@ -38,12 +39,21 @@ Examples:
   syncline doc show my-room --text content
   syncline doc export my-room my-room.yjs
   syncline doc import copy-of-my-room my-room.yjs
+  syncline doc export --all --to all.ndjson
+  syncline doc export --prefix team/ --to - | gzip > team.ndjson.gz
+  syncline doc import --from all.ndjson --existing skip
   syncline doc delete my-room
   syncline doc history my-room
   syncline doc diff my-room --from 12
   syncline doc restore my-room --at 2027-01-31T00:00:00.000Z
   syncline doc branch my-room --to draft
   syncline doc merge my-room --from draft --dry-run";
+
+/// What is to be known of exports of many documents.
+const MANY: &str = "\
+The lines are those of a server: what one of both exports the other imports.
+  curl -H 'Authorization: Bearer TOKEN' http://127.0.0.1:8080/docs/v1/export -o all.ndjson
+  curl -H 'Authorization: Bearer TOKEN' --no-buffer -X POST -T all.ndjson http://127.0.0.1:8080/docs/v1/import";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum DocCommand {
@@ -65,21 +75,38 @@ pub(crate) enum DocCommand {
         #[command(flatten)]
         data: TenantArgs,
     },
-    /// Writes a document as one Yjs update (V1).
+    /// Writes a document in the bytes of its kind: a Yjs update (V1), or what Automerge saves; or many as JSON, one a line.
+    #[command(
+        override_usage = "syncline doc export [OPTIONS] ROOM [FILE]\n       \
+                          syncline doc export [OPTIONS] --all | --prefix TEXT --to FILE",
+        after_help = MANY
+    )]
     Export {
-        #[command(flatten)]
-        room: RoomArg,
+        /// Name of the room
+        #[arg(required_unless_present_any = ["all", "prefix"])]
+        room: Option<String>,
         /// Where to write it [default: stdout]
         file: Option<PathBuf>,
         #[command(flatten)]
+        many: bulk::ExportManyArgs,
+        #[command(flatten)]
         data: TenantArgs,
     },
-    /// Adds a Yjs update (V1) to a document, which is created if it is absent.
+    /// Adds a Yjs update (V1) to a document, which is created if it is absent; or takes in many documents that were exported.
+    #[command(
+        override_usage = "syncline doc import [OPTIONS] ROOM FILE\n       \
+                          syncline doc import [OPTIONS] --from FILE...",
+        after_help = MANY
+    )]
     Import {
-        #[command(flatten)]
-        room: RoomArg,
+        /// Name of the room
+        #[arg(required_unless_present = "from")]
+        room: Option<String>,
         /// Where to read it; - is stdin
-        file: PathBuf,
+        #[arg(required_unless_present = "from")]
+        file: Option<PathBuf>,
+        #[command(flatten)]
+        many: bulk::ImportManyArgs,
         #[command(flatten)]
         data: TenantArgs,
     },
@@ -119,7 +146,9 @@ pub(crate) struct RoomArg {
 enum DocError {
     #[error("there is no room {name:?}")]
     NoRoom { name: String },
-    #[error("it is an Automerge document: `syncline import automerge-repo` takes such in")]
+    #[error(
+        "it is an Automerge document: `syncline doc import --from` and `syncline import automerge-repo` take such in"
+    )]
     OtherKind,
     #[error(
         "a document of this name was deleted, and this holds something of it: import it under another name"
@@ -159,17 +188,18 @@ impl DocCommand {
                 let document = open(&store, tenant, &room)?;
                 show(&document, text)
             }
-            Self::Export { room, file, data } => {
+            Self::Export { room: None, file: _, many, data } => many.run(&data),
+            Self::Export { room: Some(room), file, many: _, data } => {
                 let (store, tenant) = folder::open_tenant(&data)?;
-                let update = open(&store, tenant, &room)?.encode()?;
+                let update = open(&store, tenant, &RoomArg { room })?.encode()?;
                 match file {
                     Some(path) => fs::write(&path, &update).map_err(|error| at(&path, &error))?,
                     None => io::stdout().write_all(&update)?,
                 }
                 Ok(ExitCode::SUCCESS)
             }
-            Self::Import { room, file, data } => {
-                let name = RoomName::new(&room.room)?;
+            Self::Import { room: Some(room), file: Some(file), many: _, data } => {
+                let name = RoomName::new(&room)?;
                 let update = read(&file)?;
                 let mut store = folder::open(&data.data.data_dir()?)?;
                 let tenant = folder::tenant(&store, &data.tenant)?;
@@ -178,6 +208,7 @@ impl DocCommand {
                 writeln!(io::stderr(), "{text}")?;
                 Ok(ExitCode::SUCCESS)
             }
+            Self::Import { room: _, file: _, many, data } => many.run(&data),
             Self::Delete { room: RoomArg { room }, data } => {
                 let (mut store, tenant) = folder::open_tenant(&data)?;
                 delete_document(&mut store, tenant, &RoomName::new(&room)?)?;

@@ -5,7 +5,6 @@ use std::{
     io::{self, BufRead, BufReader, BufWriter, Write},
     path::{Path, PathBuf},
     process::ExitCode,
-    time::{Duration, Instant},
 };
 
 use clap::{Args, Subcommand};
@@ -18,7 +17,7 @@ use syncline::{
     server::{OfflineLedger, Wanted, finish_erasures},
 };
 
-use super::{Outcome, at, folder, settings::TenantArgs, table::plain};
+use super::{Outcome, at, folder, settings::TenantArgs, table::plain, teller::Teller};
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
@@ -31,9 +30,6 @@ A server that runs exports and imports the same lines:
   curl -H 'Authorization: Bearer TOKEN' -H 'Accept-Encoding: zstd' http://127.0.0.1:8080/sync/v1/export -o all.ndjson.zst
   curl -H 'Authorization: Bearer TOKEN' -H 'Content-Encoding: zstd' -H 'Accept: application/x-ndjson' \\
     -T all.ndjson.zst -X POST http://127.0.0.1:8080/sync/v1/import";
-
-/// How often it is told how far it is.
-const TELL_EVERY: Duration = Duration::from_secs(1);
 
 /// What a file begins with that is packed with zstd.
 const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
@@ -106,11 +102,6 @@ enum EraseError {
     Unexpected,
 }
 
-/// Tells how far it is, now and then.
-struct Teller {
-    told: Instant,
-}
-
 impl EntitiesCommand {
     pub(crate) fn run(self) -> Outcome {
         match self {
@@ -145,7 +136,7 @@ fn export(data: &TenantArgs, wanted: &Wanted, file: Option<&Path>) -> Outcome {
     if let Some(unknown) = wanted.types.iter().find(known) {
         return Err(NameError::Type { name: unknown.to_string() }.into());
     }
-    let mut teller = Teller { told: Instant::now() };
+    let mut teller = Teller::new(true);
     let mut write = |out: &mut dyn Write| {
         entities.export(wanted, out, |done, key| {
             teller.tell(|| format!("{} records, through {}/{}", done.records, key.kind, key.id));
@@ -183,7 +174,7 @@ fn import(data: &TenantArgs, file: &Path, after: Option<EntityKey>) -> Outcome {
     let mut store = folder::open(&data.data.data_dir()?)?;
     let tenant = folder::tenant(&store, &data.tenant)?;
     let mut entities = OfflineLedger::open(&mut store, tenant)?;
-    let mut teller = Teller { told: Instant::now() };
+    let mut teller = Teller::new(true);
     let tally = entities.import(&mut *lines, after, |progress| teller.tell(|| progress.to_owned()))?;
     let mut errors = io::stderr().lock();
     for (EntityKey { kind, id }, problem) in tally.refused.iter().take(SHOWN_MAX) {
@@ -232,14 +223,4 @@ fn open(path: &Path) -> io::Result<Box<dyn BufRead>> {
         return Ok(Box::new(BufReader::new(zstd::Decoder::with_buffer(input)?)));
     }
     Ok(input)
-}
-
-impl Teller {
-    fn tell(&mut self, what: impl FnOnce() -> String) {
-        if self.told.elapsed() >= TELL_EVERY {
-            self.told = Instant::now();
-            // Whoever does not listen misses nothing that counts.
-            let _ = writeln!(io::stderr(), "{}", what());
-        }
-    }
 }

@@ -14,6 +14,7 @@ mod retention;
 mod serve;
 mod settings;
 mod table;
+mod teller;
 mod token;
 mod types;
 

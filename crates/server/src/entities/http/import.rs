@@ -26,14 +26,15 @@ use super::{
     ask::Asked,
     documents::absorb,
     export::after,
-    lines::Lines,
     refusal::Refusal,
     reply::{PieceByPiece, json, unexpected},
     types,
+    unpack::broken_off,
 };
 use crate::{
     entities::bulk::{IMPORT, Intake, Step},
-    limits::IMPORT_DOCUMENTS_MAX,
+    limits::{IMPORT_DOCUMENTS_MAX, SYNC_BODY_BYTES_MAX},
+    lines::{Line, Lines},
     openapi::LINES,
 };
 
@@ -48,7 +49,12 @@ pub(super) async fn import(
     let after = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "after");
     let after = after.map(|(_, value)| self::after(&value)).transpose()?;
     let _place = asked.bulk_place()?;
-    let mut importer = Importer { asked, lines: Lines::of(body), intake: Intake::behind(after), _place };
+    let mut importer = Importer {
+        asked,
+        lines: Lines::of(body, SYNC_BODY_BYTES_MAX),
+        intake: Intake::behind(after),
+        _place,
+    };
     // What is no import, or not whole in its first lines, has the status of its problem.
     let mut told = importer.go_on().await?;
     if headers.get(header::ACCEPT).is_some_and(|kind| kind == LINES) {
@@ -93,7 +99,8 @@ struct Importer {
 impl Importer {
     /// Takes in the next batch. Returns what became of all if there is no other.
     async fn go_on(&mut self) -> Result<Option<ImportTally>, Refusal> {
-        while let Some(line) = self.lines.next().await? {
+        while let Some(line) = self.lines.next().await.map_err(|error| broken_off(&error))? {
+            let Line::Whole(line) = line else { return Err(too_long()) };
             self.asked.keep_pace(line.len()).await;
             let ledger = &self.asked.ledger;
             let step = self.intake.line(&line, |kind| ledger.has_documents(kind));
@@ -132,6 +139,11 @@ impl Importer {
         }
         Ok(())
     }
+}
+
+fn too_long() -> Refusal {
+    let problem = Problem::new(Code::PayloadTooLarge).because("a line is too long");
+    Problem { max: Some(SYNC_BODY_BYTES_MAX as u64), ..problem }.into()
 }
 
 fn refused(error: &ImportError) -> Refusal {

@@ -15,7 +15,6 @@ mod erase;
 mod events;
 mod export;
 mod import;
-mod lines;
 mod live;
 mod news;
 mod openapi;

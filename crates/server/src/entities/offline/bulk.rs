@@ -1,6 +1,6 @@
 //! Exports and imports of a data folder that no server has open.
 
-use std::io::{self, BufRead, Read, Write};
+use std::io::{self, BufRead, Write};
 
 use bytes::Bytes;
 use syncline_core::{
@@ -22,6 +22,7 @@ use super::{OfflineError, OfflineLedger};
 use crate::{
     entities::bulk::{Brought, IMPORT, Intake, Step, Wanted},
     limits::{EXPORT_PIECE_BYTES, SYNC_BODY_BYTES_MAX},
+    lines::{Line, next_line},
     loader::new_document_id,
     room::{Place, absorb_alone},
 };
@@ -135,7 +136,8 @@ impl OfflineLedger<'_> {
         mut told: impl FnMut(&str),
     ) -> Result<ImportTally, BulkError> {
         let mut intake = Intake::behind(after);
-        while let Some(line) = next_line(lines)? {
+        while let Some(line) = next_line(lines, SYNC_BODY_BYTES_MAX)? {
+            let Line::Whole(line) = line else { return Err(BulkError::LongLine) };
             let ledger = &self.machine;
             match intake.line(&line, |kind| ledger.has_documents(kind))? {
                 Step::More => {}
@@ -231,18 +233,4 @@ impl OfflineLedger<'_> {
             Err(_) => Ok(None),
         }
     }
-}
-
-/// Reads a line, without its end.
-fn next_line(lines: &mut dyn BufRead) -> Result<Option<Vec<u8>>, BulkError> {
-    let mut line = Vec::new();
-    lines.take(SYNC_BODY_BYTES_MAX as u64 + 1).read_until(b'\n', &mut line)?;
-    if line.last() == Some(&b'\n') {
-        line.pop();
-    } else if line.is_empty() {
-        return Ok(None);
-    } else if line.len() > SYNC_BODY_BYTES_MAX {
-        return Err(BulkError::LongLine);
-    }
-    Ok(Some(line))
 }

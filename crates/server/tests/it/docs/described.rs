@@ -21,7 +21,7 @@ async fn what_is_described_is_what_is_served() {
         let ann = Caller::of(&server, "ann");
         let described = ann.ok("GET /docs/v1/openapi.json", Value::Null).await;
         let paths = described["paths"].as_object().expect("paths");
-        assert_eq!(paths.len(), 13);
+        assert_eq!(paths.len(), 15);
         for (path, operations) in paths {
             let path = path.replace("{name}", "nowhere").replace("{version}", "1");
             for method in METHODS {

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, net::SocketAddr, path::Path};
 
+use data_encoding::BASE64;
 use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
 use syncline_server::Server;
@@ -57,6 +58,9 @@ impl Cell<'_> {
         let (mut request, mut body) = (self.row.request.to_owned(), self.row.body.to_string());
         if self.row.body == json!("EXPORT") {
             body.clone_from(&world.exported);
+        }
+        if self.row.body == json!("DOCUMENTS") {
+            body = documents(is_there);
         }
         if self.row.body == json!("UPDATE") {
             body = String::from_utf8(word(77, INTRUDER)).expect("short, so all of it is ASCII");
@@ -157,6 +161,16 @@ impl Cell<'_> {
             self.name()
         );
     }
+}
+
+/// Returns an export of a document that is there, or of one that is not.
+fn documents(is_there: bool) -> String {
+    let name = if is_there { "plan" } else { "nowhere" };
+    let state = BASE64.encode(&word(77, INTRUDER));
+    let document = json!({ "name": name, "kind": "yjs", "state": state });
+    let (first, last) =
+        (json!({ "format": "syncline-documents", "version": 1 }), json!({ "end": true, "documents": 1 }));
+    format!("{first}\n{document}\n{last}\n")
 }
 
 /// Returns where the asker is in the scope, if they may read it; binds the device that they speak of.

@@ -103,6 +103,9 @@ fn documents() -> Vec<Row> {
         Row::new("GET /docs/v1/documents/<plan>", Reader, 200).shows(Reader),
         Row::new("GET /docs/v1/documents/<plan>/history", Reader, 200).shows(Reader),
         Row::new("GET /docs/v1/documents/<plan>/events?after=0", Reader, 200).shows(Reader).streams(),
+        Row::new("GET /docs/v1/export", Stranger, 200).shows(Reader),
+        // Each line is answered on its own.
+        Row::new("POST /docs/v1/import", Stranger, 200).with(json!("DOCUMENTS")).changes(Writer),
         Row::new("GET /docs/v1/events", Stranger, 200).shows(Reader).streams(),
         Row::new("GET /docs/v1/documents/<plan>/authors", Reader, 200).shows(Reader),
         Row::new("GET /docs/v1/documents/<plan>/diff?from=0", Reader, 200).shows(Reader),

@@ -56,11 +56,42 @@ pub(crate) async fn fetch(addr: SocketAddr, path: &str, headers: &str) -> (Strin
     let mut reader = BufReader::new(tcp);
     let (status, head) = read_head(&mut reader).await;
     assert_eq!(status, 200, "{head}");
+    let body = read_body(&mut reader, &head).await;
+    (head, body)
+}
+
+/// Sends lines, and returns the status and the body of the answer, which may come in chunks.
+pub(crate) async fn send_lines(
+    addr: SocketAddr,
+    request: &str,
+    headers: &str,
+    lines: &[u8],
+) -> (u16, String) {
+    let mut tcp = TcpStream::connect(addr).await.expect("the server listens");
+    let length = lines.len();
+    let head = format!("{request} HTTP/1.1\r\nHost: {addr}\r\nContent-Length: {length}\r\n{headers}\r\n");
+    let (reader, mut writer) = tcp.split();
+    let mut reader = BufReader::new(reader);
+    let answer = async {
+        let (status, head) = read_head(&mut reader).await;
+        (status, read_body(&mut reader, &head).await)
+    };
+    let sent = async {
+        writer.write_all(head.as_bytes()).await.expect("the server reads");
+        // Who is refused may not be read to the end.
+        let _ = writer.write_all(lines).await;
+    };
+    let ((), (status, body)) = tokio::join!(sent, answer);
+    (status, String::from_utf8(body).expect("lines are text"))
+}
+
+/// Reads a body, which may come in chunks.
+async fn read_body(reader: &mut (impl AsyncBufReadExt + Unpin), head: &str) -> Vec<u8> {
     let mut body = Vec::new();
     if let Some(length) = head.lines().find_map(|line| line.strip_prefix("content-length: ")) {
         body.resize(length.parse().expect("a length is a number"), 0);
         reader.read_exact(&mut body).await.expect("a body is as long as its header says");
-        return (head, body);
+        return body;
     }
     loop {
         let mut length = String::new();
@@ -70,7 +101,7 @@ pub(crate) async fn fetch(addr: SocketAddr, path: &str, headers: &str) -> (Strin
         reader.read_exact(&mut chunk).await.expect("a chunk is whole");
         body.extend(&chunk[..length]);
         if length == 0 {
-            return (head, body);
+            return body;
         }
     }
 }
@@ -126,7 +157,7 @@ pub(crate) async fn until_status(addr: SocketAddr, path: &str, status: u16) {
     }
 }
 
-async fn read_head(reader: &mut BufReader<TcpStream>) -> (u16, String) {
+async fn read_head(reader: &mut (impl AsyncBufReadExt + Unpin)) -> (u16, String) {
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
         let read = reader.read_line(&mut head).await.expect("an answer is text");
