@@ -36,6 +36,7 @@ pub(super) const TAIL: &str = "\"}\n";
 
 /// Bytes of a state that are written at once, in base64: a multiple of three, so that the pieces are one text.
 pub(super) const PIECE_BYTES: usize = 96 << 10;
+const _: () = assert!(PIECE_BYTES.is_multiple_of(3));
 
 /// What one line says.
 #[derive(Debug, PartialEq, Eq)]

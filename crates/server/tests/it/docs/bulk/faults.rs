@@ -1,5 +1,7 @@
 //! What goes wrong with exports and imports of documents: bad lines, cut bodies, a store that fails, too many at once.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 use syncline_core::{log::Engine, rate::Allowance};
 use syncline_store::mem::Failure;
@@ -9,16 +11,20 @@ use tokio::{
 };
 
 use super::{FIRST, Told, document, end, export, exported, holds, import, lines, names, sum};
-use crate::support::{
-    automerge::{DOCUMENT, OTHER},
-    disk::Disk,
-    raw, start, start_with,
-    updates::{letter, long_text},
-    within,
+use crate::{
+    entities::Caller,
+    support::{
+        automerge::{DOCUMENT, OTHER},
+        bearers::Bearers,
+        disk::Disk,
+        raw, start, start_with,
+        updates::{letter, long_text},
+        within,
+    },
 };
 
 /// More bytes than a line may have.
-const TOO_LONG: usize = (64 << 20) / 3 * 4 + (32 << 10);
+const TOO_LONG: usize = (64 << 20) / 3 * 4 + (2 << 20);
 
 /// One bad line is told of and stops no other, wherever it is and however long.
 #[tokio::test]
@@ -147,26 +153,32 @@ async fn what_is_told_is_durable() {
     .await;
 }
 
-/// Who reads half of an export when the server ends does not take it for whole.
+/// An export that cannot be finished does not end as one that is: who reads it notices, even without a look at the last line.
 #[tokio::test]
 async fn an_export_that_breaks_off_looks_so() {
     within(async {
-        let disk = Disk::new();
+        let (disk, bearers) = (Disk::new(), Arc::new(Bearers::default()));
+        bearers.set("ann", &["*=admin"]);
+        bearers.set("bob", &["doc:*=read"]);
         for at in 0..4 {
             disk.put_document(&format!("long/{at}"), &long_text(1, 16 << 20));
         }
-        let server = start(&disk).await;
+        let server = start_with(&disk, |config| config.authenticator = Some(bearers)).await;
         let mut tcp = TcpStream::connect(server.addr()).await.expect("the server listens");
-        let head = format!("GET /docs/v1/export HTTP/1.1\r\nHost: {}\r\n\r\n", server.addr());
+        let head = format!("GET /docs/v1/export HTTP/1.1\r\nHost: {}\r\n", server.addr());
+        let head = format!("{head}Authorization: Bearer bob\r\nConnection: close\r\n\r\n");
         tcp.write_all(head.as_bytes()).await.expect("the server reads");
         let mut read = vec![0; 1 << 10];
         tcp.read_exact(&mut read).await.expect("it begins");
-        server.shutdown().await;
+        // Far more is to come than sockets hold.
+        let ann = Caller::bearing(&server, "ann");
+        ann.ok("POST /auth/v1/revocations", json!({ "user": "bob" })).await;
         let mut rest = Vec::new();
         // A connection that is cut is an error, or an end.
         let _ = tcp.read_to_end(&mut rest).await;
         let tail = String::from_utf8_lossy(&rest[rest.len().saturating_sub(200)..]).into_owned();
         assert!(!tail.contains("\"end\":true") && !tail.ends_with("0\r\n\r\n"), "{tail}");
+        server.shutdown().await;
     })
     .await;
 }
