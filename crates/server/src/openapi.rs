@@ -6,8 +6,8 @@ use std::{
 };
 
 use axum::{
-    Router,
-    http::{Method, header},
+    Extension, Router,
+    http::{Method, header, request::Parts},
     routing::{MethodRouter, get, options},
 };
 use serde_json::{Map, Value, json};
@@ -108,7 +108,8 @@ impl<C> Api<C> {
             router = router.route(&format!("{}{path}", self.base), options(preflight));
         }
         for operation in self.operations {
-            let served: MethodRouter<Arc<Shared>> = (operation.serve)();
+            let known = Extension(KnownQuery(operation.query));
+            let served: MethodRouter<Arc<Shared>> = (operation.serve)().route_layer(known);
             router = router.route(&format!("{}{}", self.base, operation.path), served);
         }
         router
@@ -219,6 +220,22 @@ impl Content {
             Self::Socket | Self::Nothing => return None,
         };
         Some((media.to_owned(), json!({ "schema": schema })))
+    }
+}
+
+/// The members that the query of a request may have.
+#[derive(Clone, Copy)]
+struct KnownQuery(&'static [Parameter]);
+
+/// Returns why the query of a request is refused: it has a member that the operation does not know. If that is misspelled, something else
+/// was meant than would be done. Who asks is to be found out before.
+pub(crate) fn check_query(parts: &Parts) -> Result<(), String> {
+    let Some(KnownQuery(known)) = parts.extensions.get() else { return Ok(()) };
+    let query = parts.uri.query().unwrap_or_default();
+    let mut members = form_urlencoded::parse(query.as_bytes());
+    match members.find(|(name, _)| known.iter().all(|parameter| parameter.name != name)) {
+        Some((name, _)) => Err(format!("the query has no member `{name}` here")),
+        None => Ok(()),
     }
 }
 

@@ -35,10 +35,12 @@ use crate::{
 
 /// What a branch begins with.
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct NewBranch {
     name: String,
-    #[serde(flatten)]
-    when: When,
+    commit: Option<u64>,
+    at: Option<String>,
+    version: Option<u64>,
 }
 
 /// Creates a document that begins with a state of another, so that it can be merged into it later: it holds the same elements.
@@ -48,12 +50,12 @@ pub(super) async fn create(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Refusal> {
     let of = caller.room(&name, Action::Read).await?;
-    let NewBranch { name, when } = parsed(&whole(body)?)?;
+    let NewBranch { name, commit, at, version } = parsed(&whole(body)?)?;
     let room = caller.room(&name, Action::Write).await?;
     if caller.epoch.entity_of(&room).await.map_err(|_ledger_down| Refusal::StoreDown)?.is_some() {
         return Err(Refusal::Malformed("a branch is no entity: give it another name".to_owned()));
     }
-    let state = state::at(&caller, &of, &when).await?;
+    let state = state::at(&caller, &of, &When::new(commit, at, version)).await?;
     let branch = Branch {
         of: state.revised.document,
         commit: state.revised.revision.commit,

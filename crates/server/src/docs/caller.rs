@@ -19,6 +19,7 @@ use crate::{
     epoch::Epoch,
     http::bearer,
     limits::SYNC_BODY_BYTES_MAX,
+    openapi::check_query,
     quota::Place,
     registry::RoomKey,
     shared::Shared,
@@ -73,6 +74,7 @@ impl Caller {
         let tenant = epoch.tenants.of(&identity.tenant)?;
         let signed = parts.extensions.get::<Signed>().cloned().unwrap_or_default();
         let identity = admit(shared, identity, &signed).await.map_err(Refusal::Unauthenticated)?;
+        check_query(parts).map_err(Refusal::Malformed)?;
         let lease = shared.gate.lease(Arc::clone(&identity));
         let if_match = text(headers, header::IF_MATCH.as_str());
         let if_none_match = text(headers, header::IF_NONE_MATCH.as_str());

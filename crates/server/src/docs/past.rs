@@ -102,6 +102,15 @@ pub(super) async fn diff(
     Ok(Json(json!({ "from": from, "to": to, "changes": changes })).into_response())
 }
 
+/// The state that is to come back.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Restored {
+    commit: Option<u64>,
+    at: Option<String>,
+    version: Option<u64>,
+}
+
 /// Brings the document to what it was, by a new change: nothing is rewound, and what was restored can be undone the same way.
 pub(super) async fn restore(
     caller: Caller,
@@ -109,7 +118,8 @@ pub(super) async fn restore(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Refusal> {
     let room = caller.room(&name, Action::Write).await?;
-    let when: When = parsed(&whole(body)?)?;
+    let Restored { commit, at, version } = parsed(&whole(body)?)?;
+    let when = When::new(commit, at, version);
     if when.is_now() {
         return Err(Refusal::Malformed("name one of `commit`, `at` and `version`".to_owned()));
     }

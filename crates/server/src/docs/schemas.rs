@@ -41,6 +41,13 @@ fn object(required: &[&str], members: Value) -> Value {
     json!({ "type": "object", "required": required, "properties": members })
 }
 
+/// An object that has no other members.
+fn only(required: &[&str], members: Value) -> Value {
+    let mut only = object(required, members);
+    only["additionalProperties"] = json!(false);
+    only
+}
+
 fn list(of: Value) -> Value {
     json!({ "type": "array", "items": of })
 }
@@ -61,9 +68,7 @@ fn sent() -> Value {
             members.extend(more);
         }
         let required: Vec<&str> = ["op", "path"].into_iter().chain(required.iter().copied()).collect();
-        let mut edit = object(&required, members);
-        edit["additionalProperties"] = json!(false);
-        edit
+        only(&required, members)
     };
     let at = json!({ "type": "integer", "minimum": 0, "maximum": u32::MAX, "description": "In UTF-16 code units." });
     let one_of = ["add", "replace", "test"].map(|op| edit(op, &["value"], json!({ "value": {} })));
@@ -90,10 +95,10 @@ fn sent() -> Value {
             "additionalProperties": false,
         },
         "Edits": { "type": "array", "maxItems": 10_000, "items": { "oneOf": edits } },
-        "When": { "type": "object", "properties": when, "minProperties": 1, "maxProperties": 1 },
-        "Copy": object(&["to"], copy),
-        "NamedState": object(&["name"], named),
-        "From": object(&["from"], json!({ "from": { "type": "string", "minLength": 1, "maxLength": 256 } })),
+        "When": { "type": "object", "properties": when, "minProperties": 1, "maxProperties": 1, "additionalProperties": false },
+        "Copy": only(&["to"], copy),
+        "NamedState": only(&["name"], named),
+        "From": only(&["from"], json!({ "from": { "type": "string", "minLength": 1, "maxLength": 256 } })),
     })
 }
 

@@ -3,7 +3,6 @@
 use std::{fmt, str::FromStr};
 
 use bytes::Bytes;
-use serde::Deserialize;
 use syncline_core::{
     doc::{AnyDocument, Hand, ReplayError, WriteError},
     id::{CommitNumber, DocumentId},
@@ -63,7 +62,7 @@ impl FromStr for Revised {
 }
 
 /// Which state of a document is asked for; without any of these the one that it has now.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct When {
     /// After a commit.
     commit: Option<u64>,

@@ -2,6 +2,7 @@
 
 use axum::{
     http::Method,
+    response::IntoResponse,
     routing::{delete, get, patch, post, put},
 };
 use serde_json::{Value, json};
@@ -23,6 +24,7 @@ pub(super) const API: Api<Told> = Api {
     headers,
     answer_headers,
     refusals,
+    malformed: |why| Refusal::Malformed(why).into_response(),
 };
 
 /// It is to be erased by `/sync/v1`.
@@ -378,6 +380,7 @@ fn answer_headers(operation: &Operation<Told>, status: u16) -> Option<Value> {
 
 fn refusals(operation: &Operation<Told>) -> Vec<Refused> {
     let common = [
+        BAD_REQUEST,
         (401, "unauthorized"),
         (403, "origin-not-allowed"),
         (403, "not-local"),
@@ -386,11 +389,9 @@ fn refusals(operation: &Operation<Told>) -> Vec<Refused> {
         (503, "unavailable"),
         (507, "too-many-tenants"),
     ];
-    let of_name = [BAD_REQUEST, (400, "bad-name"), (404, "unknown-document")];
+    let of_name = [(400, "bad-name"), (404, "unknown-document")];
     let named = operation.path.contains("{name}").then_some(of_name).into_iter().flatten();
-    let sent = !operation.query.is_empty() || !operation.body.is_empty();
-    let sent = sent.then_some(BAD_REQUEST);
-    let all = common.into_iter().chain(named).chain(sent).chain(operation.codes.iter().copied());
+    let all = common.into_iter().chain(named).chain(operation.codes.iter().copied());
     let refused = |(status, code): Told| {
         let is_problem = code == TOO_FAST;
         let (media, schema) = if is_problem {

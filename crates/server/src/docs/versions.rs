@@ -34,10 +34,12 @@ const NAME_BYTES_MAX: usize = 256;
 
 /// What is to be kept.
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Named {
     name: String,
-    #[serde(flatten)]
-    when: When,
+    commit: Option<u64>,
+    at: Option<String>,
+    version: Option<u64>,
 }
 
 pub(super) async fn create(
@@ -46,12 +48,12 @@ pub(super) async fn create(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Refusal> {
     let room = caller.room(&name, Action::Write).await?;
-    let Named { name, when } = parsed(&whole(body)?)?;
+    let Named { name, commit, at, version } = parsed(&whole(body)?)?;
     if name.is_empty() || name.len() > NAME_BYTES_MAX || name.chars().any(char::is_control) {
         let why = format!("a version has a name of 1 to {NAME_BYTES_MAX} bytes without control characters");
         return Err(Refusal::Malformed(why));
     }
-    let state = state::at(&caller, &room, &when).await?;
+    let state = state::at(&caller, &room, &When::new(commit, at, version)).await?;
     let (document, commit) = (state.revised.document, state.revised.revision.commit);
     let update = blocking(move || Ok(state.document.encode()?)).await?;
     caller.check_lease()?;

@@ -5,6 +5,7 @@ mod branches;
 mod bulk;
 mod described;
 mod events;
+mod strict;
 
 use std::sync::Arc;
 

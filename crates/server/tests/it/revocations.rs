@@ -186,6 +186,11 @@ async fn a_revocation_is_of_what_it_names() {
             let (status, answer) = root.ask("POST /auth/v1/revocations", what).await;
             assert_eq!((status, &answer["error"]), (400, &json!(error)));
         }
+        for request in ["POST /auth/v1/revocations", "POST /auth/v1/forget"] {
+            let (status, answer) = root.ask(request, json!({ "usr": "a" })).await;
+            assert_eq!((status, &answer["error"]), (400, &json!("bad-request")));
+            assert!(answer["message"].as_str().is_some_and(|why| why.contains("`usr`")), "{answer}");
+        }
         for id in ["user:eve", "eve"] {
             assert_eq!(root.ask(&format!("DELETE /auth/v1/revocations/{id}"), json!({})).await.0, 404);
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     Json,
-    body::{Body, to_bytes},
+    body::Body,
     extract::State,
     response::{IntoResponse, Response},
 };
@@ -12,8 +12,8 @@ use serde::Deserialize;
 use serde_json::json;
 use syncline_core::entity::UserName;
 
-use super::{Caller, Refusal, admin};
-use crate::{limits::REVOCATION_BODY_BYTES_MAX, shared::Shared};
+use super::{Caller, Refusal, admin, read};
+use crate::shared::Shared;
 
 /// What is to be forgotten; all, if neither is named.
 #[derive(Deserialize)]
@@ -30,8 +30,7 @@ pub(super) async fn forget(
     body: Body,
 ) -> Result<Response, Refusal> {
     let admin = admin(caller)?;
-    let body = to_bytes(body, REVOCATION_BODY_BYTES_MAX).await.map_err(|_| Refusal::Forget)?;
-    let Wanted { user, resource } = serde_json::from_slice(&body).map_err(|_| Refusal::Forget)?;
+    let Wanted { user, resource } = read(body).await?;
     let user = user.map(|user| UserName::new(&user).map_err(|_| Refusal::Name)).transpose()?;
     let forgotten = shared.gate.forget(&admin.tenant, user.as_ref(), resource.as_deref());
     tracing::info!(by = %admin.user, forgotten, "decisions were forgotten");

@@ -10,12 +10,14 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use axum::{
     Json, Router,
+    body::{Body, to_bytes},
     extract::FromRequestParts,
     http::{StatusCode, request::Parts},
     middleware::from_fn_with_state,
     response::{IntoResponse, Response},
     routing::{get, options},
 };
+use serde::de::DeserializeOwned;
 use syncline_core::access::{Action, Identity, Resource};
 
 use self::table::OPERATIONS;
@@ -28,6 +30,7 @@ use super::{
 use crate::{
     entities::{dress, preflight},
     http::{TOO_MANY, bearer, problem, too_many},
+    limits::REVOCATION_BODY_BYTES_MAX,
     quota::TooFast,
     shared::Shared,
     tenants::TooManyTenants,
@@ -51,7 +54,7 @@ pub(crate) fn routes(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
 }
 
 /// Why a request about credentials is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 enum Refusal {
     #[error("no token is asked for here, so there is nothing to do about one")]
     NoTokens,
@@ -67,8 +70,8 @@ enum Refusal {
     Forbidden,
     #[error("name one of `user`, `device`, `token_id` and `room`, and perhaps `until`, but not for a room")]
     Body,
-    #[error("name `user`, `resource`, as doc:team/plan, both, or neither in an object")]
-    Forget,
+    #[error("the body is not understood: {0}")]
+    Unread(String),
     #[error("nobody and nothing can have this name")]
     Name,
     #[error("`until` is a time to come, as 2027-01-31T00:00:00.000Z")]
@@ -86,7 +89,7 @@ enum Refusal {
 }
 
 impl Refusal {
-    const fn status(self) -> (StatusCode, &'static str) {
+    const fn status(&self) -> (StatusCode, &'static str) {
         match self {
             Self::NoTokens => (StatusCode::NOT_FOUND, "not-found"),
             Self::Origin => (StatusCode::FORBIDDEN, "origin-not-allowed"),
@@ -100,7 +103,7 @@ impl Refusal {
             Self::TooManyTickets(_) => (StatusCode::TOO_MANY_REQUESTS, "too-many-tickets"),
             Self::TooFast(_) => (StatusCode::TOO_MANY_REQUESTS, TOO_MANY),
             Self::Forbidden => (StatusCode::FORBIDDEN, "forbidden"),
-            Self::Body | Self::Forget => (StatusCode::BAD_REQUEST, "bad-request"),
+            Self::Body | Self::Unread(_) => (StatusCode::BAD_REQUEST, "bad-request"),
             Self::Name => (StatusCode::BAD_REQUEST, "bad-name"),
             Self::Until => (StatusCode::BAD_REQUEST, "bad-until"),
             Self::Unknown => (StatusCode::NOT_FOUND, "unknown-revocation"),
@@ -151,6 +154,13 @@ impl FromRequestParts<Arc<Shared>> for Caller {
         let signed = parts.extensions.get::<Signed>().cloned().unwrap_or_default();
         Ok(Self(admit(shared, identity, &signed).await.map_err(Refusal::Unauthenticated)?))
     }
+}
+
+/// Reads a body: an object of members that are known.
+async fn read<T: DeserializeOwned>(body: Body) -> Result<T, Refusal> {
+    let body = to_bytes(body, REVOCATION_BODY_BYTES_MAX).await;
+    let body = body.map_err(|error| Refusal::Unread(error.to_string()))?;
+    serde_json::from_slice(&body).map_err(|error| Refusal::Unread(error.to_string()))
 }
 
 /// Returns who asks, if they may administer the server.

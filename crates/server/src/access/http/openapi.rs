@@ -123,7 +123,7 @@ mod tests {
             Refusal::TooManyTickets(TooManyTickets),
             Refusal::Forbidden,
             Refusal::Body,
-            Refusal::Forget,
+            Refusal::Unread(String::new()),
             Refusal::Name,
             Refusal::Until,
             Refusal::Unknown,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     Json,
-    body::{Body, to_bytes},
+    body::Body,
     extract::{Path, State},
     http::StatusCode,
     response::{IntoResponse, Response},
@@ -20,14 +20,9 @@ use syncline_core::{
 use syncline_protocol::wire::sync_v1::{time_of, time_text};
 use tokio::sync::oneshot;
 
-use super::{Caller, Refusal, admin};
+use super::{Caller, Refusal, admin, read};
 use crate::{
-    epoch::Epoch,
-    limits::{REVOCATION_BODY_BYTES_MAX, REVOKED_MS},
-    registry::RoomKey,
-    room::ToRoom,
-    shared::Shared,
-    tenants::Tenant,
+    epoch::Epoch, limits::REVOKED_MS, registry::RoomKey, room::ToRoom, shared::Shared, tenants::Tenant,
 };
 
 /// What is to be revoked: one of the first four.
@@ -75,8 +70,7 @@ pub(super) async fn revoke(
     body: Body,
 ) -> Result<Response, Refusal> {
     let admin = admin(caller)?;
-    let body = to_bytes(body, REVOCATION_BODY_BYTES_MAX).await.map_err(|_| Refusal::Body)?;
-    let wanted: Wanted = serde_json::from_slice(&body).map_err(|_| Refusal::Body)?;
+    let wanted: Wanted = read(body).await?;
     let now = shared.clock.now().wall;
     let (subject, until) = match wanted.read(now)? {
         (What::Credentials(subject), until) => (subject, until),

@@ -34,6 +34,7 @@ use crate::{
     epoch::Epoch,
     http::bearer,
     limits::{BODY_MS_MAX, STORAGE_FULL_RETRY_MS, SYNC_BODY_BYTES_MAX},
+    openapi::check_query,
     quota::{Limit, Payer, Place, TooFast},
     shared::Shared,
     tenants::Tenant,
@@ -93,6 +94,7 @@ impl FromRequestParts<Arc<Shared>> for Asked {
         let ledger = epoch.ledger(&tenant).await?;
         let signed = parts.extensions.get::<Signed>().cloned().unwrap_or_default();
         let identity = admitted(identity, signed.by(), &ledger).map_err(unauthenticated)?;
+        check_query(parts).map_err(|why| Problem::new(Code::MalformedRequest).because(why))?;
         let (user, clock) = (identity.user.clone(), shared.clock);
         let schema = headers.get("sync-schema").cloned();
         let lease = Arc::new(shared.gate.lease(Arc::clone(&identity)));

@@ -38,6 +38,8 @@ fn headers(operation: &Operation<Code>) -> Vec<Value> {
 
 fn refusals(operation: &Operation<Code>) -> Vec<Refused> {
     let common = [
+        // Each may have a query, with a member that it does not know.
+        Code::MalformedRequest,
         Code::Unauthenticated,
         Code::SignatureRequired,
         Code::SignatureInvalid,
@@ -47,11 +49,8 @@ fn refusals(operation: &Operation<Code>) -> Vec<Refused> {
         Code::RateLimited,
         Code::ReadOnly,
     ];
-    let of_body = [Code::MalformedRequest, Code::PayloadTooLarge];
-    let of_query = [Code::MalformedRequest];
-    let body = (!operation.body.is_empty()).then_some(of_body).into_iter().flatten();
-    let query = (!operation.query.is_empty()).then_some(of_query).into_iter().flatten();
-    let all = common.into_iter().chain(body).chain(query).chain(operation.codes.iter().copied());
+    let body = (!operation.body.is_empty()).then_some(Code::PayloadTooLarge);
+    let all = common.into_iter().chain(body).chain(operation.codes.iter().copied());
     let refused = |code: Code| Refused {
         status: code.status(),
         code: code.as_str(),

@@ -176,6 +176,12 @@ pub(super) const OPERATIONS: &[Operation<Code>] = &[
                 repeats: false,
                 summary: "The token, for browsers, which send no header with it.",
             },
+            Parameter {
+                name: "ticket",
+                required: false,
+                repeats: false,
+                summary: "A ticket that stands for a token, once.",
+            },
         ],
         body: &[],
         answers: &[(101, Content::Socket)],
