@@ -11,7 +11,7 @@ use syncline_core::{
     doc::YjsDocument,
     id::{DocumentId, RoomName, TenantId},
     limits::DELETE_BATCH_MAX,
-    log::{Engine, Former},
+    log::{Author, Engine, Former},
 };
 use syncline_protocol::ledger::entity_of;
 use syncline_store::{
@@ -20,6 +20,7 @@ use syncline_store::{
 };
 
 use crate::{
+    changes::{Gone, News},
     compaction::{GivenUp, still_running},
     entities::{ErasureError, OfflineError, OfflineLedger, finish_erasures},
     epoch::Epoch,
@@ -47,10 +48,13 @@ pub(crate) fn batch_of(tenant: TenantId, name: &RoomName, former: &Former) -> Re
     Ok(batch)
 }
 
-/// Tells the list of rooms that a document was deleted, and has what is stored of it removed.
-pub(crate) fn deleted(epoch: &Arc<Epoch>, key: &RoomKey, document: DocumentId) {
+/// Tells the list of rooms and whoever follows a document that it was deleted, and has what is stored of it removed.
+pub(crate) fn deleted(epoch: &Arc<Epoch>, key: &RoomKey, document: DocumentId, by: Option<Author>) {
     let tenant = key.tenant.id();
     epoch.directories.of(tenant).deleted(&key.name);
+    let at = epoch.clock.now().wall;
+    let gone = Gone { name: key.name.clone(), document: Some(document), at, by };
+    epoch.changes.tell(tenant, News::Deleted(gone));
     let task_epoch = Arc::clone(epoch);
     epoch.tasks.spawn(async move {
         match remove(&task_epoch, tenant, document).await {
@@ -67,6 +71,7 @@ pub(crate) async fn delete_unreadable(
     epoch: &Arc<Epoch>,
     key: &RoomKey,
     document: DocumentId,
+    by: Author,
 ) -> Result<bool, OpenError> {
     let tenant = key.tenant.id();
     if !loader::is_given_up(&epoch.storage, tenant, document).await? {
@@ -75,7 +80,7 @@ pub(crate) async fn delete_unreadable(
     // Nobody can tell who has written in it.
     let batch = batch_of(tenant, &key.name, &Former::Everyone).expect("a byte fits into a record");
     key.tenant.commit(&epoch.storage, batch).await?;
-    deleted(epoch, key, document);
+    deleted(epoch, key, document, Some(by));
     Ok(true)
 }
 

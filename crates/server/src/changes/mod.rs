@@ -1,4 +1,5 @@
-//! Which documents have changed: rooms tell of each durable commit, and readers hear of the documents that they follow.
+//! Which documents have changed: rooms tell of each durable commit, whoever deletes a document tells of that, and readers hear of the
+//! documents that they follow.
 //!
 //! A reader who is slow hears of several commits of one document as one, and if too many documents wait for them, that they have missed
 //! some. The newest changes are remembered, so that whoever was away for a moment goes on where they were.
@@ -44,7 +45,26 @@ pub(crate) struct Change {
     pub(crate) authors: BTreeSet<Author>,
 }
 
-/// Numbers the changes of one epoch, across its tenants.
+/// That there is a document no more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Gone {
+    pub(crate) name: RoomName,
+    /// Which document; nothing if it is that of an entity, which has but one.
+    pub(crate) document: Option<DocumentId>,
+    /// When it was deleted.
+    pub(crate) at: WallMs,
+    /// Who deleted it, if that is known here.
+    pub(crate) by: Option<Author>,
+}
+
+/// What is told of a document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum News {
+    Changed(Change),
+    Deleted(Gone),
+}
+
+/// Numbers the news of one epoch, across its tenants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Position {
     /// Drawn for the epoch: what another one has counted says nothing here.
@@ -66,7 +86,7 @@ pub(crate) enum Follow {
 #[error("as many listen as may; come again")]
 pub(crate) struct TooManyReaders;
 
-/// The changes of one epoch.
+/// The news of one epoch.
 #[derive(Debug)]
 pub(crate) struct Changes {
     epoch: DocumentId,
@@ -75,10 +95,10 @@ pub(crate) struct Changes {
 
 #[derive(Debug, Default)]
 struct Told {
-    /// The number of the last change.
+    /// The number of the last news.
     last: u64,
     /// The newest ones, in order of their numbers, which have no gaps.
-    kept: VecDeque<(TenantId, Arc<Change>)>,
+    kept: VecDeque<(TenantId, Arc<News>)>,
     readers: BTreeMap<u64, Reader>,
     last_reader: u64,
 }
@@ -133,6 +153,15 @@ impl Change {
     }
 }
 
+impl News {
+    pub(crate) const fn name(&self) -> &RoomName {
+        match self {
+            Self::Changed(change) => &change.name,
+            Self::Deleted(gone) => &gone.name,
+        }
+    }
+}
+
 impl Follow {
     fn wants(&self, name: &RoomName) -> bool {
         match self {
@@ -164,18 +193,18 @@ impl Changes {
         Arc::new(Self { epoch: new_document_id(), told: Mutex::default() })
     }
 
-    /// Tells whoever follows the document that a commit of it is durable.
-    pub(crate) fn tell(&self, tenant: TenantId, change: Change) {
+    /// Tells whoever follows the document what has become of it, which is durable.
+    pub(crate) fn tell(&self, tenant: TenantId, news: News) {
         let mut told = self.told();
         told.last += 1;
         let position = Position { epoch: self.epoch, number: told.last };
         for reader in told.readers.values() {
-            if reader.tenant == tenant && reader.follow.wants(&change.name) {
-                reader.mailbox.waiting().take_in(position, &change);
+            if reader.tenant == tenant && reader.follow.wants(news.name()) {
+                reader.mailbox.waiting().take_in(position, &news);
                 reader.mailbox.filled.notify_one();
             }
         }
-        told.kept.push_back((tenant, Arc::new(change)));
+        told.kept.push_back((tenant, Arc::new(news)));
         if told.kept.len() > CHANGES_KEPT {
             told.kept.pop_front();
         }
@@ -201,9 +230,9 @@ impl Changes {
             if begins.epoch != self.epoch || begins.number < forgotten || begins.number > told.last {
                 waiting.miss(head);
             } else {
-                for (number, (of, change)) in (forgotten + 1..).zip(&told.kept) {
-                    if number > begins.number && *of == tenant && follow.wants(&change.name) {
-                        waiting.take_in(Position { epoch: self.epoch, number }, change);
+                for (number, (of, news)) in (forgotten + 1..).zip(&told.kept) {
+                    if number > begins.number && *of == tenant && follow.wants(news.name()) {
+                        waiting.take_in(Position { epoch: self.epoch, number }, news);
                     }
                 }
             }
@@ -255,10 +284,10 @@ mod tests {
     const OURS: TenantId = TenantId(1);
     const THEIRS: TenantId = TenantId(2);
 
-    fn change(name: &str, commit: u64) -> Change {
+    fn change(name: &str, commit: u64) -> News {
         let (document, authors) = (DocumentId([1; 16]), BTreeSet::from([Author::default()]));
         let name = RoomName::new(name).expect("a name");
-        Change { name, document, commit: CommitNumber(commit), at: WallMs(commit), authors }
+        News::Changed(Change { name, document, commit: CommitNumber(commit), at: WallMs(commit), authors })
     }
 
     fn all(prefix: &str) -> Follow {
@@ -270,8 +299,12 @@ mod tests {
         let (mut all, mut last) = (Vec::new(), None);
         while let Some(heard) = listener.next().now_or_never() {
             let position = match heard {
-                Heard::Changed(position, change) => {
+                Heard::Told(position, News::Changed(change)) => {
                     all.push(format!("{} {}", change.name, change.commit));
+                    position
+                }
+                Heard::Told(position, News::Deleted(gone)) => {
+                    all.push(format!("{} deleted", gone.name));
                     position
                 }
                 Heard::Missed(position) => {
@@ -329,6 +362,21 @@ mod tests {
         let (told, end) = again(begin);
         assert_eq!(told, ["missed"]);
         assert_eq!(again(end.expect("a position")).0, [""; 0]);
+    }
+
+    /// A deletion is told, whatever becomes of the name.
+    #[test]
+    fn a_deletion_is_not_hidden_by_the_next_document() {
+        let changes = Changes::new();
+        let name = RoomName::new("a").expect("a name");
+        let gone = Gone { name, document: Some(DocumentId([1; 16])), at: WallMs(4), by: None };
+        let (reader, begin) = changes.listen(OURS, all(""), None).expect("a place");
+        for news in [change("a", 3), change("b", 1), News::Deleted(gone), change("a", 1), change("a", 2)] {
+            changes.tell(OURS, news);
+        }
+        let want = ["b 1", "a deleted", "a 2"];
+        assert_eq!(heard(&reader).0, want);
+        assert_eq!(heard(&changes.listen(OURS, all(""), Some(begin)).expect("a place").0).0, want);
     }
 
     #[test]

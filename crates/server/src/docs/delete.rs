@@ -34,14 +34,16 @@ pub(super) async fn delete(caller: Caller, InPath(name): InPath<String>) -> Resu
         caller.check_lease()?;
         let (done, outcome) = oneshot::channel();
         let revision = expected.map(|expected| expected.revision);
-        Registry::tell(&caller.epoch, &room, ToRoom::Delete { document, revision, done }).await?;
+        let message = ToRoom::Delete { document, revision, author: caller.author(), done };
+        Registry::tell(&caller.epoch, &room, message).await?;
         match outcome.await {
             Ok(Deletion::Deleted) => return Ok(StatusCode::NO_CONTENT),
             Ok(Deletion::Changed) => return Err(Refusal::Changed),
             Ok(Deletion::Absent) => return Err(Refusal::Absent),
             // Of what cannot be read nobody knows the revision.
             Err(_room_ended) if expected.is_none() => {
-                let deleted = deletion::delete_unreadable(&caller.epoch, &room, document).await;
+                let deleted =
+                    deletion::delete_unreadable(&caller.epoch, &room, document, caller.author()).await;
                 if deleted.map_err(|_| Refusal::StoreDown)? {
                     return Ok(StatusCode::NO_CONTENT);
                 }

@@ -25,7 +25,7 @@ use super::{
     state,
 };
 use crate::{
-    changes::{Change, Follow, Heard, Listener, Position},
+    changes::{Change, Follow, Gone, Heard, Listener, News, Position},
     history::{author_json, since},
     limits::LIVE_HEARTBEAT_MS,
     quota::Place,
@@ -56,6 +56,8 @@ struct Feed {
     subject: Subject,
     /// What is told before anything else.
     first: Option<Event>,
+    /// Whether the document is there no more, and that was told.
+    is_over: bool,
     _place: Place,
 }
 
@@ -82,10 +84,14 @@ pub(super) async fn of_one(
     let Query(OfOne { after }) = wanted.map_err(odd_query)?;
     let after = last_heard(&headers, after.as_deref());
     let after: Option<u64> = after.map(str::parse).transpose().map_err(|_| no_place())?;
-    let document = state::known(&caller, &room).await?.ok_or(Refusal::Absent)?.document;
     let place = caller.place()?;
     let tenant = caller.tenant.id();
+    // Before the look, so that a deletion behind it is heard.
     let (listener, _) = caller.epoch.changes.listen(tenant, Follow::One(room.name.clone()), None)?;
+    let document = state::existing(&caller, &room).await?.document;
+    if state::is_gone(&caller, &room).await? {
+        return Err(Refusal::Absent);
+    }
     let mut subject = Subject::One { document, last: CommitNumber(0) };
     let mut first = None;
     if let Some(after) = after {
@@ -95,7 +101,7 @@ pub(super) async fn of_one(
         first = changed.map(|change| told_of(told.0, &change));
     }
     caller.check_lease()?;
-    Ok(Feed { caller, listener, subject, first, _place: place }.into_response())
+    Ok(Feed { caller, listener, subject, first, is_over: false, _place: place }.into_response())
 }
 
 /// Tells of all documents whose names begin so, and which the caller may read when they change.
@@ -113,7 +119,8 @@ pub(super) async fn of_many(
     let begin = Event::default().event("listening").id(head.to_string()).data("{}");
     let first = after.is_none().then_some(begin);
     caller.check_lease()?;
-    Ok(Feed { caller, listener, subject: Subject::Many, first, _place: place }.into_response())
+    let subject = Subject::Many;
+    Ok(Feed { caller, listener, subject, first, is_over: false, _place: place }.into_response())
 }
 
 /// Returns what someone says that they have heard last. Browsers come again with the path that they had, and say it in the header.
@@ -131,9 +138,13 @@ impl Feed {
         Sse::new(events).keep_alive(heartbeat).into_response()
     }
 
-    /// Waits for the next event. Returns nothing when the server stops, the store has failed, or the caller may read no longer.
+    /// Waits for the next event. Returns nothing when the server stops, the store has failed, the caller may read no longer, or there
+    /// is nothing more to read.
     async fn next(&mut self) -> Option<Event> {
         loop {
+            if self.is_over {
+                return None;
+            }
             self.caller.check_lease().ok()?;
             if let Some(first) = self.first.take() {
                 return Some(first);
@@ -144,33 +155,49 @@ impl Feed {
                 heard = self.listener.next() => heard,
             };
             match heard {
-                Heard::Changed(position, change) => {
-                    if let Some(event) = self.tell(position, change).await? {
+                Heard::Told(position, news) => {
+                    if let Some(event) = self.tell(position, news).await? {
                         return Some(event);
                     }
                 }
-                Heard::Missed(position) => {
-                    return Some(Event::default().event("missed").id(position.to_string()).data("{}"));
-                }
+                Heard::Missed(position) => match self.subject {
+                    Subject::Many => {
+                        return Some(Event::default().event("missed").id(position.to_string()).data("{}"));
+                    }
+                    // Many documents of the name have come and gone.
+                    Subject::One { .. } => return None,
+                },
             }
         }
     }
 
-    /// Returns what is told of a change, if anything is; nothing at all if the feed ends with it.
-    async fn tell(&mut self, position: Position, change: Change) -> Option<Option<Event>> {
+    /// Returns what is told of news, if anything is; nothing at all if the feed ends without.
+    async fn tell(&mut self, position: Position, news: News) -> Option<Option<Event>> {
         // What they may do may have changed since they came.
-        let may = self.caller.room(change.name.as_str(), Action::Read).await;
+        let may = self.caller.room(news.name().as_str(), Action::Read).await;
         self.caller.check_lease().ok()?;
         match (&mut self.subject, may) {
-            // The name means another document by now: whoever comes again is told of that.
-            (Subject::One { document, .. }, Ok(_)) if *document != change.document => None,
-            (Subject::One { last, .. }, Ok(_)) if change.commit <= *last => Some(None),
-            (Subject::One { last, .. }, Ok(_)) => {
-                *last = change.commit;
-                Some(Some(told_of(change.commit.0, &change)))
-            }
-            (Subject::Many, Ok(_)) => Some(Some(told_of(position, &change))),
+            (Subject::Many, Ok(_)) => Some(Some(match news {
+                News::Changed(change) => told_of(position, &change),
+                News::Deleted(gone) => told_of_end(position, &gone),
+            })),
             (Subject::Many, Err(Refusal::Absent)) => Some(None),
+            (Subject::One { document, last }, Ok(_)) => match news {
+                // The name means another document by now: whoever comes again is told of that.
+                News::Changed(change) if change.document != *document => None,
+                News::Changed(change) if change.commit <= *last => Some(None),
+                News::Changed(change) => {
+                    *last = change.commit;
+                    Some(Some(told_of(change.commit.0, &change)))
+                }
+                // Another one had the name before.
+                News::Deleted(gone) if gone.document.is_some_and(|gone| gone != *document) => Some(None),
+                News::Deleted(gone) => {
+                    self.is_over = true;
+                    // Of the next document of the name they know nothing.
+                    Some(Some(told_of_end(0, &gone)))
+                }
+            },
             (Subject::One { .. } | Subject::Many, Err(_)) => None,
         }
     }
@@ -184,6 +211,15 @@ fn told_of(id: impl ToString, change: &Change) -> Event {
         "authors": change.authors.iter().map(author_json).collect::<Vec<_>>(),
     });
     Event::default().event("changed").id(id.to_string()).data(data.to_string())
+}
+
+fn told_of_end(id: impl ToString, gone: &Gone) -> Event {
+    let data = json!({
+        "document": gone.name.as_str(),
+        "at": time_text(gone.at),
+        "by": gone.by.as_ref().map(author_json),
+    });
+    Event::default().event("deleted").id(id.to_string()).data(data.to_string())
 }
 
 fn no_place() -> Refusal {

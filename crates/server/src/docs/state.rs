@@ -111,6 +111,13 @@ pub(super) async fn existing(caller: &Caller, room: &RoomKey) -> Result<Named, R
     known(caller, room).await?.ok_or(Refusal::Absent)
 }
 
+/// Returns whether a document is that of an entity that was deleted: nobody opens it.
+pub(super) async fn is_gone(caller: &Caller, room: &RoomKey) -> Result<bool, Refusal> {
+    let entity = caller.epoch.entity_of(room).await.map_err(|_ledger_down| Refusal::StoreDown)?;
+    let Some((ledger, key)) = entity else { return Ok(false) };
+    ledger.look(move |ledger| ledger.is_gone(&key)).await.map_err(|_ledger_down| Refusal::StoreDown)
+}
+
 /// Returns what a document holds now, as its room says: so nothing is shown that is not durable.
 pub(super) async fn content(caller: &Caller, room: &RoomKey) -> Result<Content, Refusal> {
     let (done, content) = oneshot::channel();
@@ -134,7 +141,11 @@ pub(super) async fn ended(caller: &Caller, room: &RoomKey) -> Refusal {
         Ok(Ok((_, Former::Everyone))) => Refusal::Deleted,
         // It was deleted meanwhile.
         Ok(Ok((None, _))) => Refusal::Absent,
-        Ok(Ok((Some(_), _))) => Refusal::Broken,
+        Ok(Ok((Some(_), _))) => match is_gone(caller, room).await {
+            Ok(true) => Refusal::Absent,
+            Ok(false) => Refusal::Broken,
+            Err(refusal) => refusal,
+        },
     }
 }
 

@@ -160,7 +160,7 @@ const OPERATIONS: &[Operation<Told>] = &[
         method: Method::GET,
         path: "/documents/{name}/events",
         id: "followDocument",
-        summary: "Tells of each change of the document as it comes.",
+        summary: "Tells of each change of the document as it comes, and ends with its deletion.",
         query: &[may(
             "after",
             "The commit after which to tell; `Last-Event-ID` says the same. If nothing is said, from now on.",
@@ -174,7 +174,7 @@ const OPERATIONS: &[Operation<Told>] = &[
         method: Method::GET,
         path: "/events",
         id: "followDocuments",
-        summary: "Tells of each change of the documents that the caller may read, as it comes.",
+        summary: "Tells of each change and each deletion of the documents that the caller may read, as it comes.",
         query: &[
             may("prefix", "What their names begin with."),
             may(

@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 
 use super::handle::{Documents, Stored, Touch};
 use crate::{
+    changes::{Change, Changes, Gone, News},
     epoch::Epoch,
     registry::{Registry, RoomKey},
     room::ToRoom,
@@ -26,9 +27,16 @@ use crate::{
 #[derive(Default)]
 pub(super) struct Rooms {
     tickets: u64,
-    waiting: BTreeMap<Ticket, (Batch, oneshot::Sender<Stored>)>,
+    waiting: BTreeMap<Ticket, (Batch, Waits)>,
     /// Those of the commit under way.
-    storing: Vec<oneshot::Sender<Stored>>,
+    storing: Vec<Waits>,
+}
+
+/// Who waits until it is known what became of a commit of a room.
+struct Waits {
+    stored: oneshot::Sender<Stored>,
+    /// What whoever follows the document is told of it.
+    change: Option<Change>,
 }
 
 impl Rooms {
@@ -38,32 +46,35 @@ impl Rooms {
         touch: Touch,
         stored: oneshot::Sender<Stored>,
     ) -> (Input, Vec<oneshot::Sender<MergeOutcome>>) {
-        let Touch { key, merges, leases, typed, batch } = touch;
+        let Touch { key, merges, leases, typed, batch, change } = touch;
         self.tickets += 1;
         let ticket = Ticket(self.tickets);
-        self.waiting.insert(ticket, (batch, stored));
+        self.waiting.insert(ticket, (batch, Waits { stored, change }));
         (Input::Touched(Touched { ticket, key, merges, typed }), leases)
     }
 
     /// Adds what these rooms store to a batch.
     pub(super) fn store(&mut self, batch: &mut Batch, rooms: &[Ticket]) {
-        for (stores, stored) in rooms.iter().filter_map(|ticket| self.waiting.remove(ticket)) {
+        for (stores, waits) in rooms.iter().filter_map(|ticket| self.waiting.remove(ticket)) {
             batch.append(stores);
-            self.storing.push(stored);
+            self.storing.push(waits);
         }
     }
 
-    /// Takes it that the commit under way is durable.
-    pub(super) fn stored(&mut self) {
-        for stored in self.storing.drain(..) {
+    /// Takes it that the commit under way is durable. The ledger tells of it, and not the room, so that no deletion is told before.
+    pub(super) fn stored(&mut self, changes: &Changes, tenant: TenantId) {
+        for Waits { stored, change } in self.storing.drain(..) {
+            if let Some(change) = change {
+                changes.tell(tenant, News::Changed(change));
+            }
             // A room that has ended does not ask, here and below.
             let _ = stored.send(Stored::Stored);
         }
     }
 
     pub(super) fn refuse(&mut self, ticket: Ticket) {
-        if let Some((_, stored)) = self.waiting.remove(&ticket) {
-            let _ = stored.send(Stored::Deleted);
+        if let Some((_, waits)) = self.waiting.remove(&ticket) {
+            let _ = waits.stored.send(Stored::Deleted);
         }
     }
 }
@@ -110,9 +121,14 @@ pub(super) fn merge(epoch: &Arc<Epoch>, tenant: &Tenant, wanted: Merge) {
     });
 }
 
-/// Closes the room of a document whose entity was deleted, if it is open. Nobody opens it again meanwhile.
+/// Tells whoever follows the document of an entity that this was deleted, and closes the room, if it is open. Nobody opens it again
+/// meanwhile.
 pub(super) fn close(epoch: &Arc<Epoch>, tenant: &Tenant, key: &EntityKey) {
-    let Some(inbox) = epoch.registry.inbox(&room_key(tenant, key)) else { return };
+    let room = room_key(tenant, key);
+    let at = epoch.clock.now().wall;
+    let gone = Gone { name: room.name.clone(), document: None, at, by: None };
+    epoch.changes.tell(tenant.id(), News::Deleted(gone));
+    let Some(inbox) = epoch.registry.inbox(&room) else { return };
     epoch.tasks.spawn(async move {
         // It may have ended by itself.
         drop(inbox.send(ToRoom::Deleted).await);

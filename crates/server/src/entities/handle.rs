@@ -13,7 +13,7 @@ use syncline_store::Batch;
 use tokio::sync::{Notify, broadcast, mpsc, oneshot, watch};
 
 use super::kept::Secret;
-use crate::{access::Lease, limits::REVOCATIONS_MAX, tenants::Tenant};
+use crate::{access::Lease, changes::Change, limits::REVOCATIONS_MAX, tenants::Tenant};
 
 /// Reaches the task of a ledger.
 #[derive(Clone)]
@@ -85,6 +85,8 @@ pub(crate) struct Touch {
     /// Whether there is anything else in it.
     pub(crate) typed: bool,
     pub(crate) batch: Batch,
+    /// What whoever follows the document is told of it.
+    pub(crate) change: Option<Change>,
 }
 
 /// What became of what a room stores.

@@ -262,7 +262,7 @@ impl LedgerTask {
         let Some(commit) = self.committing.take() else { return Ok(()) };
         // The halt of the epoch was set by whoever saw the failure first.
         committed.map_err(|_| Down)?;
-        self.rooms.stored();
+        self.rooms.stored(&self.epoch.changes, self.tenant.id());
         self.handle(Input::Committed(commit))?;
         self.durable.send_replace(commit);
         self.let_out();

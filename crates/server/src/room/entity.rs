@@ -10,6 +10,7 @@ use syncline_store::Batch;
 use tokio::sync::oneshot;
 
 use crate::{
+    changes::{Change, News},
     entities::{LedgerDown, Stored, Touch},
     epoch::Epoch,
     registry::RoomKey,
@@ -90,13 +91,15 @@ impl Owed {
         }
     }
 
-    /// Returns how to store a commit of so many entries: with the ledger's, if the document is an entity.
+    /// Returns how to store a commit of so many entries: with the ledger's, if the document is an entity. Whoever follows the document is
+    /// told what it has changed once it is durable.
     pub(super) fn commit(
         &mut self,
         epoch: &Arc<Epoch>,
         room: &RoomKey,
         entries: usize,
         batch: Batch,
+        change: Option<Change>,
     ) -> Pin<Box<dyn Future<Output = Result<(), Uncommitted>> + Send>> {
         let merges = std::mem::take(&mut self.carried);
         let leases = merges.iter().filter_map(|merge| self.merges.remove(merge)).collect();
@@ -104,9 +107,13 @@ impl Owed {
         let (epoch, room) = (Arc::clone(epoch), room.clone());
         Box::pin(async move {
             let Some((ledger, key)) = epoch.entity_of(&room).await? else {
-                return Ok(room.tenant.commit(&epoch.storage, batch).await?);
+                room.tenant.commit(&epoch.storage, batch).await?;
+                if let Some(change) = change {
+                    epoch.changes.tell(room.tenant.id(), News::Changed(change));
+                }
+                return Ok(());
             };
-            let touch = Touch { key, merges, leases, typed, batch };
+            let touch = Touch { key, merges, leases, typed, batch, change };
             match ledger.touch(touch).await? {
                 Stored::Stored => Ok(()),
                 Stored::Deleted => Err(Uncommitted::Deleted),

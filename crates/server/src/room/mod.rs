@@ -90,6 +90,8 @@ pub(crate) enum ToRoom {
     Delete {
         document: DocumentId,
         revision: Option<Revision>,
+        /// Who wants that.
+        author: Author,
         /// Told what became of it, once that is durable. Dropped if the room ends before.
         done: oneshot::Sender<Deletion>,
     },

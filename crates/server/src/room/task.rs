@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, pin::Pin, sync::Arc};
 
 use syncline_core::{
     id::{ConnectionId, DocumentId},
-    log::LogRecord,
+    log::{Author, LogRecord},
     time::WallMs,
 };
 use syncline_protocol::{Absorbed, CloseReason, Effect, Hosted, Input, Loaded, Outbox, Revision, Stats};
@@ -49,8 +49,8 @@ pub(super) struct RoomTask {
     machine: Hosted,
     inbox: mpsc::Receiver<ToRoom>,
     card: Arc<Card>,
-    /// What the commit under way changes, and when the last one was made that is stored.
-    committing: Option<Change>,
+    /// When the commit under way was made, and the last one that is stored.
+    committing: Option<WallMs>,
     edited: Option<WallMs>,
     /// Whether the inbox is closed and empty: the room is asked to end.
     inbox_ended: bool,
@@ -62,7 +62,7 @@ pub(super) struct RoomTask {
     /// Whether the entity that the document is was deleted.
     deleted: bool,
     /// Those who want the document deleted. The room ends with that.
-    deletions: Vec<oneshot::Sender<Deletion>>,
+    deletions: Vec<(Author, oneshot::Sender<Deletion>)>,
     commit: Work<Result<(), Uncommitted>>,
     compaction: Work<Option<usize>>,
     reload: Reload,
@@ -177,7 +177,7 @@ impl RoomTask {
         self.close_card();
         self.epoch.registry.remove_if(&self.key, self.number, || true);
         if reason == CloseReason::Deleted {
-            for done in self.deletions.drain(..) {
+            for (_, done) in self.deletions.drain(..) {
                 // Whoever asked may not wait any more; whoever does finds another room from now on.
                 let _ = done.send(Deletion::Deleted);
             }
@@ -210,7 +210,8 @@ impl RoomTask {
             return CloseReason::StoreDown;
         }
         self.named = false;
-        deletion::deleted(&self.epoch, &self.key, self.document);
+        let by = self.deletions.first().map(|(author, _)| author.clone());
+        deletion::deleted(&self.epoch, &self.key, self.document, by);
         CloseReason::Deleted
     }
 
@@ -237,10 +238,7 @@ impl RoomTask {
                 if !std::mem::replace(&mut self.named, true) {
                     self.epoch.directories.of(self.key.tenant.id()).created(&self.key.name);
                 }
-                if let Some(change) = self.committing.take() {
-                    self.edited = Some(change.at);
-                    self.epoch.changes.tell(self.key.tenant.id(), change);
-                }
+                self.edited = self.committing.take().or(self.edited);
                 self.input(Input::Committed);
             }
             Wake::Committed(Err(error)) => {
@@ -326,7 +324,9 @@ impl RoomTask {
                 self.input(Input::Read { read, have });
             }
             ToRoom::Deleted => self.deleted = true,
-            ToRoom::Delete { document, revision, done } => self.take_deletion(document, revision, done),
+            ToRoom::Delete { document, revision, author, done } => {
+                self.take_deletion(document, revision, (author, done));
+            }
             ToRoom::CloseAll { done } => {
                 let closed = std::mem::take(&mut self.subscribers);
                 let count = closed.len();
@@ -349,14 +349,14 @@ impl RoomTask {
         &mut self,
         document: DocumentId,
         revision: Option<Revision>,
-        done: oneshot::Sender<Deletion>,
+        (author, done): (Author, oneshot::Sender<Deletion>),
     ) {
         let refused = if document != self.document {
             Deletion::Absent
         } else if revision.is_some_and(|revision| revision != self.machine.revision()) {
             Deletion::Changed
         } else {
-            return self.deletions.push(done);
+            return self.deletions.push((author, done));
         };
         // Whoever asked may not wait any more.
         let _ = done.send(refused);
@@ -373,9 +373,10 @@ impl RoomTask {
             match effect {
                 Effect::Commit(record) => match self.batch(&record) {
                     Ok(batch) => {
-                        self.committing = Change::of(&self.key.name, self.document, &record);
+                        let change = Change::of(&self.key.name, self.document, &record);
+                        self.committing = change.as_ref().map(|change| change.at);
                         let (epoch, room) = (&self.epoch, &self.key);
-                        self.commit.start(self.owed.commit(epoch, room, record.entries.len(), batch));
+                        self.commit.start(self.owed.commit(epoch, room, record.entries.len(), batch, change));
                     }
                     Err(error) => {
                         tracing::error!(room = self.key.name.as_str(), error = %error, "a commit has no record");

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use syncline_core::{entity::Handler as Asked, limits::COMPACT_LOG_BYTES_MIN};
+use syncline_core::{
+    entity::{EntityType, Handler as Asked, Policy, TypeName},
+    limits::COMPACT_LOG_BYTES_MIN,
+};
 use syncline_server::{Server, WebhookSettings};
 use syncline_store::key::Kind;
 
@@ -164,6 +167,115 @@ async fn readers_hear_of_what_they_may_read() {
         root.ok("POST /auth/v1/revocations", json!({ "user": "ann" })).await;
         put("open%2Fb").await;
         assert_eq!((events.next().await, one.next().await), (None, None));
+        server.shutdown().await;
+    })
+    .await;
+}
+
+/// Returns of which document the next event tells that it was deleted, and by whom.
+async fn deleted(events: &mut Events) -> (String, Value) {
+    let (name, _, data) = next(events).await;
+    assert_eq!(name, "deleted", "{data}");
+    assert!(data["at"].as_str().is_some_and(|at| at.ends_with('Z')), "{data}");
+    (data["document"].as_str().expect("a name").to_owned(), data["by"]["user"].clone())
+}
+
+/// Waits for the deletion of a document while the disk holds it up, and fails if it is told meanwhile.
+async fn held_up(disk: &Disk, events: &mut Events) {
+    let told = tokio::select! {
+        biased;
+        told = deleted(events) => Some(told),
+        _ = disk.until(|disk| disk.commit_waits) => None,
+    };
+    assert_eq!(told, None, "it was told before it was durable");
+    disk.tell(|disk| disk.hold_commits = false);
+}
+
+/// The stream of a document ends with it, whoever has it open or nobody, and tells nothing of the next one of its name.
+#[tokio::test]
+async fn a_deletion_is_told_once_it_is_durable() {
+    within(async {
+        let disk = Disk::new();
+        let server = start(&disk).await;
+        let seed = json!({ "json": { "text": "a" } });
+        Caller::of(&server, "ann").ok("PUT /docs/v1/documents/closed", seed.clone()).await;
+        server.shutdown().await;
+        let server = start(&disk).await;
+        let addr = server.addr();
+        let ann = Caller::of(&server, "ann");
+        ann.ok("PUT /docs/v1/documents/open", seed.clone()).await;
+        let mut many = Events::open(addr, "/docs/v1/events", "").await;
+        let (_, begin, _) = next(&mut many).await;
+        for name in ["open", "closed"] {
+            let path = format!("/docs/v1/documents/{name}");
+            let mut one = Events::open(addr, &format!("{path}/events"), "").await;
+            let request = format!("DELETE {path}");
+            let deleting = raw::send(addr, &request, "Sync-User: bob\r\n", "");
+            // What opens a room that nobody has open is committed, too.
+            if name == "open" {
+                disk.tell(|disk| disk.hold_commits = true);
+                let (answer, ()) = tokio::join!(deleting, held_up(&disk, &mut one));
+                assert_eq!(answer.status, 204);
+            } else {
+                assert_eq!(deleting.await.status, 204);
+            }
+            assert_eq!(deleted(&mut one).await, (name.into(), json!("bob")));
+            assert_eq!((one.id.clone(), one.next().await), ("0".into(), None));
+            assert_eq!(raw::get(addr, &format!("{path}/events?after=0"), "").await.status, 404);
+            ann.ok(&format!("PUT {path}"), seed.clone()).await;
+            assert_eq!(deleted(&mut many).await.0, name);
+            assert_eq!(changed(&mut many).await, (name.into(), 1));
+        }
+        let mut again = Events::open(addr, &format!("/docs/v1/events?after={begin}"), "").await;
+        for name in ["open", "closed"] {
+            assert_eq!(deleted(&mut again).await.0, name);
+            assert_eq!(changed(&mut again).await, (name.into(), 1));
+        }
+        server.shutdown().await;
+    })
+    .await;
+}
+
+/// The document of an entity goes with it, also where nobody has it open, and comes back with it.
+#[tokio::test]
+async fn the_document_of_a_deleted_entity_is_told_of() {
+    within(async {
+        let disk = Disk::new();
+        let note = EntityType::new(TypeName::new("note").expect("a name"), Policy::Crdt);
+        let server = start_with(&disk, |config| config.types = vec![note]).await;
+        let addr = server.addr();
+        let ann = Caller::of(&server, "ann");
+        ann.bind("phone").await;
+        let path = |id: &str| format!("/docs/v1/documents/note%2F{id}");
+        for id in ["open", "closed"] {
+            ann.ok(&format!("PUT {}", path(id)), json!({ "json": { "text": "a" } })).await;
+        }
+        let mut editor = Client::connect(addr, "note/open").await;
+        editor.whole_document().await;
+        let mut many = Events::open(addr, "/docs/v1/events?prefix=note/", "").await;
+        assert_eq!(next(&mut many).await.0, "listening");
+        let delete =
+            |id: &str, ver: &str| json!({ "type": "note", "id": id, "op": "delete", "ctx": { "ver": ver } });
+        for (n, id) in (1..).zip(["open", "closed"]) {
+            let mut one = Events::open(addr, &format!("{}/events", path(id)), "").await;
+            assert_eq!(ann.push("phone", n, &[delete(id, "1")]).await, ["applied"]);
+            assert_eq!(deleted(&mut one).await, (format!("note/{id}"), Value::Null));
+            assert_eq!(one.next().await, None);
+            assert_eq!(deleted(&mut many).await.0, format!("note/{id}"));
+            for what in ["", "/events"] {
+                let refused = raw::get(addr, &format!("{}{what}", path(id)), "").await;
+                assert_eq!(refused.status, 404, "{refused:?}");
+            }
+        }
+        assert_eq!(editor.hear_close().await.0, 4410);
+        let restore =
+            json!({ "type": "note", "id": "open", "op": "restore", "ctx": { "ver": "2" }, "set": {} });
+        assert_eq!(ann.push("phone", 3, &[restore]).await, ["applied"]);
+        let mut one = Events::open(addr, &format!("{}/events", path("open")), "").await;
+        ann.ok(&format!("PATCH {}", path("open")), splice(0, 0, "b")).await;
+        for events in [&mut one, &mut many] {
+            assert_eq!(changed(events).await, ("note/open".into(), 2));
+        }
         server.shutdown().await;
     })
     .await;
