@@ -127,6 +127,10 @@ pub const FAILED_LOADS_MAX: u32 = 2;
 /// for a single commit.
 pub const HISTORY_PAGE_BYTES: usize = 64 << 10;
 
+/// Stretches of a merged branch of which it is kept who wrote them: some 100 bytes each. A branch in which people typed for a day has some
+/// hundreds, as what one of them types without a pause has one time.
+pub const ORIGINS_MAX: usize = 4_096;
+
 /// Operations that the committer puts into one batch.
 pub const BATCH_OPERATIONS_MAX: usize = 4_096;
 

@@ -28,6 +28,59 @@ pub struct Author {
     pub device: Option<Arc<str>>,
 }
 
+/// Who made elements of a document, as the document itself says it. Which user that was only its log knows.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Maker {
+    /// A client of a Yjs document.
+    Client(ClientId),
+    /// An actor of an Automerge document.
+    Actor(Arc<[u8]>),
+}
+
+/// Who wrote some elements in the document that they were brought from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// Who made them.
+    pub maker: Maker,
+    /// The number of the first one: a clock of Yjs, or the counter of an op of Automerge.
+    pub start: u64,
+    /// How many; at least 1.
+    pub len: u64,
+    /// Who that was.
+    pub author: Author,
+    /// When the server took the first of them in.
+    pub at: WallMs,
+}
+
+impl Origin {
+    /// Returns the number behind the last element.
+    #[must_use]
+    pub const fn end(&self) -> u64 {
+        self.start.saturating_add(self.len)
+    }
+}
+
+/// Who wrote what an update brings from another document, in order of makers and numbers, at most
+/// [`ORIGINS_MAX`](crate::limits::ORIGINS_MAX). Who wrote what is in none of them nobody knows. Without any it was written by whoever
+/// brings it.
+pub type Origins = Option<Arc<[Origin]>>;
+
+/// Whose an update is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Credit {
+    /// Who brings it.
+    pub author: Author,
+    /// Who wrote it.
+    pub origins: Origins,
+}
+
+impl From<Author> for Credit {
+    /// Who brings it has written it.
+    fn from(author: Author) -> Self {
+        Self { author, origins: None }
+    }
+}
+
 /// One update as it was integrated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogEntry {
@@ -39,6 +92,8 @@ pub struct LogEntry {
     pub at: WallMs,
     /// The update (Yjs: V1; Automerge: chunks), holding only what the document did not have before.
     pub update: Bytes,
+    /// Who wrote it, if it comes from a branch, or from the document that this is a branch of.
+    pub origins: Origins,
 }
 
 /// One commit of one document: the updates of one tick, in the order in which they were integrated.

@@ -244,7 +244,7 @@ fn setting(name: &str) -> Option<u64> {
 fn records(updates: impl Iterator<Item = Bytes>) -> Vec<LogRecord> {
     let record = |(n, update): (usize, Bytes)| {
         let (author, connection) = (Author::default(), ConnectionId(1));
-        let entries = vec![LogEntry { author, connection, at: WallMs(0), update }];
+        let entries = vec![LogEntry { author, connection, at: WallMs(0), update, origins: None }];
         LogRecord { number: CommitNumber(n as u64 + 1), entries }
     };
     updates.enumerate().map(record).collect()

@@ -73,6 +73,7 @@ fn write_until(handle: &Handle, document: DocumentId, end: Instant) -> Vec<Durat
             connection: ConnectionId(1),
             at: WallMs(0),
             update: Bytes::from_static(&[7; UPDATE_BYTES]),
+            origins: None,
         };
         let record = LogRecord { number: CommitNumber(number), entries: vec![entry] };
         let mut batch = Batch::new();

@@ -1,6 +1,6 @@
 //! Looks back on a document: who worked on it when, and who wrote what is there.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use yrs::{
     Array, ArrayRef, IdSet, Map, MapRef, Out, ReadTxn, Snapshot, StateVector, Text, TextRef, TransactionMut,
@@ -8,15 +8,15 @@ use yrs::{
 };
 
 use super::{
+    authorship::Authorship,
     content::escaped,
     read::typed,
     restore::WriteError,
     yjs::{Broken, YjsDocument},
 };
 use crate::{
-    guard::{Malformed, scan_update},
     id::{ClientId, CommitNumber},
-    log::{Author, LogEntry, LogRecord},
+    log::{Author, LogEntry, LogRecord, Maker},
     time::WallMs,
 };
 
@@ -105,52 +105,6 @@ pub struct Written {
     pub commit: CommitNumber,
 }
 
-/// Who brought which elements of a document.
-///
-/// An id says which client made an element; only the log says who that was.
-#[derive(Clone, Debug, Default)]
-pub struct Authorship {
-    /// By client, where a stretch of clocks begins: where it ends and who wrote it.
-    stretches: BTreeMap<ClientId, BTreeMap<u32, (u32, Written)>>,
-}
-
-impl Authorship {
-    /// Takes in one commit; commits come in order.
-    ///
-    /// # Errors
-    /// [`Malformed`] if an update of it is damaged.
-    pub fn take(&mut self, record: &LogRecord) -> Result<(), Malformed> {
-        for entry in &record.entries {
-            let written = Written { author: entry.author.clone(), at: entry.at, commit: record.number };
-            for section in scan_update(&entry.update)?.sections() {
-                let stretches = self.stretches.entry(section.client).or_default();
-                match stretches.last_entry() {
-                    // Letter by letter, it is one stretch.
-                    Some(mut last) if last.get().0 == section.clock && last.get().1 == written => {
-                        last.get_mut().0 = section.end();
-                    }
-                    _ => {
-                        stretches.insert(section.clock, (section.end(), written.clone()));
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Returns who wrote the element and how many elements behind it are of the same stretch, it included.
-    fn of(&self, client: ClientId, clock: u32) -> (Option<&Written>, u32) {
-        let Some(stretches) = self.stretches.get(&client) else { return (None, u32::MAX) };
-        match stretches.range(..=clock).next_back() {
-            Some((_, (end, written))) if *end > clock => (Some(written), end - clock),
-            _ => {
-                let next = stretches.range(clock..).next().map_or(u32::MAX, |(start, _)| *start);
-                (None, next - clock)
-            }
-        }
-    }
-}
-
 impl YjsDocument {
     /// Returns who wrote what stands in each text of the document, in order; neighbours by one author in one commit are one
     /// range. Things that are no characters are passed over.
@@ -228,10 +182,10 @@ impl TextWalk<'_> {
 
     /// Cuts one piece where its author changes. Returns where it ends.
     fn piece(&mut self, path: &str, mut at: u32, client: ClientId, mut clock: u32, chars: &str) -> u32 {
-        let mut rest = chars;
+        let (mut rest, maker) = (chars, Maker::Client(client));
         while !rest.is_empty() {
-            let (written, len) = self.authorship.of(client, clock);
-            let (text, units) = units(rest, len);
+            let (written, len) = self.authorship.of(&maker, clock.into());
+            let (text, units) = units(rest, u32::try_from(len).unwrap_or(u32::MAX));
             rest = &rest[text.len()..];
             self.push(path, at, text, written.cloned());
             (at, clock) = (at + units, clock + units);

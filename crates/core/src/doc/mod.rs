@@ -11,6 +11,7 @@
 
 #[cfg(feature = "automerge")]
 mod any;
+mod authorship;
 #[cfg(feature = "automerge")]
 mod automerge;
 mod compact;
@@ -36,13 +37,14 @@ mod yjs;
 
 #[cfg(feature = "automerge")]
 pub use any::{AnyDocument, Hand};
+pub use authorship::{Authorship, AuthorshipError};
 #[cfg(feature = "automerge")]
 pub use automerge::{AutomergeDocument, AutomergeError, AutomergePeer, Received};
 pub use compact::{CompactError, compact};
 pub use content::{Change, ItemsChange, TextChange};
 pub use edit::{DocumentEdit, EditError};
 pub use engine::Document;
-pub use history::{Authorship, WorkSession, Written, WrittenRange, work_sessions};
+pub use history::{WorkSession, Written, WrittenRange, work_sessions};
 pub use markdown::MarkdownError;
 pub use merge::MergeError;
 pub use restore::WriteError;

@@ -116,6 +116,7 @@ fn record(number: u64, update: &Bytes) -> LogRecord {
         connection: ConnectionId(1),
         at: WallMs(0),
         update: update.clone(),
+        origins: None,
     };
     LogRecord { number: CommitNumber(number), entries: vec![entry] }
 }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use syncline_core::{
     doc::{ApplyError, DiffError},
     id::{CommitNumber, ConnectionId},
-    log::{Author, LogEntry},
+    log::{Author, Credit, LogEntry},
     time::Now,
 };
 
@@ -71,7 +71,7 @@ const STORAGE_FULL: &str = "storage-full";
 impl Room {
     /// Takes in an update of the ledger's, all of it or nothing.
     pub(super) fn merge(&mut self, now: Now, merge: MergeId, author: Author, update: &Bytes) {
-        let absorbed = self.take_whole(now, Some(merge), author, update);
+        let absorbed = self.take_whole(now, Some(merge), author.into(), update);
         let outcome = match absorbed {
             // The commit that stores it tells of it.
             Absorbed::New => return,
@@ -97,13 +97,13 @@ impl Room {
         &mut self,
         now: Now,
         absorb: AbsorbId,
-        author: Author,
+        credit: Credit,
         update: &Bytes,
         made_for: Option<Revision>,
     ) {
         let absorbed = match made_for {
             Some(revision) if revision != self.commits.revision() => Absorbed::Changed,
-            Some(_) | None => self.take_whole(now, None, author, update),
+            Some(_) | None => self.take_whole(now, None, credit, update),
         };
         match absorbed {
             Absorbed::New | Absorbed::Known => {
@@ -120,7 +120,7 @@ impl Room {
         }
     }
 
-    fn take_whole(&mut self, now: Now, merge: Option<MergeId>, author: Author, update: &Bytes) -> Absorbed {
+    fn take_whole(&mut self, now: Now, merge: Option<MergeId>, credit: Credit, update: &Bytes) -> Absorbed {
         match self.over_quota(update) {
             None => {}
             Some(Over::Document) => return self.refused("too-large"),
@@ -142,7 +142,8 @@ impl Room {
                     self.stats.duplicates += 1;
                     return Absorbed::Known;
                 };
-                let entry = LogEntry { author, connection: NO_CONNECTION, at: now.wall, update };
+                let Credit { author, origins } = credit;
+                let entry = LogEntry { author, connection: NO_CONNECTION, at: now.wall, update, origins };
                 self.commits.gather(Integrated { entry, before: applied.before, merge });
                 Absorbed::New
             }

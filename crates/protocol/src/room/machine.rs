@@ -121,8 +121,8 @@ impl Room {
             Input::Request { connection, request } => self.request(now, connection, request),
             Input::Resume { connection, since } => self.resume(now, connection, since),
             Input::Merge { merge, author, update } => self.merge(now, merge, author, &update),
-            Input::Absorb { absorb, author, update, made_for } => {
-                self.absorb(now, absorb, author, &update, made_for);
+            Input::Absorb { absorb, credit, update, made_for } => {
+                self.absorb(now, absorb, credit, &update, made_for);
             }
             Input::Read { read, have } => self.read(read, have.as_deref()),
             Input::Flush => self.flush(now),

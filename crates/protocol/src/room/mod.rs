@@ -22,7 +22,7 @@ use syncline_core::{
     doc::CompactError,
     id::{CommitNumber, ConnectionId},
     limits,
-    log::{Author, LogRecord, Snapshot},
+    log::{Author, Credit, LogRecord, Snapshot},
 };
 
 pub use automerge::AutomergeRoom;
@@ -141,8 +141,8 @@ pub enum Input {
     Absorb {
         /// What they call it.
         absorb: AbsorbId,
-        /// Who has sent it.
-        author: Author,
+        /// Who has sent it, and who wrote it.
+        credit: Credit,
         /// The update.
         update: Bytes,
         /// What it was made for, if it is good for nothing else.

@@ -85,7 +85,7 @@ impl Room {
         let repeats = applied.update.is_none() || applied.known > 0;
         if let Some(update) = applied.update {
             let author = subscriber.guest.author.clone();
-            let entry = LogEntry { author, connection, at: now.wall, update };
+            let entry = LogEntry { author, connection, at: now.wall, update, origins: None };
             self.commits.gather(Integrated { entry, before: applied.before, merge: None });
         } else if !applied.gap {
             self.stats.duplicates += 1;

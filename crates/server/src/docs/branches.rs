@@ -25,10 +25,10 @@ use super::{
     caller::{Caller, InPath},
     edit::{parsed, whole},
     refusal::Refusal,
-    state::{self, When, absorb, blocking},
+    state::{self, When, blocking, bring},
 };
 use crate::{
-    history::{Kin, are_related, branch_json, change_json, kin, origin_json},
+    history::{Kin, Past, are_related, branch_json, change_json, kin, origin_json},
     registry::{Registry, RoomKey},
     room::ToRoom,
 };
@@ -61,17 +61,22 @@ pub(super) async fn create(
         commit: state.revised.revision.commit,
         at: caller.now(),
         name: room.name.clone(),
-        of_name: of.name,
+        of_name: of.name.clone(),
     };
     if state::known(&caller, &room).await?.is_some() {
         return Err(Refusal::Taken);
     }
     let document = yjs(state.document)?;
-    let update = blocking(move || Ok(document.encode()?)).await?;
+    let (past, author) = (known_past(&caller, &of).await?, caller.author());
+    let begun = blocking(move || {
+        let update = document.encode()?;
+        Ok((past.credit(Engine::Yjs, author, &update)?, update))
+    });
+    let (credit, update) = begun.await?;
     let told = branch_json(&branch);
     caller.check_lease()?;
     let (done, absorbed) = oneshot::channel();
-    let message = ToRoom::Begin { author: caller.author(), update, branch: Box::new(branch), done };
+    let message = ToRoom::Begin { credit, update, branch: Box::new(branch), done };
     Registry::tell(&caller.epoch, &room, message).await?;
     let Ok(absorbed) = absorbed.await else { return Err(state::ended(&caller, &room).await) };
     match state::changed(absorbed) {
@@ -98,6 +103,15 @@ pub(super) async fn list(caller: Caller, InPath(name): InPath<String>) -> Result
     let branches: Vec<Value> =
         branches.iter().filter(|branch| caller.may(&branch.name, Action::Read)).map(branch_json).collect();
     Ok(Json(json!({ "origin": origin, "branches": branches })).into_response())
+}
+
+/// Returns what is kept of a document's past; nothing where that is too long to be read: then nobody knows who wrote what.
+async fn known_past(caller: &Caller, room: &RoomKey) -> Result<Past, Refusal> {
+    match state::past(caller, room).await {
+        Ok((_, past)) => Ok(past),
+        Err(Refusal::TooLong) => Ok(Past::default()),
+        Err(refusal) => Err(refusal),
+    }
 }
 
 /// Returns a Yjs document: others have no branches.
@@ -142,27 +156,33 @@ pub(super) async fn merge(
     }
     check_related(&caller, &room, target.revised.document, branch.revised.document).await?;
     let (target, branch) = (yjs(target.document)?, yjs(branch.document)?);
-    let merging = move || {
-        let update = target.lacks_of(&branch)?;
-        let changes = match update.as_ref().filter(|_| dry_run) {
-            Some(update) => target.changes_to(&target.merged_with(update)?)?,
-            None => Vec::new(),
-        };
-        Ok((update, changes))
-    };
-    let (update, changes) = blocking(merging).await?;
-    caller.check_lease()?;
     if dry_run {
-        let changes: Vec<Value> = changes.iter().map(change_json).collect();
-        return Ok(Json(json!({ "changed": update.is_some(), "changes": changes })).into_response());
+        return told_of_merging(&caller, target, branch).await;
     }
-    let changed = match update {
-        Some(update) => {
-            absorb(&caller, &room, Engine::Yjs, update, expected.map(|expected| expected.revision)).await?
-        }
-        None => false,
-    };
+    let update = blocking(move || Ok(target.lacks_of(&branch)?)).await?;
+    let Some(update) = update else { return Ok(Json(json!({ "changed": false })).into_response()) };
+    let (past, author) = (known_past(&caller, &from).await?, caller.author());
+    let credited = blocking(move || Ok((past.credit(Engine::Yjs, author, &update)?, update)));
+    let (credit, update) = credited.await?;
+    let made_for = expected.map(|expected| expected.revision);
+    let changed = bring(&caller, &room, (Engine::Yjs, credit, update), made_for).await?;
     Ok(Json(json!({ "changed": changed })).into_response())
+}
+
+/// Answers with what would change if a branch were merged.
+async fn told_of_merging(
+    caller: &Caller,
+    target: YjsDocument,
+    branch: YjsDocument,
+) -> Result<Response, Refusal> {
+    let changes = blocking(move || {
+        let Some(update) = target.lacks_of(&branch)? else { return Ok(None) };
+        Ok(Some(target.changes_to(&target.merged_with(&update)?)?))
+    });
+    let changes = changes.await?;
+    caller.check_lease()?;
+    let told: Vec<Value> = changes.iter().flatten().map(change_json).collect();
+    Ok(Json(json!({ "changed": changes.is_some(), "changes": told })).into_response())
 }
 
 /// Checks that one of two documents began as a branch of the other: what others hold has nothing to do with each other.

@@ -61,7 +61,7 @@ pub(super) async fn authors(caller: Caller, InPath(name): InPath<String>) -> Res
     }
     let written_by = move || {
         let document = past.any_at(engine, past.last())?;
-        document.written_by(&past.authorship()?)?.ok_or(Refusal::OtherKind(NO_AUTHORS))
+        document.written_by(&past.authorship(engine)?)?.ok_or(Refusal::OtherKind(NO_AUTHORS))
     };
     let ranges = blocking(written_by).await?;
     caller.check_lease()?;

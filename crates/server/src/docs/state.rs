@@ -6,7 +6,7 @@ use bytes::Bytes;
 use syncline_core::{
     doc::{AnyDocument, Hand, ReplayError, WriteError},
     id::{CommitNumber, DocumentId},
-    log::{Engine, Former},
+    log::{Credit, Engine, Former},
     time::WallMs,
 };
 use syncline_protocol::{Absorbed, Content, Revision, wire::sync_v1::time_of};
@@ -157,9 +157,19 @@ pub(super) async fn absorb(
     update: Bytes,
     made_for: Option<Revision>,
 ) -> Result<bool, Refusal> {
+    bring(caller, room, (engine, caller.author().into(), update), made_for).await
+}
+
+/// Does what [`absorb`] does with an update that others may have written.
+pub(super) async fn bring(
+    caller: &Caller,
+    room: &RoomKey,
+    (engine, credit, update): (Engine, Credit, Bytes),
+    made_for: Option<Revision>,
+) -> Result<bool, Refusal> {
     caller.check_lease()?;
     let (done, absorbed) = oneshot::channel();
-    let message = ToRoom::Absorb { engine, author: caller.author(), update, made_for, done };
+    let message = ToRoom::Absorb { engine, credit, update, made_for, done };
     Registry::tell(&caller.epoch, room, message).await?;
     let Ok(absorbed) = absorbed.await else { return Err(ended(caller, room).await) };
     changed(absorbed)

@@ -57,7 +57,8 @@ pub(super) async fn create(
     let (document, commit) = (state.revised.document, state.revised.revision.commit);
     let update = blocking(move || Ok(state.document.encode()?)).await?;
     caller.check_lease()?;
-    let entry = LogEntry { author: caller.author(), connection: ConnectionId(0), at: caller.now(), update };
+    let (author, at) = (caller.author(), caller.now());
+    let entry = LogEntry { author, connection: ConnectionId(0), at, update, origins: None };
     // One at a time, so that no two have one number.
     let _turn = caller.epoch.compactions.acquire().await.map_err(|_closed| Refusal::StoreDown)?;
     if existing(&caller, &room).await?.document != document {

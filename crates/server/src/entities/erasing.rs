@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use syncline_core::{entity::Epoch, id::TenantId, limits::DELETE_BATCH_MAX, log::LogEntry};
+use syncline_core::{entity::Epoch, id::TenantId, limits::DELETE_BATCH_MAX, log::Author, time::WallMs};
 use syncline_protocol::ledger::{Ledger, Renaming, Write, audit::AuditIndex, room_of};
 use syncline_store::{
     Batch, CommitError, ReadError, RecordTooLong, Store, VacuumError, Vacuumed,
@@ -147,10 +147,10 @@ fn rename(
     }
     let names: Vec<(&Renaming, Arc<str>)> =
         renamings.iter().map(|(number, renaming)| (renaming, number.erased_name().as_str().into())).collect();
-    let called = |entry: &LogEntry| {
-        let user = entry.author.user.as_deref()?;
+    let called = |author: &Author, at: WallMs| {
+        let user = author.user.as_deref()?;
         // Whoever has the name since then is somebody new.
-        let is_theirs = |renaming: &Renaming| renaming.user.as_str() == user && entry.at <= renaming.at;
+        let is_theirs = |renaming: &Renaming| renaming.user.as_str() == user && at <= renaming.at;
         names.iter().find(|(renaming, _)| is_theirs(renaming)).map(|(_, name)| Arc::clone(name))
     };
     let mut from = None;
@@ -175,7 +175,6 @@ mod tests {
     use syncline_core::{
         entity::{EntityId, EntityKey, EntityType, Policy, TypeName},
         id::DocumentId,
-        time::WallMs,
     };
     use syncline_protocol::ledger::Erased;
     use syncline_store::mem::MemoryStore;

@@ -11,7 +11,7 @@ use syncline_store::{
     records::{self, Branch, RecordError},
 };
 
-use super::{Moment, OfflineHistory, OfflineHistoryError};
+use super::{Moment, OfflineHistory, OfflineHistoryError, Past, PastError};
 use crate::{
     clock::Clock,
     entities::OfflineLedger,
@@ -86,12 +86,13 @@ impl OfflineHistory<'_> {
         }
         let (commit, document) = self.state(moment)?;
         let update = yjs(document)?.encode()?;
+        let credit = self.known_past()?.credit(Engine::Yjs, author, &update)?;
         let (now, tenant, document) = (Clock::start().now(), self.tenant, new_document_id());
         let branch = Branch { of: self.document, commit, at: now.wall, name: to, of_name: self.name.clone() };
         let mut room = Hosted::load(now, Engine::Yjs, &Loaded::default(), &RoomLimits::default())?;
         self.set_former(&mut room, &branch.name)?;
         let place = Place { tenant, name: &branch.name, document, named: false };
-        let absorbed = absorb_alone(now, room, &place, author, update, |mut batch| {
+        let absorbed = absorb_alone(now, room, &place, credit, update, |mut batch| {
             records::put_branch(&mut batch, tenant, document, &branch);
             Ok::<_, OfflineHistoryError>(self.store.commit(batch)?)
         });
@@ -117,9 +118,17 @@ impl OfflineHistory<'_> {
     /// [`OfflineHistoryError`]: `Unrelated` if neither is a branch of the other; the document is as it was.
     pub fn merge(&mut self, from: &RoomName, author: Author) -> Result<bool, OfflineHistoryError> {
         let (now, branch) = self.both(from)?;
-        match now.lacks_of(&branch)? {
-            Some(update) => changed(self.absorb(author, update)?),
-            None => Ok(false),
+        let Some(update) = now.lacks_of(&branch)? else { return Ok(false) };
+        let past = OfflineHistory::open(self.store, self.tenant, from.clone())?.known_past()?;
+        let credit = past.credit(Engine::Yjs, author, &update)?;
+        changed(self.absorb(credit, update)?)
+    }
+
+    /// Returns what is kept of the document's past; nothing where that is too long to be read: then nobody knows who wrote what.
+    fn known_past(&self) -> Result<Past, OfflineHistoryError> {
+        match self.past() {
+            Err(OfflineHistoryError::Past(PastError::TooLong)) => Ok(Past::default()),
+            past => past,
         }
     }
 

@@ -3,7 +3,7 @@
 use syncline_core::{
     doc::{AnyDocument, Broken, Hand, MergeError, ReplayError, WriteError},
     id::{CommitNumber, DocumentId, RoomName, TenantId},
-    log::{Author, Engine, Former},
+    log::{Author, Credit, Engine, Former},
     time::WallMs,
 };
 use syncline_protocol::{Absorbed, Hosted, LoadError as RoomError, Loaded, RoomLimits, ledger::entity_of};
@@ -158,7 +158,7 @@ impl<'s> OfflineHistory<'s> {
             }
         }
         let Some(update) = update? else { return Ok(false) };
-        changed(self.absorb(author, update)?)
+        changed(self.absorb(author.into(), update)?)
     }
 
     /// Reads everything that is kept of the document's past.
@@ -203,7 +203,7 @@ impl<'s> OfflineHistory<'s> {
     /// The document may be an entity: then the change of its record goes with it.
     pub(super) fn absorb(
         &mut self,
-        author: Author,
+        credit: Credit,
         update: bytes::Bytes,
     ) -> Result<Option<Absorbed>, OfflineHistoryError> {
         if let Some(key) = entity_of(&self.name) {
@@ -212,7 +212,7 @@ impl<'s> OfflineHistory<'s> {
                 if entities.ledger().is_gone(&key) {
                     return Err(OfflineHistoryError::Deleted);
                 }
-                return Ok(entities.absorb_as(author, &key, update)?);
+                return Ok(entities.absorb_as(credit, &key, update)?);
             }
         }
         let records::Loaded { snapshot, log, .. } = records::load(self.store, self.tenant, self.document)?;
@@ -220,7 +220,7 @@ impl<'s> OfflineHistory<'s> {
         let mut room = Hosted::load(now, self.engine, &Loaded { snapshot, log }, &RoomLimits::default())?;
         self.set_former(&mut room, &self.name)?;
         let place = Place { tenant: self.tenant, name: &self.name, document: self.document, named: true };
-        absorb_alone(now, room, &place, author, update, |batch| Ok(self.store.commit(batch)?))
+        absorb_alone(now, room, &place, credit, update, |batch| Ok(self.store.commit(batch)?))
     }
 
     /// Tells a room who wrote in deleted documents of a name: what is theirs does not come back.

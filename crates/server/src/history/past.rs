@@ -1,10 +1,9 @@
 //! Reads what a document was.
 
 use syncline_core::{
-    doc::{AnyDocument, Authorship, CompactError, Document, WorkSession, work_sessions},
-    guard::Malformed,
+    doc::{AnyDocument, Authorship, AuthorshipError, CompactError, Document, WorkSession, work_sessions},
     id::{CommitNumber, DocumentId, TenantId},
-    log::{Engine, LogRecord, Snapshot},
+    log::{Author, Credit, Engine, LogEntry, LogRecord, Origin, Snapshot},
     time::WallMs,
 };
 use syncline_store::{
@@ -35,7 +34,7 @@ pub enum PastError {
     Damaged(#[from] LoadError),
     /// A stored update is damaged.
     #[error(transparent)]
-    Update(#[from] Malformed),
+    Update(#[from] AuthorshipError),
     /// What is stored cannot be taken up.
     #[error(transparent)]
     Unloadable(#[from] CompactError),
@@ -110,7 +109,7 @@ impl Gathered {
 
     fn take(&mut self, page: HistoryPage) -> Result<(), PastError> {
         for record in page.records {
-            self.bytes += record.entries.iter().map(|entry| entry.update.len()).sum::<usize>();
+            self.bytes += record.entries.iter().map(held_bytes).sum::<usize>();
             self.past.take(record)?;
         }
         if self.bytes > PAST_BYTES_MAX { Err(PastError::TooLong) } else { Ok(()) }
@@ -208,13 +207,28 @@ impl Past {
         work_sessions(&self.records, pause_ms)
     }
 
-    /// Returns who brought which elements, as far as it is kept.
+    /// Returns whose an update is that `author` takes from this document to another.
+    ///
+    /// # Errors
+    /// [`PastError::Update`] if it is damaged, or a stored one is.
+    pub fn credit(&self, engine: Engine, author: Author, update: &[u8]) -> Result<Credit, PastError> {
+        let origins = self.authorship(engine)?.origins_of(update)?;
+        Ok(Credit { author, origins })
+    }
+
+    /// Returns who brought which elements, as far as it is kept, to a document of a kind.
     ///
     /// # Errors
     /// [`PastError::Update`] if a stored update is damaged.
-    pub fn authorship(&self) -> Result<Authorship, PastError> {
-        let mut authorship = Authorship::default();
+    pub fn authorship(&self, engine: Engine) -> Result<Authorship, PastError> {
+        let mut authorship = Authorship::new(engine);
         self.records.iter().try_for_each(|record| authorship.take(record))?;
         Ok(authorship)
     }
+}
+
+/// Returns about how many bytes a reader holds of an entry.
+fn held_bytes(entry: &LogEntry) -> usize {
+    let origins = entry.origins.as_ref().map_or(0, |origins| origins.len());
+    entry.update.len() + origins * size_of::<Origin>()
 }

@@ -60,7 +60,7 @@ async fn try_commit(
 ) -> Result<(), StoreDown> {
     let at = WallMs(epoch.clock.now().wall.0 - days_ago * 24 * 60 * 60 * 1_000 + number.0);
     let author = Author { user: Some("ann".into()), device: None };
-    let entry = LogEntry { author, connection: ConnectionId(1), at, update };
+    let entry = LogEntry { author, connection: ConnectionId(1), at, update, origins: None };
     let mut batch = Batch::new();
     let record = LogRecord { number, entries: vec![entry] };
     records::put_log(&mut batch, TENANT, DOCUMENT, &record).expect("it fits");
@@ -144,7 +144,7 @@ async fn nothing_that_is_kept_changes_when_a_log_is_folded() {
     let past = written.past().await;
     let sessions = past.sessions(60_000);
     assert_eq!((sessions.len(), sessions[0].updates), (1, 42));
-    let ranges = written.document.written_by(&past.authorship().expect("honest")).expect("sound");
+    let ranges = written.document.written_by(&past.authorship(Engine::Yjs).expect("honest")).expect("sound");
     assert!(ranges.iter().all(|range| range.written.is_some()), "everyone is known");
     written.epoch.end().await;
 }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use syncline_core::{
     id::{DocumentId, RoomName, TenantId},
-    log::Author,
+    log::Credit,
     time::Now,
 };
 use syncline_protocol::{AbsorbId, Absorbed, Effect, Hosted, Input};
@@ -26,11 +26,11 @@ pub(crate) fn absorb_alone<E: From<RecordTooLong>>(
     now: Now,
     mut room: Hosted,
     place: &Place<'_>,
-    author: Author,
+    credit: Credit,
     update: Bytes,
     mut store: impl FnMut(Batch) -> Result<(), E>,
 ) -> Result<Option<Absorbed>, E> {
-    room.handle(now, Input::Absorb { absorb: AbsorbId(1), author, update, made_for: None });
+    room.handle(now, Input::Absorb { absorb: AbsorbId(1), credit, update, made_for: None });
     room.handle(now, Input::Flush);
     let mut outcome = None;
     while let Some(effect) = room.poll_effect() {

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use syncline_core::{
     id::{CommitNumber, ConnectionId, DocumentId},
-    log::{Author, Engine},
+    log::{Author, Credit, Engine},
 };
 use syncline_protocol::{
     Absorbed, Access, CloseReason, Content, Guest, Request, Revision,
@@ -66,7 +66,7 @@ pub(crate) enum ToRoom {
     Absorb {
         /// Of which kind the update is.
         engine: Engine,
-        author: Author,
+        credit: Credit,
         update: Bytes,
         /// What it was made for, if it is good for nothing else.
         made_for: Option<Revision>,
@@ -75,7 +75,7 @@ pub(crate) enum ToRoom {
     },
     /// A document is to begin as a branch of another, unless there is one by now.
     Begin {
-        author: Author,
+        credit: Credit,
         /// All that it begins with.
         update: Bytes,
         branch: Box<Branch>,

@@ -314,11 +314,11 @@ impl RoomTask {
                 // Whoever brought it may not wait any more.
                 let _ = done.send(Absorbed::Refused { reason: "other-kind" });
             }
-            ToRoom::Absorb { engine: _, author, update, made_for, done } => {
+            ToRoom::Absorb { engine: _, credit, update, made_for, done } => {
                 let absorb = self.owed.absorb(done);
-                self.input(Input::Absorb { absorb, author, update, made_for });
+                self.input(Input::Absorb { absorb, credit, update, made_for });
             }
-            ToRoom::Begin { author, update, branch, done } => self.begin(author, update, branch, done),
+            ToRoom::Begin { credit, update, branch, done } => self.begin(credit, update, branch, done),
             ToRoom::Read { have, done } => {
                 let read = self.owed.read(done);
                 self.input(Input::Read { read, have });

@@ -306,6 +306,8 @@ const NAMED: &str = "canary-of-a-name";
 
 const PLAN: &str = "/docs/v1/documents/plan";
 
+const DRAFT: &str = "/docs/v1/documents/draft";
+
 /// Has somebody leave their name wherever there is a place for it.
 async fn leave_a_name(server: &Server) {
     let (named, ann) = (Caller::of(server, NAMED), Caller::of(server, "ann"));
@@ -321,10 +323,14 @@ async fn leave_a_name(server: &Server) {
     let edit = json!([{ "op": "splice", "path": "/text", "at": 3, "remove": 0, "insert": " two" }]);
     ann.ok(&format!("PATCH {PLAN}"), edit).await;
     named.ok(&format!("POST {PLAN}/versions"), json!({ "name": "good" })).await;
+    ann.ok(&format!("POST {PLAN}/branches"), json!({ "name": "draft" })).await;
+    let edit = json!([{ "op": "splice", "path": "/text", "at": 7, "remove": 0, "insert": " three" }]);
+    named.ok(&format!("PATCH {DRAFT}"), edit).await;
+    ann.ok(&format!("POST {PLAN}/merge"), json!({ "from": "draft" })).await;
 }
 
 /// Goal: who was erased is named in no file after the next start, and nothing that they have left is less readable for it. Method: a
-/// name that is left in the audit, in events, conflicts, comments, devices, the log of a document and a version.
+/// name that is left in the audit, in events, conflicts, comments, devices, the log of a document, a version, and what was merged.
 #[tokio::test]
 async fn no_file_names_a_user_who_was_erased() {
     within(async {
@@ -358,9 +364,11 @@ async fn no_file_names_a_user_who_was_erased() {
         let history = ann.ok(&format!("GET {PLAN}/history"), json!({})).await;
         let authors = json!([{ "user": "ann", "device": null }, { "user": known_as, "device": null }]);
         assert_eq!(history["sessions"][0]["authors"], authors);
-        let written = ann.ok(&format!("GET {PLAN}/authors"), json!({})).await;
-        let by = |i: usize| written["ranges"][i]["written"]["by"]["user"].clone();
-        assert_eq!((by(0), by(1)), (json!(known_as), json!("ann")));
+        for path in [PLAN, DRAFT] {
+            let written = ann.ok(&format!("GET {path}/authors"), json!({})).await;
+            let by = |i: usize| written["ranges"][i]["written"]["by"]["user"].clone();
+            assert_eq!([by(0), by(1), by(2)], [json!(known_as), json!("ann"), json!(known_as)], "{path}");
+        }
         let versions = ann.ok(&format!("GET {PLAN}/versions"), json!({})).await;
         assert_eq!(versions["versions"][0]["named_by"], json!(known_as));
         let version = raw::get(server.addr(), &format!("{PLAN}?version=1&format=text&root=text"), "").await;

@@ -9,7 +9,8 @@ use bytes::Bytes;
 use syncline_core::{
     id::{CommitNumber, TenantId},
     limits::BATCH_BYTES_MAX,
-    log::{LogEntry, LogRecord},
+    log::{Author, LogEntry, LogRecord},
+    time::WallMs,
 };
 
 use super::{
@@ -57,8 +58,8 @@ pub struct RenameFrom {
     from: Key,
 }
 
-/// Finds records of a tenant, `from` somewhere on, in which `called` says what a user is called from now on, and returns them with
-/// that name. The caller commits the batch and goes on.
+/// Finds records of a tenant, `from` somewhere on, in which `called` says what who wrote something at a time is called from now on, and
+/// returns them with that name. The caller commits the batch and goes on.
 ///
 /// # Errors
 /// [`RenameError`]: a record is damaged, or the store cannot be read.
@@ -66,7 +67,7 @@ pub fn rename_authors(
     store: &dyn Store,
     tenant: TenantId,
     from: Option<RenameFrom>,
-    called: &impl Fn(&LogEntry) -> Option<Arc<str>>,
+    called: &impl Fn(&Author, WallMs) -> Option<Arc<str>>,
 ) -> Result<Renamed, RenameError> {
     let mut batch = Batch::new();
     let mut at = from;
@@ -130,7 +131,7 @@ impl Records<'_> {
 fn rename(
     batch: &mut Batch,
     StoredRecord { place, outcome, keys }: &StoredRecord,
-    called: &impl Fn(&LogEntry) -> Option<Arc<str>>,
+    called: &impl Fn(&Author, WallMs) -> Option<Arc<str>>,
 ) -> Result<(), RenameError> {
     let Slot { kind, tenant, document, number, .. } = *place;
     let corrupt = |source| {
@@ -170,7 +171,7 @@ fn renamed(
     kind: Kind,
     number: CommitNumber,
     payload: Bytes,
-    called: &impl Fn(&LogEntry) -> Option<Arc<str>>,
+    called: &impl Fn(&Author, WallMs) -> Option<Arc<str>>,
 ) -> Result<Option<Vec<u8>>, Unrenamed> {
     let renamed = match kind {
         Kind::Log => {
@@ -192,15 +193,28 @@ fn renamed(
     Ok(renamed.transpose()?)
 }
 
-fn in_record(record: &mut LogRecord, called: &impl Fn(&LogEntry) -> Option<Arc<str>>) -> bool {
+fn in_record(record: &mut LogRecord, called: &impl Fn(&Author, WallMs) -> Option<Arc<str>>) -> bool {
     record.entries.iter_mut().fold(false, |renamed, entry| in_entry(entry, called) | renamed)
 }
 
-fn in_entry(entry: &mut LogEntry, called: &impl Fn(&LogEntry) -> Option<Arc<str>>) -> bool {
-    let name = called(entry);
-    let is_renamed = name.is_some();
-    if is_renamed {
-        entry.author.user = name;
+/// Who brought it is named, and who wrote it where it comes from.
+fn in_entry(entry: &mut LogEntry, called: &impl Fn(&Author, WallMs) -> Option<Arc<str>>) -> bool {
+    let in_author = |author: &mut Author, at| {
+        let name = called(author, at);
+        let is_renamed = name.is_some();
+        if is_renamed {
+            author.user = name;
+        }
+        is_renamed
+    };
+    let mut is_renamed = in_author(&mut entry.author, entry.at);
+    if let Some(origins) = &mut entry.origins {
+        let mut others = origins.to_vec();
+        let renamed = others.iter_mut().filter_map(|it| in_author(&mut it.author, it.at).then_some(()));
+        if renamed.count() > 0 {
+            *origins = others.into();
+            is_renamed = true;
+        }
     }
     is_renamed
 }
@@ -226,9 +240,8 @@ impl From<ReadError> for RenameError {
 #[cfg(test)]
 mod tests {
     use syncline_core::{
-        id::{ConnectionId, DocumentId},
-        log::Author,
-        time::WallMs,
+        id::{ClientId, ConnectionId, DocumentId},
+        log::{Maker, Origin},
     };
 
     use super::*;
@@ -243,7 +256,8 @@ mod tests {
 
     fn entry(user: &str, at: u64, bytes: usize) -> LogEntry {
         let author = Author { user: Some(user.into()), device: Some("phone".into()) };
-        LogEntry { author, connection: ConnectionId(1), at: WallMs(at), update: vec![7; bytes].into() }
+        let (connection, update) = (ConnectionId(1), vec![7; bytes].into());
+        LogEntry { author, connection, at: WallMs(at), update, origins: None }
     }
 
     /// A document of each number with a log, a page of history and a version; what is long is in chunks.
@@ -273,8 +287,8 @@ mod tests {
         store
     }
 
-    fn called(entry: &LogEntry) -> Option<Arc<str>> {
-        let is_theirs = entry.author.user.as_deref() == Some("ann") && entry.at < WallMs(5);
+    fn called(author: &Author, at: WallMs) -> Option<Arc<str>> {
+        let is_theirs = author.user.as_deref() == Some("ann") && at < WallMs(5);
         is_theirs.then(|| Arc::from("erased:1, which is longer"))
     }
 
@@ -339,8 +353,8 @@ mod tests {
         let record = LogRecord { number: CommitNumber(1), entries };
         records::put_log(&mut batch, TENANT, DocumentId([1; 16]), &record).expect("it fits");
         store.commit(batch).expect("stored");
-        let called = |entry: &LogEntry| {
-            let is_long = entry.author.user.as_deref().is_some_and(|user| user.len() > 9);
+        let called = |author: &Author, _| {
+            let is_long = author.user.as_deref().is_some_and(|user| user.len() > 9);
             is_long.then(|| Arc::from("erased:1"))
         };
         let Renamed { batch, .. } = rename_authors(&store, TENANT, None, &called).expect("read");
@@ -348,5 +362,29 @@ mod tests {
         assert_eq!(store.live().len(), 1);
         let loaded = records::load(&store, TENANT, DocumentId([1; 16])).expect("read");
         assert_eq!(users(&loaded.log[0].entries), ["erased:1"]);
+    }
+
+    /// What somebody has written in a branch names them where it was merged.
+    #[test]
+    fn names_go_from_what_was_merged() {
+        let mut store = MemoryStore::new();
+        let mut batch = Batch::new();
+        let origin = |user: &str, at: u64| {
+            let author = Author { user: Some(user.into()), device: None };
+            Origin { maker: Maker::Client(ClientId(at)), start: 0, len: 1, author, at: WallMs(at) }
+        };
+        let origins = ["ann", "bob", "ann"].into_iter().zip([1, 2, 8]).map(|(user, at)| origin(user, at));
+        let merged = LogEntry { origins: Some(origins.collect()), ..entry("bob", 9, 9) };
+        let record = LogRecord { number: CommitNumber(1), entries: vec![merged] };
+        records::put_log(&mut batch, TENANT, DocumentId([1; 16]), &record).expect("it fits");
+        store.commit(batch).expect("stored");
+        let Renamed { batch, .. } = rename_authors(&store, TENANT, None, &called).expect("read");
+        store.commit(batch).expect("stored");
+        let loaded = records::load(&store, TENANT, DocumentId([1; 16])).expect("read");
+        let merged = &loaded.log[0].entries[0];
+        let origins = merged.origins.as_deref().expect("they are kept").iter();
+        let users: Vec<_> = origins.map(|origin| origin.author.user.as_deref()).collect();
+        assert_eq!(users, [Some("erased:1, which is longer"), Some("bob"), Some("ann")]);
+        assert_eq!(merged.author.user.as_deref(), Some("bob"));
     }
 }

@@ -139,8 +139,8 @@ mod tests {
     fn put(store: &mut MemoryStore, tenant: TenantId, name: Option<&str>, document: u8) -> DocumentId {
         let document = DocumentId([document; 16]);
         let update = vec![7; 20_000].into();
-        let entry =
-            LogEntry { author: Author::default(), connection: ConnectionId(1), at: WallMs(0), update };
+        let (author, connection, origins) = (Author::default(), ConnectionId(1), None);
+        let entry = LogEntry { author, connection, at: WallMs(0), update, origins };
         let mut batch = Batch::new();
         records::put_tenant(&mut batch, tenant, &TenantName::new(&tenant.to_string()).expect("a name"));
         if let Some(name) = name {

@@ -3,12 +3,19 @@
 //! | bytes | of a log record |
 //! | --- | --- |
 //! | 4 | entries, u32 |
-//! | then for each: 1 | flags: 1 the user is known, 2 the device is known |
+//! | then for each: 1 | flags: 1 the user is known, 2 the device is known, 4 it comes from another document |
 //! | 4 + n | the user, if known: length in bytes, u32, then UTF-8 |
 //! | 4 + n | the device, if known: likewise |
 //! | 8 | connection, u64 |
 //! | 8 | when, milliseconds since the Unix epoch, u64 |
 //! | 4 + n | the update: length in bytes, u32, then the bytes |
+//! | 4 | if it comes from another document: how many stretches of it somebody is known to have written, u32 |
+//! | then for each: 1 | flags: 1 the user is known, 2 the device is known, 8 an actor of Automerge made it, and no client of Yjs |
+//! | n | the user and the device, if known, as above |
+//! | 8, or 4 + n | the client, u64; or the actor: length in bytes, u32, then the bytes |
+//! | 8 | the number of the first element, u64 |
+//! | 8 | how many elements, u64 |
+//! | 8 | when the first was taken in there, milliseconds since the Unix epoch, u64 |
 //!
 //! Integers are big-endian. A snapshot's payload is its state, a name's the 16 bytes of the document id (and one of the value 1 behind them if it is an Automerge document), a count of
 //! failed loads 4 bytes, u32, that of a load's marker is empty, and the time of the last commit that the snapshot covers
@@ -19,8 +26,8 @@ use std::sync::Arc;
 
 use bytes::{Buf, Bytes};
 use syncline_core::{
-    id::{CommitNumber, ConnectionId, DocumentId},
-    log::{Author, Engine, LogEntry, LogRecord},
+    id::{ClientId, CommitNumber, ConnectionId, DocumentId},
+    log::{Author, Engine, LogEntry, LogRecord, Maker, Origin},
     time::WallMs,
 };
 
@@ -32,9 +39,14 @@ const AUTOMERGE: u8 = 1;
 
 const USER_KNOWN: u8 = 1;
 const DEVICE_KNOWN: u8 = 2;
+const FROM_ELSEWHERE: u8 = 4;
+const MADE_BY_ACTOR: u8 = 8;
 
 /// Least bytes of an entry: flags, connection, time and the length of the update.
 const ENTRY_BYTES_MIN: usize = 1 + 8 + 8 + 4;
+
+/// Least bytes of an origin: flags, maker, number, length and time.
+const ORIGIN_BYTES_MIN: usize = 1 + 4 + 8 + 8 + 8;
 
 /// Encodes what the key of a log record does not say.
 pub(crate) fn encode_log(entries: &[LogEntry]) -> Result<Vec<u8>, RecordTooLong> {
@@ -45,15 +57,15 @@ pub(crate) fn encode_log(entries: &[LogEntry]) -> Result<Vec<u8>, RecordTooLong>
     }
     let mut payload = Vec::with_capacity(bytes);
     payload.extend_from_slice(&(entries.len() as u32).to_be_bytes());
-    for LogEntry { author: Author { user, device }, connection, at, update } in entries {
-        let known = |text: &Option<_>, flag| if text.is_some() { flag } else { 0 };
-        payload.push(known(user, USER_KNOWN) | known(device, DEVICE_KNOWN));
-        for text in [user, device].into_iter().flatten() {
-            put_bytes(&mut payload, text.as_bytes());
-        }
+    for LogEntry { author, connection, at, update, origins } in entries {
+        put_author(&mut payload, author, if origins.is_some() { FROM_ELSEWHERE } else { 0 });
         payload.extend_from_slice(&connection.0.to_be_bytes());
         payload.extend_from_slice(&at.0.to_be_bytes());
         put_bytes(&mut payload, update);
+        if let Some(origins) = origins {
+            payload.extend_from_slice(&(origins.len() as u32).to_be_bytes());
+            origins.iter().for_each(|origin| put_origin(&mut payload, origin));
+        }
     }
     debug_assert_eq!(payload.len(), bytes);
     Ok(payload)
@@ -127,7 +139,39 @@ pub(crate) fn decode_log_time(mut payload: Bytes) -> Result<WallMs, RecordFault>
 
 fn entry_bytes(entry: &LogEntry) -> usize {
     let text = |text: &Option<Arc<str>>| text.as_ref().map_or(0, |text| 4 + text.len());
-    ENTRY_BYTES_MIN + text(&entry.author.user) + text(&entry.author.device) + entry.update.len()
+    let author = |author: &Author| text(&author.user) + text(&author.device);
+    let maker = |maker: &Maker| match maker {
+        Maker::Client(_) => 8,
+        Maker::Actor(actor) => 4 + actor.len(),
+    };
+    let origin = |origin: &Origin| 1 + author(&origin.author) + maker(&origin.maker) + 8 + 8 + 8;
+    let origins = entry.origins.as_ref().map_or(0, |origins| 4 + origins.iter().map(origin).sum::<usize>());
+    ENTRY_BYTES_MIN + author(&entry.author) + entry.update.len() + origins
+}
+
+/// Puts flags, and what is known of an author.
+fn put_author(payload: &mut Vec<u8>, Author { user, device }: &Author, flags: u8) {
+    let known = |text: &Option<_>, flag| if text.is_some() { flag } else { 0 };
+    payload.push(flags | known(user, USER_KNOWN) | known(device, DEVICE_KNOWN));
+    for text in [user, device].into_iter().flatten() {
+        put_bytes(payload, text.as_bytes());
+    }
+}
+
+fn put_origin(payload: &mut Vec<u8>, Origin { maker, start, len, author, at }: &Origin) {
+    match maker {
+        Maker::Client(client) => {
+            put_author(payload, author, 0);
+            payload.extend_from_slice(&client.0.to_be_bytes());
+        }
+        Maker::Actor(actor) => {
+            put_author(payload, author, MADE_BY_ACTOR);
+            put_bytes(payload, actor);
+        }
+    }
+    for number in [*start, *len, at.0] {
+        payload.extend_from_slice(&number.to_be_bytes());
+    }
 }
 
 fn put_bytes(payload: &mut Vec<u8>, bytes: &[u8]) {
@@ -138,18 +182,52 @@ fn put_bytes(payload: &mut Vec<u8>, bytes: &[u8]) {
 fn take_entry(payload: &mut Bytes) -> Result<LogEntry, RecordFault> {
     let malformed = |what| RecordFault::Malformed { what };
     let flags = payload.try_get_u8().map_err(|_| malformed("flags of an entry"))?;
-    if flags & !(USER_KNOWN | DEVICE_KNOWN) != 0 {
+    if flags & !(USER_KNOWN | DEVICE_KNOWN | FROM_ELSEWHERE) != 0 {
         return Err(malformed("flags of an entry"));
     }
     let (author, connection, at) = take_author_and_time(payload, flags)?;
     let update = take_bytes(payload).ok_or(malformed("update"))?;
-    Ok(LogEntry { author, connection, at, update })
+    let origins = if flags & FROM_ELSEWHERE == 0 { None } else { Some(take_origins(payload)?) };
+    Ok(LogEntry { author, connection, at, update, origins })
+}
+
+fn take_origins(payload: &mut Bytes) -> Result<Arc<[Origin]>, RecordFault> {
+    const COUNT: RecordFault = RecordFault::Malformed { what: "count of origins" };
+    let count = payload.try_get_u32().map_err(|_| COUNT)? as usize;
+    if count > payload.len() / ORIGIN_BYTES_MIN {
+        return Err(COUNT);
+    }
+    (0..count).map(|_| take_origin(payload)).collect()
+}
+
+fn take_origin(payload: &mut Bytes) -> Result<Origin, RecordFault> {
+    const ORIGIN: RecordFault = RecordFault::Malformed { what: "origin" };
+    let flags = payload.try_get_u8().map_err(|_| ORIGIN)?;
+    if flags & !(USER_KNOWN | DEVICE_KNOWN | MADE_BY_ACTOR) != 0 {
+        return Err(ORIGIN);
+    }
+    let author = take_author(payload, flags)?;
+    let maker = if flags & MADE_BY_ACTOR == 0 {
+        Maker::Client(ClientId(payload.try_get_u64().map_err(|_| ORIGIN)?))
+    } else {
+        Maker::Actor(take_bytes(payload).ok_or(ORIGIN)?.as_ref().into())
+    };
+    let mut number = || payload.try_get_u64().map_err(|_| ORIGIN);
+    Ok(Origin { maker, start: number()?, len: number()?, author, at: WallMs(number()?) })
 }
 
 fn take_author_and_time(
     payload: &mut Bytes,
     flags: u8,
 ) -> Result<(Author, ConnectionId, WallMs), RecordFault> {
+    let malformed = |what| RecordFault::Malformed { what };
+    let author = take_author(payload, flags)?;
+    let connection = payload.try_get_u64().map(ConnectionId).map_err(|_| malformed("connection"))?;
+    let at = payload.try_get_u64().map(WallMs).map_err(|_| malformed("time of an entry"))?;
+    Ok((author, connection, at))
+}
+
+fn take_author(payload: &mut Bytes, flags: u8) -> Result<Author, RecordFault> {
     let malformed = |what| RecordFault::Malformed { what };
     let mut text = |flag, what| {
         if flags & flag == 0 {
@@ -158,10 +236,7 @@ fn take_author_and_time(
         let bytes = take_bytes(payload).ok_or(malformed(what))?;
         std::str::from_utf8(&bytes).map(|text| Some(Arc::from(text))).map_err(|_| malformed(what))
     };
-    let author = Author { user: text(USER_KNOWN, "user")?, device: text(DEVICE_KNOWN, "device")? };
-    let connection = payload.try_get_u64().map(ConnectionId).map_err(|_| malformed("connection"))?;
-    let at = payload.try_get_u64().map(WallMs).map_err(|_| malformed("time of an entry"))?;
-    Ok((author, connection, at))
+    Ok(Author { user: text(USER_KNOWN, "user")?, device: text(DEVICE_KNOWN, "device")? })
 }
 
 fn take_bytes(payload: &mut Bytes) -> Option<Bytes> {

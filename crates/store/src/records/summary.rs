@@ -177,6 +177,7 @@ mod tests {
             connection: ConnectionId(1),
             at: WallMs(1_000 + number),
             update: vec![0; update_bytes].into(),
+            origins: None,
         };
         let record = LogRecord { number: CommitNumber(number), entries: vec![entry] };
         let mut batch = Batch::new();

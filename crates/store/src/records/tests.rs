@@ -5,9 +5,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use proptest::{collection::vec, prelude::*};
 use syncline_core::{
-    id::{CommitNumber, ConnectionId, TenantName},
+    id::{ClientId, CommitNumber, ConnectionId, TenantName},
     limits::VALUE_BYTES_MAX,
-    log::{Author, LogEntry},
+    log::{Author, LogEntry, Maker, Origin},
     time::WallMs,
 };
 
@@ -23,6 +23,7 @@ fn entry(update: Vec<u8>) -> LogEntry {
         connection: ConnectionId(3),
         at: WallMs(1_700_000_000_000),
         update: update.into(),
+        origins: None,
     }
 }
 
@@ -359,14 +360,20 @@ fn a_head_without_its_chunks_allocates_nothing() {
 fn any_entry() -> impl Strategy<Value = LogEntry> {
     let text = || proptest::option::of("[a-zü]{0,9}").prop_map(|text| text.map(Arc::<str>::from));
     let update = prop_oneof![4 => vec(any::<u8>(), 0..60), 1 => vec(any::<u8>(), 7_000..15_000)];
-    (text(), text(), any::<u64>(), any::<u64>(), update).prop_map(|(user, device, connection, at, update)| {
-        LogEntry {
-            author: Author { user, device },
-            connection: ConnectionId(connection),
-            at: WallMs(at),
-            update: update.into(),
-        }
-    })
+    let author = move || (text(), text()).prop_map(|(user, device)| Author { user, device });
+    let maker = prop_oneof![
+        any::<u64>().prop_map(|client| Maker::Client(ClientId(client))),
+        vec(any::<u8>(), 0..20).prop_map(|actor| Maker::Actor(actor.into())),
+    ];
+    let origin = (maker, any::<u64>(), any::<u64>(), author(), any::<u64>())
+        .prop_map(|(maker, start, len, author, at)| Origin { maker, start, len, author, at: WallMs(at) });
+    let origins = proptest::option::of(vec(origin, 0..4).prop_map(Arc::from));
+    (author(), any::<u64>(), any::<u64>(), update, origins).prop_map(
+        |(author, connection, at, update, origins)| {
+            let (connection, at, update) = (ConnectionId(connection), WallMs(at), update.into());
+            LogEntry { author, connection, at, update, origins }
+        },
+    )
 }
 
 /// A document of a few records: commits from the snapshot on, if there is one.

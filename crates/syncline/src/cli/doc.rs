@@ -320,7 +320,8 @@ fn import(
     }
     let Some(update) = applied.update else { return Ok(0) };
     let added = update.len();
-    let entry = LogEntry { author: Author::default(), connection: ConnectionId(0), at, update };
+    let entry =
+        LogEntry { author: Author::default(), connection: ConnectionId(0), at, update, origins: None };
     let record = LogRecord { number: loaded.number().next(), entries: vec![entry] };
     let mut batch = Batch::new();
     records::put_log(&mut batch, tenant, id, &record)?;

@@ -144,6 +144,7 @@ fn import(
             connection: ConnectionId(0),
             at,
             update,
+            origins: None,
         }));
     }
     if entries.is_empty() {

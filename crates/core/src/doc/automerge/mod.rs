@@ -16,13 +16,14 @@ use bytes::Bytes;
 use self::contain::{Contained, Failed, contained};
 use self::newcomer::Encoded;
 pub use self::peer::{AutomergePeer, Received};
-use super::Broken;
+use super::{Broken, authorship::Made};
 use crate::{
     guard::{
         Malformed,
-        automerge::{Chunk, ChunkKind, scan_chunks},
+        automerge::{Chunk, ChunkKind, scan_chunks, stored_chunks},
     },
     limits::AUTOMERGE_ORPHAN_BYTES_MAX,
+    log::Maker,
 };
 
 /// An Automerge document.
@@ -255,6 +256,17 @@ fn load_document(chunk: &[u8]) -> Result<Automerge, AutomergeError> {
     contained(|| Automerge::load_with_options(chunk, options))
         .map_err(|Failed| AutomergeError::Refused)?
         .map_err(|_| AutomergeError::Refused)
+}
+
+/// Returns the elements that an update brings that was stored: each op of a change makes one at most.
+pub(super) fn made_in(update: &[u8]) -> Result<Vec<Made>, AutomergeError> {
+    let changes = changes_of(&stored_chunks(update)?)?;
+    let made = changes.iter().map(|change| Made {
+        maker: Maker::Actor(change.actor_id().to_bytes().into()),
+        start: change.start_op().get(),
+        end: change.max_op().saturating_add(1),
+    });
+    Ok(made.filter(|made| made.start < made.end).collect())
 }
 
 /// Returns the changes in chunks, in their order.

@@ -58,7 +58,8 @@ fn talk(client: &mut Client, document: &mut AutomergeDocument, peer: &mut Autome
 }
 
 fn record(number: u64, update: Bytes) -> LogRecord {
-    let entry = LogEntry { author: Author::default(), connection: ConnectionId(1), at: WallMs(0), update };
+    let (author, connection, origins) = (Author::default(), ConnectionId(1), None);
+    let entry = LogEntry { author, connection, at: WallMs(0), update, origins };
     LogRecord { number: CommitNumber(number), entries: vec![entry] }
 }
 

@@ -1,5 +1,7 @@
 //! Who worked when, and who wrote what.
 
+use std::collections::BTreeMap;
+
 use super::*;
 
 const PAUSE_MS: u64 = 1_000;
@@ -102,6 +104,87 @@ proptest! {
             let user = range.written.as_ref().and_then(|written| written.author.user.as_deref());
             let letters = if user == Some("ann") { "an" } else { "🙂bo" };
             prop_assert!(range.text.chars().all(|char| letters.contains(char)), "{range:?}");
+        }
+    }
+}
+
+/// What somebody does in one of three documents: one and its branches.
+#[derive(Clone, Debug)]
+enum Step {
+    Write {
+        document: usize,
+        who: usize,
+        made: Edit,
+    },
+    /// The history of what is merged has only so many commits.
+    Merge {
+        from: usize,
+        into: usize,
+        kept: usize,
+    },
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let write =
+        (0..3usize, 0..2usize, edits()).prop_map(|(document, who, made)| Step::Write { document, who, made });
+    let kept = prop_oneof![4 => Just(usize::MAX), 1 => 0..3usize];
+    let merge = (0..3usize, 0..3usize, kept).prop_map(|(from, into, kept)| Step::Merge { from, into, kept });
+    prop::collection::vec(prop_oneof![2 => write, 1 => merge], 1..40)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    /// Goal: each document tells who wrote each letter of its text and when, by its own log alone, however it came there; or that nobody
+    /// knows, if that was forgotten before it was merged. Method: each writer has letters of their own, and carl, who merges, has none.
+    #[test]
+    fn who_wrote_it_is_known_after_merges(steps in steps()) {
+        let mut documents: [(YjsDocument, Vec<LogRecord>); 3] = Default::default();
+        let mut writers = BTreeMap::new();
+        let mut is_all_kept = true;
+        for (number, step) in (1..).zip(&steps) {
+            match step {
+                Step::Write { document, who, made } => {
+                    let (document, log) = &mut documents[*document];
+                    // Each time that somebody opens it they are another client.
+                    let doc = client(100 + number);
+                    receive(&doc, &document.encode().expect("sound"));
+                    let made = match made {
+                        Edit::Insert(at, _) => Edit::Insert(*at, ["ann", "bob"][*who]),
+                        other => other.clone(),
+                    };
+                    let applied = document.apply(&edit(&doc, &made)).expect("honest");
+                    writers.insert(number, ["ann", "bob"][*who]);
+                    log.extend(applied.update.map(|update| by(number, ["ann", "bob"][*who], number, &update)));
+                }
+                Step::Merge { from, into, .. } if from == into => {}
+                Step::Merge { from, into, kept } => {
+                    let lacks = documents[*into].0.lacks_of(&documents[*from].0).expect("sound");
+                    let Some(lacks) = lacks else { continue };
+                    let log = &documents[*from].1;
+                    is_all_kept &= *kept >= log.len();
+                    let known = &log[log.len().saturating_sub(*kept)..];
+                    let origins = authorship(known).origins_of(&lacks).expect("honest");
+                    let (document, log) = &mut documents[*into];
+                    let update = document.apply(&lacks).expect("honest").update.expect("it lacked something");
+                    let mut record = by(number, "carl", number, &update);
+                    record.entries[0].origins = origins;
+                    log.push(record);
+                }
+            }
+        }
+        for (document, log) in &documents {
+            let ranges = document.written_by(&authorship(log)).expect("sound");
+            for range in ranges.iter().filter(|range| range.path == "/text") {
+                let Some(written) = &range.written else {
+                    prop_assert!(!is_all_kept, "{range:?}");
+                    continue;
+                };
+                let user = written.author.user.as_deref();
+                prop_assert_eq!(user, writers.get(&written.at.0).copied());
+                let letters = if user == Some("ann") { "an" } else { "bo" };
+                prop_assert!(range.text.chars().all(|char| letters.contains(char)), "{range:?}");
+            }
         }
     }
 }

@@ -92,7 +92,7 @@ impl AutomergeRoom {
     }
 
     fn gather(&mut self, now: Now, author: Author, connection: ConnectionId, update: Bytes) {
-        let entry = LogEntry { author, connection, at: now.wall, update };
+        let entry = LogEntry { author, connection, at: now.wall, update, origins: None };
         self.commits.gather(Integrated { entry, before: Vec::new(), merge: None });
     }
 

@@ -110,8 +110,8 @@ impl AutomergeRoom {
                 let outcome = MergeOutcome::Refused { reason: OTHER_KIND };
                 self.effects.push_back(Effect::Merged(merge, outcome));
             }
-            Input::Absorb { absorb, author, update, made_for } => {
-                self.queue(Waiting::Brought(Brought { absorb, author, update, made_for }));
+            Input::Absorb { absorb, credit, update, made_for } => {
+                self.queue(Waiting::Brought(Brought { absorb, credit, update, made_for }));
             }
             Input::Read { read, have: _ } => self.read(read),
             Input::Flush => self.flush(now),

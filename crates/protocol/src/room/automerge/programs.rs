@@ -4,7 +4,7 @@ use bytes::Bytes;
 use syncline_core::{
     doc::AutomergeError,
     id::ConnectionId,
-    log::{Author, LogEntry},
+    log::{Credit, LogEntry},
     time::Now,
 };
 
@@ -22,7 +22,7 @@ const NO_CONNECTION: ConnectionId = ConnectionId(0);
 #[derive(Debug)]
 pub(super) struct Brought {
     pub(super) absorb: AbsorbId,
-    pub(super) author: Author,
+    pub(super) credit: Credit,
     pub(super) update: Bytes,
     /// What they were made for, if they are good for nothing else.
     pub(super) made_for: Option<Revision>,
@@ -31,10 +31,10 @@ pub(super) struct Brought {
 impl AutomergeRoom {
     /// Takes changes in, all of them or none, and tells when they are durable.
     pub(super) fn absorb(&mut self, now: Now, brought: Brought) {
-        let Brought { absorb, author, update, made_for } = brought;
+        let Brought { absorb, credit, update, made_for } = brought;
         let absorbed = match made_for {
             Some(revision) if revision != self.commits.revision() => Absorbed::Changed,
-            Some(_) | None => self.take_whole(now, author, &update),
+            Some(_) | None => self.take_whole(now, credit, &update),
         };
         match absorbed {
             Absorbed::New | Absorbed::Known => {
@@ -51,7 +51,7 @@ impl AutomergeRoom {
         }
     }
 
-    fn take_whole(&mut self, now: Now, author: Author, update: &[u8]) -> Absorbed {
+    fn take_whole(&mut self, now: Now, credit: Credit, update: &[u8]) -> Absorbed {
         match over(&self.stored, self.storage_full, update.len()) {
             None => {}
             Some(Over::Document) => return Absorbed::Refused { reason: "too-large" },
@@ -64,7 +64,8 @@ impl AutomergeRoom {
         }
         match self.document.apply(update) {
             Ok(Some(update)) => {
-                let entry = LogEntry { author, connection: NO_CONNECTION, at: now.wall, update };
+                let Credit { author, origins } = credit;
+                let entry = LogEntry { author, connection: NO_CONNECTION, at: now.wall, update, origins };
                 self.commits.gather(Integrated { entry, before: Vec::new(), merge: None });
                 for peer in self.peers.values_mut() {
                     peer.dirty = peer.spoke;

@@ -21,8 +21,8 @@ impl World {
     }
 
     fn absorb_if(&mut self, absorb: u64, update: &Bytes, made_for: Option<Revision>) {
-        let author = Author { user: Some("ann".into()), device: None };
-        self.input(Input::Absorb { absorb: AbsorbId(absorb), author, update: update.clone(), made_for });
+        let credit = Author { user: Some("ann".into()), device: None }.into();
+        self.input(Input::Absorb { absorb: AbsorbId(absorb), credit, update: update.clone(), made_for });
     }
 
     pub(super) fn absorbed(&mut self) -> Vec<(u64, Absorbed)> {

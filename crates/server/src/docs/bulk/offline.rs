@@ -310,7 +310,7 @@ impl<'s> OfflineDocuments<'s> {
         let document = known.map_or_else(new_document_id, |known| known.document);
         let place = Place { tenant, name, document, named: known.is_some() };
         let (author, waiting) = (self.author.clone(), &mut self.batch);
-        let stored = absorb_alone(now, room, &place, author, update, |batch| {
+        let stored = absorb_alone(now, room, &place, author.into(), update, |batch| {
             waiting.append(batch);
             Ok::<_, RecordTooLong>(())
         });
@@ -327,7 +327,7 @@ impl<'s> OfflineDocuments<'s> {
         if self.entities.ledger().is_gone(&key) {
             return Ok(Absorbing::Deleted);
         }
-        let absorbed = self.entities.absorb_as(self.author.clone(), &key, update)?;
+        let absorbed = self.entities.absorb_as(self.author.clone().into(), &key, update)?;
         Ok(absorbed.map_or(Absorbing::NoRoom, Absorbing::Done))
     }
 

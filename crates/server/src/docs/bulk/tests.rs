@@ -56,7 +56,8 @@ fn put(store: &mut MemoryStore, name: &RoomName, at: u8, written: &Written) -> O
         let hand = Hand { drawn: [number; 16], at: WallMs(number.into()) };
         // What cannot be added where something is stays away.
         let Ok(Some(update)) = document.edit(&edits, hand) else { continue };
-        let entry = LogEntry { author: author(), connection: ConnectionId(0), at: hand.at, update };
+        let entry =
+            LogEntry { author: author(), connection: ConnectionId(0), at: hand.at, update, origins: None };
         let last = log.last().map_or(0, |record: &LogRecord| record.number.0);
         log.push(LogRecord { number: CommitNumber(last + 1), entries: vec![entry] });
         document = AnyDocument::load(written.engine, None, &log).expect("it was written");

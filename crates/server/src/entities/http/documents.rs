@@ -105,7 +105,7 @@ pub(super) async fn absorb(
     let told = Registry::tell(
         &asked.epoch,
         &room_key(asked.tenant(), key),
-        ToRoom::Absorb { engine: Engine::Yjs, author, update, made_for: None, done },
+        ToRoom::Absorb { engine: Engine::Yjs, credit: author.into(), update, made_for: None, done },
     )
     .await;
     told.map_err(|_closed| LedgerDown)?;

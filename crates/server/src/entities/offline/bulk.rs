@@ -6,7 +6,7 @@ use bytes::Bytes;
 use syncline_core::{
     doc::YjsDocument,
     entity::{EntityKey, TypeForm, TypeName},
-    log::{Author, Engine},
+    log::{Author, Credit, Engine},
 };
 use syncline_protocol::{
     Absorbed, Hosted, Loaded, RoomLimits,
@@ -183,14 +183,14 @@ impl OfflineLedger<'_> {
     /// Has the room of a document take in what an import brings. Nothing is returned if the document makes no room.
     fn absorb(&mut self, brought: &Brought) -> Result<Option<Absorbed>, BulkError> {
         let author = Author { user: None, device: Some(IMPORT.into()) };
-        self.absorb_as(author, &brought.key, brought.update.clone())
+        self.absorb_as(author.into(), &brought.key, brought.update.clone())
     }
 
     /// Has the room of a document take in an update, and stores what it says with the change of its record. Nothing is returned if
     /// the document makes no room.
     pub(crate) fn absorb_as(
         &mut self,
-        author: Author,
+        credit: Credit,
         key: &EntityKey,
         update: Bytes,
     ) -> Result<Option<Absorbed>, BulkError> {
@@ -202,7 +202,7 @@ impl OfflineLedger<'_> {
         let Ok(room) = Hosted::load(now, Engine::Yjs, &loaded, &limits) else { return Ok(None) };
         let document = known.unwrap_or_else(new_document_id);
         let place = Place { tenant, name: &name, document, named: known.is_some() };
-        absorb_alone(now, room, &place, author, update, |batch| self.touch(key, batch))
+        absorb_alone(now, room, &place, credit, update, |batch| self.touch(key, batch))
     }
 
     /// Stores what a room has, with the change of its record.

@@ -311,7 +311,7 @@ impl World {
         let number = self.versions.keys().last().map_or(1, |last| last + 1);
         let author = Author { user: Some("ann".into()), device: None };
         let update = document.encode().expect("sound");
-        let entry = LogEntry { author, connection: ConnectionId(0), at: WallMs(0), update };
+        let entry = LogEntry { author, connection: ConnectionId(0), at: WallMs(0), update, origins: None };
         let version = Version { number, commit, name: format!("v{number}"), entry };
         for batch in records::version_batches(TENANT, DOCUMENT, &version).expect("it fits") {
             if self.epoch().storage.commit(batch).await.is_err() {

@@ -40,6 +40,7 @@ async fn read_back(updates: &[Bytes]) {
             connection: ConnectionId(1),
             at: WallMs(number),
             update: update.clone(),
+            origins: None,
         };
         let record = LogRecord { number: CommitNumber(number), entries: updates.iter().map(entry).collect() };
         let mut batch = Batch::new();

@@ -1,7 +1,7 @@
 //! A document that begins as a branch of another.
 
 use bytes::Bytes;
-use syncline_core::log::{Author, Engine};
+use syncline_core::log::{Credit, Engine};
 use syncline_protocol::{Absorbed, Input, Revision};
 use syncline_store::records::Branch;
 use tokio::sync::oneshot;
@@ -12,7 +12,7 @@ impl RoomTask {
     /// Has the document begin with an update, unless it has begun. Where it comes from goes with the first commit.
     pub(super) fn begin(
         &mut self,
-        author: Author,
+        credit: Credit,
         update: Bytes,
         branch: Box<Branch>,
         done: oneshot::Sender<Absorbed>,
@@ -24,7 +24,7 @@ impl RoomTask {
         }
         let (absorb, made_for) = (self.owed.absorb(done), Some(Revision::default()));
         let is_new = self.machine.revision() == Revision::default();
-        self.input(Input::Absorb { absorb, author, update, made_for });
+        self.input(Input::Absorb { absorb, credit, update, made_for });
         // Or else it was refused, and the document begins with something else.
         if is_new && self.machine.revision() != Revision::default() {
             self.branch = Some(branch);

@@ -96,3 +96,43 @@ async fn where_a_branch_comes_from_is_told_after_a_restart() {
     })
     .await;
 }
+
+/// Who wrote what is told of a branch from its beginning on, and of its document after a merge, when the branch is there no more, too. What
+/// is restored is by whoever restores it.
+#[tokio::test]
+async fn a_merge_keeps_who_wrote_what() {
+    within(async {
+        let disk = Disk::new();
+        let server = start(&disk).await;
+        let [ann, bob, carl] = ["ann", "bob", "carl"].map(|user| Caller::of(&server, user));
+        ann.ok(&format!("PUT {PLAN}"), json!({ "json": { "text": "one" } })).await;
+        carl.ok(&format!("POST {PLAN}/branches"), json!({ "name": "team/draft" })).await;
+        bob.ok(&format!("PATCH {DRAFT}"), splice(3, 0, " two")).await;
+        let written = async |who: &Caller, path: &str| {
+            let told = who.ok(&format!("GET {path}/authors"), Value::Null).await;
+            let ranges = told["ranges"].as_array().expect("a list").iter();
+            let ranges = ranges.map(|range| {
+                let (text, by) = (&range["text"], &range["written"]["by"]["user"]);
+                format!("{}: {}", by.as_str().unwrap_or("?"), text.as_str().expect("a text"))
+            });
+            ranges.collect::<Vec<_>>()
+        };
+        assert_eq!(written(&ann, DRAFT).await, ["ann: one", "bob:  two"]);
+        carl.ok(&format!("POST {PLAN}/merge"), json!({ "from": "team/draft" })).await;
+        assert_eq!(raw::send(server.addr(), &format!("DELETE {DRAFT}"), "", "").await.status, 204);
+        carl.ok(&format!("PATCH {PLAN}"), splice(7, 0, "!")).await;
+        let whole = ["ann: one", "bob:  two", "carl: !"];
+        assert_eq!(written(&ann, PLAN).await, whole);
+        let history = ann.ok(&format!("GET {PLAN}/history"), Value::Null).await;
+        assert_eq!(
+            history["sessions"][0]["authors"],
+            json!([{ "user": "ann", "device": null }, { "user": "carl", "device": null }]),
+            "the history says who merged"
+        );
+        server.shutdown().await;
+        let server = start(&disk).await;
+        assert_eq!(written(&Caller::of(&server, "ann"), PLAN).await, whole);
+        server.shutdown().await;
+    })
+    .await;
+}

@@ -94,6 +94,7 @@ impl Disk {
             connection: ConnectionId(1),
             at: WallMs(0),
             update: update.to_vec().into(),
+            origins: None,
         };
         let mut batch = Batch::new();
         let record = LogRecord { number: CommitNumber(1), entries: vec![entry] };

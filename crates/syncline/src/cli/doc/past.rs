@@ -188,7 +188,7 @@ pub(super) fn blame(args: &LookArgs) -> Outcome {
         if newest.engine() != Engine::Yjs {
             return Err(OfflineHistoryError::NoAuthors);
         }
-        let authorship = past.authorship()?;
+        let authorship = past.authorship(newest.engine())?;
         let ranges = newest.written_by(&authorship)?.unwrap_or_default();
         let mut table = Table::new(["PATH", "AT", "COMMIT", "WRITTEN", "BY", "TEXT"]);
         for WrittenRange { path, at, text, written } in &ranges {

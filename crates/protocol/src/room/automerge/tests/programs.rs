@@ -1,6 +1,6 @@
 //! Programs write and read beside people.
 
-use syncline_core::log::Author;
+use syncline_core::log::Credit;
 
 use super::*;
 use crate::{AbsorbId, Absorbed, ReadId, Revision};
@@ -13,8 +13,8 @@ fn change(actor: u8, value: i64) -> Bytes {
 
 impl World {
     fn bring(&mut self, number: u64, update: Bytes, made_for: Option<Revision>) {
-        let (absorb, author) = (AbsorbId(number), Author::default());
-        self.input(Input::Absorb { absorb, author, update, made_for });
+        let (absorb, credit) = (AbsorbId(number), Credit::default());
+        self.input(Input::Absorb { absorb, credit, update, made_for });
         self.flush();
     }
 
