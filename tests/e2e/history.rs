@@ -152,3 +152,25 @@ fn a_branch_is_begun_and_merged_without_a_server() {
     assert_eq!(origin["name"], "plan");
     assert!(world.ok(&["verify"]).contains("nothing is damaged"));
 }
+
+#[test]
+fn a_branch_of_an_automerge_document_gets_a_name_that_is_drawn() {
+    const NAME: &str = "4NMNnkMhL8jXrdJ9jamS58PAVdXu";
+    let world = World::new("automerge-branches");
+    let server = world.serve();
+    let path = format!("/docs/v1/documents/{NAME}");
+    server.ask(&format!("PUT {path}"), &json!({ "kind": "automerge", "json": { "text": "one" } }));
+    server.ask(&format!("PATCH {path}"), &splice(3, 0, " two"));
+    let authors = server.ask(&format!("GET {path}/authors"), &Value::Null);
+    server.stop();
+    assert_eq!(world.json(&["doc", "blame", NAME, "--json"]), authors);
+    let odd = world.error(&["doc", "branch", NAME, "--to", "draft"]);
+    assert!(odd.contains("no Automerge document is called \"draft\""), "{odd}");
+    let branch = world.json(&["doc", "branch", NAME, "--commit", "1", "--json"]);
+    let draft = branch["name"].as_str().expect("a name");
+    let merge = |into: &str, from: &str| world.json(&["doc", "merge", into, "--from", from, "--json"]);
+    assert_eq!(merge(draft, NAME), json!({ "changed": true, "commit": 2 }));
+    assert_eq!(world.ok(&["doc", "show", draft, "--text", "text"]), "one two\n");
+    assert_eq!(merge(NAME, draft), json!({ "changed": false, "commit": 2 }));
+    assert!(world.ok(&["verify"]).contains("nothing is damaged"));
+}

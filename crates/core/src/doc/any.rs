@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{
     Authorship, AutomergeDocument, Broken, Change, CompactError, DocumentEdit, EditError, MarkdownError,
-    ReplayError, WriteError, WrittenRange, YjsDocument,
+    MergeError, ReplayError, WriteError, WrittenRange, YjsDocument,
 };
 use crate::{
     id::ClientId,
@@ -191,14 +191,39 @@ impl AnyDocument {
         }
     }
 
-    /// Returns who wrote what stands in each text; nothing for a kind of which that is not known.
+    /// Returns who wrote what stands in each text.
     ///
     /// # Errors
     /// [`WriteError`] if the document cannot be copied.
-    pub fn written_by(&self, authorship: &Authorship) -> Result<Option<Vec<WrittenRange>>, WriteError> {
+    pub fn written_by(&self, authorship: &Authorship) -> Result<Vec<WrittenRange>, WriteError> {
         match self {
-            Self::Yjs(document) => document.written_by(authorship).map(Some),
-            Self::Automerge(_) => Ok(None),
+            Self::Yjs(document) => document.written_by(authorship),
+            Self::Automerge(document) => Ok(document.written_by(authorship)?),
         }
+    }
+
+    /// Returns what `branch` holds and this document lacks, as an update that it can take in; nothing if it lacks nothing.
+    ///
+    /// # Errors
+    /// [`MergeError`].
+    pub fn lacks_of(&self, branch: &Self) -> Result<Option<Bytes>, MergeError> {
+        match (self, branch) {
+            (Self::Yjs(document), Self::Yjs(branch)) => document.lacks_of(branch),
+            (Self::Automerge(document), Self::Automerge(branch)) => document.lacks_of(branch),
+            (Self::Yjs(_), Self::Automerge(_)) | (Self::Automerge(_), Self::Yjs(_)) => {
+                Err(MergeError::OtherKind)
+            }
+        }
+    }
+
+    /// Returns what would change if the document took in such an update; it itself stays as it is.
+    ///
+    /// # Errors
+    /// [`MergeError`].
+    pub fn changes_with(&self, update: &Bytes) -> Result<Vec<Change>, MergeError> {
+        Ok(match self {
+            Self::Yjs(document) => document.changes_to(&document.merged_with(update)?)?,
+            Self::Automerge(document) => document.changes_to(&document.merged_with(update)?)?,
+        })
     }
 }

@@ -14,6 +14,9 @@ pub enum MergeError {
     /// What one of them says of itself is not understood.
     #[error(transparent)]
     Diff(#[from] DiffError),
+    /// One is of Yjs and the other of Automerge.
+    #[error("the two documents are of two kinds")]
+    OtherKind,
     /// What they hold together cannot be taken up.
     #[error(transparent)]
     Replay(#[from] ReplayError),

@@ -9,12 +9,8 @@ use axum::{
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
-use syncline_core::{
-    access::Action,
-    doc::{AnyDocument, YjsDocument},
-    id::DocumentId,
-    log::Engine,
-};
+use syncline_core::{access::Action, doc::AnyDocument, id::DocumentId, log::Engine};
+use syncline_protocol::wire::automerge::document_name;
 use syncline_store::{
     Store,
     records::{Branch, RecordError},
@@ -23,7 +19,7 @@ use tokio::sync::oneshot;
 
 use super::{
     caller::{Caller, InPath},
-    edit::{parsed, whole},
+    edit::{check_name, parsed, whole},
     refusal::Refusal,
     state::{self, When, blocking, bring},
 };
@@ -37,7 +33,8 @@ use crate::{
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct NewBranch {
-    name: String,
+    /// One of Automerge may have one that is drawn.
+    name: Option<String>,
     commit: Option<u64>,
     at: Option<String>,
     version: Option<u64>,
@@ -51,7 +48,10 @@ pub(super) async fn create(
 ) -> Result<Response, Refusal> {
     let of = caller.room(&name, Action::Read).await?;
     let NewBranch { name, commit, at, version } = parsed(&whole(body)?)?;
+    let engine = state::existing(&caller, &of).await?.engine;
+    let name = name.map_or_else(|| drawn_name(engine), Ok)?;
     let room = caller.room(&name, Action::Write).await?;
+    check_name(engine, &room)?;
     if caller.epoch.entity_of(&room).await.map_err(|_ledger_down| Refusal::StoreDown)?.is_some() {
         return Err(Refusal::Malformed("a branch is no entity: give it another name".to_owned()));
     }
@@ -66,17 +66,16 @@ pub(super) async fn create(
     if state::known(&caller, &room).await?.is_some() {
         return Err(Refusal::Taken);
     }
-    let document = yjs(state.document)?;
-    let (past, author) = (known_past(&caller, &of).await?, caller.author());
+    let (document, past, author) = (state.document, known_past(&caller, &of).await?, caller.author());
     let begun = blocking(move || {
         let update = document.encode()?;
-        Ok((past.credit(Engine::Yjs, author, &update)?, update))
+        Ok((past.credit(engine, author, &update)?, update))
     });
     let (credit, update) = begun.await?;
     let told = branch_json(&branch);
     caller.check_lease()?;
     let (done, absorbed) = oneshot::channel();
-    let message = ToRoom::Begin { credit, update, branch: Box::new(branch), done };
+    let message = ToRoom::Begin { engine, credit, update, branch: Box::new(branch), done };
     Registry::tell(&caller.epoch, &room, message).await?;
     let Ok(absorbed) = absorbed.await else { return Err(state::ended(&caller, &room).await) };
     match state::changed(absorbed) {
@@ -114,11 +113,11 @@ async fn known_past(caller: &Caller, room: &RoomKey) -> Result<Past, Refusal> {
     }
 }
 
-/// Returns a Yjs document: others have no branches.
-fn yjs(document: AnyDocument) -> Result<YjsDocument, Refusal> {
-    match document {
-        AnyDocument::Yjs(document) => Ok(document),
-        _ => Err(Refusal::OtherKind("it is an Automerge document: branches are of Yjs documents")),
+/// Returns the name of a branch that its author has given none. That of an Automerge document is an id.
+fn drawn_name(engine: Engine) -> Result<String, Refusal> {
+    match engine {
+        Engine::Yjs => Err(Refusal::Malformed("`name` says what the branch is called".to_owned())),
+        Engine::Automerge => Ok(document_name(state::random()?)),
     }
 }
 
@@ -155,29 +154,30 @@ pub(super) async fn merge(
         return Err(Refusal::Changed);
     }
     check_related(&caller, &room, target.revised.document, branch.revised.document).await?;
-    let (target, branch) = (yjs(target.document)?, yjs(branch.document)?);
+    let (target, branch) = (target.document, branch.document);
+    let engine = target.engine();
     if dry_run {
         return told_of_merging(&caller, target, branch).await;
     }
     let update = blocking(move || Ok(target.lacks_of(&branch)?)).await?;
     let Some(update) = update else { return Ok(Json(json!({ "changed": false })).into_response()) };
     let (past, author) = (known_past(&caller, &from).await?, caller.author());
-    let credited = blocking(move || Ok((past.credit(Engine::Yjs, author, &update)?, update)));
+    let credited = blocking(move || Ok((past.credit(engine, author, &update)?, update)));
     let (credit, update) = credited.await?;
     let made_for = expected.map(|expected| expected.revision);
-    let changed = bring(&caller, &room, (Engine::Yjs, credit, update), made_for).await?;
+    let changed = bring(&caller, &room, (engine, credit, update), made_for).await?;
     Ok(Json(json!({ "changed": changed })).into_response())
 }
 
 /// Answers with what would change if a branch were merged.
 async fn told_of_merging(
     caller: &Caller,
-    target: YjsDocument,
-    branch: YjsDocument,
+    target: AnyDocument,
+    branch: AnyDocument,
 ) -> Result<Response, Refusal> {
     let changes = blocking(move || {
         let Some(update) = target.lacks_of(&branch)? else { return Ok(None) };
-        Ok(Some(target.changes_to(&target.merged_with(&update)?)?))
+        Ok(Some(target.changes_with(&update)?))
     });
     let changes = changes.await?;
     caller.check_lease()?;

@@ -8,7 +8,7 @@ use axum::{
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
-use syncline_core::{access::Action, log::Engine};
+use syncline_core::access::Action;
 use syncline_store::records::Named;
 
 use super::{
@@ -21,8 +21,6 @@ use crate::history::{change_json, range_json, session_json};
 
 const MINUTE_MS: u64 = 60_000;
 
-const NO_AUTHORS: &str =
-    "it is an Automerge document: who wrote what in it is not told; `history` tells who worked on it when";
 const TWO_KINDS: &str = "the document was of the other kind then";
 
 /// How the history is grouped.
@@ -56,12 +54,9 @@ pub(super) async fn history(
 pub(super) async fn authors(caller: Caller, InPath(name): InPath<String>) -> Result<Response, Refusal> {
     let room = caller.room(&name, Action::Read).await?;
     let (Named { engine, .. }, past) = state::past(&caller, &room).await?;
-    if engine != Engine::Yjs {
-        return Err(Refusal::OtherKind(NO_AUTHORS));
-    }
     let written_by = move || {
         let document = past.any_at(engine, past.last())?;
-        document.written_by(&past.authorship(engine)?)?.ok_or(Refusal::OtherKind(NO_AUTHORS))
+        Ok(document.written_by(&past.authorship(engine)?)?)
     };
     let ranges = blocking(written_by).await?;
     caller.check_lease()?;

@@ -97,7 +97,8 @@ fn sent() -> Value {
         "Edits": { "type": "array", "maxItems": 10_000, "items": { "oneOf": edits } },
         "When": { "type": "object", "properties": when, "minProperties": 1, "maxProperties": 1, "additionalProperties": false },
         "Copy": only(&["to"], copy),
-        "NamedState": only(&["name"], named),
+        "NamedState": only(&["name"], named.clone()),
+        "NewBranch": only(&[], named),
         "From": only(&["from"], json!({ "from": { "type": "string", "minLength": 1, "maxLength": 256 } })),
     })
 }

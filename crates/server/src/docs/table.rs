@@ -2,7 +2,6 @@
 
 use axum::{
     http::Method,
-    response::IntoResponse,
     routing::{delete, get, patch, post, put},
 };
 use serde_json::{Value, json};
@@ -24,7 +23,6 @@ pub(super) const API: Api<Told> = Api {
     headers,
     answer_headers,
     refusals,
-    malformed: |why| Refusal::Malformed(why).into_response(),
 };
 
 /// It is to be erased by `/sync/v1`.
@@ -237,7 +235,7 @@ const OPERATIONS: &[Operation<Told>] = &[
         query: &[],
         body: &[],
         answers: &[(200, Content::Json("Authors"))],
-        codes: &[OTHER_KIND, TOO_LONG],
+        codes: &[TOO_LONG],
         serve: || get(past::authors),
     },
     Operation {
@@ -297,9 +295,21 @@ const OPERATIONS: &[Operation<Told>] = &[
         id: "createBranch",
         summary: "Creates a document that begins with a state of this one, so that it can be merged into it.",
         query: &[],
-        body: &[Content::Json("NamedState")],
+        body: &[Content::Json("NewBranch")],
         answers: &[(201, Content::Json("Branch"))],
-        codes: &[UNKNOWN_VERSION, NOT_KEPT, TAKEN, ROOMS, TOO_LARGE, IMPOSSIBLE, REFUSED, FULL, TOO_LONG],
+        codes: &[
+            UNKNOWN_VERSION,
+            NOT_KEPT,
+            DELETED,
+            OTHER_KIND,
+            TAKEN,
+            ROOMS,
+            TOO_LARGE,
+            IMPOSSIBLE,
+            REFUSED,
+            FULL,
+            TOO_LONG,
+        ],
         serve: || post(branches::create),
     },
     Operation {

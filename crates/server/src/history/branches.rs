@@ -1,17 +1,21 @@
 //! Branches: where documents come from, and which have to do with each other.
 
 use syncline_core::{
-    doc::{AnyDocument, Change, YjsDocument},
+    doc::{AnyDocument, Change},
     id::{DocumentId, RoomName, TenantId},
     log::{Author, Engine},
 };
-use syncline_protocol::{Absorbed, Hosted, Loaded, RoomLimits, ledger::entity_of};
+use syncline_protocol::{
+    Absorbed, Hosted, Loaded, RoomLimits,
+    ledger::entity_of,
+    wire::automerge::{document_name, is_document_name},
+};
 use syncline_store::{
     Store,
     records::{self, Branch, RecordError},
 };
 
-use super::{Moment, OfflineHistory, OfflineHistoryError, Past, PastError};
+use super::{Moment, OfflineHistory, OfflineHistoryError, Past, PastError, offline::draw_hand};
 use crate::{
     clock::Clock,
     entities::OfflineLedger,
@@ -66,16 +70,19 @@ impl OfflineHistory<'_> {
         Ok(kin(self.store, self.tenant, self.document)?)
     }
 
-    /// Creates a document that begins with a state of this one, so that it can be merged into it later.
+    /// Creates a document that begins with a state of this one, so that it can be merged into it later. If that is an Automerge document
+    /// it needs no name: one is drawn.
     ///
     /// # Errors
-    /// [`OfflineHistoryError`]: `Taken` if there is a document of the name; nothing was stored.
+    /// [`OfflineHistoryError`]: `Taken` if there is a document of the name, `Unnamed` if it has none and needs one, `NoId` if no Automerge
+    /// document can have it; nothing was stored.
     pub fn branch(
         &mut self,
-        to: RoomName,
+        to: Option<RoomName>,
         moment: Moment,
         author: Author,
     ) -> Result<Branch, OfflineHistoryError> {
+        let to = self.name_of_branch(to)?;
         if records::named(self.store, self.tenant, &to)?.is_some() {
             return Err(OfflineHistoryError::Taken(to));
         }
@@ -85,11 +92,11 @@ impl OfflineHistory<'_> {
             return Err(OfflineHistoryError::EntityName(to));
         }
         let (commit, document) = self.state(moment)?;
-        let update = yjs(document)?.encode()?;
-        let credit = self.known_past()?.credit(Engine::Yjs, author, &update)?;
+        let update = document.encode()?;
+        let credit = self.known_past()?.credit(self.engine, author, &update)?;
         let (now, tenant, document) = (Clock::start().now(), self.tenant, new_document_id());
         let branch = Branch { of: self.document, commit, at: now.wall, name: to, of_name: self.name.clone() };
-        let mut room = Hosted::load(now, Engine::Yjs, &Loaded::default(), &RoomLimits::default())?;
+        let mut room = Hosted::load(now, self.engine, &Loaded::default(), &RoomLimits::default())?;
         self.set_former(&mut room, &branch.name)?;
         let place = Place { tenant, name: &branch.name, document, named: false };
         let absorbed = absorb_alone(now, room, &place, credit, update, |mut batch| {
@@ -106,7 +113,7 @@ impl OfflineHistory<'_> {
     pub fn merging(&mut self, from: &RoomName) -> Result<Option<Vec<Change>>, OfflineHistoryError> {
         let (now, branch) = self.both(from)?;
         match now.lacks_of(&branch)? {
-            Some(update) => Ok(Some(now.changes_to(&now.merged_with(&update)?)?)),
+            Some(update) => Ok(Some(now.changes_with(&update)?)),
             None => Ok(None),
         }
     }
@@ -120,7 +127,7 @@ impl OfflineHistory<'_> {
         let (now, branch) = self.both(from)?;
         let Some(update) = now.lacks_of(&branch)? else { return Ok(false) };
         let past = OfflineHistory::open(self.store, self.tenant, from.clone())?.known_past()?;
-        let credit = past.credit(Engine::Yjs, author, &update)?;
+        let credit = past.credit(self.engine, author, &update)?;
         changed(self.absorb(credit, update)?)
     }
 
@@ -133,22 +140,28 @@ impl OfflineHistory<'_> {
     }
 
     /// Returns the document, and another that has to do with it.
-    fn both(&mut self, from: &RoomName) -> Result<(YjsDocument, YjsDocument), OfflineHistoryError> {
+    fn both(&mut self, from: &RoomName) -> Result<(AnyDocument, AnyDocument), OfflineHistoryError> {
         let other = OfflineHistory::open(self.store, self.tenant, from.clone())?;
         let (id, (_, branch)) = (other.document, other.state(Moment::Now)?);
         if !are_related(self.store, self.tenant, self.document, id)? {
             return Err(OfflineHistoryError::Unrelated(from.clone()));
         }
         let (_, now) = self.state(Moment::Now)?;
-        Ok((yjs(now)?, yjs(branch)?))
+        Ok((now, branch))
     }
-}
 
-/// Returns a Yjs document: others have no branches.
-fn yjs(document: AnyDocument) -> Result<YjsDocument, OfflineHistoryError> {
-    match document {
-        AnyDocument::Yjs(document) => Ok(document),
-        _ => Err(OfflineHistoryError::NoBranches),
+    /// Returns the name of a branch that may have been given one.
+    fn name_of_branch(&self, to: Option<RoomName>) -> Result<RoomName, OfflineHistoryError> {
+        match (self.engine, to) {
+            (Engine::Yjs, Some(to)) => Ok(to),
+            (Engine::Yjs, None) => Err(OfflineHistoryError::Unnamed),
+            (Engine::Automerge, Some(to)) if is_document_name(to.as_str()) => Ok(to),
+            (Engine::Automerge, Some(to)) => Err(OfflineHistoryError::NoId(to)),
+            (Engine::Automerge, None) => {
+                let hand = draw_hand(Clock::start().now().wall).map_err(OfflineHistoryError::Random)?;
+                Ok(RoomName::new(&document_name(hand.drawn)).expect("it is short and plain"))
+            }
+        }
     }
 }
 

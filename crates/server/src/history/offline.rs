@@ -41,7 +41,7 @@ pub struct OfflineHistory<'s> {
     pub(super) tenant: TenantId,
     pub(super) name: RoomName,
     pub(super) document: DocumentId,
-    engine: Engine,
+    pub(super) engine: Engine,
 }
 
 /// Why a document was not looked at or brought back.
@@ -57,14 +57,14 @@ pub enum OfflineHistoryError {
     /// What it was is not known.
     #[error(transparent)]
     Past(#[from] PastError),
-    /// It is an Automerge document.
+    /// A branch of a Yjs document has no name.
+    #[error("a branch of a Yjs document needs a name")]
+    Unnamed,
+    /// No Automerge document can have the name.
     #[error(
-        "it is an Automerge document: who wrote what in it is not told; `history` tells who worked on it when"
+        "no Automerge document is called {:?}: its name is what follows `automerge:` in its URL", .0.as_str()
     )]
-    NoAuthors,
-    /// It is an Automerge document.
-    #[error("it is an Automerge document: branches are of Yjs documents")]
-    NoBranches,
+    NoId(RoomName),
     /// There is a document of this name already.
     #[error("there is a room {:?} already", .0.as_str())]
     Taken(RoomName),
@@ -235,7 +235,7 @@ impl<'s> OfflineHistory<'s> {
 
 /// Draws whom something is written as at a time that no person writes. Of these bytes Yjs takes 32 bits, as it does itself: who is
 /// taken is drawn again.
-fn draw_hand(at: WallMs) -> Result<Hand, getrandom::Error> {
+pub(super) fn draw_hand(at: WallMs) -> Result<Hand, getrandom::Error> {
     let mut drawn = [0; 16];
     getrandom::fill(&mut drawn)?;
     Ok(Hand { drawn, at })

@@ -75,6 +75,8 @@ pub(crate) enum ToRoom {
     },
     /// A document is to begin as a branch of another, unless there is one by now.
     Begin {
+        /// Of which kind both are.
+        engine: Engine,
         credit: Credit,
         /// All that it begins with.
         update: Bytes,
@@ -119,7 +121,7 @@ impl ToRoom {
     pub(crate) fn engine(&self) -> Engine {
         match self {
             Self::Join(join) => join.guest.dialect.engine(),
-            Self::Absorb { engine, .. } => *engine,
+            Self::Absorb { engine, .. } | Self::Begin { engine, .. } => *engine,
             // Entities are Yjs documents, and whatever else is asked creates none.
             _ => Engine::Yjs,
         }

@@ -318,7 +318,9 @@ impl RoomTask {
                 let absorb = self.owed.absorb(done);
                 self.input(Input::Absorb { absorb, credit, update, made_for });
             }
-            ToRoom::Begin { credit, update, branch, done } => self.begin(credit, update, branch, done),
+            ToRoom::Begin { engine, credit, update, branch, done } => {
+                self.begin((engine, credit, update), branch, done);
+            }
             ToRoom::Read { have, done } => {
                 let read = self.owed.read(done);
                 self.input(Input::Read { read, have });

@@ -2,11 +2,13 @@
 
 mod contain;
 mod content;
+mod merge;
 mod newcomer;
 mod peer;
 mod stored;
 #[cfg(test)]
 mod tests;
+mod written;
 
 use std::collections::{BTreeMap, BTreeSet};
 

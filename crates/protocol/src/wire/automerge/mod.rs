@@ -36,6 +36,12 @@ pub fn is_document_name(name: &str) -> bool {
     base58::decode(name, DOCUMENT_BYTES_MAX).is_some_and(|bytes| !bytes.is_empty())
 }
 
+/// Returns the name of a document of 16 bytes, which are drawn as clients draw them.
+#[must_use]
+pub fn document_name(drawn: [u8; 16]) -> String {
+    base58::encode(&drawn)
+}
+
 /// A frame from a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Incoming {

@@ -108,7 +108,6 @@ async fn what_is_of_the_other_kind_only_is_refused() {
         for (request, body) in [
             (format!("GET {}", at("?format=update")), json!({})),
             (format!("GET {}", at("?format=state-vector")), json!({})),
-            (format!("GET {}", at("/authors")), json!({})),
             (format!("PUT {}", at("")), yjs),
             (other("?format=automerge"), json!({})),
             (format!("PUT /docs/v1/documents/{OTHER}"), seed.clone()),
@@ -130,6 +129,81 @@ async fn what_is_of_the_other_kind_only_is_refused() {
         let wrong = ann.refused_plainly(&format!("PATCH {}", at("")), splice("/nothing", 0, 0, "y")).await;
         assert_eq!(wrong, (422, "impossible-edit".to_owned()));
         assert_eq!(ann.ok(&format!("GET {}", at("")), json!({})).await, json!({ "text": "xone" }));
+        server.shutdown().await;
+    })
+    .await;
+}
+
+/// Returns who wrote what, with the text.
+async fn written(caller: &Caller, path: &str) -> Vec<String> {
+    let told = caller.ok(&format!("GET {path}/authors"), Value::Null).await;
+    let ranges = told["ranges"].as_array().expect("a list").iter().map(|range| {
+        let (text, by) = (&range["text"], &range["written"]["by"]["user"]);
+        format!("{}: {}", by.as_str().unwrap_or("?"), text.as_str().expect("a text"))
+    });
+    ranges.collect()
+}
+
+/// A branch is a document that clients open by its id, and what is written in both comes together with who wrote it.
+#[tokio::test]
+async fn a_branch_of_an_automerge_document_is_merged() {
+    within(async {
+        let disk = Disk::new();
+        let server = start(&disk).await;
+        let [ann, bob, carl] = ["ann", "bob", "carl"].map(|user| Caller::of(&server, user));
+        ann.ok_created(
+            &format!("PUT {}", at("")),
+            json!({ "kind": "automerge", "json": { "text": "Hello" } }),
+        )
+        .await;
+        let begun = carl.ok_created(&format!("POST {}", at("/branches")), json!({})).await;
+        let draft = begun["name"].as_str().expect("a name that was drawn").to_owned();
+        let branch = format!("/docs/v1/documents/{draft}");
+        assert_eq!(written(&ann, &branch).await, ["ann: Hello"]);
+
+        let mut reader = Repo::connect(server.addr(), "", 3).await;
+        reader.say("request", DOCUMENT).await;
+        reader.hear_until(DOCUMENT, |own, _| own.string("text").as_deref() == Some("Hello")).await;
+        let mut editor = Repo::connect(server.addr(), "", 2).await;
+        editor.say("request", &draft).await;
+        editor.hear_until(&draft, |own, _| own.string("text").as_deref() == Some("Hello")).await;
+        editor.put("by", "editor");
+        editor.settle(&draft).await;
+        bob.ok(&format!("PATCH {branch}"), splice("/text", 5, 0, " world")).await;
+        ann.ok(&format!("PATCH {}", at("")), splice("/text", 0, 0, "> ")).await;
+
+        let (merge, from) = (format!("POST {}", at("/merge")), json!({ "from": draft }));
+        let dry = carl.ok(&format!("{merge}?dry_run=true"), from.clone()).await;
+        assert_eq!((&dry["changed"], dry["changes"].as_array().map(Vec::len)), (&json!(true), Some(2)));
+        assert_eq!(carl.ok(&merge, from.clone()).await, json!({ "changed": true }));
+        reader.hear_until(DOCUMENT, |own, _| own.string("text").as_deref() == Some("> Hello world")).await;
+        assert_eq!(reader.text("by").as_deref(), Some("editor"));
+        assert_eq!(carl.ok(&merge, from).await, json!({ "changed": false }));
+        let whole = ["ann: > ", "ann: Hello", "bob:  world"];
+        assert_eq!(written(&ann, &at("")).await, whole, "in three commits");
+        carl.ok(&format!("POST {branch}/merge"), json!({ "from": DOCUMENT })).await;
+        let merged = carl.ok(&format!("GET {branch}"), Value::Null).await;
+        assert_eq!(merged, json!({ "by": "editor", "text": "> Hello world" }));
+        assert_eq!(written(&ann, &branch).await, whole);
+
+        let kin = ann.ok(&format!("GET {branch}/branches"), Value::Null).await;
+        assert_eq!(kin["origin"]["name"], DOCUMENT);
+        let named =
+            ann.ask(&format!("POST {}", at("/branches")), json!({ "name": OTHER, "commit": 1 })).await;
+        assert_eq!((named.0, &named.1["name"]), (201, &json!(OTHER)));
+        for (body, refused) in [
+            (json!({ "name": "draft" }), (400, "bad-request")),
+            (json!({ "name": OTHER }), (409, "name-taken")),
+            (json!({ "commit": 0 }), (422, "impossible-edit")),
+        ] {
+            let refusal = ann.refused_plainly(&format!("POST {}", at("/branches")), body.clone()).await;
+            assert_eq!(refusal, (refused.0, refused.1.to_owned()), "{body}");
+        }
+        ann.ok_created("PUT /docs/v1/documents/plan", json!({ "json": { "text": "a" } })).await;
+        let unnamed = ann.refused_plainly("POST /docs/v1/documents/plan/branches", json!({})).await;
+        assert_eq!(unnamed, (400, "bad-request".to_owned()), "a Yjs document is called something");
+        let stranger = ann.refused_plainly(&merge, json!({ "from": "plan" })).await;
+        assert_eq!(stranger, (409, "not-a-branch".to_owned()));
         server.shutdown().await;
     })
     .await;

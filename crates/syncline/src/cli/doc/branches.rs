@@ -18,9 +18,9 @@ use crate::cli::{Outcome, table::Table};
 
 #[derive(Debug, Args)]
 pub(crate) struct BranchArgs {
-    /// Name of the document that is created
+    /// Name of the document that is created [default, if it is an Automerge document: one is drawn]
     #[arg(long, value_name = "NAME", value_parser = name)]
-    to: RoomName,
+    to: Option<RoomName>,
     #[command(flatten)]
     from: StateArgs,
     /// Who begins it

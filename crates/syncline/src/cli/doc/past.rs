@@ -11,7 +11,7 @@ use syncline::{
     core::{
         doc::{Change, WrittenRange},
         id::{CommitNumber, RoomName},
-        log::{Author, Engine},
+        log::Author,
         time::WallMs,
     },
     protocol::wire::sync_v1::{time_of, time_text},
@@ -185,11 +185,8 @@ pub(super) fn blame(args: &LookArgs) -> Outcome {
     args.run(|document| {
         let past = document.past()?;
         let (_, newest) = document.state(Moment::Now)?;
-        if newest.engine() != Engine::Yjs {
-            return Err(OfflineHistoryError::NoAuthors);
-        }
         let authorship = past.authorship(newest.engine())?;
-        let ranges = newest.written_by(&authorship)?.unwrap_or_default();
+        let ranges = newest.written_by(&authorship)?;
         let mut table = Table::new(["PATH", "AT", "COMMIT", "WRITTEN", "BY", "TEXT"]);
         for WrittenRange { path, at, text, written } in &ranges {
             let written = written.as_ref();
