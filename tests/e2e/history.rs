@@ -131,7 +131,8 @@ fn a_branch_is_begun_and_merged_without_a_server() {
 
     let server = world.serve();
     assert_eq!(server.ask(&format!("GET {PLAN}/branches"), &Value::Null), kin, "a server tells the same");
-    server.ask("PATCH /docs/v1/documents/draft", &splice(0, 3, "1"));
+    // Between letters that both have, so that the order of two who write at one place does not count.
+    server.ask("PATCH /docs/v1/documents/draft", &splice(0, 1, "1"));
     server.ask("PUT /docs/v1/documents/other", &json!({ "json": { "text": "stranger" } }));
     server.stop();
 
@@ -141,11 +142,11 @@ fn a_branch_is_begun_and_merged_without_a_server() {
     assert_eq!((&dry["changed"], &dry["changes"][0]["inserted"]), (&json!(true), &json!("1")), "{dry}");
     assert_eq!(text("plan"), "one two\n", "it was only told");
     assert_eq!(merge(&[]), json!({ "changed": true, "commit": 3 }));
-    assert_eq!(text("plan"), "1 two\n", "what was written meanwhile stays");
+    assert_eq!(text("plan"), "1ne two\n", "what was written meanwhile stays");
     assert_eq!(merge(&[]), json!({ "changed": false, "commit": 3 }), "once is enough");
     assert_eq!(merge(&["--dry-run"]), json!({ "changed": false, "changes": [] }));
     world.ok(&["doc", "merge", "draft", "--from", "plan"]);
-    assert_eq!(text("draft"), "1 two\n", "it goes both ways");
+    assert_eq!(text("draft"), "1ne two\n", "it goes both ways");
     let stranger = world.error(&["doc", "merge", "plan", "--from", "other"]);
     assert!(stranger.contains("neither is a branch of the other"), "{stranger}");
     let origin = world.json(&["doc", "branches", "draft", "--json"])["origin"].take();
