@@ -2,7 +2,7 @@
 //!
 //! Each test plays one scenario of `tests/clients/scenarios`, which owns its server, its data folder and its network,
 //! so that it can also be played alone: `SYNCLINE_BIN=target/debug/syncline node tests/clients/scenarios/values.mjs`.
-//! Commands on data folders need no clients: `entities`, `bulk`, `documents` and `history` run the binary itself, and so does `rights`.
+//! Commands on data folders need no clients: `entities`, `bulk`, `documents` and `history` run the binary itself, and so do `rights` and `hooks`.
 //! Entities need no client but HTTP: `sync_v1` plays its stories itself.
 
 #[path = "e2e/automerge.rs"]
@@ -17,6 +17,8 @@ mod documents;
 mod entities;
 #[path = "e2e/history.rs"]
 mod history;
+#[path = "e2e/hooks.rs"]
+mod hooks;
 #[path = "e2e/rights.rs"]
 mod rights;
 #[path = "e2e/scenario.rs"]

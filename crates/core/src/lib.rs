@@ -14,6 +14,7 @@
 //! * [`crdt`]: counters, registers, flags, sets, maps and a list that replicas merge.
 //! * [`codec`]: canonical bytes of all of these.
 //! * [`entity`]: what syncs and is no live document: ops, records, policies, conflicts.
+//! * [`hook`]: what applications elsewhere are to be told of documents.
 //! * [`log`]: what a document's log keeps of each update.
 //! * [`doc`]: documents, behind the features `yjs` and `automerge`.
 //! * [`person`]: who someone in a document says they are, behind the former.
@@ -35,6 +36,7 @@ pub mod crdt;
 pub mod doc;
 pub mod entity;
 pub mod guard;
+pub mod hook;
 pub mod id;
 pub mod limits;
 pub mod log;

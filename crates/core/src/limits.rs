@@ -329,3 +329,45 @@ pub const AUTOMERGE_EPHEMERAL_BYTES_MAX: usize = 64 << 10;
 
 /// Sessions of one Automerge connection of which it is remembered what came. A client has one.
 pub const AUTOMERGE_SESSIONS_MAX: usize = 8;
+
+/// Longest name of a hook, in bytes.
+pub const HOOK_NAME_BYTES_MAX: usize = 64;
+
+/// Hooks of a server. A commit writes a mark for each that it concerns.
+pub const HOOKS_MAX: usize = 16;
+
+/// Time for which a document must be quiet before a hook is told that it has changed, in milliseconds, unless a hook says otherwise:
+/// a pause in typing.
+pub const HOOK_QUIET_MS: u64 = 2_000;
+
+/// Longest that a hook is told nothing of a document that changes all the time, in milliseconds, unless a hook says otherwise.
+pub const HOOK_WAIT_MS: u64 = 10_000;
+
+/// Longest that a hook may set for either, in milliseconds.
+pub const HOOK_WAIT_MS_MAX: u64 = 3_600_000;
+
+/// How often a hook is told something before it is a dead letter, unless a hook says otherwise. With the pauses between it takes about
+/// 27 hours: whoever was away overnight misses nothing.
+pub const HOOK_ATTEMPTS: u32 = 10;
+
+/// The most that a hook may set for it: the last pauses are of weeks.
+pub const HOOK_ATTEMPTS_MAX: u32 = 20;
+
+/// Pause after the first attempt that fails, in milliseconds, unless a hook says otherwise.
+pub const HOOK_RETRY_MS: u64 = 10_000;
+
+/// How many times longer each pause is than the one before.
+pub const HOOK_RETRY_FACTOR: u64 = 3;
+
+/// Longest pause that an application may ask for by `Retry-After`, in milliseconds.
+pub const HOOK_RETRY_AFTER_MS_MAX: u64 = 3_600_000;
+
+/// Requests to one hook that may be under way.
+pub const HOOK_CALLS_MAX: usize = 4;
+
+/// Documents of which something waits in memory for one hook, a few hundred bytes each. What waits beyond that is in the store, and is
+/// read when half of these are done.
+pub const HOOK_WAITING_MAX: usize = 16_384;
+
+/// Dead letters that are kept for one hook. The oldest go first.
+pub const HOOK_DEAD_MAX: usize = 1_000;

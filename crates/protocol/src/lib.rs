@@ -4,6 +4,7 @@
 //! * [`Session`]: one connection. It parses, knows which documents are open on it, and keeps it alive.
 //! * [`Room`], [`AutomergeRoom`]: one document and everyone in it. Inputs go in one by one, effects come out in one order.
 //! * [`ledger`]: the entities of a tenant shard, decided one op after another into one log.
+//! * [`hooks`]: what an application elsewhere is told of documents, and when.
 //! * [`Outbox`]: what waits to be written to one connection, with a bound and a meaning for "full".
 //!
 //! This crate contains no networking code, starts no task, and reads neither clock nor disk: whoever drives it passes
@@ -18,6 +19,7 @@
 mod access;
 mod batch;
 mod close;
+pub mod hooks;
 pub mod ledger;
 mod outbox;
 mod presence;

@@ -17,6 +17,7 @@ use crate::{
     edge::Network,
     entities::PushHandler,
     history::HistoryRules,
+    hooks::HookSettings,
     memory,
     origin::Origin,
     quota::Quota,
@@ -46,6 +47,8 @@ pub struct Config {
     pub authenticator: Option<Arc<dyn Authenticator>>,
     /// Who is asked what no grant of a token allows.
     pub webhook: Option<WebhookSettings>,
+    /// Applications that are told of documents.
+    pub hooks: Vec<HookSettings>,
     /// What is asked of devices.
     pub devices: DeviceSettings,
     /// Types of entities that there are from the start.
@@ -82,6 +85,7 @@ impl Default for Config {
             trusted_proxies: Vec::new(),
             authenticator: None,
             webhook: None,
+            hooks: Vec::new(),
             devices: DeviceSettings::default(),
             types: Vec::new(),
             handlers: BTreeMap::new(),

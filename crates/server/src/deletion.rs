@@ -78,8 +78,11 @@ pub(crate) async fn delete_unreadable(
         return Ok(false);
     }
     // Nobody can tell who has written in it.
-    let batch = batch_of(tenant, &key.name, &Former::Everyone).expect("a byte fits into a record");
+    let mut batch = batch_of(tenant, &key.name, &Former::Everyone).expect("a byte fits into a record");
+    let end = epoch.hooks.end_of(key, document, epoch.clock.now().wall);
+    epoch.hooks.put(&mut batch, &end);
     key.tenant.commit(&epoch.storage, batch).await?;
+    epoch.hooks.tell(end);
     deleted(epoch, key, document, Some(by));
     Ok(true)
 }

@@ -14,6 +14,7 @@ use crate::{
     entities::{LedgerDown, LedgerHandle},
     halt::Halt,
     history::HistoryRules,
+    hooks::Hooks,
     limits::LOADS_MAX,
     lobby::Directories,
     memory::MemoryBudget,
@@ -35,6 +36,8 @@ pub(crate) struct Epoch {
     pub(crate) directories: Directories,
     /// Where rooms tell of their commits.
     pub(crate) changes: Arc<Changes>,
+    /// Applications that are told of them, too.
+    pub(crate) hooks: Hooks,
     /// Loaded before the epoch is shown to anyone.
     pub(crate) tenants: Tenants,
     pub(crate) ledgers: Ledgers,
@@ -74,6 +77,7 @@ impl Epoch {
             registry: Registry::default(),
             directories: Directories::default(),
             changes: Changes::new(),
+            hooks: Hooks::new(&tenants.hooks),
             tenants: Tenants::new(&tenants.bound),
             ledgers: Ledgers::new(&tenants.ledgers),
             memory: Arc::clone(memory),

@@ -11,6 +11,7 @@ use crate::{
     entities,
     epoch::Epoch,
     history,
+    hooks::Hooks,
     limits::{DRAIN_MS_MAX, FAREWELL_MS_MAX, REOPEN_MS},
     loader::{self, OpenError},
     shared::Shared,
@@ -135,5 +136,6 @@ async fn begin(epoch: &Arc<Epoch>, shared: &Shared) -> Result<(), BeginError> {
     shared.gate.load(epoch, shared.clock.now().wall).await?;
     Ledgers::begin(epoch).await?;
     epoch.tasks.spawn(history::sweep(Arc::clone(epoch)));
+    Hooks::begin(epoch);
     Ok(())
 }

@@ -12,6 +12,7 @@
 //! * `tenants`: whose data a request is for, and the ledger of each of them.
 //! * `loader`, `compaction`: from the store to a room, and back into less room. `history`: what documents were.
 //! * `docs`: documents over HTTP. `openapi`: what interfaces offer, and its description.
+//! * `hooks`: applications that are told of documents.
 //! * `lobby`: the list of rooms, for people. `page`: what their browsers get.
 //! * `lines`: what is too long to be held whole, line by line.
 //! * `storage`, `epoch`, `keeper`: the store's thread, and what happens when a commit fails.
@@ -38,6 +39,7 @@ mod entities;
 mod epoch;
 mod halt;
 mod history;
+mod hooks;
 mod http;
 mod inbound;
 mod keeper;
@@ -86,6 +88,7 @@ pub use self::{
         HistoryRetention, HistoryRules, Kin, Moment, OfflineHistory, OfflineHistoryError, Past, PastError,
         branch_json, change_json, origin_json, range_json, session_json, version_json,
     },
+    hooks::{HookError, HookSettings},
     limits::STACK_BYTES,
     loader::new_document_id,
     origin::{Origin, OriginError},

@@ -123,6 +123,15 @@ pub(crate) const REVOCATION_BODY_BYTES_MAX: usize = 4 << 10;
 /// Time that a handler has for an answer unless its type says otherwise, in milliseconds. A device waits meanwhile.
 pub(crate) const HANDLER_MS: u64 = 5_000;
 
+/// Time that an application has to take what a hook tells, unless the hook says otherwise, in milliseconds. Nobody waits for it.
+pub(crate) const HOOK_MS: u64 = 15_000;
+
+/// What waits for the task of one hook. Beyond it the task is told to read the store.
+pub(crate) const HOOK_INBOX_MAX: usize = 1_024;
+
+/// Keys of what hooks are to be told that are read at once.
+pub(crate) const HOOK_PAGE: usize = 512;
+
 /// Questions to one handler that may be under way. The next ones wait as long as one may take.
 pub(crate) const HANDLER_CALLS_MAX: usize = 16;
 

@@ -2,13 +2,14 @@
 
 use std::{io, net::SocketAddr, sync::Arc};
 
-use syncline_core::{entity::TypeName, id::TenantName};
+use syncline_core::{entity::TypeName, hook::HookName, id::TenantName};
 use syncline_store::{Store, committer::Committer, metered::Metered};
 use tokio::{net::TcpListener, task::JoinHandle};
 
 use crate::{
     config::Config,
     entities::finish_erasures,
+    hooks::{HookError, HookSet},
     http,
     keeper::{self, BeginError},
     listener, lobby,
@@ -76,6 +77,14 @@ pub enum StartError {
         /// Why.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// An application cannot be told of documents.
+    #[error("the hook `{name}` makes no sense")]
+    Hook {
+        /// Which.
+        name: HookName,
+        /// What is wrong with it.
+        source: HookError,
+    },
     /// Who says whose devices are, cannot be asked.
     #[error("nobody can be asked about devices so")]
     Devices {
@@ -108,12 +117,14 @@ impl Server {
             return Err(StartError::NotLoopback { listen });
         }
         let trust = Trust::load(config.trust.as_deref())?;
+        let hooks = HookSet::new(&config.hooks, &trust);
+        let hooks = hooks.map_err(|(name, source)| StartError::Hook { name, source })?;
         let tls = config.tls.clone().map(Terminator::load).transpose()?;
         let listener =
             TcpListener::bind(listen).await.map_err(|source| StartError::Listen { listen, source })?;
         let addr = listener.local_addr().map_err(|source| StartError::Listen { listen, source })?;
 
-        let shared = Shared::new(&config, trust);
+        let shared = Shared::new(&config, trust, hooks);
         let shared = Arc::new(shared.map_err(|error| StartError::Webhook { source: Box::new(error) })?);
         for ty in &shared.types {
             let checked = shared.handlers.check(&TenantName::default(), ty);

@@ -16,6 +16,7 @@ use crate::{
     edge::Doors,
     entities::Handlers,
     epoch::Epoch,
+    hooks::HookSet,
     inbound::InboundBudget,
     limits::{BULK_MAX, DOCS_BULK_MAX, HANDSHAKES_MAX, LIVE_MAX},
     lobby::Lobby,
@@ -65,7 +66,7 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(config: &Config, trust: Trust) -> Result<Self, TargetError> {
+    pub(crate) fn new(config: &Config, trust: Trust, hooks: HookSet) -> Result<Self, TargetError> {
         // Permits beyond what the semaphore can count are beyond what a machine can connect, too.
         let connections_max = config.connections_max.min(Semaphore::MAX_PERMITS);
         let clock = Clock::start();
@@ -91,7 +92,7 @@ impl Shared {
             devices,
             lobby: Lobby::default(),
             types: config.types.clone(),
-            tenants: TenantSettings::new(config, &handlers),
+            tenants: TenantSettings::new(config, &handlers, hooks),
             handlers,
             live: Arc::new(Semaphore::new(LIVE_MAX)),
             bulk: Arc::new(Semaphore::new(BULK_MAX)),

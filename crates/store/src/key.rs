@@ -19,11 +19,15 @@
 //!
 //! Kind 15, who wrote in deleted documents of a name, has after the tenant the name, a 0, and the chunk. No name holds a 0.
 //!
+//! Kinds 17 and 18, what hooks are to be told, have after the commit number a byte for the event (1: created, 2: changed, 3: deleted) and
+//! the name of the hook, to the end. Of kind 18 is what outlives the document: that it was deleted.
+//!
 //! Kind 0 belongs to the engines, which hide it. Snapshots sort before logs, so that one pass over all keys knows
 //! which commits a snapshot covers before it meets them.
 
 use syncline_core::{
     access::Subject,
+    hook::{HookEvent, HookMarkId, HookName},
     id::{CommitNumber, DocumentId, RoomName, TenantId},
 };
 
@@ -64,10 +68,14 @@ pub enum Kind {
     Former = 15,
     /// Of which document one began as a branch.
     Branch = 16,
+    /// What a hook is to be told of a document.
+    Hook = 17,
+    /// That a hook is to be told that a document was deleted.
+    HookEnd = 18,
 }
 
 impl Kind {
-    const ALL: [Self; 15] = [
+    const ALL: [Self; 17] = [
         Self::Name,
         Self::Snapshot,
         Self::Log,
@@ -83,6 +91,8 @@ impl Kind {
         Self::Version,
         Self::Former,
         Self::Branch,
+        Self::Hook,
+        Self::HookEnd,
     ];
 
     fn from_byte(byte: u8) -> Option<Self> {
@@ -152,6 +162,13 @@ pub enum Place {
         /// 0 for the head, from 1 on for what did not fit into it.
         chunk: u16,
     },
+    /// The key of what a hook is to be told.
+    Hook {
+        /// Of what.
+        id: HookMarkId,
+        /// Who is.
+        hook: HookName,
+    },
 }
 
 impl Place {
@@ -165,6 +182,7 @@ impl Place {
             | Self::Former { tenant, .. } => *tenant,
             Self::Record(slot) => slot.tenant,
             Self::Tenant(tenant) => *tenant,
+            Self::Hook { id, .. } => id.tenant,
         }
     }
 }
@@ -256,6 +274,21 @@ impl Key {
         Self(bytes)
     }
 
+    /// Returns the key of what a hook is to be told.
+    #[must_use]
+    pub fn hook(hook: &HookName, id: &HookMarkId) -> Self {
+        let (kind, event) = match id.event {
+            HookEvent::Created => (Kind::Hook, 1),
+            HookEvent::Changed => (Kind::Hook, 2),
+            HookEvent::Deleted => (Kind::HookEnd, 3),
+        };
+        let mut bytes = document_prefix(kind, id.tenant, id.document);
+        bytes.extend_from_slice(&id.commit.0.to_be_bytes());
+        bytes.push(event);
+        bytes.extend_from_slice(hook.as_str().as_bytes());
+        Self(bytes)
+    }
+
     /// Takes the bytes of a key back from an engine, whatever they are.
     #[must_use]
     pub fn from_stored(bytes: &[u8]) -> Self {
@@ -307,14 +340,20 @@ impl Key {
         }
         let (document, rest) = rest.split_first_chunk::<16>()?;
         let (number, rest) = rest.split_first_chunk::<8>()?;
-        let chunk = <[u8; 2]>::try_from(rest).ok()?;
-        Some(Place::Record(Slot {
-            kind,
-            tenant,
-            document: DocumentId(*document),
-            number: CommitNumber(u64::from_be_bytes(*number)),
-            chunk: u16::from_be_bytes(chunk),
-        }))
+        let (document, number) = (DocumentId(*document), CommitNumber(u64::from_be_bytes(*number)));
+        if matches!(kind, Kind::Hook | Kind::HookEnd) {
+            let (&event, hook) = rest.split_first()?;
+            let event = match (kind, event) {
+                (Kind::Hook, 1) => HookEvent::Created,
+                (Kind::Hook, 2) => HookEvent::Changed,
+                (Kind::HookEnd, 3) => HookEvent::Deleted,
+                _ => return None,
+            };
+            let hook = HookName::new(std::str::from_utf8(hook).ok()?).ok()?;
+            return Some(Place::Hook { id: HookMarkId { tenant, document, commit: number, event }, hook });
+        }
+        let chunk = u16::from_be_bytes(<[u8; 2]>::try_from(rest).ok()?);
+        Some(Place::Record(Slot { kind, tenant, document, number, chunk }))
     }
 
     /// Returns whose the key is; nothing if it is none that could be written here.
@@ -388,6 +427,13 @@ mod tests {
         want.extend([0, 0, 0, 0, 0, 0, 0, 5, 0, 6]);
         assert_eq!(log.as_bytes(), want);
 
+        let (hook, event) = (HookName::new("ab").unwrap(), HookEvent::Changed);
+        let id = HookMarkId { tenant: TENANT, document: DOCUMENT, commit: CommitNumber(5), event };
+        let mut want = vec![17, 1, 2, 3, 4];
+        want.extend([0xaa; 16]);
+        want.extend([0, 0, 0, 0, 0, 0, 0, 5, 2, b'a', b'b']);
+        assert_eq!(Key::hook(&hook, &id).as_bytes(), want);
+
         let name = Key::name(TENANT, &RoomName::new("a/ü").unwrap());
         assert_eq!(name.as_bytes(), b"\x01\x01\x02\x03\x04a/\xc3\xbc");
     }
@@ -433,6 +479,11 @@ mod tests {
         assert_eq!(former.as_bytes(), b"\x0f\x01\x02\x03\x04a\0\0\x07");
         check(former, Some(Place::Former { tenant: TENANT, name, chunk: 7 }));
         check(Key::from_stored(b"\x0f\x01\x02\x03\x04a\x01\0\x07"), None);
+        for event in HookEvent::ALL {
+            let hook = HookName::new("search").unwrap();
+            let id = HookMarkId { tenant: TENANT, document: DOCUMENT, commit: CommitNumber(7), event };
+            check(Key::hook(&hook, &id), Some(Place::Hook { id, hook }));
+        }
         check(Key::from_stored(b"\x0b\0\0\0\0"), None);
         check(Key::log(TENANT, DOCUMENT, CommitNumber(1), 0).successor(), None);
     }

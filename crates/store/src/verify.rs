@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use syncline_core::{
     access::Subject,
+    hook::{HookMarkId, HookName},
     id::{CommitNumber, DocumentId, RoomName, TenantId},
 };
 
@@ -13,8 +14,8 @@ use crate::{
     key::{Key, Kind, Place, Slot},
     port::{ReadError, Store},
     records::{
-        decode_branch, decode_count, decode_former, decode_log, decode_named, decode_page, decode_revocation,
-        decode_tenant, decode_time, decode_version,
+        decode_branch, decode_count, decode_former, decode_log, decode_mark, decode_named, decode_page,
+        decode_revocation, decode_tenant, decode_time, decode_version,
     },
     walk::Walk,
 };
@@ -40,6 +41,8 @@ pub struct Report {
     pub ledger_records: u64,
     /// Revocations of credentials.
     pub revocations: u64,
+    /// What hooks are to be told, or could not be.
+    pub hook_marks: u64,
     /// Chunks that no head claims. They are harmless and go with the next compaction of their document.
     pub garbage_chunks: u64,
     /// Documents that no name means, such as generations that were replaced. No fault in itself.
@@ -133,6 +136,16 @@ pub enum Fault {
         /// What is wrong.
         source: RecordFault,
     },
+    /// What a hook is to be told is damaged: it is not told.
+    #[error("what {hook} is to be told of document {} of tenant {} is damaged", id.document, id.tenant)]
+    Hook {
+        /// Who is.
+        hook: HookName,
+        /// Of what.
+        id: HookMarkId,
+        /// What is wrong.
+        source: RecordFault,
+    },
     /// A commit that no snapshot covers is missing.
     #[error("commit {expected} of document {document} of tenant {tenant} is missing: commit {found} follows")]
     Gap {
@@ -194,6 +207,10 @@ fn verify_of(store: &dyn Store, only: Option<TenantId>) -> Result<Report, ReadEr
             }
             Some(Place::Tenant(tenant)) => {
                 pass.tenant(*tenant, &key, &value);
+                None
+            }
+            Some(Place::Hook { id, hook }) => {
+                pass.hook(hook, *id, &key, &value);
                 None
             }
             None => assembly.finish(),
@@ -258,6 +275,13 @@ impl Pass {
         }
     }
 
+    fn hook(&mut self, hook: &HookName, id: HookMarkId, key: &Key, value: &[u8]) {
+        self.report.hook_marks += 1;
+        if let Err(source) = envelope::open_one(key, value).and_then(|payload| decode_mark(id, payload)) {
+            self.report.faults.push(Fault::Hook { hook: hook.clone(), id, source });
+        }
+    }
+
     fn record(&mut self, Finished { place, outcome }: Finished<What>) {
         let payload = match outcome {
             Outcome::Whole { payload, surplus } => {
@@ -287,7 +311,13 @@ impl Pass {
         let document = (slot.tenant, slot.document);
         let checked = match slot.kind {
             // Their keys have a place of another shape.
-            Kind::Name | Kind::Ledger | Kind::Revocation | Kind::Tenant | Kind::Former => payload.map(drop),
+            Kind::Name
+            | Kind::Ledger
+            | Kind::Revocation
+            | Kind::Tenant
+            | Kind::Former
+            | Kind::Hook
+            | Kind::HookEnd => payload.map(drop),
             Kind::Snapshot => {
                 self.report.snapshots += 1;
                 self.documents.insert(document);

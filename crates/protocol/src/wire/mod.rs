@@ -3,6 +3,7 @@
 pub mod automerge;
 mod base58;
 pub mod hocuspocus;
+pub mod hook;
 pub mod signature;
 pub mod sync_v1;
 pub mod yjs;

@@ -1,6 +1,7 @@
 //! What must hold of the machines whatever happens to them, seen through their public methods.
 
 mod automerge;
+mod hooks;
 mod outbox;
 mod presence;
 mod session;

@@ -5,7 +5,7 @@
 //! * `table`: what there is, of which the routes and the description in OpenAPI are made; `schemas`: what is sent and answered.
 //! * `counted`: how long each takes, for metrics.
 //! * `bulk`: many documents at once, out of here and back.
-//! * `content`, `edit`, `copy`, `delete`, `past`, `versions`, `list`, `events`, `branches`: the operations.
+//! * `content`, `edit`, `copy`, `delete`, `past`, `versions`, `list`, `events`, `branches`, `hooks`: the operations.
 //! * `y_sweet`: what y-sweet's clients ask for, at the paths where they ask for it.
 //!
 //! Who may not read a document is told that there is none. A program that writes is a collaborator: what it changes goes through
@@ -20,6 +20,7 @@ mod counted;
 mod delete;
 mod edit;
 mod events;
+mod hooks;
 mod kind;
 mod list;
 mod past;

@@ -56,6 +56,8 @@ pub(super) enum Refusal {
     Unrelated,
     #[error("there is no such version")]
     NoVersion,
+    #[error("there is no such hook, or you may not do this with it")]
+    NoHook,
     #[error("{0}")]
     Malformed(String),
     #[error("{0}")]
@@ -102,6 +104,7 @@ impl Refusal {
             Self::Entity => (StatusCode::CONFLICT, "is-entity"),
             Self::Deleted => (StatusCode::GONE, "deleted"),
             Self::NoVersion => (StatusCode::NOT_FOUND, "unknown-version"),
+            Self::NoHook => (StatusCode::NOT_FOUND, "unknown-hook"),
             Self::Malformed(_) => (StatusCode::BAD_REQUEST, "bad-request"),
             Self::Impossible(_) => (StatusCode::UNPROCESSABLE_ENTITY, "impossible-edit"),
             Self::Changed => (StatusCode::PRECONDITION_FAILED, "changed"),

@@ -7,7 +7,7 @@ use crate::openapi::reference;
 /// Returns all schemas by their names.
 pub(super) fn all() -> Value {
     let mut all = sent();
-    for more in [answered(), of_many()] {
+    for more in [answered(), of_many(), of_hooks()] {
         if let (Some(members), Value::Object(more)) = (all.as_object_mut(), more) {
             members.extend(more);
         }
@@ -172,5 +172,30 @@ fn answered() -> Value {
         "Merged": object(&["changed"], json!({ "changed": flag, "changes": list(reference("Change")) })),
         "Refusal": object(&["error", "message"], json!({ "error": text, "message": text })),
         "Problem": object(&["type", "title", "status", "code"], json!({ "type": text, "title": text, "status": count, "code": text })),
+    })
+}
+
+fn of_hooks() -> Value {
+    let (text, count) = (json!({ "type": "string" }), json!({ "type": "integer", "minimum": 0 }));
+    let (time, event) =
+        (reference("Time"), json!({ "enum": ["document.created", "document.changed", "document.deleted"] }));
+    json!({
+        "Hooks": object(&["hooks"], json!({ "hooks": list(reference("Hook")) })),
+        "Hook": object(
+            &["name", "documents", "events", "unwanted"],
+            json!({
+                "name": text, "documents": list(text.clone()), "events": list(event.clone()),
+                "unwanted": { "type": "boolean", "description": "Whether it has answered 410: it is told nothing until the server starts again." },
+            }),
+        ),
+        "DeadLetters": object(&["dead"], json!({ "dead": list(reference("DeadLetter")) })),
+        "DeadLetter": object(
+            &["id", "type", "document", "commit", "at", "attempts", "tried_at", "status", "why"],
+            json!({
+                "id": text, "type": event, "document": text, "commit": or_null("integer"), "at": time,
+                "attempts": count, "tried_at": time, "status": or_null("integer"), "why": text,
+            }),
+        ),
+        "Count": object(&["count"], json!({ "count": count })),
     })
 }

@@ -6,7 +6,9 @@ use axum::{
 };
 use serde_json::{Value, json};
 
-use super::{branches, bulk, content, copy, delete as deletion, edit, events, list, past, schemas, versions};
+use super::{
+    branches, bulk, content, copy, delete as deletion, edit, events, hooks, list, past, schemas, versions,
+};
 use crate::openapi::{Api, Content, Operation, Parameter, Refused};
 
 /// A status, and the word that says why.
@@ -30,6 +32,7 @@ const IS_ENTITY: Told = (409, "is-entity");
 /// The name is not used again.
 const DELETED: Told = (410, "deleted");
 const UNKNOWN_VERSION: Told = (404, "unknown-version");
+const UNKNOWN_HOOK: Told = (404, "unknown-hook");
 const CHANGED: Told = (412, "changed");
 const TAKEN: Told = (409, "name-taken");
 const UNRELATED: Told = (409, "not-a-branch");
@@ -56,6 +59,8 @@ const TOO_FAST: &str = "too-many-requests";
 const fn may(name: &'static str, summary: &'static str) -> Parameter {
     Parameter { name, required: false, repeats: false, summary }
 }
+
+const LETTER: Parameter = may("id", "The dead letter that is meant. If nothing is said, all of the tenant.");
 
 const OPERATIONS: &[Operation<Told>] = &[
     Operation {
@@ -366,6 +371,50 @@ const OPERATIONS: &[Operation<Told>] = &[
         answers: &[(204, Content::Nothing)],
         codes: &[UNKNOWN_VERSION],
         serve: || delete(versions::delete),
+    },
+    Operation {
+        method: Method::GET,
+        path: "/hooks",
+        id: "listHooks",
+        summary: "Lists the applications that are told of documents, for an administrator of the server.",
+        query: &[],
+        body: &[],
+        answers: &[(200, Content::Json("Hooks"))],
+        codes: &[],
+        serve: || get(hooks::list),
+    },
+    Operation {
+        method: Method::GET,
+        path: "/hooks/{hook}/dead",
+        id: "listDeadLetters",
+        summary: "Lists what an application could not be told, the oldest first, for an administrator of the server.",
+        query: &[],
+        body: &[],
+        answers: &[(200, Content::Json("DeadLetters"))],
+        codes: &[UNKNOWN_HOOK],
+        serve: || get(hooks::dead),
+    },
+    Operation {
+        method: Method::DELETE,
+        path: "/hooks/{hook}/dead",
+        id: "dropDeadLetters",
+        summary: "Forgets what an application could not be told, for an administrator of the server.",
+        query: &[LETTER],
+        body: &[],
+        answers: &[(200, Content::Json("Count"))],
+        codes: &[UNKNOWN_HOOK],
+        serve: || delete(hooks::drop_dead),
+    },
+    Operation {
+        method: Method::POST,
+        path: "/hooks/{hook}/retry",
+        id: "retryDeadLetters",
+        summary: "Tells an application once more what it could not be told, for an administrator of the server.",
+        query: &[LETTER],
+        body: &[],
+        answers: &[(200, Content::Json("Count"))],
+        codes: &[UNKNOWN_HOOK],
+        serve: || post(hooks::retry),
     },
 ];
 

@@ -1,6 +1,7 @@
 //! What the server counts, in the text format of Prometheus.
 
 mod docs;
+mod hooks;
 mod sync;
 
 use prometheus_client::{
@@ -11,8 +12,8 @@ use prometheus_client::{
 use syncline_protocol::{CloseReason, Stats};
 use syncline_store::committer::Observer;
 
-use self::docs::DocsCounters;
 pub(crate) use self::sync::SyncCounters;
+use self::{docs::DocsCounters, hooks::HookCounters};
 use crate::{clock::Stopwatch, quota::Limit};
 
 /// Every counter of the server. Gauges that somebody else knows better are set when the text is written.
@@ -32,6 +33,7 @@ pub(crate) struct Metrics {
     limited: Family<Limited, Counter>,
     pub(crate) sync: SyncCounters,
     pub(crate) docs: DocsCounters,
+    pub(crate) hooks: HookCounters,
 }
 
 /// What is true at the moment of asking.
@@ -120,6 +122,7 @@ impl Metrics {
             limited: Family::default(),
             sync: SyncCounters::new(),
             docs: DocsCounters::new(),
+            hooks: HookCounters::default(),
         };
         metrics.register();
         metrics
@@ -211,6 +214,7 @@ impl Metrics {
         let Self { registry, gauges, rooms, commits, .. } = self;
         self.sync.register(registry);
         self.docs.register(registry);
+        self.hooks.register(registry);
         let Gauges { connections, rooms: open, memory_bytes, inbound_bytes, stored_bytes, ready } = gauges;
         registry.register("connections", "Open WebSockets", connections.clone());
         registry.register("rooms", "Rooms that are loaded or being loaded", open.clone());

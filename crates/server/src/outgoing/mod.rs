@@ -1,7 +1,7 @@
 //! Requests that the server makes: where they may go, whose certificates it trusts, and how long it waits and reads.
 //!
 //! * [`Gate`]: how long and how often somebody is asked; `breaker`: when they are left in peace;
-//! * [`Web`]: whoever is asked a question in JSON; [`exchange`]: any request;
+//! * [`Web`]: whoever is asked a question in JSON; [`exchange`], [`tell`]: any request;
 //! * [`Target`]: where requests may go.
 
 mod breaker;
@@ -12,7 +12,7 @@ mod trust;
 mod web;
 
 pub(crate) use self::{
-    exchange::{ExchangeError, exchange},
+    exchange::{ExchangeError, Told, exchange, tell},
     gate::{Gate, NoAnswer},
     target::{Target, TargetError},
     trust::Trust,

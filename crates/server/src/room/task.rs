@@ -1,19 +1,17 @@
 //! One room: what wakes it, and what it does then.
 
 mod begin;
+mod storing;
 
 use std::{collections::BTreeMap, pin::Pin, sync::Arc};
 
 use syncline_core::{
     id::{ConnectionId, DocumentId},
-    log::{Author, LogRecord},
+    log::Author,
     time::WallMs,
 };
 use syncline_protocol::{Absorbed, CloseReason, Effect, Hosted, Input, Loaded, Outbox, Revision, Stats};
-use syncline_store::{
-    Batch,
-    records::{self, Branch, Named},
-};
+use syncline_store::records::Branch;
 use tokio::{
     sync::{mpsc, oneshot},
     time::{Sleep, sleep_until},
@@ -26,10 +24,10 @@ use super::{
 };
 use crate::{
     access::Lease,
-    changes::Change,
     compaction,
-    deletion::{self, Deletion},
+    deletion::Deletion,
     epoch::Epoch,
+    hooks::News,
     limits::{LISTED_PEOPLE_MAX, ROOM_TICK_MESSAGES_MAX},
     loader::{self, OpenError, Opened},
     lobby::{Card, Size},
@@ -52,6 +50,9 @@ pub(super) struct RoomTask {
     /// When the commit under way was made, and the last one that is stored.
     committing: Option<WallMs>,
     edited: Option<WallMs>,
+    /// The hooks that are told of the document, and what of the commit under way.
+    hooks: Vec<usize>,
+    news: News,
     /// Whether the inbox is closed and empty: the room is asked to end.
     inbox_ended: bool,
     subscribers: BTreeMap<ConnectionId, Arc<SharedOutbox>>,
@@ -108,6 +109,7 @@ impl RoomTask {
         card: Arc<Card>,
     ) -> Self {
         let memory = MemoryShare::new(&epoch.memory);
+        let hooks = epoch.hooks.of(&key);
         Self {
             epoch,
             key,
@@ -119,6 +121,8 @@ impl RoomTask {
             card,
             committing: None,
             edited: opened.edited,
+            hooks,
+            news: News::default(),
             inbox_ended: false,
             subscribers: BTreeMap::new(),
             owed: Owed::default(),
@@ -170,9 +174,9 @@ impl RoomTask {
         for outbox in std::mem::take(&mut self.subscribers).into_values() {
             outbox.change(|outbox| outbox.close(reason));
         }
-        if self.commit.is_under_way() {
-            // Its result changes nothing for a room that ends.
-            let _ = self.commit.done().await;
+        if self.commit.is_under_way() && self.commit.done().await.is_ok() {
+            // For a room that ends it changes nothing else.
+            self.epoch.hooks.tell(std::mem::take(&mut self.news));
         }
         self.close_card();
         self.epoch.registry.remove_if(&self.key, self.number, || true);
@@ -184,35 +188,6 @@ impl RoomTask {
         }
         let (_, closed) = mpsc::channel(1);
         turn_away(std::mem::replace(&mut self.inbox, closed), reason);
-    }
-
-    /// Deletes the document, behind all that the room has stored of it. Returns why everyone is closed: nobody is told that it was
-    /// deleted before that is durable.
-    async fn delete(&mut self) -> CloseReason {
-        if self.commit.is_under_way()
-            && let Err(error) = self.commit.done().await
-        {
-            return error.close_reason();
-        }
-        let tenant = self.key.tenant.id();
-        let name = self.key.name.clone();
-        let known = self.epoch.storage.read(move |store| records::former(store, tenant, &name)).await;
-        let Ok(Ok(known)) = known else { return CloseReason::StoreDown };
-        let former = known.and(self.machine.former());
-        let batch = match deletion::batch_of(tenant, &self.key.name, &former) {
-            Ok(batch) => batch,
-            Err(error) => {
-                tracing::error!(room = self.key.name.as_str(), %error, "a deletion has no record");
-                return CloseReason::Internal;
-            }
-        };
-        if self.key.tenant.commit(&self.epoch.storage, batch).await.is_err() {
-            return CloseReason::StoreDown;
-        }
-        self.named = false;
-        let by = self.deletions.first().map(|(author, _)| author.clone());
-        deletion::deleted(&self.epoch, &self.key, self.document, by);
-        CloseReason::Deleted
     }
 
     async fn wake(&mut self, drain: Pin<&mut impl Future>, timer: Pin<&mut Sleep>, timer_set: bool) -> Wake {
@@ -235,10 +210,7 @@ impl RoomTask {
     fn handle(&mut self, wake: Wake) -> Next {
         match wake {
             Wake::Committed(Ok(())) => {
-                if !std::mem::replace(&mut self.named, true) {
-                    self.epoch.directories.of(self.key.tenant.id()).created(&self.key.name);
-                }
-                self.edited = self.committing.take().or(self.edited);
+                self.committed();
                 self.input(Input::Committed);
             }
             Wake::Committed(Err(error)) => {
@@ -374,8 +346,7 @@ impl RoomTask {
         while let Some(effect) = self.machine.poll_effect() {
             match effect {
                 Effect::Commit(record) => match self.batch(&record) {
-                    Ok(batch) => {
-                        let change = Change::of(&self.key.name, self.document, &record);
+                    Ok((batch, change)) => {
                         self.committing = change.as_ref().map(|change| change.at);
                         let (epoch, room) = (&self.epoch, &self.key);
                         self.commit.start(self.owed.commit(epoch, room, record.entries.len(), batch, change));
@@ -428,22 +399,6 @@ impl RoomTask {
         if let Some(outbox) = self.subscribers.get(&connection) {
             outbox.change(change);
         }
-    }
-
-    fn batch(&self, record: &LogRecord) -> Result<Batch, syncline_store::RecordTooLong> {
-        let mut batch = Batch::new();
-        records::put_log(&mut batch, self.key.tenant.id(), self.document, record)?;
-        if !self.named {
-            records::put_named(&mut batch, self.key.tenant.id(), &self.key.name, self.named());
-            if let Some(branch) = &self.branch {
-                records::put_branch(&mut batch, self.key.tenant.id(), self.document, branch);
-            }
-        }
-        Ok(batch)
-    }
-
-    fn named(&self) -> Named {
-        Named { document: self.document, engine: self.machine.engine() }
     }
 
     fn describe(&self) {

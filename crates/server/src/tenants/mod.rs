@@ -40,6 +40,7 @@ use crate::{
     config::Config,
     entities::{Handlers, LedgerSettings, Retention},
     history::HistoryRules,
+    hooks::HookSet,
     storage::{Storage, StoreDown},
 };
 
@@ -67,6 +68,7 @@ pub(crate) struct TenantSettings {
     pub(crate) bound: TenantBound,
     pub(crate) ledgers: Arc<LedgerSettings>,
     pub(crate) history: Arc<HistoryRules>,
+    pub(crate) hooks: HookSet,
 }
 
 /// How many tenants there may be, and which numbers were given so far: the same in all epochs of a process.
@@ -105,8 +107,9 @@ pub(crate) enum TenantsError {
 }
 
 impl TenantSettings {
-    pub(crate) fn new(config: &Config, handlers: &Arc<Handlers>) -> Self {
+    pub(crate) fn new(config: &Config, handlers: &Arc<Handlers>, hooks: HookSet) -> Self {
         Self {
+            hooks,
             bound: TenantBound::new(config.tenants_max),
             history: Arc::new(config.history.clone()),
             ledgers: Arc::new(LedgerSettings {
@@ -127,7 +130,7 @@ impl TenantSettings {
     pub(crate) fn of_tests(clock: crate::clock::Clock) -> Self {
         let (config, trust) =
             (Config::default(), crate::outgoing::Trust::load(None).expect("nothing is added"));
-        Self::new(&config, &Arc::new(Handlers::new(&config, trust, clock)))
+        Self::new(&config, &Arc::new(Handlers::new(&config, trust, clock)), HookSet::default())
     }
 }
 

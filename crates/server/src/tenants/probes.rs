@@ -26,6 +26,7 @@ use crate::{
     access::{Authenticator, Unauthenticated},
     config::Config,
     epoch::Epoch,
+    hooks::HookSet,
     http, keeper,
     outgoing::Trust,
     shared::Shared,
@@ -77,7 +78,7 @@ impl World {
         let unlimited = Allowance { messages: None, bytes: None };
         (config.quota.user, config.quota.tenant) = (unlimited, unlimited);
         config.quota.connection = unlimited;
-        let shared = Shared::new(&config, Trust::load(None).expect("nothing is added"));
+        let shared = Shared::new(&config, Trust::load(None).expect("nothing is added"), HookSet::default());
         let shared = Arc::new(shared.expect("nobody else is asked"));
         let committer = Committer::start(Box::new(MemoryStore::new()), ()).expect("a thread");
         let epoch = keeper::open_first(&shared, &committer.handle()).await.expect("the store is empty");

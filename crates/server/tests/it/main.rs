@@ -14,6 +14,7 @@ mod entities;
 mod erasing;
 mod handlers;
 mod hocuspocus;
+mod hooks;
 mod http;
 mod loading;
 mod matrix;

@@ -5,13 +5,13 @@
 
 use std::collections::BTreeSet;
 
-use syncline_core::id::{CommitNumber, DocumentId, TenantId};
+use syncline_core::id::{DocumentId, TenantId};
 
 use super::{RecordError, names};
 use crate::{
     batch::Batch,
     envelope,
-    key::{Key, Kind, Place, Slot, document_prefix, tenant_prefix},
+    key::{Key, Kind, Place, document_prefix, tenant_prefix},
     port::{ReadError, Store},
     walk::Walk,
 };
@@ -20,7 +20,7 @@ use crate::{
 const NAMES_PAGE: usize = 512;
 
 /// The records that documents have.
-const KINDS: [Kind; 9] = [
+const KINDS: [Kind; 10] = [
     Kind::Snapshot,
     Kind::Log,
     Kind::Loading,
@@ -30,6 +30,7 @@ const KINDS: [Kind; 9] = [
     Kind::HistoryBase,
     Kind::Version,
     Kind::Branch,
+    Kind::Hook,
 ];
 
 /// Puts the marker that something was erased.
@@ -85,15 +86,20 @@ pub fn unnamed_documents(store: &dyn Store, tenant: TenantId) -> Result<BTreeSet
         let prefix = tenant_prefix(kind, tenant);
         let mut from = prefix.clone();
         while let Some((key, _)) = store.scan(&prefix, &from, 1)?.pop() {
-            let Some(Place::Record(slot)) = key.place() else {
-                from = key.successor().as_bytes().to_vec();
-                continue;
+            let document = match key.place() {
+                Some(Place::Record(slot)) => slot.document,
+                Some(Place::Hook { id, .. }) => id.document,
+                _ => {
+                    from = key.successor().as_bytes().to_vec();
+                    continue;
+                }
             };
-            if !named.contains(&slot.document) {
-                unnamed.insert(slot.document);
+            if !named.contains(&document) {
+                unnamed.insert(document);
             }
-            let last = Slot { number: CommitNumber(u64::MAX), chunk: u16::MAX, ..slot };
-            from = Key::record(last).successor().as_bytes().to_vec();
+            // No place of the document is as great, so what comes behind this is another one's.
+            from = document_prefix(kind, tenant, document);
+            from.extend_from_slice(&[u8::MAX; 12]);
         }
     }
     Ok(unnamed)
@@ -126,7 +132,8 @@ pub fn document_records(
 #[cfg(test)]
 mod tests {
     use syncline_core::{
-        id::{ConnectionId, RoomName, TenantName},
+        hook::{HookEvent, HookMark, HookMarkId, HookName},
+        id::{CommitNumber, ConnectionId, RoomName, TenantName},
         log::{Author, LogEntry, LogRecord, Snapshot},
         time::WallMs,
     };
@@ -151,8 +158,35 @@ mod tests {
         records::put_log(&mut batch, tenant, document, &record).expect("it fits");
         records::put_snapshot(&mut batch, tenant, document, &snapshot).expect("it fits");
         records::put_edited(&mut batch, tenant, document, WallMs(5));
+        put_mark(&mut batch, tenant, document, HookEvent::Changed);
         store.commit(batch).expect("stored");
         document
+    }
+
+    fn put_mark(batch: &mut Batch, tenant: TenantId, document: DocumentId, event: HookEvent) {
+        let id = HookMarkId { tenant, document, commit: CommitNumber(3), event };
+        let name = RoomName::new("of the document").expect("a name");
+        let mark = HookMark { id, name, at: WallMs(5), dead: None };
+        records::put_mark(batch, &HookName::new("search").expect("a name"), &mark);
+    }
+
+    /// What a hook is to be told of a document goes with it, also if it is all that is left; not that it was deleted.
+    #[test]
+    fn nothing_is_told_of_what_is_gone_but_that_it_is() {
+        let mut store = MemoryStore::new();
+        let mut batch = Batch::new();
+        records::put_tenant(&mut batch, TENANT, &TenantName::new("three").expect("a name"));
+        for event in HookEvent::ALL {
+            put_mark(&mut batch, TENANT, DocumentId([2; 16]), event);
+        }
+        store.commit(batch).expect("stored");
+        let unnamed = unnamed_documents(&store, TENANT).expect("read");
+        assert_eq!(unnamed, [DocumentId([2; 16])].into());
+        let gone = document_records(&store, TENANT, DocumentId([2; 16]), 9).expect("read");
+        store.commit(gone).expect("stored");
+        let left = records::marks(&store, None, 9).expect("read").marks;
+        assert_eq!(left.iter().map(|(_, mark)| mark.id.event).collect::<Vec<_>>(), [HookEvent::Deleted]);
+        assert_eq!(verify(&store).expect("read").faults, []);
     }
 
     /// What no name means goes, in portions, and nothing else of this or another tenant.

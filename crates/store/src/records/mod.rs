@@ -9,6 +9,7 @@ mod cover;
 mod erased;
 mod former;
 mod history;
+mod hook;
 pub mod ledger;
 mod load;
 mod payload;
@@ -28,6 +29,7 @@ use syncline_core::{
 pub(crate) use self::branch::decode_branch;
 pub(crate) use self::former::decode_former;
 pub(crate) use self::history::{decode_page, decode_version};
+pub(crate) use self::hook::decode_mark;
 pub(crate) use self::payload::{decode_count, decode_log, decode_named, decode_revocation, decode_time};
 pub(crate) use self::tenants::decode as decode_tenant;
 pub use self::{
@@ -40,6 +42,7 @@ pub use self::{
         HistoryPage, Version, all_history, base_batches, dropped_history, history_base, history_batches,
         history_page, stale_history, version, version_batches, version_numbers, version_records,
     },
+    hook::{Marks, clear_mark, marks, put_mark},
     load::{Corruption, LoadError, Loaded, load, log_behind, newest_snapshot},
     revocation::{clear_revocation, put_revocation, revocations},
     summary::{Summary, edited, put_edited, summary},

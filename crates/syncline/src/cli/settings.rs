@@ -2,6 +2,7 @@
 
 mod auth;
 mod devices;
+mod hooks;
 mod quota;
 #[cfg(test)]
 mod tests;
@@ -21,12 +22,13 @@ use syncline::{
         entity::{EntityType, Handler, NameError, TypeError, TypeForm, TypeName},
         id::{TenantName, TenantNameError},
     },
-    server::{Config, KeyError, Network, Origin, OriginError, PublishedKeysError, TlsFiles},
+    server::{Config, HookSettings, KeyError, Network, Origin, OriginError, PublishedKeysError, TlsFiles},
 };
 
 use self::{
     auth::{Auth, TokenGrant, authenticator, with_webhook},
     devices::{Devices, DevicesError},
+    hooks::{Hook, HookFormError},
 };
 
 use self::quota::QuotaForm;
@@ -162,6 +164,8 @@ struct File {
     token: Vec<TokenGrant>,
     auth: Option<Auth>,
     #[serde(default)]
+    hooks: Vec<Hook>,
+    #[serde(default)]
     devices: Devices,
     #[serde(default)]
     history: History,
@@ -264,6 +268,14 @@ pub(crate) enum SettingsError {
         /// What is wrong with it.
         source: TypeError,
     },
+    /// The file says wrongly who is told of documents.
+    #[error("the hook `{name}` makes no sense")]
+    Hook {
+        /// What it is called.
+        name: String,
+        /// What is wrong with it.
+        source: HookFormError,
+    },
     /// The file says wrongly what is asked of devices.
     #[error("`[devices]` makes no sense")]
     Devices {
@@ -352,6 +364,7 @@ impl ServeArgs {
             _ => return Err(SettingsError::HalfTls),
         };
         file.quota.over(&mut server.quota);
+        server.hooks = hooks(file.hooks)?;
         server.devices = file.devices.settings()?;
         server.types = types(file.types)?;
         if let Some(suggest) = file.suggest {
@@ -371,6 +384,14 @@ impl ServeArgs {
 
 fn unless_for_ever(days: u32) -> Option<u32> {
     (days > 0).then_some(days)
+}
+
+fn hooks(forms: Vec<Hook>) -> Result<Vec<HookSettings>, SettingsError> {
+    let hooks = forms.into_iter().map(|form| {
+        let name = form.name().to_owned();
+        form.settings().map_err(|source| SettingsError::Hook { name, source })
+    });
+    hooks.collect()
 }
 
 fn types(forms: BTreeMap<TypeName, TypeForm>) -> Result<Vec<EntityType>, SettingsError> {

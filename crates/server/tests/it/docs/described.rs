@@ -21,15 +21,16 @@ async fn what_is_described_is_what_is_served() {
         let ann = Caller::of(&server, "ann");
         let described = ann.ok("GET /docs/v1/openapi.json", Value::Null).await;
         let paths = described["paths"].as_object().expect("paths");
-        assert_eq!(paths.len(), 15);
+        assert_eq!(paths.len(), 18);
         for (path, operations) in paths {
-            let path = path.replace("{name}", "nowhere").replace("{version}", "1");
+            let path = path.replace("{name}", "nowhere").replace("{version}", "1").replace("{hook}", "none");
             for method in METHODS {
                 let answer = raw::send(server.addr(), &format!("{method} {path}"), "", "{}").await;
                 let is_described = operations.get(method.to_ascii_lowercase()).is_some();
                 assert_eq!(answer.status != 405, is_described, "{method} {path}: {answer:?}");
-                let unserved = answer.status == 404 && !answer.body.contains("\"unknown-document\"");
-                assert!(!unserved, "{method} {path}: {answer:?}");
+                let is_known =
+                    ["unknown-document", "unknown-hook"].iter().any(|code| answer.body.contains(code));
+                assert!(answer.status != 404 || is_known, "{method} {path}: {answer:?}");
             }
         }
         server.shutdown().await;
@@ -98,6 +99,34 @@ async fn answers_are_described() {
             ("DELETE ", "", Value::Null, 404),
         ] {
             check(server.addr(), &described, (request, headers, &body), status).await;
+        }
+        server.shutdown().await;
+    })
+    .await;
+}
+
+/// The same of hooks.
+#[tokio::test]
+async fn answers_about_hooks_are_described() {
+    within(async {
+        let disk = Disk::new();
+        let server = start(&disk).await;
+        let ann = Caller::of(&server, "ann");
+        let described = ann.ok("GET /docs/v1/openapi.json", Value::Null).await;
+        for (request, status) in [
+            ("GET /hooks", 200),
+            ("GET /hooks/none/dead", 404),
+            ("DELETE /hooks/none/dead", 404),
+            ("DELETE /hooks/none/dead?id", 404),
+            ("POST /hooks/none/retry?di=msg_0", 400),
+        ] {
+            let (method, path) = request.split_once(' ').expect("method and path");
+            let answer = raw::send(server.addr(), &format!("{method} /docs/v1{path}"), "", "").await;
+            assert_eq!(answer.status, status, "{request}: {answer:?}");
+            let path = path.replace("none", "{hook}");
+            let path = format!("/docs/v1{}", path.split('?').next().unwrap_or_default());
+            let told = &described["paths"][path][method.to_ascii_lowercase()]["responses"];
+            assert!(told[status.to_string()].is_object(), "{request}: {status} is not described");
         }
         server.shutdown().await;
     })

@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// What the owner's things are called, and what nothing is called.
-const ABSENT: [(&str, &str); 10] = [
+const ABSENT: [(&str, &str); 11] = [
     ("<draft>", "nodraft"),
     ("<plan>", "nowhere"),
     ("<new>", "nowhere"),
@@ -32,6 +32,7 @@ const ABSENT: [(&str, &str); 10] = [
     ("<n1>", "n77"),
     ("<cnf_1>", "cnf_77"),
     ("<mine>", "nothing"),
+    ("<search>", "nothing"),
     ("<desk>", "desk"),
     ("<user:gone>", "user:nobody"),
 ];

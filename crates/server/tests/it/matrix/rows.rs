@@ -137,6 +137,11 @@ fn documents() -> Vec<Row> {
             .changes(Writer),
         Row::new("DELETE /docs/v1/documents/<plan>/versions/<1>", Admin, 204).changes(Admin),
         Row::new("DELETE /docs/v1/documents/<plan>", Admin, 204).changes(Admin),
+        // Nothing could not be told.
+        Row::new("GET /docs/v1/hooks", Stranger, 200),
+        Row::new("GET /docs/v1/hooks/<search>/dead", Admin, 200),
+        Row::new("DELETE /docs/v1/hooks/<search>/dead", Admin, 200),
+        Row::new("POST /docs/v1/hooks/<search>/retry", Admin, 200),
     ]
 }
 

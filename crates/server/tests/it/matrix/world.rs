@@ -5,10 +5,13 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde_json::{Value, json};
 use syncline_core::{
     access::Identity,
+    entity::Secret,
+    hook::{HookEvent, HookName},
     id::{TenantId, TenantName},
     rate::Allowance,
 };
-use syncline_server::Server;
+use syncline_protocol::hooks::{Debounce, Rules};
+use syncline_server::{HookSettings, Server};
 use syncline_store::Key;
 
 use super::{OWN, Role, TENANTS};
@@ -62,6 +65,7 @@ impl World {
         let unlimited = Allowance { messages: None, bytes: None };
         let server = start_with(&disk, |config| {
             config.authenticator = Some(bearers);
+            config.hooks = vec![hook()];
             (config.quota.connection, config.quota.user, config.quota.tenant) =
                 (unlimited, unlimited, unlimited);
         })
@@ -145,6 +149,22 @@ impl World {
             seen.extend(known.map(|item| format!("{} {}", item[list.2], item["revoked_at"])));
         }
         seen
+    }
+}
+
+/// Returns a hook that is told of everything in an hour.
+fn hook() -> HookSettings {
+    let debounce = Debounce { quiet_ms: 3_600_000, longest_ms: 3_600_000 };
+    HookSettings {
+        name: HookName::new("search").expect("a name"),
+        url: "http://app.example/".into(),
+        secrets: vec![Secret::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".into())],
+        documents: vec!["*".into()],
+        events: [HookEvent::Changed].into(),
+        tenants: None,
+        rules: Rules { debounce, ..Rules::default() },
+        timeout_ms: None,
+        allow_private: false,
     }
 }
 

@@ -28,6 +28,8 @@ pub(crate) enum Says {
 pub(crate) struct Asked {
     /// In lower case.
     pub(crate) head: String,
+    /// The same as it was written.
+    written: String,
     pub(crate) body: String,
 }
 
@@ -39,6 +41,13 @@ pub(crate) struct Handler {
 }
 
 impl Asked {
+    /// Returns what a header says.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        let lines = self.written.lines().filter_map(|line| line.split_once(": "));
+        let found = lines.into_iter().find(|(written, _)| written.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value).expect("the header is there")
+    }
+
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).expect("a question is JSON")
     }
@@ -102,11 +111,11 @@ where
     while !head.ends_with("\r\n\r\n") {
         reader.read_line(&mut head).await.expect("a question is text");
     }
-    let head = head.to_lowercase();
+    let (written, head) = (head.clone(), head.to_lowercase());
     let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
     let mut body = vec![0; length.map_or(0, |length| length.parse().expect("a number"))];
     reader.read_exact(&mut body).await.expect("a question is whole");
-    let asked = Asked { head, body: String::from_utf8(body).expect("text") };
+    let asked = Asked { head, written, body: String::from_utf8(body).expect("text") };
     noted.send(asked).await.expect("the test listens");
     let said = says.borrow().clone();
     match said {
