@@ -58,6 +58,10 @@ pub(crate) const BULK_MAX: usize = 8;
 /// charged to the budget of inbound bytes.
 pub(crate) const DOCS_BULK_MAX: usize = 8;
 
+/// Bytes of lines of an import of documents that are taken in at the same time, and then as much as the last of them is longer:
+/// with the next line, which is read meanwhile, less than the budget of inbound bytes.
+pub(crate) const IMPORT_UNDER_WAY_BYTES_MAX: usize = 32 << 20;
+
 /// Pieces of an export of documents that wait for its reader, each about as long as a piece of a state in base64.
 pub(crate) const EXPORT_PIECES_MAX: usize = 2;
 

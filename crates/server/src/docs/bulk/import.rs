@@ -20,6 +20,7 @@ use super::{
     line::{self, LINE_BYTES_MAX, NoExport},
     outlet::{Outlet, Unread, outlet},
     places::Places,
+    window::Window,
 };
 use crate::{
     docs::{
@@ -29,7 +30,7 @@ use crate::{
         state,
     },
     inbound::Charge,
-    limits::{IMPORT_DOCUMENTS_MAX, IMPORT_RESULTS_MAX},
+    limits::IMPORT_RESULTS_MAX,
     lines::{Line, Lines},
     openapi::LINES,
 };
@@ -83,6 +84,15 @@ struct Came {
     line: Line,
     /// Given back when it is done.
     charge: Option<Charge>,
+}
+
+impl Came {
+    fn bytes(&self) -> usize {
+        match &self.line {
+            Line::Whole(text) => text.len(),
+            Line::Passed(_) => 0,
+        }
+    }
 }
 
 /// Why an import ends before its body does.
@@ -242,22 +252,28 @@ async fn take_all(
     outlet: &Outlet,
 ) -> Result<(), Ended> {
     let mut under_way: FuturesOrdered<BoxFuture<'_, Done>> = FuturesOrdered::new();
-    let mut is_last = false;
-    while !is_last || !under_way.is_empty() {
-        let has_room = !is_last && under_way.len() < IMPORT_DOCUMENTS_MAX;
+    let (mut window, mut is_last) = (Window::default(), false);
+    while !is_last || !window.is_empty() {
+        let has_room = !is_last && window.has_room();
         tokio::select! {
             biased;
-            Some(done) = under_way.next(), if !under_way.is_empty() => match done {
-                Done::Document(line) => tell(intake, outlet, &line).await?,
-                Done::Stop(line, refusal) => {
-                    tell(intake, outlet, &line).await?;
-                    return Err(refusal.into());
+            Some(done) = under_way.next(), if !window.is_empty() => {
+                window.end();
+                match done {
+                    Done::Document(line) => tell(intake, outlet, &line).await?,
+                    Done::Stop(line, refusal) => {
+                        tell(intake, outlet, &line).await?;
+                        return Err(refusal.into());
+                    }
+                    Done::End(lines) => intake.end(lines),
+                    Done::Blank => {}
                 }
-                Done::End(lines) => intake.end(lines),
-                Done::Blank => {}
             },
             came = source.next(caller), if has_room => match came? {
-                Some(came) => under_way.push_back(take(caller, existing, came).boxed()),
+                Some(came) => {
+                    window.begin(came.bytes());
+                    under_way.push_back(take(caller, existing, came).boxed());
+                }
                 None => is_last = true,
             },
         }

@@ -2,7 +2,8 @@
 //!
 //! * `line`: how they are written and read; `intake`: what becomes of them, and the sum.
 //! * `stored`: what a document holds, as the store has it.
-//! * `export`, `import`: over HTTP; `outlet`: an answer that is written while it is read; `places`: how many may be under way.
+//! * `export`, `import`: over HTTP; `outlet`: an answer that is written while it is read; `places`, `window`: how many, and how
+//!   much of one, may be under way.
 //! * `offline`: in a data folder that no server has open.
 
 mod export;
@@ -15,6 +16,7 @@ mod places;
 mod stored;
 #[cfg(test)]
 mod tests;
+mod window;
 
 pub(super) use self::{export::export, import::import};
 pub use self::{
