@@ -1,4 +1,4 @@
-//! `cargo xtask contract`: requests made up from the description that the server gives of `/sync/v1` and `/docs/v1`.
+//! `cargo xtask contract`: requests made up from the descriptions that the server gives of its interfaces over HTTP.
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -11,9 +11,31 @@ pub(crate) const HELP: &str = "\
 Usage: cargo xtask contract [-- OPTIONS OF SCHEMATHESIS]
 
 Builds the server, starts it on a free port with an empty data folder, and has
-schemathesis make up requests from /sync/v1/openapi.json and from that of
-/docs/v1: no answer may be a 5xx or one that the description does not know. It needs Python 3 with venv; the
-first run installs schemathesis into target/contract.";
+schemathesis make up requests from the descriptions of /sync/v1, /docs/v1 and
+/auth/v1, with a token that may do everything: one by one, and one after another as
+the links of the descriptions lead. No answer may be a 5xx or one that the
+description does not know. It needs Python 3 with venv; the first run installs
+schemathesis into target/contract.";
+
+/// An interface with a description of its own.
+struct Api {
+    base: &'static str,
+    /// Paths that are not asked for.
+    left_out: &'static [&'static str],
+}
+
+const APIS: [Api; 3] = [
+    // The first two have no end, and lines of JSON are not made up: tests of `syncline-server` read and write them.
+    Api { base: "/sync/v1", left_out: &["/live", "/events", "/import"] },
+    // Server-sent events have no end: `docs::events` of the same tests reads them. `docs::bulk` speaks lines.
+    Api { base: "/docs/v1", left_out: &["/events", "/documents/{name}/events", "/import"] },
+    Api { base: "/auth/v1", left_out: &[] },
+];
+
+/// A user who may do everything. No request that is made up names them, so nobody revokes their token.
+const SETTINGS: &str =
+    "[[token]]\nsecret = 'of the contract'\nuser = 'keeper of the contract'\ngrants = ['*=admin']\n";
+const AUTHORIZATION: &str = "Authorization: Bearer of the contract";
 
 /// What the tool checks. It cannot make up cursors or ids of conflicts, so that refusals of what looks right are no fault.
 const CHECKS: &str =
@@ -32,8 +54,11 @@ pub(crate) fn run(args: Vec<String>) -> Result<ExitCode, String> {
     let folder = target.join("contract/data");
     // What an earlier run left; nothing if there is none.
     let _ = fs::remove_dir_all(&folder);
-    let (mut server, url) = start(&target.join("debug/syncline"), &folder)?;
-    let outcome = ["sync", "docs"].iter().try_for_each(|name| check(&tool, &target, &url, name, more));
+    let settings = target.join("contract/syncline.toml");
+    fs::write(&settings, SETTINGS)
+        .map_err(|error| format!("cannot write {}: {error}", settings.display()))?;
+    let (mut server, url) = start(&target.join("debug/syncline"), &settings, &folder)?;
+    let outcome = APIS.iter().try_for_each(|api| check(&tool, &target, &url, api, more));
     // It is stopped whatever was found.
     let _ = server.kill();
     let _ = server.wait();
@@ -41,16 +66,15 @@ pub(crate) fn run(args: Vec<String>) -> Result<ExitCode, String> {
 }
 
 /// Has the tool look at one description.
-fn check(tool: &Path, target: &Path, url: &str, name: &str, more: &[String]) -> Result<(), String> {
-    // Streams have no end, and lines of JSON are not made up.
-    let streams = ["live", "events", "import"].map(|name| format!("--exclude-path=/sync/v1/{name}"));
-    let description = format!("{url}/{name}/v1/openapi.json");
+fn check(tool: &Path, target: &Path, url: &str, api: &Api, more: &[String]) -> Result<(), String> {
+    let Api { base, left_out } = api;
     let mut checked = Command::new(tool);
     // It keeps what it has found beside it.
     checked.current_dir(target.join("contract"));
-    checked.args(["run", &description, "--checks", CHECKS, "--request-timeout", "60"]);
-    checked.arg("--exclude-path=/docs/v1/import");
-    process::run(checked.args(streams).args(more))
+    checked.args(["run", &format!("{url}{base}/openapi.json"), "--checks", CHECKS]);
+    checked.args(["--request-timeout", "60", "--header", AUTHORIZATION]);
+    checked.args(left_out.iter().map(|path| format!("--exclude-path={base}{path}")));
+    process::run(checked.args(more))
 }
 
 /// Returns the tool, installed into a folder of its own.
@@ -73,9 +97,10 @@ fn install(folder: &Path) -> Result<PathBuf, String> {
 }
 
 /// Starts the server, and returns where it listens.
-fn start(binary: &Path, folder: &Path) -> Result<(Child, String), String> {
+fn start(binary: &Path, settings: &Path, folder: &Path) -> Result<(Child, String), String> {
     let mut command = Command::new(binary);
-    command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(folder).stdout(Stdio::piped());
+    command.args(["serve", "--listen", "127.0.0.1:0", "--config"]).arg(settings);
+    command.arg("--data-dir").arg(folder).stdout(Stdio::piped());
     let mut server =
         command.spawn().map_err(|error| format!("cannot start {}: {error}", binary.display()))?;
     let mut line = String::new();

@@ -74,7 +74,7 @@ const TASKS: [Task; 10] = [
     },
     Task {
         name: "contract",
-        summary: "make up requests to /sync/v1 from its description",
+        summary: "make up requests from the descriptions of the HTTP APIs",
         help: contract::HELP,
         run: contract::run,
     },

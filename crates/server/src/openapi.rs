@@ -11,11 +11,15 @@ use axum::{
     routing::{MethodRouter, get, options},
 };
 use serde_json::{Map, Value, json};
+use syncline_protocol::wire::sync_v1::Code;
 
 use crate::{entities::preflight, shared::Shared};
 
 /// Lines of JSON.
 pub(crate) const LINES: &str = "application/x-ndjson";
+
+/// A refusal in the form of RFC 9457.
+pub(crate) const PROBLEM: &str = "application/problem+json";
 
 /// An interface. `C` is a code of its refusals.
 pub(crate) struct Api<C: 'static> {
@@ -23,7 +27,11 @@ pub(crate) struct Api<C: 'static> {
     pub(crate) base: &'static str,
     pub(crate) title: &'static str,
     pub(crate) about: &'static str,
+    /// Whether nobody is answered without a token, also where none is asked for elsewhere.
+    pub(crate) is_for_bearers: bool,
     pub(crate) operations: &'static [Operation<C>],
+    /// What of an answer other operations take.
+    pub(crate) links: &'static [Link],
     /// Returns all schemas by their names.
     pub(crate) schemas: fn() -> Value,
     /// Returns the schema of a placeholder in a path.
@@ -65,6 +73,24 @@ pub(crate) struct Parameter {
     pub(crate) repeats: bool,
     pub(crate) summary: &'static str,
 }
+
+/// What of an answer another operation takes, so that tools can go from the one to the other.
+pub(crate) struct Link {
+    /// Which operation answers, and with which status.
+    pub(crate) from: (&'static str, u16),
+    /// Which operation takes it.
+    pub(crate) to: &'static str,
+    /// The parameters that it takes.
+    pub(crate) parameters: &'static [Taken],
+    /// The members of the body that it takes.
+    pub(crate) body: &'static [Taken],
+}
+
+/// The name of something, and where its value stands, as a runtime expression of OpenAPI: `("name", "$request.path.name")`.
+pub(crate) type Taken = (&'static str, &'static str);
+
+/// A status, and the word that says why.
+pub(crate) type Word = (u16, &'static str);
 
 /// What a body or an answer holds.
 #[derive(Clone, Copy)]
@@ -122,6 +148,8 @@ impl<C> Api<C> {
             let path = paths.entry(format!("{}{}", self.base, operation.path)).or_insert_with(|| json!({}));
             path[operation.method.as_str().to_ascii_lowercase()] = self.describe_one(operation);
         }
+        let bearer = json!({ "bearer": [] });
+        let security = if self.is_for_bearers { json!([bearer]) } else { json!([{}, bearer]) };
         json!({
             "openapi": "3.1.0",
             "info": {
@@ -131,7 +159,7 @@ impl<C> Api<C> {
                 "description": self.about,
             },
             "servers": [{ "url": "/" }],
-            "security": [{}, { "bearer": [] }],
+            "security": security,
             "paths": paths,
             "components": {
                 "securitySchemes": { "bearer": { "type": "http", "scheme": "bearer" } },
@@ -176,6 +204,10 @@ impl<C> Api<C> {
             if let Some(headers) = (self.answer_headers)(operation, *status) {
                 told["headers"] = headers;
             }
+            let links = self.links_from((operation.id, *status));
+            if !links.is_empty() {
+                told["links"] = Value::Object(links);
+            }
             // One answer may come in several forms.
             if let Some((media, schema)) = content.media() {
                 told["content"][media] = schema;
@@ -195,6 +227,36 @@ impl<C> Api<C> {
         }
         Value::Object(responses)
     }
+
+    fn links_from(&self, answer: (&str, u16)) -> Map<String, Value> {
+        let links = self.links.iter().filter(|link| link.from == answer);
+        links.map(|link| (link.to.to_owned(), link.describe())).collect()
+    }
+}
+
+impl Link {
+    fn describe(&self) -> Value {
+        let taken = |taken: &[Taken]| -> Map<String, Value> {
+            taken.iter().map(|(name, place)| ((*name).to_owned(), json!(place))).collect()
+        };
+        let mut described = json!({ "operationId": self.to, "parameters": taken(self.parameters) });
+        if !self.body.is_empty() {
+            described["requestBody"] = Value::Object(taken(self.body));
+        }
+        described
+    }
+}
+
+/// Returns how a signature is refused. It is looked at before the operation, and refused alike by all.
+pub(crate) fn of_signature(has_body: bool) -> impl Iterator<Item = Refused> {
+    let codes = [Code::SignatureInvalid, Code::RateLimited, Code::ReadOnly];
+    let codes = codes.into_iter().chain(has_body.then_some(Code::PayloadTooLarge));
+    codes.map(|code| Refused {
+        status: code.status(),
+        code: code.as_str(),
+        media: PROBLEM,
+        schema: "Problem",
+    })
 }
 
 impl Content {
@@ -259,6 +321,36 @@ pub(crate) mod tests {
             }
         }
         assert_eq!(nulls(&api.describe()), 0);
+    }
+
+    /// Links lead from answers that there are to operations that take what they bring.
+    pub(crate) fn check_links<C>(api: &Api<C>) {
+        for Link { from: (from, status), to, parameters, body } in api.links {
+            let of_id = |id: &str| api.operations.iter().find(|operation| operation.id == id);
+            let answers = of_id(from).is_some_and(|from| from.answers.iter().any(|(told, _)| told == status));
+            assert!(answers, "{from} does not answer {status}");
+            let to = of_id(to).unwrap_or_else(|| panic!("there is no operation {to}"));
+            let known = api.parameters(to);
+            for (name, _) in *parameters {
+                assert!(known.iter().any(|known| known["name"] == *name), "{} takes no {name}", to.id);
+            }
+            let schema = to.body.iter().find_map(|form| {
+                if let Content::Json(schema) = form {
+                    Some((api.schemas)()[schema]["properties"].clone())
+                } else {
+                    None
+                }
+            });
+            for (member, _) in *body {
+                let takes = schema.as_ref().is_some_and(|members| members.get(member).is_some());
+                assert!(takes, "the body of {} has no {member}", to.id);
+            }
+        }
+        let mut ends: Vec<_> = api.links.iter().map(|link| (link.from, link.to)).collect();
+        ends.sort_unstable();
+        let count = ends.len();
+        ends.dedup();
+        assert_eq!(ends.len(), count, "there is one link from an answer to an operation");
     }
 
     /// What is referred to is there.

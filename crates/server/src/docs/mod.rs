@@ -3,6 +3,7 @@
 //! * `caller`: who asks, for which document; `refusal`: what they are told if it cannot be.
 //! * `state`: the document as it is, in its room, and as it was, from what is stored.
 //! * `table`: what there is, of which the routes and the description in OpenAPI are made; `schemas`: what is sent and answered.
+//! * `links`: what of an answer other operations take.
 //! * `counted`: how long each takes, for metrics.
 //! * `bulk`: many documents at once, out of here and back.
 //! * `content`, `edit`, `copy`, `delete`, `past`, `versions`, `list`, `events`, `branches`, `hooks`: the operations.
@@ -22,6 +23,7 @@ mod edit;
 mod events;
 mod hooks;
 mod kind;
+mod links;
 mod list;
 mod past;
 mod refusal;

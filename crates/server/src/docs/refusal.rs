@@ -12,6 +12,7 @@ use crate::{
     changes::TooManyReaders,
     history::{PastError, Unread},
     http::{problem, too_many},
+    limits::SYNC_BODY_BYTES_MAX,
     quota::{Limit, TooFast},
     registry::NotOpened,
     storage::StoreDown,
@@ -58,6 +59,8 @@ pub(super) enum Refusal {
     NoVersion,
     #[error("there is no such hook, or you may not do this with it")]
     NoHook,
+    #[error("a body has at most {SYNC_BODY_BYTES_MAX} bytes")]
+    TooLarge,
     #[error("{0}")]
     Malformed(String),
     #[error("{0}")]
@@ -93,7 +96,7 @@ impl Refusal {
             Self::TooManyConnections(_) => (StatusCode::TOO_MANY_REQUESTS, "too-many-connections"),
             Self::TooManyReaders(_) | Self::TooManyBulk => (StatusCode::SERVICE_UNAVAILABLE, "overloaded"),
             Self::Refused("storage-full") => (StatusCode::INSUFFICIENT_STORAGE, "storage-full"),
-            Self::Refused("too-large") => (StatusCode::PAYLOAD_TOO_LARGE, "too-large"),
+            Self::TooLarge | Self::Refused("too-large") => (StatusCode::PAYLOAD_TOO_LARGE, "too-large"),
             Self::Unauthenticated(_) => (StatusCode::UNAUTHORIZED, "unauthorized"),
             Self::TooManyTenants(_) => (StatusCode::INSUFFICIENT_STORAGE, "too-many-tenants"),
             Self::Name => (StatusCode::BAD_REQUEST, "bad-name"),

@@ -1,6 +1,6 @@
 //! The schemas of bodies and answers, as JSON Schema 2020-12 has them.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::openapi::reference;
 
@@ -19,16 +19,28 @@ pub(super) fn all() -> Value {
 pub(super) fn of_path(name: &str) -> Value {
     match name {
         "version" => reference("Number"),
-        _ => json!({ "type": "string", "minLength": 1, "maxLength": 256 }),
+        _ => document_name("team/plan"),
     }
 }
+
+/// A name of a document; that of a branch, a copy or a version is no other.
+fn document_name(example: &str) -> Value {
+    json!({ "type": "string", "minLength": 1, "maxLength": 256, "pattern": NAME, "examples": [example] })
+}
+
+/// No control characters. Tools read `\P{Cc}` each in their own way.
+const NAME: &str = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$";
+
+/// A JSON pointer that leads at least to a root.
+const POINTER: &str = "^(/([^/~]|~[01])*)+$";
 
 /// Returns the schema of a member of the query.
 pub(super) fn of_query(name: &str) -> Value {
     match name {
         "format" => json!({ "enum": ["json", "text", "markdown", "update", "state-vector", "automerge"] }),
         "limit" => json!({ "type": "integer", "minimum": 1, "maximum": 128 }),
-        "commit" | "version" | "from" | "to" | "from_version" | "to_version" | "pause" => reference("Number"),
+        "from" => json!({ "$ref": reference("Number")["$ref"], "examples": [1] }),
+        "commit" | "version" | "to" | "from_version" | "to_version" | "pause" => reference("Number"),
         "at" | "from_at" | "to_at" => reference("Time"),
         "existing" => json!({ "enum": ["merge", "skip", "fail"] }),
         "dry_run" => json!({ "type": "boolean" }),
@@ -52,6 +64,11 @@ fn list(of: Value) -> Value {
     json!({ "type": "array", "items": of })
 }
 
+/// An object of which nobody knows the members beforehand. Generators take a bare `object` for one that has none.
+fn open_object(about: &str) -> Value {
+    json!({ "type": "object", "additionalProperties": true, "description": about })
+}
+
 /// What a member says that may say nothing.
 fn or_null(kind: &str) -> Value {
     json!({ "type": [kind, "null"] })
@@ -60,7 +77,7 @@ fn or_null(kind: &str) -> Value {
 fn sent() -> Value {
     let (number, path) = (
         reference("Number"),
-        json!({ "type": "string", "description": "A JSON pointer (RFC 6901) whose first part names the root type." }),
+        json!({ "type": "string", "pattern": POINTER, "description": "A JSON pointer (RFC 6901) whose first part names the root type." }),
     );
     let edit = |op: &str, required: &[&str], more: Value| {
         let mut members = json!({ "op": { "const": op }, "path": path });
@@ -72,34 +89,29 @@ fn sent() -> Value {
     };
     let at = json!({ "type": "integer", "minimum": 0, "maximum": u32::MAX, "description": "In UTF-16 code units." });
     let one_of = ["add", "replace", "test"].map(|op| edit(op, &["value"], json!({ "value": {} })));
-    let splice =
-        json!({ "at": at, "remove": at, "insert": { "type": "string" }, "format": { "type": "object" } });
+    let splice = json!({ "at": at, "remove": at, "insert": { "type": "string" }, "format": open_object("Marks of what is put in.") });
     let others = [edit("remove", &[], json!({})), edit("splice", &["at"], splice)];
     let edits: Vec<Value> = one_of.into_iter().chain(others).collect();
+    let edited = json!({ "op": "splice", "path": "/text", "at": 0, "insert": "Well: " });
     let when = json!({ "commit": number, "at": reference("Time"), "version": number });
     let mut named = when.clone();
-    named["name"] = json!({ "type": "string", "minLength": 1, "maxLength": 256 });
+    named["name"] = document_name("team/draft");
     let mut copy = when.clone();
-    copy["to"] = of_path("name");
+    copy["to"] = document_name("team/copy");
     json!({
         "Any": {},
         "Number": { "type": "integer", "minimum": 0, "maximum": 9_007_199_254_740_991_u64 },
         "Time": { "type": "string", "format": "date-time" },
-        "Seed": {
-            "type": "object",
-            "required": ["json"],
-            "properties": {
-                "kind": { "enum": ["yjs", "automerge"] },
-                "json": { "type": "object", "description": "Root types: a text makes a text, an object a map, an array an array. Or entries of an Automerge document." },
-            },
-            "additionalProperties": false,
+        "Seed": seed(),
+        "Edits": { "type": "array", "maxItems": 10_000, "items": { "oneOf": edits }, "examples": [[edited]] },
+        "When": {
+            "type": "object", "properties": when, "minProperties": 1, "maxProperties": 1, "additionalProperties": false,
+            "examples": [{ "commit": 1 }],
         },
-        "Edits": { "type": "array", "maxItems": 10_000, "items": { "oneOf": edits } },
-        "When": { "type": "object", "properties": when, "minProperties": 1, "maxProperties": 1, "additionalProperties": false },
         "Copy": only(&["to"], copy),
         "NamedState": only(&["name"], named.clone()),
         "NewBranch": only(&[], named),
-        "From": only(&["from"], json!({ "from": { "type": "string", "minLength": 1, "maxLength": 256 } })),
+        "From": only(&["from"], json!({ "from": document_name("team/draft") })),
     })
 }
 
@@ -122,6 +134,25 @@ fn of_many() -> Value {
         "failed": count,
     });
     json!({ "ExportedLine": object(&[], exported), "ImportedLine": object(&[], imported) })
+}
+
+/// What a document begins with. An Automerge document has entries of any kind.
+fn seed() -> Value {
+    let root = json!({ "oneOf": [
+        { "type": "string" }, { "type": "object", "additionalProperties": true }, { "type": "array", "items": {} },
+    ] });
+    let roots = "Root types: a text makes a text, an object a map, an array an array.";
+    let roots =
+        json!({ "type": "object", "minProperties": 1, "additionalProperties": root, "description": roots });
+    let mut entries = open_object("Entries.");
+    entries["minProperties"] = json!(1);
+    let mut yjs = object(&["json"], json!({ "kind": { "const": "yjs" }, "json": roots }));
+    let mut automerge =
+        object(&["kind", "json"], json!({ "kind": { "const": "automerge" }, "json": entries }));
+    yjs["additionalProperties"] = json!(false);
+    automerge["additionalProperties"] = json!(false);
+    let example = json!({ "json": { "text": "Hello", "todo": ["milk"] } });
+    json!({ "oneOf": [yjs, automerge], "examples": [example] })
 }
 
 fn answered() -> Value {
@@ -155,10 +186,7 @@ fn answered() -> Value {
         ),
         "Written": object(&["by", "at", "commit"], json!({ "by": reference("Author"), "at": time, "commit": number })),
         "Diff": object(&["from", "to", "changes"], json!({ "from": number, "to": number, "changes": list(reference("Change")) })),
-        "Change": object(
-            &["kind"],
-            json!({ "kind": { "enum": ["text", "format", "items", "value", "other"] }, "path": text, "at": count }),
-        ),
+        "Change": changes(),
         "Versions": object(&["versions"], json!({ "versions": list(reference("Version")) })),
         "Version": object(
             &["version", "name", "commit", "named_by", "named_at"],
@@ -198,4 +226,24 @@ fn of_hooks() -> Value {
         ),
         "Count": object(&["count"], json!({ "count": count })),
     })
+}
+
+/// What differs, by its kind.
+fn changes() -> Value {
+    let (text, any) = (json!({ "type": "string" }), json!({ "type": "array", "items": {} }));
+    let count = json!({ "type": "integer", "minimum": 0 });
+    let kinds = [
+        ("text", json!({ "path": text, "at": count, "removed": text, "inserted": text })),
+        ("format", json!({ "path": text })),
+        ("items", json!({ "path": text, "at": count, "removed": any, "inserted": any })),
+        // What was not there, or is not there any more, is null.
+        ("value", json!({ "path": text, "before": {}, "after": {} })),
+        ("other", json!({})),
+    ];
+    let one = |(kind, mut members): (&str, Value)| {
+        members["kind"] = json!({ "const": kind });
+        let required: Vec<String> = members.as_object().into_iter().flat_map(Map::keys).cloned().collect();
+        json!({ "type": "object", "required": required, "properties": members })
+    };
+    json!({ "oneOf": kinds.map(one) })
 }

@@ -7,18 +7,18 @@ use axum::{
 use serde_json::{Value, json};
 
 use super::{
-    branches, bulk, content, copy, delete as deletion, edit, events, hooks, list, past, schemas, versions,
+    branches, bulk, content, copy, delete as deletion, edit, events, hooks, links::LINKS, list, past,
+    schemas, versions,
 };
-use crate::openapi::{Api, Content, Operation, Parameter, Refused};
+use crate::openapi::{Api, Content, Operation, PROBLEM, Parameter, Refused, Word, of_signature};
 
-/// A status, and the word that says why.
-pub(super) type Told = (u16, &'static str);
-
-pub(super) const API: Api<Told> = Api {
+pub(super) const API: Api<Word> = Api {
     base: "/docs/v1",
     title: "Syncline: /docs/v1",
     about: "Documents, for programs that are no editors. What each member means is told in docs/documents.md.",
+    is_for_bearers: false,
     operations: OPERATIONS,
+    links: LINKS,
     schemas: schemas::all,
     of_path: schemas::of_path,
     of_query: schemas::of_query,
@@ -28,31 +28,31 @@ pub(super) const API: Api<Told> = Api {
 };
 
 /// It is to be erased by `/sync/v1`.
-const IS_ENTITY: Told = (409, "is-entity");
+const IS_ENTITY: Word = (409, "is-entity");
 /// The name is not used again.
-const DELETED: Told = (410, "deleted");
-const UNKNOWN_VERSION: Told = (404, "unknown-version");
-const UNKNOWN_HOOK: Told = (404, "unknown-hook");
-const CHANGED: Told = (412, "changed");
-const TAKEN: Told = (409, "name-taken");
-const UNRELATED: Told = (409, "not-a-branch");
+const DELETED: Word = (410, "deleted");
+const UNKNOWN_VERSION: Word = (404, "unknown-version");
+const UNKNOWN_HOOK: Word = (404, "unknown-hook");
+const CHANGED: Word = (412, "changed");
+const TAKEN: Word = (409, "name-taken");
+const UNRELATED: Word = (409, "not-a-branch");
 /// Reading what was.
-const NOT_KEPT: Told = (410, "not-kept");
-const TOO_LONG: Told = (507, "history-too-long");
+const NOT_KEPT: Word = (410, "not-kept");
+const TOO_LONG: Word = (507, "history-too-long");
 /// The room of the document is asked.
-const ROOMS: Told = (429, "tenant-rooms");
+const ROOMS: Word = (429, "tenant-rooms");
 /// Something is written.
-const TOO_LARGE: Told = (413, "too-large");
-const IMPOSSIBLE: Told = (422, "impossible-edit");
+const TOO_LARGE: Word = (413, "too-large");
+const IMPOSSIBLE: Word = (422, "impossible-edit");
 /// The document is of the other kind.
-const OTHER_KIND: Told = (409, "other-kind");
-const REFUSED: Told = (422, "refused-update");
-const FULL: Told = (507, "storage-full");
-const BAD_REQUEST: Told = (400, "bad-request");
+const OTHER_KIND: Word = (409, "other-kind");
+const REFUSED: Word = (422, "refused-update");
+const FULL: Word = (507, "storage-full");
+const BAD_REQUEST: Word = (400, "bad-request");
 
 /// A connection stays open.
-const CONNECTIONS: Told = (429, "too-many-connections");
-const OVERLOADED: Told = (503, "overloaded");
+const CONNECTIONS: Word = (429, "too-many-connections");
+const OVERLOADED: Word = (503, "overloaded");
 
 const TOO_FAST: &str = "too-many-requests";
 
@@ -62,7 +62,7 @@ const fn may(name: &'static str, summary: &'static str) -> Parameter {
 
 const LETTER: Parameter = may("id", "The dead letter that is meant. If nothing is said, all of the tenant.");
 
-const OPERATIONS: &[Operation<Told>] = &[
+const OPERATIONS: &[Operation<Word>] = &[
     Operation {
         method: Method::GET,
         path: "/documents",
@@ -325,7 +325,7 @@ const OPERATIONS: &[Operation<Told>] = &[
         query: &[may("dry_run", "Whether to tell only what would change.")],
         body: &[Content::Json("From")],
         answers: &[(200, Content::Json("Merged"))],
-        codes: &[UNRELATED, CHANGED, ROOMS, TOO_LARGE, REFUSED, FULL],
+        codes: &[UNRELATED, OTHER_KIND, CHANGED, ROOMS, TOO_LARGE, REFUSED, FULL],
         serve: || post(branches::merge),
     },
     Operation {
@@ -418,8 +418,8 @@ const OPERATIONS: &[Operation<Told>] = &[
     },
 ];
 
-/// Whoever may be told that nothing, or something, has changed says what they know.
-fn headers(operation: &Operation<Told>) -> Vec<Value> {
+/// Everyone may say who they are, and whoever may be told that nothing, or something, has changed says what they know.
+fn headers(operation: &Operation<Word>) -> Vec<Value> {
     let header = |name: &str, about: &str| json!({ "name": name, "in": "header", "required": false, "description": about, "schema": { "type": "string" } });
     let reads = operation.answers.iter().any(|(status, _)| *status == 304);
     let writes = operation.codes.contains(&CHANGED);
@@ -427,17 +427,18 @@ fn headers(operation: &Operation<Told>) -> Vec<Value> {
     let follows = follows.then(|| header("Last-Event-ID", "The `id` of the last event that was heard."));
     let reads = reads.then(|| header("If-None-Match", "The `ETag` of what the caller has."));
     let writes = writes.then(|| header("If-Match", "The `ETag` of the document that is to be changed."));
-    reads.into_iter().chain(writes).chain(follows).collect()
+    let user = header("Sync-User", "Who asks, where no token is asked for.");
+    reads.into_iter().chain(writes).chain(follows).chain([user]).collect()
 }
 
 /// Whoever reads a document is told which revision it has.
-fn answer_headers(operation: &Operation<Told>, status: u16) -> Option<Value> {
+fn answer_headers(operation: &Operation<Word>, status: u16) -> Option<Value> {
     let reads = operation.answers.iter().any(|(status, _)| *status == 304);
     let tag = || json!({ "ETag": { "description": "The document and its revision.", "schema": { "type": "string" } } });
     (reads && matches!(status, 200 | 304)).then(tag)
 }
 
-fn refusals(operation: &Operation<Told>) -> Vec<Refused> {
+fn refusals(operation: &Operation<Word>) -> Vec<Refused> {
     let common = [
         BAD_REQUEST,
         (401, "unauthorized"),
@@ -450,27 +451,25 @@ fn refusals(operation: &Operation<Told>) -> Vec<Refused> {
     ];
     let of_name = [(400, "bad-name"), (404, "unknown-document")];
     let named = operation.path.contains("{name}").then_some(of_name).into_iter().flatten();
-    let all = common.into_iter().chain(named).chain(operation.codes.iter().copied());
-    let refused = |(status, code): Told| {
+    let long = (!operation.body.is_empty()).then_some(TOO_LARGE);
+    let all = common.into_iter().chain(named).chain(long).chain(operation.codes.iter().copied());
+    let refused = |(status, code): Word| {
         let is_problem = code == TOO_FAST;
-        let (media, schema) = if is_problem {
-            ("application/problem+json", "Problem")
-        } else {
-            ("application/json", "Refusal")
-        };
+        let (media, schema) = if is_problem { (PROBLEM, "Problem") } else { ("application/json", "Refusal") };
         Refused { status, code, media, schema }
     };
-    all.map(refused).collect()
+    all.map(refused).chain(of_signature(!operation.body.is_empty())).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::openapi::tests::{check_references, check_that_nothing_is_null};
+    use crate::openapi::tests::{check_links, check_references, check_that_nothing_is_null};
 
     #[test]
     fn the_description_is_whole() {
         check_that_nothing_is_null(&API);
         check_references(&API);
+        check_links(&API);
     }
 }

@@ -274,3 +274,42 @@ async fn a_request_that_is_under_way_is_not_done() {
     })
     .await;
 }
+
+/// Goal: whoever reads the description knows what may be answered, and in which form. Method: what is at the edge is asked for, and looked up.
+#[tokio::test]
+async fn answers_about_credentials_are_described() {
+    within(async {
+        let disk = Disk::new();
+        let (server, _) = serve(&disk).await;
+        let description = raw::get(server.addr(), "/auth/v1/openapi.json", "").await.body;
+        let description: Value = serde_json::from_str(&description).expect("JSON");
+        let one = "/auth/v1/revocations/{id}";
+        let long = json!({ "user": "u".repeat(256) }).to_string();
+        for (request, described, body, status) in [
+            ("POST /auth/v1/tickets", "/auth/v1/tickets", "", 201),
+            ("POST /auth/v1/revocations", "/auth/v1/revocations", long.as_str(), 201),
+            ("POST /auth/v1/revocations", "/auth/v1/revocations", r#"{"room":"d"}"#, 200),
+            ("GET /auth/v1/revocations", "/auth/v1/revocations", "", 200),
+            ("POST /auth/v1/forget", "/auth/v1/forget", "{}", 200),
+            ("POST /auth/v1/forget", "/auth/v1/forget", "[]", 400),
+            ("DELETE /auth/v1/revocations/user:nobody", one, "", 404),
+            ("DELETE /auth/v1/revocations/%ff", one, "", 404),
+        ] {
+            let answer = raw::send(server.addr(), request, "Authorization: Bearer root\r\n", body).await;
+            assert_eq!(answer.status, status, "{request}: {answer:?}");
+            let method = request.split(' ').next().expect("a method").to_ascii_lowercase();
+            let told = &description["paths"][described][method]["responses"][status.to_string()];
+            let kind = answer.head.lines().find_map(|line| line.strip_prefix("content-type: "));
+            assert!(told["content"][kind.expect("a kind")].is_object(), "{request}: {kind:?} of {told}");
+        }
+        let id = &description["components"]["schemas"]["Revocation"]["properties"]["id"];
+        assert!(id.get("maxLength").is_none(), "an id is longer than the name in it: {id}");
+        let operations = description["paths"].as_object().expect("paths").values().flat_map(Value::as_object);
+        for operation in operations.flat_map(|methods| methods.values()) {
+            let told = &operation["responses"]["429"]["content"];
+            assert!(told["application/problem+json"].is_object(), "{operation}");
+        }
+        server.shutdown().await;
+    })
+    .await;
+}

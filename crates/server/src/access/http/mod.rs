@@ -6,21 +6,19 @@ mod revocations;
 mod table;
 mod tickets;
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
-    Json, Router,
+    Router,
     body::{Body, to_bytes},
     extract::FromRequestParts,
     http::{StatusCode, request::Parts},
     middleware::from_fn_with_state,
     response::{IntoResponse, Response},
-    routing::{get, options},
 };
 use serde::de::DeserializeOwned;
 use syncline_core::access::{Action, Identity, Resource};
 
-use self::table::OPERATIONS;
 use super::{
     Unauthenticated,
     signed::{Signed, admit, check},
@@ -28,7 +26,7 @@ use super::{
     tickets::TooManyTickets,
 };
 use crate::{
-    entities::{dress, preflight},
+    entities::dress,
     http::{TOO_MANY, bearer, problem, too_many},
     limits::REVOCATION_BODY_BYTES_MAX,
     quota::TooFast,
@@ -38,17 +36,8 @@ use crate::{
 
 /// Returns everything below `/auth/v1`.
 pub(crate) fn routes(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
-    let description = openapi::describe(OPERATIONS);
-    let mut router =
-        Router::new().route("/auth/v1/openapi.json", get(async move || Json(description.clone())));
-    let paths: BTreeSet<&str> = OPERATIONS.iter().map(|operation| operation.path).collect();
-    for path in paths {
-        router = router.route(path, options(preflight));
-    }
-    for operation in OPERATIONS {
-        router = router.route(operation.path, (operation.serve)());
-    }
-    router
+    openapi::API
+        .routes()
         .layer(from_fn_with_state(Arc::clone(shared), check))
         .route_layer(from_fn_with_state(Arc::clone(shared), dress))
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{
     Json,
     body::Body,
-    extract::{Path, State},
+    extract::{Path, State, rejection::PathRejection},
     http::StatusCode,
     response::{IntoResponse, Response},
 };
@@ -102,9 +102,10 @@ pub(super) async fn list(State(shared): State<Arc<Shared>>, caller: Caller) -> R
 pub(super) async fn take_back(
     State(shared): State<Arc<Shared>>,
     caller: Caller,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Refusal> {
     let admin = admin(caller)?;
+    let Path(id) = id.map_err(|_| Refusal::Unknown)?;
     let subject: Subject = id.parse().map_err(|_| Refusal::Unknown)?;
     let (epoch, tenant) = place(&shared, &admin)?;
     if !shared.gate.take_back(&epoch, &tenant, subject).await? {

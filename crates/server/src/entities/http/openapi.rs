@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use syncline_protocol::wire::sync_v1::Code;
 
 use super::{schemas, table::OPERATIONS};
-use crate::openapi::{Api, Operation, Refused};
+use crate::openapi::{Api, Link, Operation, PROBLEM, Refused};
 
 /// Where all operations are.
 pub(super) const BASE: &str = "/sync/v1";
@@ -13,7 +13,9 @@ pub(super) const API: Api<Code> = Api {
     base: BASE,
     title: "Syncline: /sync/v1",
     about: "Offline-first sync of entities. What each member means is told in docs/sync-v1.md.",
+    is_for_bearers: false,
     operations: OPERATIONS,
+    links: LINKS,
     schemas: schemas::all,
     of_path: schemas::of_path,
     of_query: |_| json!({ "type": "string" }),
@@ -21,6 +23,19 @@ pub(super) const API: Api<Code> = Api {
     answer_headers: |_, _| None,
     refusals,
 };
+
+const BOUND: (&str, u16) = ("bindDevice", 201);
+const DEFINED: (&str, u16) = ("defineType", 201);
+const DEVICE: &str = "$response.body#/device_id";
+
+/// A device that is bound may sync, and a type that is declared can be read.
+const LINKS: &[Link] = &[
+    Link { from: BOUND, to: "push", parameters: &[], body: &[("device_id", DEVICE)] },
+    Link { from: BOUND, to: "reconcile", parameters: &[], body: &[("device_id", DEVICE)] },
+    Link { from: BOUND, to: "status", parameters: &[("device_id", DEVICE)], body: &[] },
+    Link { from: BOUND, to: "revokeDevice", parameters: &[("device_id", DEVICE)], body: &[] },
+    Link { from: DEFINED, to: "readType", parameters: &[("type", "$request.path.type")], body: &[] },
+];
 
 /// Whoever may be refused for the schema may say which one it uses.
 fn headers(operation: &Operation<Code>) -> Vec<Value> {
@@ -54,7 +69,7 @@ fn refusals(operation: &Operation<Code>) -> Vec<Refused> {
     let refused = |code: Code| Refused {
         status: code.status(),
         code: code.as_str(),
-        media: "application/problem+json",
+        media: PROBLEM,
         schema: "Problem",
     };
     all.map(refused).collect()
@@ -68,11 +83,12 @@ pub(super) fn codes() -> Vec<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::openapi::tests::{check_references, check_that_nothing_is_null};
+    use crate::openapi::tests::{check_links, check_references, check_that_nothing_is_null};
 
     #[test]
     fn the_description_is_whole() {
         check_that_nothing_is_null(&API);
         check_references(&API);
+        check_links(&API);
     }
 }

@@ -160,3 +160,60 @@ fn path_of(rest: &str) -> String {
     let path = if path.starts_with("/versions/") { "/versions/{version}" } else { path };
     format!("/docs/v1/documents/{{name}}{path}")
 }
+
+/// A body that is too long is refused as such, wherever one is taken.
+#[tokio::test]
+async fn a_body_is_no_longer_than_it_may_be() {
+    within(async {
+        let disk = Disk::new();
+        let server = start(&disk).await;
+        let ann = Caller::of(&server, "ann");
+        ann.ok(&format!("PUT {PLAN}"), json!({ "json": { "text": "ab" } })).await;
+        let described = ann.ok("GET /docs/v1/openapi.json", Value::Null).await;
+        let long = " ".repeat((8 << 20) + 1);
+        for request in ["PUT ", "PATCH ", "POST /versions"] {
+            let (method, path) = request.split_once(' ').expect("method and path");
+            let answer = raw::send(server.addr(), &format!("{method} {PLAN}{path}"), "", &long).await;
+            let is_refused = answer.body.contains("\"too-large\"");
+            assert_eq!((answer.status, is_refused), (413, true), "{request}: {answer:?}");
+            let told = &described["paths"][path_of(path)][method.to_ascii_lowercase()]["responses"]["413"];
+            let forms = &told["content"];
+            assert!(forms["application/json"].is_object(), "{request}: {told}");
+            assert!(forms["application/problem+json"].is_object(), "a signature is refused so: {told}");
+        }
+        server.shutdown().await;
+    })
+    .await;
+}
+
+/// Goal: clients that are made of the description see all that is told of a difference.
+#[tokio::test]
+async fn what_differs_is_described_by_its_kind() {
+    within(async {
+        let disk = Disk::new();
+        let server = start(&disk).await;
+        let ann = Caller::of(&server, "ann");
+        ann.ok(&format!("PUT {PLAN}"), json!({ "json": { "text": "ab", "list": [1], "map": { "a": 1 } } }))
+            .await;
+        let edits = json!([
+            { "op": "splice", "path": "/text", "at": 1, "remove": 1, "insert": "c" },
+            { "op": "add", "path": "/list/-", "value": 2 },
+            { "op": "replace", "path": "/map/a", "value": 2 },
+        ]);
+        ann.ok(&format!("PATCH {PLAN}"), edits).await;
+        let described = ann.ok("GET /docs/v1/openapi.json", Value::Null).await;
+        let kinds = described["components"]["schemas"]["Change"]["oneOf"].as_array().expect("kinds");
+        let told = ann.ok(&format!("GET {PLAN}/diff?from=1"), Value::Null).await;
+        let changes = told["changes"].as_array().expect("changes");
+        assert!(changes.len() >= 3, "{told}");
+        for change in changes {
+            let is_of = |kind: &&Value| kind["properties"]["kind"]["const"] == change["kind"];
+            let kind = kinds.iter().find(is_of).unwrap_or_else(|| panic!("no kind of {change}"));
+            let known: Vec<&String> = kind["properties"].as_object().expect("members").keys().collect();
+            let seen: Vec<&String> = change.as_object().expect("members").keys().collect();
+            assert_eq!(seen, known, "{change}");
+        }
+        server.shutdown().await;
+    })
+    .await;
+}

@@ -28,6 +28,8 @@ fn misspelled(described: &Value, operation: &Value) -> Option<Value> {
     let schema = &operation["requestBody"]["content"]["application/json"]["schema"]["$ref"];
     let name = schema.as_str()?.rsplit('/').next()?;
     let schema = &described["components"]["schemas"][name];
+    // Of several forms one will do.
+    let schema = schema["oneOf"].get(0).unwrap_or(schema);
     if schema["type"] != "object" {
         return None;
     }
