@@ -131,6 +131,11 @@ fn what_clients_of_y_sweet_were_told_survives_kill_9() {
 }
 
 #[test]
+fn a_generated_client_writes_and_looks_back() {
+    play("generated-client");
+}
+
+#[test]
 fn no_scenario_is_forgotten() {
     let stories = [include_str!("stories.rs"), include_str!("automerge.rs")].concat();
     for file in fs::read_dir(clients().join("scenarios")).expect("the folder of the scenarios") {
