@@ -34,6 +34,11 @@ fn the_examples_work() {
 }
 
 #[test]
+fn pages_editors_and_scripts_work_together() {
+    play_in_browser("together");
+}
+
+#[test]
 fn no_scenario_of_the_browser_is_forgotten() {
     let stories = include_str!("browser.rs");
     for file in fs::read_dir(browser().join("scenarios")).expect("the folder of the scenarios") {

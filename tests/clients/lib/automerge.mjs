@@ -1,7 +1,7 @@
 // Unmodified automerge-repo clients.
 
 import * as A from '@automerge/automerge'
-import { Repo } from '@automerge/automerge-repo'
+import { Repo, generateAutomergeUrl } from '@automerge/automerge-repo'
 import { WebSocketClientAdapter } from '@automerge/automerge-repo-network-websocket'
 import { WebSocket } from 'ws'
 
@@ -124,3 +124,9 @@ export const agree = async (handles, what) => {
   await until(() => handles.every(handle => headsOf(handle) === headsOf(handles[0])), () =>
     `${what}: all agree, but ${handles.map(headsOf).join(' | ')}`)
 }
+
+/** Writes behind what the text `text` of a document holds. */
+export const append = (handle, words) => handle.change(doc => A.splice(doc, ['text'], doc.text.length, 0, words))
+
+/** A URL that no document has. */
+export const newUrl = () => generateAutomergeUrl()
