@@ -2,7 +2,8 @@
 //!
 //! Each test plays one scenario of `tests/clients/scenarios`, which owns its server, its data folder and its network,
 //! so that it can also be played alone: `SYNCLINE_BIN=target/debug/syncline node tests/clients/scenarios/values.mjs`.
-//! Commands on data folders need no clients: `entities`, `bulk`, `documents` and `history` run the binary itself, and so do `rights` and `hooks`.
+//! Commands on data folders need no clients: `entities`, `bulk`, `documents` and `history` run the binary itself, and so do `rights`, `hooks` and
+//! `examples`.
 //! Entities need no client but HTTP: `sync_v1` plays its stories itself.
 
 #[path = "e2e/automerge.rs"]
@@ -15,6 +16,8 @@ mod bulk;
 mod documents;
 #[path = "e2e/entities.rs"]
 mod entities;
+#[path = "e2e/examples.rs"]
+mod examples;
 #[path = "e2e/history.rs"]
 mod history;
 #[path = "e2e/hooks.rs"]

@@ -19,6 +19,7 @@ pub(super) fn all() -> Value {
 pub(super) fn of_path(name: &str) -> Value {
     match name {
         "version" => reference("Number"),
+        "hook" => json!({ "type": "string", "minLength": 1, "maxLength": 256 }),
         _ => document_name("team/plan"),
     }
 }
