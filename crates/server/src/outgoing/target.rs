@@ -126,13 +126,26 @@ fn is_inside_v4(v4: Ipv4Addr) -> bool {
     let [a, b, ..] = v4.octets();
     // 100.64.0.0/10 lies behind the address of a carrier (RFC 6598); 0.0.0.0/8 is "this network" (RFC 1122).
     let is_shared = a == 100 && b & 0xc0 == 64;
-    let is_nobody = a == 0 || v4.is_broadcast() || v4.is_multicast();
-    v4.is_loopback() || v4.is_private() || v4.is_link_local() || is_shared || is_nobody
+    // 198.18.0.0/15 is for measuring networks (RFC 2544).
+    let is_measured = a == 198 && b & 0xfe == 18;
+    // 240.0.0.0/4 is reserved (RFC 1112), and its last address is everyone.
+    let is_nobody = a == 0 || a >= 240 || v4.is_multicast();
+    is_measured || v4.is_loopback() || v4.is_private() || v4.is_link_local() || is_shared || is_nobody
 }
 
 fn is_inside_v6(v6: Ipv6Addr) -> bool {
+    let v4 = |hi: u16, lo: u16| Ipv4Addr::from(u32::from(hi) << 16 | u32::from(lo));
+    let is_inside_beyond = match v6.segments() {
+        // Translated to IPv4 on the way (RFC 6052), written as such a one (RFC 4291), or in a tunnel (RFC 3056).
+        [0x64, 0xff9b, 0, 0, 0, 0, hi, lo] | [0, 0, 0, 0, 0, 0, hi, lo] | [0x2002, hi, lo, ..] => {
+            is_inside_v4(v4(hi, lo))
+        }
+        // Translated by a network of its own (RFC 8215); a site (RFC 3879).
+        [0x64, 0xff9b, 1, ..] | [0xfec0..=0xfeff, ..] => true,
+        _ => false,
+    };
     let is_nobody = v6.is_unspecified() || v6.is_multicast();
-    v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local() || is_nobody
+    is_inside_beyond || v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local() || is_nobody
 }
 
 #[cfg(test)]
@@ -152,11 +165,23 @@ mod tests {
             ("100.64.0.1", true),
             ("100.128.0.1", false),
             ("0.0.0.0", true),
+            ("198.17.255.255", false),
+            ("198.19.0.1", true),
+            ("239.1.1.1", true),
+            ("240.0.0.1", true),
+            ("255.255.255.255", true),
             ("8.8.8.8", false),
             ("::1", true),
             ("::", true),
             ("::ffff:10.0.0.1", true),
             ("::ffff:8.8.8.8", false),
+            ("::10.0.0.1", true),
+            ("64:ff9b::10.0.0.1", true),
+            ("64:ff9b::8.8.8.8", false),
+            ("64:ff9b:1::8.8.8.8", true),
+            ("2002:0a00:0001::1", true),
+            ("2002:0808:0808::1", false),
+            ("fec0::1", true),
             ("fd00::1", true),
             ("fe80::1", true),
             ("2001:4860:4860::8888", false),

@@ -199,12 +199,14 @@ pub(crate) enum SettingsError {
         source: io::Error,
     },
     /// The file is not one of settings.
-    #[error("{} is not a file of settings", path.display())]
+    #[error("{}, line {line}: {why}", path.display())]
     Parse {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
-        source: Box<toml::de::Error>,
+        /// Where it is wrong, counted from 1.
+        line: usize,
+        /// What is wrong with it. The line itself is left out: it may hold a secret.
+        why: String,
     },
     /// The file holds a token that is too easily guessed.
     #[error("a token has at least {TOKEN_BYTES_MIN} bytes; `openssl rand -hex 16` makes a good one")]
@@ -312,12 +314,19 @@ impl DataArgs {
             None => (Path::new(CONFIG_FILE), false),
         };
         match fs::read_to_string(path) {
-            Ok(text) => toml::from_str(&text)
-                .map_err(|source| SettingsError::Parse { path: path.to_owned(), source: Box::new(source) }),
+            Ok(text) => read(path, &text),
             Err(error) if error.kind() == io::ErrorKind::NotFound && !named => Ok(File::default()),
             Err(source) => Err(SettingsError::Read { path: path.to_owned(), source }),
         }
     }
+}
+
+fn read(path: &Path, text: &str) -> Result<File, SettingsError> {
+    toml::from_str(text).map_err(|error| {
+        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+        let line = before.matches('\n').count() + 1;
+        SettingsError::Parse { path: path.to_owned(), line, why: error.message().to_owned() }
+    })
 }
 
 impl ServeArgs {

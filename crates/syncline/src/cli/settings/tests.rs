@@ -77,3 +77,17 @@ fn what_the_file_says_wrongly_is_an_error() {
     let wrong = file("allow-origin = ['*']").unwrap();
     assert!(matches!(ServeArgs::default().over(wrong), Err(SettingsError::Origin { .. })));
 }
+
+/// Goal: a secret under a misspelled key is shown to nobody. Method: such lines of each table that has secrets.
+#[test]
+fn a_line_that_is_wrong_is_named_and_not_shown() {
+    for (text, key) in [
+        ("[[token]]\nsecrett = \"canary-of-a-token\"\n", "secrett"),
+        ("[[hooks]]\nsecrets = \"canary-of-a-hook\"\n", "secrets"),
+        ("listen = \"127.0.0.1:0\"\ntokens = \"canary-of-a-file\"\n", "tokens"),
+    ] {
+        let error = read(Path::new("syncline.toml"), text).map(drop).expect_err("no such key").to_string();
+        assert!(error.starts_with("syncline.toml, line 2: ") && error.contains(key), "{error}");
+        assert!(!error.contains("canary"), "{error}");
+    }
+}
