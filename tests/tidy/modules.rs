@@ -7,10 +7,13 @@ use super::manifest::Manifest;
 use super::mask::mask;
 use super::tree;
 
+/// Folders of what is compiled besides the crates; the last is a workspace of its own.
+const OTHERS: [&str; 2] = ["xtask", "tests/samod"];
+
 /// Returns every Rust file that some target of the workspace compiles, relative to the root.
 pub(super) fn compiled() -> BTreeSet<PathBuf> {
     let mut found = BTreeSet::new();
-    for folder in tree::crate_folders().iter().map(PathBuf::as_path).chain([Path::new("xtask")]) {
+    for folder in tree::crate_folders().iter().map(PathBuf::as_path).chain(OTHERS.map(Path::new)) {
         for root in target_roots(folder) {
             follow(&root, true, &mut found);
         }

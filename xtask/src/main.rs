@@ -11,6 +11,7 @@ mod fuzz;
 mod laws;
 mod npm;
 mod process;
+mod samod;
 mod screenshot;
 mod serve;
 mod soak;
@@ -27,7 +28,7 @@ struct Task {
     run: fn(Vec<String>) -> Result<ExitCode, String>,
 }
 
-const TASKS: [Task; 10] = [
+const TASKS: [Task; 11] = [
     Task {
         name: "serve",
         summary: "build the server and run it on this machine",
@@ -65,6 +66,12 @@ const TASKS: [Task; 10] = [
         summary: "run at length a test that others cut short",
         help: soak::HELP,
         run: soak::run,
+    },
+    Task {
+        name: "samod",
+        summary: "play with samod, another peer of automerge-repo",
+        help: samod::HELP,
+        run: samod::run,
     },
     Task {
         name: "deny",

@@ -4,7 +4,7 @@ use std::env;
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
-use crate::{browser, laws, npm, process, web};
+use crate::{browser, laws, npm, process, samod, web};
 
 pub(crate) const HELP: &str = "\
 Usage: cargo xtask test [--quick]
@@ -13,7 +13,7 @@ Runs, in this order, until one fails: the installation of the npm packages of th
 clients under test, and of Chromium where that is possible, the build of the page,
 formatting, clippy, the house rules (tests/tidy.rs), all tests, the documentation
 build, the laws of the replicated types on many histories, the core on `alloc`
-alone, and the simulator. Each step prints its command, which may be run alone.
+alone, the simulator, and a story with clients of samod. Each step prints its command, which may be run alone.
 
     --quick    fewer kills of the server, fewer histories, fewer seeds of the
                simulator, and no test that waits for more than a minute
@@ -99,6 +99,7 @@ fn steps(quick: bool) -> Vec<Step> {
             process::run(&mut simulator(&["--deletions", "--seeds", if quick { "50" } else { "500" }]))
         }),
         step("same seed, same run", same_seed_same_run),
+        step("samod", || samod::run(Vec::new()).map(|_| ())),
     ]
 }
 
