@@ -13,8 +13,9 @@ import { pause, until } from '../lib/until.mjs'
 import { Witness } from '../lib/witness.mjs'
 import { YSweetClient } from '../lib/y-sweet.mjs'
 
-/** Fewer than elsewhere: each of these clients waits seconds before it comes again. */
-const CYCLES = setting('SYNCLINE_KILLS', 8)
+/** One for so many elsewhere: each of these clients waits seconds before it comes again. */
+const KILLS_ELSEWHERE = 25
+const CYCLES = Math.ceil(setting('SYNCLINE_KILLS', 200) / KILLS_ELSEWHERE)
 const ROOMS = ['first', 'second']
 const WRITERS = 3
 const LIFE_MS_MAX = 100
