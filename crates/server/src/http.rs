@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
     Json, Router,
+    body::Body,
     extract::State,
     http::{HeaderMap, HeaderValue, StatusCode, header},
     middleware::from_fn_with_state,
@@ -12,7 +13,9 @@ use axum::{
 };
 use futures_util::future::join_all;
 
-use crate::{access, docs, edge, entities, lobby, page, quota::TooFast, shared::Shared, upgrade};
+use crate::{
+    access, docs, edge, entities, lobby, openapi::LINES, page, quota::TooFast, shared::Shared, upgrade,
+};
 
 const PROMETHEUS_TEXT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -41,6 +44,11 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         })
         .layer(from_fn_with_state(Arc::clone(&shared), edge::enter))
         .with_state(shared)
+}
+
+/// Returns lines of JSON as they come.
+pub(crate) fn lines(body: Body) -> Response {
+    ([(header::CONTENT_TYPE, HeaderValue::from_static(LINES))], body).into_response()
 }
 
 /// Returns an error as JSON: a stable word in kebab case, and a sentence for people. Whoever may come again is told when, and

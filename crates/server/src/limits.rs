@@ -171,6 +171,15 @@ pub(crate) const CONFLICTS_PAGE: usize = 100;
 /// one is closed after [`syncline_core::limits::HEADER_MS_MAX`].
 pub(crate) const HTTP_CONNECTIONS_MAX: usize = 8_192;
 
+/// Pieces of one head of a request, or of what is agreed on before for TLS, that are read as they come. Nearly all heads are one.
+pub(crate) const HEAD_PIECES_AT_ONCE: u32 = 8;
+
+/// The time between two that are read later, in milliseconds: so short that a head of a few more is in time.
+pub(crate) const HEAD_PIECE_EVERY_MS: u64 = 500;
+
+/// The least that is read as it comes however many there are, in bytes. A long head is a row of them.
+pub(crate) const HEAD_PIECE_BYTES: usize = 512;
+
 /// Upgrades under way, from the complete request head to the room that has taken the connection in. Beyond it they
 /// wait, so that a storm of reconnects does not load ten thousand documents at once.
 pub(crate) const HANDSHAKES_MAX: usize = 512;

@@ -14,7 +14,7 @@ use rustls::{
     sign::CertifiedKey,
 };
 use tokio::{
-    net::TcpStream,
+    io::{AsyncRead, AsyncWrite},
     time::{Duration, timeout},
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
@@ -95,7 +95,10 @@ impl Terminator {
     }
 
     /// Agrees on keys with whoever has connected, within a time.
-    pub(crate) async fn accept(&self, tcp: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+    pub(crate) async fn accept<S>(&self, tcp: S) -> io::Result<TlsStream<S>>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
         let wait = Duration::from_millis(TLS_HANDSHAKE_MS_MAX);
         timeout(wait, self.acceptor.accept(tcp)).await.map_err(|_| io::ErrorKind::TimedOut)?
     }

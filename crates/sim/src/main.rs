@@ -15,17 +15,24 @@ struct Arguments {
     /// Runs this many new seeds.
     #[arg(long, default_value_t = 1_000)]
     seeds: u64,
-    /// Makes a mistake that the checkers must find: acknowledge-before-flush, skip-dedupe, lose-lagging-flag,
-    /// snapshot-omits-pending, step1-from-undurable-document, acknowledge-twice, lose-acknowledgement, lose-step,
-    /// forget-former or tell-deletion-early.
-    #[arg(long)]
+    #[arg(long, help = fault_help())]
     fault: Option<Fault>,
-    /// Runs the world of an Automerge document, where lose-step may be found.
+    /// Runs the world of an Automerge document.
     #[arg(long)]
     automerge: bool,
-    /// Runs the world of a document that is deleted now and then, where forget-former and tell-deletion-early may be found.
+    /// Runs the world of a document that is deleted now and then.
     #[arg(long, conflicts_with = "automerge")]
     deletions: bool,
+}
+
+fn fault_help() -> String {
+    let names = |faults: &[Fault]| faults.iter().map(|fault| fault.name()).collect::<Vec<_>>().join(", ");
+    format!(
+        "Makes a mistake that the checkers must find: {}; with --automerge {}; with --deletions {}",
+        names(&Fault::OF_YJS),
+        names(&Fault::OF_AUTOMERGE),
+        names(&Fault::OF_DELETION)
+    )
 }
 
 /// Runs one seed.

@@ -154,7 +154,9 @@ pub(crate) async fn run(
         }
     };
     match reason {
-        None | Some(CloseReason::Shutdown) => tracing::debug!(room = key.name.as_str(), "room unloaded"),
+        None | Some(CloseReason::Shutdown | CloseReason::Deleted) => {
+            tracing::debug!(room = key.name.as_str(), "room unloaded");
+        }
         Some(reason) => tracing::warn!(room = key.name.as_str(), reason = reason.text(), "room ended"),
     }
 }

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     extract::{Query, rejection::QueryRejection},
-    http::{HeaderValue, header},
-    response::{IntoResponse, Response},
+    response::Response,
 };
 use data_encoding::BASE64;
 use serde::Deserialize;
@@ -21,8 +20,8 @@ use super::{
 };
 use crate::{
     docs::{caller::Caller, list::names, refusal::Refusal, state},
+    http::lines,
     limits::{EXPORT_PIECES_MAX, NAMES_PAGE},
-    openapi::LINES,
     registry::RoomKey,
 };
 
@@ -52,8 +51,7 @@ pub(in crate::docs) async fn export(
     let (outlet, body) = outlet(EXPORT_PIECES_MAX);
     let epoch = Arc::clone(&exporter.caller.epoch);
     epoch.tasks.spawn(exporter.run(outlet, documents));
-    let kind = [(header::CONTENT_TYPE, HeaderValue::from_static(LINES))];
-    Ok((kind, body).into_response())
+    Ok(lines(body))
 }
 
 /// Why an export ends early: its last line is missing then.

@@ -5,8 +5,7 @@ use std::{sync::Arc, time::Duration};
 use axum::{
     body::Body,
     extract::{Query, rejection::QueryRejection},
-    http::{HeaderValue, header},
-    response::{IntoResponse, Response},
+    response::Response,
 };
 use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesOrdered};
@@ -29,10 +28,10 @@ use crate::{
         refusal::Refusal,
         state,
     },
+    http,
     inbound::Charge,
     limits::IMPORT_RESULTS_MAX,
     lines::{Line, Lines},
-    openapi::LINES,
 };
 
 /// How documents are imported.
@@ -64,8 +63,7 @@ pub(in crate::docs) async fn import(
     let epoch = Arc::clone(&caller.epoch);
     let importer = Importer { caller, existing, intake: Intake::default(), _places: places };
     epoch.tasks.spawn(importer.run(source, outlet));
-    let kind = [(header::CONTENT_TYPE, HeaderValue::from_static(LINES))];
-    Ok((kind, body).into_response())
+    Ok(http::lines(body))
 }
 
 /// The lines that come, no faster than the caller may go on.

@@ -2,12 +2,7 @@
 
 use std::io;
 
-use axum::{
-    body::Body,
-    extract::RawQuery,
-    http::{HeaderValue, header},
-    response::{IntoResponse, Response},
-};
+use axum::{body::Body, extract::RawQuery, response::Response};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use syncline_core::{
@@ -24,8 +19,8 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::{ask::Asked, documents, refusal::Refusal};
 use crate::{
     entities::bulk::Wanted,
+    http::lines,
     limits::{EXPORT_PAGE_BYTES, EXPORT_PIECE_BYTES},
-    openapi::LINES,
 };
 
 pub(super) async fn export(asked: Asked, RawQuery(query): RawQuery) -> Result<Response, Refusal> {
@@ -35,9 +30,8 @@ pub(super) async fn export(asked: Asked, RawQuery(query): RawQuery) -> Result<Re
     let next = asked.look(move |ledger| begin(&wanted, ledger)).await??;
     let sender = Sender { asked, next, _place: place };
     let pages = stream::unfold(sender, async |mut sender| Some((sender.next().await?, sender)));
-    let kind = [(header::CONTENT_TYPE, HeaderValue::from_static(LINES))];
     // Whoever packs the pages asks once more behind the last one.
-    Ok((kind, Body::from_stream(pages.fuse())).into_response())
+    Ok(lines(Body::from_stream(pages.fuse())))
 }
 
 /// The lines that are still to be written.

@@ -6,7 +6,7 @@ use axum::{
     Extension,
     body::Body,
     extract::RawQuery,
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
@@ -33,6 +33,7 @@ use super::{
 };
 use crate::{
     entities::bulk::{IMPORT, Intake, Step},
+    http,
     limits::{IMPORT_DOCUMENTS_MAX, SYNC_BODY_BYTES_MAX},
     lines::{Line, Lines},
     openapi::LINES,
@@ -84,8 +85,7 @@ fn tell(importer: Importer, told: Option<ImportTally>) -> Response {
         };
         Some((Ok::<_, Infallible>(Bytes::from(line)), state))
     });
-    let kind = [(header::CONTENT_TYPE, HeaderValue::from_static(LINES))];
-    (kind, Extension(PieceByPiece), Body::from_stream(lines)).into_response()
+    (Extension(PieceByPiece), http::lines(Body::from_stream(lines))).into_response()
 }
 
 /// Takes in the lines of an export, batch by batch.

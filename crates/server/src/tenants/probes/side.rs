@@ -62,7 +62,8 @@ fn connect(world: &World) -> DuplexStream {
     let (here, there) = duplex(PIPE);
     let peer = Peer { addr: SocketAddr::from((Ipv4Addr::LOCALHOST, 1)), tls: false };
     let head_by = Instant::now() + Duration::from_secs(60);
-    tokio::spawn(listener::serve(there, peer, head_by, world.router.clone(), world.shared.stopping.clone()));
+    let (router, stopping) = (world.router.clone(), world.shared.stopping.clone());
+    tokio::spawn(listener::serve(listener::unhurried(there), peer, head_by, router, stopping));
     here
 }
 

@@ -2,15 +2,11 @@
 
 mod faults;
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use data_encoding::BASE64;
 use serde_json::{Value, json};
 use syncline_server::Server;
-use tokio::{
-    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
-    net::TcpStream,
-};
 
 use super::splice;
 use crate::{
@@ -21,10 +17,13 @@ use crate::{
         client::Client,
         disk::Disk,
         raw, start, start_with,
+        told::Told,
         updates::{letter, letters, long_text},
         within,
     },
 };
+
+const IMPORT: &str = "/docs/v1/import";
 
 const FIRST: &str = "{\"format\":\"syncline-documents\",\"version\":1}\n";
 
@@ -226,18 +225,19 @@ async fn who_writes_meanwhile_loses_nothing() {
         let mut writer = Client::connect(server.addr(), "plan").await;
         writer.update(&letter(7, 'w')).await;
         writer.hear_echo(&letter(7, 'w')).await;
-        let mut told = Told::begin(server.addr(), "", FIRST).await;
+        let mut told = Told::begin(server.addr(), IMPORT, "", FIRST.as_bytes()).await;
         writer.update(&letter(8, 'x')).await;
-        told.send(&document("plan", &letter(9, 'i'))).await;
+        told.send(document("plan", &letter(9, 'i')).as_bytes()).await;
         assert_eq!(told.line().await, json!({ "line": 2, "name": "plan", "result": "merged" }));
         writer.hear_echo(&letter(9, 'i')).await;
         // Nobody has written in this one, but somebody has it open.
         let mut reader = Client::connect(server.addr(), "new").await;
         reader.whole_document().await;
-        told.send(&document("new", &letter(9, 'n'))).await;
+        told.send(document("new", &letter(9, 'n')).as_bytes()).await;
         assert_eq!(told.line().await["result"], "created", "while the body is still sent");
         assert_eq!(letters([&reader.hear_update().await]), "n");
-        told.send(&(document("new", &letter(9, 'n')) + &document("new", &letter(10, 'm')))).await;
+        let both = document("new", &letter(9, 'n')) + &document("new", &letter(10, 'm'));
+        told.send(both.as_bytes()).await;
         assert_eq!(
             [told.line().await["result"].take(), told.line().await["result"].take()],
             ["unchanged", "merged"]
@@ -335,35 +335,4 @@ async fn lines_are_described() {
         server.shutdown().await;
     })
     .await;
-}
-
-/// An import whose body is sent piece by piece.
-struct Told(BufReader<TcpStream>);
-
-impl Told {
-    async fn begin(addr: SocketAddr, query: &str, first: &str) -> Self {
-        let mut tcp = TcpStream::connect(addr).await.expect("the server listens");
-        let head = format!(
-            "POST /docs/v1/import{query} HTTP/1.1\r\nHost: {addr}\r\nTransfer-Encoding: chunked\r\n\r\n"
-        );
-        tcp.write_all(head.as_bytes()).await.expect("the server reads");
-        let mut told = Self(BufReader::new(tcp));
-        told.send(first).await;
-        told
-    }
-
-    async fn send(&mut self, text: &str) {
-        let chunk = format!("{:x}\r\n{text}\r\n", text.len());
-        self.0.get_mut().write_all(chunk.as_bytes()).await.expect("the server reads");
-    }
-
-    /// Returns the next line of JSON; around it are the head and the lengths of chunks.
-    async fn line(&mut self) -> Value {
-        let mut line = String::new();
-        while !line.starts_with('{') {
-            line.clear();
-            assert!(self.0.read_line(&mut line).await.expect("text") > 0, "the answer ended");
-        }
-        serde_json::from_str(&line).expect("JSON")
-    }
 }

@@ -1,15 +1,14 @@
 //! All records out of one server, and into another.
 
-use std::net::SocketAddr;
-
 use serde_json::{Value, json};
-use tokio::{
-    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
-    net::TcpStream,
-};
 
 use super::{Caller, serve, set};
-use crate::support::{disk::Disk, raw, start, within};
+use crate::support::{disk::Disk, raw, start, told::Told, within};
+
+const IMPORT: &str = "/sync/v1/import";
+
+/// The headers of an import that is to tell how far it is.
+const TELLING: &str = "Accept: application/x-ndjson\r\nAccept-Encoding: gzip, zstd\r\n";
 
 pub(super) fn lines(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
@@ -81,35 +80,6 @@ async fn what_is_exported_can_be_imported() {
     .await;
 }
 
-/// An import that tells how far it has come.
-struct Told(BufReader<TcpStream>);
-
-impl Told {
-    /// Sends the beginning of a body of `length` bytes.
-    async fn begin(addr: SocketAddr, path: &str, length: usize, first: &[u8]) -> Self {
-        let mut tcp = TcpStream::connect(addr).await.expect("the server listens");
-        let accept = "Accept: application/x-ndjson\r\nAccept-Encoding: gzip, zstd\r\n";
-        let head =
-            format!("POST {path} HTTP/1.1\r\nHost: {addr}\r\n{accept}Content-Length: {length}\r\n\r\n");
-        tcp.write_all(&[head.as_bytes(), first].concat()).await.expect("the server reads");
-        Self(BufReader::new(tcp))
-    }
-
-    async fn send(&mut self, bytes: &[u8]) {
-        self.0.get_mut().write_all(bytes).await.expect("the server reads");
-    }
-
-    /// Returns the next line of JSON; around it are the head and the lengths of chunks.
-    async fn line(&mut self) -> Value {
-        let mut line = String::new();
-        while !line.starts_with('{') {
-            line.clear();
-            assert!(self.0.read_line(&mut line).await.expect("text") > 0, "the answer ended");
-        }
-        serde_json::from_str(&line).expect("JSON")
-    }
-}
-
 /// Progress is told while the body is still sent. What was told is done: who goes on behind it doubles nothing.
 #[tokio::test]
 async fn an_import_tells_how_far_it_is_and_can_go_on_there() {
@@ -128,14 +98,14 @@ async fn an_import_tells_how_far_it_is_and_can_go_on_there() {
         let (first, rest) = export.split_at(text.find("n0600").expect("that it is there"));
 
         let empty = start(&other).await;
-        let mut told = Told::begin(empty.addr(), "/sync/v1/import", export.len(), first).await;
+        let mut told = Told::begin(empty.addr(), IMPORT, TELLING, first).await;
         let want = json!({ "lines": 501, "through": "note/n0499", "imported": 500, "unchanged": 0, "merged": 0, "refused": 0 });
         assert_eq!(told.line().await, want);
         // The connection ends, and with it the import.
         drop(told);
 
         let mut told =
-            Told::begin(empty.addr(), "/sync/v1/import?after=note/n0499", export.len(), first).await;
+            Told::begin(empty.addr(), "/sync/v1/import?after=note/n0499", TELLING, first).await;
         told.send(rest).await;
         assert_eq!(told.line().await["through"], "note/n0999");
         assert_eq!(told.line().await["through"], "note/n1199");
@@ -143,7 +113,7 @@ async fn an_import_tells_how_far_it_is_and_can_go_on_there() {
         assert_eq!(told.line().await, last);
 
         // What is wrong behind the first batch is told in the last line.
-        let mut told = Told::begin(empty.addr(), "/sync/v1/import", export.len() + 3, &export).await;
+        let mut told = Told::begin(empty.addr(), IMPORT, TELLING, &export).await;
         told.send(b"{}\n").await;
         assert_eq!(told.line().await["unchanged"], 500);
         assert_eq!(told.line().await["unchanged"], 1_000);

@@ -9,6 +9,7 @@ pub(crate) mod handler;
 pub(crate) mod hocuspocus;
 pub(crate) mod raw;
 pub(crate) mod signer;
+pub(crate) mod told;
 pub(crate) mod updates;
 
 use std::{error::Error, time::Duration};

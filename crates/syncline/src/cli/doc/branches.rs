@@ -13,7 +13,7 @@ use syncline::{
     store::records::Branch,
 };
 
-use super::past::{LookArgs, changes_table, moment, time};
+use super::past::{LookArgs, StateArgs, changes_table};
 use crate::cli::{Outcome, table::Table};
 
 #[derive(Debug, Args)]
@@ -21,6 +21,7 @@ pub(crate) struct BranchArgs {
     /// Name of the document that is created [default, if it is an Automerge document: one is drawn]
     #[arg(long, value_name = "NAME", value_parser = name)]
     to: Option<RoomName>,
+    /// The state that it begins with [default: the newest]
     #[command(flatten)]
     from: StateArgs,
     /// Who begins it
@@ -28,20 +29,6 @@ pub(crate) struct BranchArgs {
     by: String,
     #[command(flatten)]
     look: LookArgs,
-}
-
-#[derive(Debug, Args)]
-#[group(multiple = false)]
-struct StateArgs {
-    /// Begin with the state after this commit [default: the newest]
-    #[arg(long, value_name = "N")]
-    commit: Option<u64>,
-    /// Begin with the state at this time, such as 2027-01-31T00:00:00.000Z
-    #[arg(long, value_name = "TIME", value_parser = time)]
-    at: Option<WallMs>,
-    /// Begin with the state of this version
-    #[arg(long, value_name = "N")]
-    version: Option<u64>,
 }
 
 #[derive(Debug, Args)]
@@ -68,9 +55,9 @@ fn author(by: &str) -> Author {
 }
 
 pub(super) fn branch(args: BranchArgs) -> Outcome {
-    let BranchArgs { to, from: StateArgs { commit, at, version }, by, look } = args;
+    let BranchArgs { to, from, by, look } = args;
     look.run(|document| {
-        let branch = document.branch(to, moment(commit, at, version), author(&by))?;
+        let branch = document.branch(to, from.moment(), author(&by))?;
         let mut table = table();
         table.add(row("branch", &branch.name, &branch));
         Ok((table, branch_json(&branch)))

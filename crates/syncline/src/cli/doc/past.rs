@@ -86,9 +86,10 @@ struct ToArgs {
 }
 
 #[derive(Debug, Args)]
+#[group(id = "target", args = ["commit", "at", "version"], required = true)]
 pub(crate) struct RestoreArgs {
     #[command(flatten)]
-    target: TargetArgs,
+    target: StateArgs,
     /// Who restores it
     #[arg(long, value_name = "NAME", default_value = "operator")]
     by: String,
@@ -96,9 +97,10 @@ pub(crate) struct RestoreArgs {
     look: LookArgs,
 }
 
+/// One state of a document.
 #[derive(Debug, Args)]
-#[group(required = true, multiple = false)]
-struct TargetArgs {
+#[group(multiple = false)]
+pub(super) struct StateArgs {
     /// The state after this commit
     #[arg(long, value_name = "N")]
     commit: Option<u64>,
@@ -110,13 +112,19 @@ struct TargetArgs {
     version: Option<u64>,
 }
 
-pub(super) fn time(text: &str) -> Result<WallMs, &'static str> {
+fn time(text: &str) -> Result<WallMs, &'static str> {
     time_of(text).ok_or("it is a time such as 2027-01-31T00:00:00.000Z")
 }
 
-pub(super) fn moment(commit: Option<u64>, at: Option<WallMs>, version: Option<u64>) -> Moment {
+fn moment(commit: Option<u64>, at: Option<WallMs>, version: Option<u64>) -> Moment {
     let commit = commit.map(|commit| Moment::Commit(CommitNumber(commit)));
     commit.or(at.map(Moment::At)).or(version.map(Moment::Version)).unwrap_or(Moment::Now)
+}
+
+impl StateArgs {
+    pub(super) fn moment(&self) -> Moment {
+        moment(self.commit, self.at, self.version)
+    }
 }
 
 impl LookArgs {
@@ -234,10 +242,9 @@ fn line(change: &Change) -> [String; 5] {
 }
 
 pub(super) fn restore(args: &RestoreArgs) -> Outcome {
-    let TargetArgs { commit, at, version } = args.target;
     args.look.run(|document| {
         let author = Author { user: Some(args.by.as_str().into()), device: None };
-        let changed = document.restore(moment(commit, at, version), author)?;
+        let changed = document.restore(args.target.moment(), author)?;
         let last = document.past()?.last();
         let mut table = Table::new(["COMMIT", "RESTORED"]);
         let what = if changed { "yes" } else { "it was so already" };

@@ -10,7 +10,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::{FIRST, Told, document, end, export, exported, holds, import, lines, names, sum};
+use super::{FIRST, IMPORT, document, end, export, exported, holds, import, lines, names, sum};
 use crate::{
     entities::Caller,
     support::{
@@ -191,8 +191,8 @@ async fn so_many_are_under_way() {
         let server = start(&disk).await;
         let mut under_way = Vec::new();
         for at in 0..8 {
-            let mut told = Told::begin(server.addr(), "", FIRST).await;
-            told.send(&document(&format!("a{at}"), &letter(1, 'a'))).await;
+            let mut told = Told::begin(server.addr(), IMPORT, "", FIRST.as_bytes()).await;
+            told.send(document(&format!("a{at}"), &letter(1, 'a')).as_bytes()).await;
             told.line().await;
             under_way.push(told);
         }

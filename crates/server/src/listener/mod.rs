@@ -1,5 +1,7 @@
 //! Accepts TCP connections and speaks HTTP on them.
 
+mod heads;
+
 use std::{future::pending, pin::pin, sync::Arc};
 
 use axum::{Router, http::Request};
@@ -21,6 +23,8 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+use self::heads::Turns;
+pub(crate) use self::heads::unhurried;
 use crate::{
     edge::Peer,
     limits::{FAREWELL_MS_MAX, HTTP_CONNECTIONS_MAX},
@@ -81,20 +85,22 @@ async fn greet(
     let head_by = Instant::now() + Duration::from_millis(HEADER_MS_MAX);
     // An option that only costs latency if it cannot be set.
     let _ = tcp.set_nodelay(true);
-    let Some(tls) = tls else { return serve(tcp, peer, head_by, router, stopping).await };
+    let (tcp, turns) = unhurried(tcp);
+    let Some(tls) = tls else { return serve((tcp, turns), peer, head_by, router, stopping).await };
     let accepted = tokio::select! {
         accepted = tls.accept(tcp) => accepted,
         () = stopping.cancelled() => return,
     };
     match accepted {
-        Ok(stream) => serve(stream, peer, head_by, router, stopping).await,
+        Ok(stream) => serve((stream, turns), peer, head_by, router, stopping).await,
         Err(error) => tracing::debug!(%error, "a connection ended during TLS"),
     }
 }
 
-/// Serves one connection until it is closed or upgraded, or until `head_by` if no request has come by then.
+/// Serves one connection until it is closed or upgraded, or until `head_by` if no request has come by then. What it reads from is
+/// [`unhurried`] somewhere below.
 pub(crate) async fn serve<S>(
-    stream: S,
+    (stream, turns): (S, Turns),
     peer: Peer,
     head_by: Instant,
     router: Router,
@@ -107,7 +113,8 @@ pub(crate) async fn serve<S>(
     let service = service_fn(|mut request: Request<Incoming>| {
         spoke.cancel();
         request.extensions_mut().insert(peer);
-        router.call(request)
+        let (turn, answer) = (turns.begin(), router.call(request));
+        async move { answer.await.map(|response| turn.last(response)) }
     });
     let silent = async {
         if timeout_at(head_by, spoke.cancelled()).await.is_ok() {
