@@ -1,9 +1,10 @@
 //! One abuser beside people who type: how much longer do they wait?
 //!
-//! It measures and reports; it never fails because a number is low. Each run starts a fresh server, on one core where the system has
+//! It measures and reports; it never fails because a number is low. Each run starts a fresh server, on a core of its own where the system has
 //! `taskset`, with the rates and quotas that are usual. `benches/README.md` says what each run is for.
 
 mod abuser;
+mod cores;
 mod people;
 mod server;
 
@@ -13,14 +14,9 @@ mod client;
 mod dialect;
 #[path = "../relay/frame.rs"]
 mod frame;
-#[path = "../load/limit.rs"]
-mod limit;
-#[path = "../load/machine.rs"]
-#[expect(dead_code, reason = "there is no peer here, whose version would be told")]
-mod machine;
-#[path = "../load/samples.rs"]
-#[expect(dead_code, reason = "there is no column of a peer, which measures are for")]
-mod samples;
+#[path = "../load/mod.rs"]
+#[expect(dead_code, reason = "there is no peer here, and no report with columns")]
+mod load;
 #[path = "../relay/wire.rs"]
 mod wire;
 
@@ -32,8 +28,11 @@ use std::time::Duration;
 use clap::Parser;
 
 use crate::abuser::Abuse;
+use crate::cores::Cores;
 use crate::dialect::Dialect;
-use crate::samples::{median, milliseconds, quantile};
+use crate::load::process::data_dir;
+use crate::load::samples::{median, milliseconds, quantile};
+use crate::load::{limit, machine};
 use crate::server::Server;
 
 /// Measures how long people wait beside an abuser.
@@ -78,12 +77,13 @@ struct Measured {
 fn main() -> io::Result<ExitCode> {
     limit::raise()?;
     let args = Args::parse();
+    let cores = Cores::divide();
     let runtime = tokio::runtime::Runtime::new()?;
-    runtime.block_on(measure(&args))?;
+    runtime.block_on(measure(&args, cores))?;
     Ok(ExitCode::SUCCESS)
 }
 
-async fn measure(args: &Args) -> io::Result<()> {
+async fn measure(args: &Args, cores: Cores) -> io::Result<()> {
     let scale = if args.quick { SCALE_QUICK } else { SCALE };
     let filter = args.filter.as_deref().unwrap_or("");
     let mut abuses = Abuse::ALL.to_vec();
@@ -104,7 +104,7 @@ async fn measure(args: &Args) -> io::Result<()> {
         for round in 1..=scale.rounds {
             for (runs, &abuse) in runs.iter_mut().zip(&kinds) {
                 eprintln!("{}, round {round}, beside {}", dialect.name(), name(abuse));
-                runs.push(run(dialect, abuse, scale).await?);
+                runs.push(run(dialect, abuse, scale, cores).await?);
             }
         }
         let alone = median_of(&runs[0], |run| run.p99);
@@ -117,11 +117,8 @@ async fn measure(args: &Args) -> io::Result<()> {
         "\n{people} people, {} s each run, medians of {rounds}, of each abuse one part in {fraction}",
         span.as_secs_f64()
     );
-    println!(
-        "server: {}",
-        if Server::is_pinned() { "on one core, by taskset" } else { "on all cores: there is no taskset" }
-    );
-    machine::lines(&server::data_dir()).iter().for_each(|line| println!("{line}"));
+    println!("{}", cores.line());
+    machine::lines(&data_dir(server::FOLDER)).iter().for_each(|line| println!("{line}"));
     Ok(())
 }
 
@@ -147,8 +144,8 @@ fn print_row(dialect: Dialect, abuse: Option<Abuse>, runs: &[Measured], alone: f
     );
 }
 
-async fn run(dialect: Dialect, abuse: Option<Abuse>, scale: Scale) -> io::Result<Measured> {
-    let server = Server::start(dialect)?;
+async fn run(dialect: Dialect, abuse: Option<Abuse>, scale: Scale, cores: Cores) -> io::Result<Measured> {
+    let server = Server::start(dialect, cores)?;
     let people = people::Pairs::join(&server, scale.people).await?;
     let abuser = match abuse {
         Some(abuse) => Some(abuse.begin(&server, scale.fraction).await?),

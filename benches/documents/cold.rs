@@ -3,8 +3,9 @@
 use std::io;
 use std::time::Instant;
 
+use crate::load::process::Folder;
 use crate::load::samples::{Better, Measure, Sample, median, milliseconds};
-use crate::server::{Family, Folder, Kind, Server};
+use crate::server::{FOLDER, Family, Kind, Server};
 use crate::{Span, automerge, yjs};
 
 const JOIN: Measure = Measure { name: "time to state", unit: "ms", better: Better::Lower };
@@ -14,7 +15,7 @@ const JOINS: u32 = 5;
 
 /// Stores a paper, and opens it on servers that have just started. What the client does with it is not timed.
 pub(crate) async fn run(kind: Kind, family: Family, span: Span) -> io::Result<Vec<Sample>> {
-    let folder = Folder::new()?;
+    let folder = Folder::new(FOLDER)?;
     let server = Server::start(kind, family, &folder, "all")?;
     match family {
         Family::Yjs => yjs::store(&server, span.keys).await?,

@@ -31,6 +31,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::load::machine;
+use crate::load::process::data_dir;
 use crate::load::report::Report;
 use crate::load::samples::Sample;
 use crate::server::{Family, Kind};
@@ -124,7 +125,7 @@ async fn measure(args: &Args) -> Report {
     let mut report = Report::new(["documents", "workload"], Kind::ALL.map(Kind::name));
     report.note(format!("medians of {} run(s)", span.runs));
     report.note(format!("of an Automerge document the first {AUTOMERGE_KEYS_TYPED} keys are typed"));
-    machine::lines(&server::data_dir()).into_iter().for_each(|line| report.note(line));
+    machine::lines(&data_dir(server::FOLDER)).into_iter().for_each(|line| report.note(line));
     Family::ALL.into_iter().for_each(|family| report.note(server::peer_line(family)));
     let filter = args.filter.as_deref().unwrap_or("");
     let mut workloads = Workload::ALL.to_vec();

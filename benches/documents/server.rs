@@ -1,13 +1,13 @@
 //! The servers under test: child processes on a folder that outlives them.
 
-use std::fs;
-use std::io::{self, BufRead, BufReader};
+use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::Command;
 
 use crate::dialect::Dialect;
 use crate::load::machine;
+use crate::load::process::{Folder, Process};
 
 /// A kind of documents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,47 +78,14 @@ pub(crate) fn peer_line(family: Family) -> String {
     format!("peer of {}: {package} {version} {stored} on node {node}", family.name())
 }
 
-/// Returns the folder of all data: beside the build, since a temporary folder may be memory and not a disk.
-pub(crate) fn data_dir() -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).join("documents-bench")
-}
-
-/// A folder of data, empty when made; dropping it removes it.
-pub(crate) struct Folder(PathBuf);
-
-impl Folder {
-    /// # Errors
-    ///
-    /// Any error of the file system.
-    pub(crate) fn new() -> io::Result<Self> {
-        let path = data_dir();
-        if path.exists() {
-            fs::remove_dir_all(&path)?;
-        }
-        fs::create_dir_all(&path)?;
-        Ok(Self(path))
-    }
-
-    pub(crate) fn path(&self) -> &Path {
-        &self.0
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        // It lies in the build's own folder: what cannot be removed is in nobody's way.
-        drop(fs::remove_dir_all(&self.0));
-    }
-}
+/// The name of the folder of data.
+pub(crate) const FOLDER: &str = "documents-bench";
 
 /// A running server; dropping it kills the process.
 pub(crate) struct Server {
     kind: Kind,
     family: Family,
-    child: Child,
-    address: SocketAddr,
-    /// Held so that what the server prints later does not meet a closed pipe.
-    _stdout: BufReader<ChildStdout>,
+    process: Process,
 }
 
 impl Server {
@@ -128,21 +95,11 @@ impl Server {
     ///
     /// Any error of the process; [`io::ErrorKind::InvalidData`] if it does not say that it listens.
     pub(crate) fn start(kind: Kind, family: Family, folder: &Folder, keep: &str) -> io::Result<Self> {
-        let mut command = match kind {
+        let command = match kind {
             Kind::Syncline => ours(folder, keep)?,
             Kind::Peer => theirs(family, folder),
         };
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
-        let mut stdout = BufReader::new(child.stdout.take().expect("its output is piped"));
-        let mut line = String::new();
-        stdout.read_line(&mut line)?;
-        let said = line.trim().strip_prefix("listening on http://").and_then(|address| address.parse().ok());
-        let Some(address) = said else {
-            drop((child.kill(), child.wait()));
-            let problem = format!("{} did not start; its first line was {line:?}", kind.name());
-            return Err(io::Error::new(io::ErrorKind::InvalidData, problem));
-        };
-        Ok(Self { kind, family, child, address, _stdout: stdout })
+        Ok(Self { kind, family, process: Process::start(command, kind.name(), None)? })
     }
 
     /// Ends the server in order: what it holds in memory goes to disk.
@@ -153,10 +110,10 @@ impl Server {
     pub(crate) fn stop(mut self) -> io::Result<()> {
         match self.kind {
             // Dropping the input is how the peers are told.
-            Kind::Peer => drop(self.child.stdin.take()),
-            Kind::Syncline => drop(Command::new("kill").arg(self.child.id().to_string()).status()?),
+            Kind::Peer => drop(self.process.child.stdin.take()),
+            Kind::Syncline => drop(Command::new("kill").arg(self.process.child.id().to_string()).status()?),
         }
-        let status = self.child.wait()?;
+        let status = self.process.child.wait()?;
         if status.success() {
             Ok(())
         } else {
@@ -165,7 +122,7 @@ impl Server {
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
-        self.address
+        self.process.address()
     }
 
     /// What clients of Yjs documents speak.
@@ -189,21 +146,11 @@ impl Server {
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        // The process may have ended.
-        drop((self.child.kill(), self.child.wait()));
-    }
-}
-
 fn ours(folder: &Folder, keep: &str) -> io::Result<Command> {
-    let settings = folder.path().with_extension("toml");
-    fs::write(
-        &settings,
-        format!(
-            "[quota]\nconnection-messages-per-second = 0\nuser-messages-per-second = 0\n[history]\nkeep = \"{keep}\"\n"
-        ),
-    )?;
+    let settings = format!(
+        "[quota]\nconnection-messages-per-second = 0\nuser-messages-per-second = 0\n[history]\nkeep = \"{keep}\"\n"
+    );
+    let settings = folder.write_settings(&settings)?;
     let mut command = Command::new(env!("CARGO_BIN_EXE_syncline"));
     command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(folder.path());
     command.arg("--config").arg(settings).env("RUST_LOG", "error");

@@ -6,8 +6,9 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
+use crate::load::process::Folder;
 use crate::load::samples::{Better, Measure, Sample};
-use crate::server::{Family, Folder, Kind, Server};
+use crate::server::{FOLDER, Family, Kind, Server};
 use crate::{Span, automerge, yjs};
 
 const DISK: Measure = Measure { name: "disk a typed character", unit: "B", better: Better::Lower };
@@ -15,7 +16,7 @@ const TIME: Measure = Measure { name: "until all is confirmed", unit: "s", bette
 
 /// Types a paper key by key into a server that keeps history as `keep` says, and weighs its folder when it has ended.
 pub(crate) async fn run(kind: Kind, family: Family, keep: &str, span: Span) -> io::Result<Vec<Sample>> {
-    let folder = Folder::new()?;
+    let folder = Folder::new(FOLDER)?;
     let server = Server::start(kind, family, &folder, keep)?;
     let start = Instant::now();
     let typed = match family {

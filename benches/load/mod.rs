@@ -2,5 +2,6 @@
 
 pub(crate) mod limit;
 pub(crate) mod machine;
+pub(crate) mod process;
 pub(crate) mod report;
 pub(crate) mod samples;

@@ -2,11 +2,12 @@
 
 use crate::dialect::Dialect;
 use crate::load::machine;
+use crate::load::process::data_dir;
 use crate::server;
 
 /// Returns a line each for the machine, the disk and the servers.
 pub(crate) fn lines() -> Vec<String> {
-    let mut lines = machine::lines(&server::data_dir());
+    let mut lines = machine::lines(&data_dir(server::FOLDER));
     lines.push(reference(Dialect::YWebsocket, "@y/websocket-server"));
     lines.push(reference(Dialect::Hocuspocus, "@hocuspocus/server"));
     lines

@@ -1,14 +1,13 @@
 //! The servers under test: each run starts one as a child process, and stops it at its end.
 
 use std::env;
-use std::fs;
-use std::io::{self, BufRead, BufReader};
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::Command;
 
 use crate::dialect::Dialect;
-use crate::load::machine::resident_bytes;
+use crate::load::process::{Folder, Process};
 
 /// Which server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -23,11 +22,12 @@ pub(crate) enum Kind {
 pub(crate) struct Server {
     kind: Kind,
     dialect: Dialect,
-    child: Child,
-    address: SocketAddr,
-    /// Held so that what the server prints later does not meet a closed pipe.
-    _stdout: BufReader<ChildStdout>,
+    process: Process,
+    _folder: Folder,
 }
+
+/// The name of the folder of data.
+pub(crate) const FOLDER: &str = "relay-bench";
 
 impl Kind {
     /// Both, ours first: the order of the columns in the report.
@@ -60,29 +60,21 @@ impl Server {
     ///
     /// Any error of the process; [`io::ErrorKind::InvalidData`] if it does not say that it listens.
     pub(crate) fn start(kind: Kind, dialect: Dialect) -> io::Result<Self> {
-        let (mut command, known) = match (kind, dialect) {
-            (Kind::Syncline, _) => (syncline()?, None),
+        let folder = Folder::new(FOLDER)?;
+        let (command, told) = match (kind, dialect) {
+            (Kind::Syncline, _) => (syncline(&folder)?, None),
             (Kind::Reference, Dialect::YWebsocket) => {
                 let address = free_address()?;
                 (y_websocket(address), Some(address))
             }
             (Kind::Reference, Dialect::Hocuspocus) => (hocuspocus(), None),
         };
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
-        let mut stdout = BufReader::new(child.stdout.take().expect("its output is piped"));
-        let mut line = String::new();
-        stdout.read_line(&mut line)?;
-        let said = line.trim().strip_prefix("listening on http://").and_then(|address| address.parse().ok());
-        let Some(address) = known.filter(|_| !line.is_empty()).or(said) else {
-            drop((child.kill(), child.wait()));
-            let problem = format!("{} did not start; its first line was {line:?}", kind.name());
-            return Err(io::Error::new(io::ErrorKind::InvalidData, problem));
-        };
-        Ok(Self { kind, dialect, child, address, _stdout: stdout })
+        let process = Process::start(command, kind.name(), told)?;
+        Ok(Self { kind, dialect, process, _folder: folder })
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
-        self.address
+        self.process.address()
     }
 
     pub(crate) fn dialect(&self) -> Dialect {
@@ -106,21 +98,8 @@ impl Server {
 
     /// Returns the resident memory of the process in bytes, where the system has `/proc`.
     pub(crate) fn resident_bytes(&self) -> Option<u64> {
-        resident_bytes(self.child.id())
+        self.process.resident_bytes()
     }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // The process may be gone and the folder may never have been made: then there is nothing to do.
-        drop((self.child.kill(), self.child.wait()));
-        drop(fs::remove_dir_all(data_dir()));
-    }
-}
-
-/// Returns the folder of the server's data: beside the build, since a temporary folder may be memory and not a disk.
-pub(crate) fn data_dir() -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).join("relay-bench")
 }
 
 /// Returns the folder that npm installs the reference server of a protocol into.
@@ -144,18 +123,12 @@ pub(crate) fn node(dialect: Dialect) -> PathBuf {
     if own.is_file() { own } else { "node".into() }
 }
 
-fn syncline() -> io::Result<Command> {
-    fs::create_dir_all(data_dir())?;
+fn syncline(folder: &Folder) -> io::Result<Command> {
     // One writer stands for many, and types faster than anyone may.
-    let settings = data_dir().with_extension("toml");
-    fs::write(&settings, "[quota]\nconnection-messages-per-second = 0\n")?;
+    let settings = folder.write_settings("[quota]\nconnection-messages-per-second = 0\n")?;
     let mut command = Command::new(env!("CARGO_BIN_EXE_syncline"));
-    command
-        .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
-        .arg(data_dir())
-        .arg("--config")
-        .arg(settings)
-        .env("RUST_LOG", "error");
+    command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(folder.path());
+    command.arg("--config").arg(settings).env("RUST_LOG", "error");
     Ok(command)
 }
 

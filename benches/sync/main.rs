@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use clap::Parser;
 
+use crate::load::process::data_dir;
 use crate::load::report::Report;
 use crate::load::{limit, machine};
 use crate::server::Kind;
@@ -66,7 +67,7 @@ async fn measure(args: &Args) -> Report {
     let (runs, span) = if args.quick { (1, SPAN_QUICK) } else { (RUNS, SPAN) };
     let mut report = Report::new(["records", "work"], Kind::ALL.map(Kind::name));
     report.note(format!("medians of {runs} run(s)"));
-    machine::lines(&server::data_dir()).into_iter().for_each(|line| report.note(line));
+    machine::lines(&data_dir(server::FOLDER)).into_iter().for_each(|line| report.note(line));
     let version = machine::package_version(&server::peer(), "pouchdb");
     let node = machine::said("node", &["--version"]);
     report.note(format!("pouchdb {version} on LevelDB and node {node}; what it answers may not be on disk"));

@@ -6,7 +6,6 @@ use syncline::{
     core::{
         id::{RoomName, RoomNameError},
         log::Author,
-        time::WallMs,
     },
     protocol::wire::sync_v1::time_text,
     server::{branch_json, change_json, origin_json},

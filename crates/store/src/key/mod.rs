@@ -25,167 +25,22 @@
 //! Kind 0 belongs to the engines, which hide it. Snapshots sort before logs, so that one pass over all keys knows
 //! which commits a snapshot covers before it meets them.
 
+mod kind;
+mod place;
+
 use syncline_core::{
     access::Subject,
     hook::{HookEvent, HookMarkId, HookName},
     id::{CommitNumber, DocumentId, RoomName, TenantId},
 };
 
+pub use self::{
+    kind::Kind,
+    place::{Place, Slot},
+};
+
 const NAME_AT: usize = 5;
 const RECORD_BYTES: usize = 31;
-
-/// What a record is. The number is the first byte of its key and is on disk: never reuse one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(u8)]
-pub enum Kind {
-    /// Which document a room's name means.
-    Name = 1,
-    /// A document's state up to a commit.
-    Snapshot = 2,
-    /// One commit of a document.
-    Log = 3,
-    /// A load of the document began and has not ended.
-    Loading = 4,
-    /// How many loads of the document failed in a row.
-    FailedLoads = 5,
-    /// When the last commit that the snapshot covers was made.
-    Edited = 6,
-    /// A page of what the ledger of a tenant keeps.
-    Ledger = 7,
-    /// Whose credentials are good no longer.
-    Revocation = 8,
-    /// Something was erased that the files may still hold.
-    Erased = 9,
-    /// The name of a tenant.
-    Tenant = 10,
-    /// Commits that a snapshot covers.
-    HistoryPage = 12,
-    /// The state with which a document's history begins.
-    HistoryBase = 13,
-    /// A state of a document that was given a name.
-    Version = 14,
-    /// Who wrote in documents of a name that were deleted.
-    Former = 15,
-    /// Of which document one began as a branch.
-    Branch = 16,
-    /// What a hook is to be told of a document.
-    Hook = 17,
-    /// That a hook is to be told that a document was deleted.
-    HookEnd = 18,
-}
-
-impl Kind {
-    const ALL: [Self; 17] = [
-        Self::Name,
-        Self::Snapshot,
-        Self::Log,
-        Self::Loading,
-        Self::FailedLoads,
-        Self::Edited,
-        Self::Ledger,
-        Self::Revocation,
-        Self::Erased,
-        Self::Tenant,
-        Self::HistoryPage,
-        Self::HistoryBase,
-        Self::Version,
-        Self::Former,
-        Self::Branch,
-        Self::Hook,
-        Self::HookEnd,
-    ];
-
-    fn from_byte(byte: u8) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| *kind as u8 == byte)
-    }
-}
-
-/// The place of one record, or of one chunk of it, among the records of documents.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Slot {
-    /// What the record is; none of those whose keys have another shape.
-    pub kind: Kind,
-    /// Whose document.
-    pub tenant: TenantId,
-    /// Which document.
-    pub document: DocumentId,
-    /// The commit it belongs to; 0 where a document has one such record.
-    pub number: CommitNumber,
-    /// 0 for the head, from 1 on for what did not fit into it.
-    pub chunk: u16,
-}
-
-impl Slot {
-    /// Returns the place of the head of the same record.
-    #[must_use]
-    pub const fn head(self) -> Self {
-        Self { chunk: 0, ..self }
-    }
-}
-
-/// What a key says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// The key of a room's name.
-    Name {
-        /// Whose room.
-        tenant: TenantId,
-        /// Its name.
-        name: RoomName,
-    },
-    /// The key of a record of a document.
-    Record(Slot),
-    /// The key of a page of what a ledger keeps, or of one chunk of it.
-    Ledger {
-        /// Whose ledger.
-        tenant: TenantId,
-        /// The name of the thing.
-        name: Vec<u8>,
-        /// 0 for the head, from 1 on for what did not fit into it.
-        chunk: u16,
-    },
-    /// The key of a revocation.
-    Revocation {
-        /// Whose.
-        tenant: TenantId,
-        /// Whose credentials are revoked.
-        subject: Subject,
-    },
-    /// The key of the name of a tenant.
-    Tenant(TenantId),
-    /// The key of who wrote in deleted documents of a name, or of one chunk of it.
-    Former {
-        /// Whose documents.
-        tenant: TenantId,
-        /// Their name.
-        name: RoomName,
-        /// 0 for the head, from 1 on for what did not fit into it.
-        chunk: u16,
-    },
-    /// The key of what a hook is to be told.
-    Hook {
-        /// Of what.
-        id: HookMarkId,
-        /// Who is.
-        hook: HookName,
-    },
-}
-
-impl Place {
-    /// Returns whose it is.
-    #[must_use]
-    pub const fn tenant(&self) -> TenantId {
-        match self {
-            Self::Name { tenant, .. }
-            | Self::Ledger { tenant, .. }
-            | Self::Revocation { tenant, .. }
-            | Self::Former { tenant, .. } => *tenant,
-            Self::Record(slot) => slot.tenant,
-            Self::Tenant(tenant) => *tenant,
-            Self::Hook { id, .. } => id.tenant,
-        }
-    }
-}
 
 /// A key of the store. Keys order as their bytes do.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -312,48 +167,7 @@ impl Key {
     /// Returns what the key says, or `None` if no constructor of this type made it.
     #[must_use]
     pub fn place(&self) -> Option<Place> {
-        let (&kind, rest) = self.0.split_first()?;
-        let kind = Kind::from_byte(kind)?;
-        let (tenant, rest) = rest.split_first_chunk::<4>()?;
-        let tenant = TenantId(u32::from_be_bytes(*tenant));
-        if kind == Kind::Name {
-            let name = RoomName::new(std::str::from_utf8(rest).ok()?).ok()?;
-            return Some(Place::Name { tenant, name });
-        }
-        if kind == Kind::Ledger {
-            let (name, chunk) = rest.split_last_chunk::<2>()?;
-            let (name, chunk) = (name.to_vec(), u16::from_be_bytes(*chunk));
-            return (!name.is_empty()).then_some(Place::Ledger { tenant, name, chunk });
-        }
-        if kind == Kind::Revocation {
-            let subject = std::str::from_utf8(rest).ok()?.parse().ok()?;
-            return Some(Place::Revocation { tenant, subject });
-        }
-        if kind == Kind::Former {
-            let (name, chunk) = rest.split_last_chunk::<2>()?;
-            let name = std::str::from_utf8(name.strip_suffix(&[0])?).ok()?;
-            let (name, chunk) = (RoomName::new(name).ok()?, u16::from_be_bytes(*chunk));
-            return Some(Place::Former { tenant, name, chunk });
-        }
-        if kind == Kind::Tenant {
-            return rest.is_empty().then_some(Place::Tenant(tenant));
-        }
-        let (document, rest) = rest.split_first_chunk::<16>()?;
-        let (number, rest) = rest.split_first_chunk::<8>()?;
-        let (document, number) = (DocumentId(*document), CommitNumber(u64::from_be_bytes(*number)));
-        if matches!(kind, Kind::Hook | Kind::HookEnd) {
-            let (&event, hook) = rest.split_first()?;
-            let event = match (kind, event) {
-                (Kind::Hook, 1) => HookEvent::Created,
-                (Kind::Hook, 2) => HookEvent::Changed,
-                (Kind::HookEnd, 3) => HookEvent::Deleted,
-                _ => return None,
-            };
-            let hook = HookName::new(std::str::from_utf8(hook).ok()?).ok()?;
-            return Some(Place::Hook { id: HookMarkId { tenant, document, commit: number, event }, hook });
-        }
-        let chunk = u16::from_be_bytes(<[u8; 2]>::try_from(rest).ok()?);
-        Some(Place::Record(Slot { kind, tenant, document, number, chunk }))
+        Place::of(&self.0)
     }
 
     /// Returns whose the key is; nothing if it is none that could be written here.

@@ -1,0 +1,54 @@
+//! Which cores the server has, and which everyone else.
+
+use std::ffi::OsStr;
+use std::process::{self, Command, Stdio};
+use std::thread;
+
+/// How the cores are divided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cores {
+    /// The server has the first one to itself, and everyone else has the others: who abuses it takes no time from it but what it
+    /// spends on them.
+    Apart,
+    /// The server is on the first one, and everyone else is where they find time: there is no other, or they stay where they are.
+    Mixed,
+    /// The system has no `taskset`.
+    Free,
+}
+
+impl Cores {
+    /// Leaves the first core to the server. To be called before there are threads, which stay where the first one is.
+    pub(crate) fn divide() -> Self {
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        if !does(&["-c", "0", "true"]) {
+            return Self::Free;
+        }
+        let (others, own) = (format!("1-{}", cores - 1), process::id().to_string());
+        if cores > 1 && does(&["-p", "-c", &others, &own]) { Self::Apart } else { Self::Mixed }
+    }
+
+    /// Returns how a server is started.
+    pub(crate) fn server(self, program: impl AsRef<OsStr>) -> Command {
+        if self == Self::Free {
+            return Command::new(program);
+        }
+        let mut command = Command::new("taskset");
+        command.args(["-c", "0"]).arg(program);
+        command
+    }
+
+    /// Returns what is to be said of it.
+    pub(crate) fn line(self) -> &'static str {
+        match self {
+            Self::Apart => "server: on one core of its own, by taskset; everyone else on the others",
+            Self::Mixed => "server: on one core, by taskset, beside everyone else",
+            Self::Free => "server: on all cores, since there is no taskset, beside everyone else",
+        }
+    }
+}
+
+fn does(args: &[&str]) -> bool {
+    let mut taskset = Command::new("taskset");
+    taskset.args(args).stdout(Stdio::null()).stderr(Stdio::null());
+    taskset.status().is_ok_and(|status| status.success())
+}
