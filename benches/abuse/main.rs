@@ -77,9 +77,11 @@ struct Measured {
 fn main() -> io::Result<ExitCode> {
     limit::raise()?;
     let args = Args::parse();
+    let machine = machine::lines(&data_dir(server::FOLDER));
     let cores = Cores::divide();
     let runtime = tokio::runtime::Runtime::new()?;
     runtime.block_on(measure(&args, cores))?;
+    machine.iter().for_each(|line| println!("{line}"));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -118,7 +120,6 @@ async fn measure(args: &Args, cores: Cores) -> io::Result<()> {
         span.as_secs_f64()
     );
     println!("{}", cores.line());
-    machine::lines(&data_dir(server::FOLDER)).iter().for_each(|line| println!("{line}"));
     Ok(())
 }
 
