@@ -109,9 +109,8 @@ async fn measure(args: &Args, cores: Cores) -> io::Result<()> {
                 runs.push(run(dialect, abuse, scale, cores).await?);
             }
         }
-        let alone = median_of(&runs[0], |run| run.p99);
-        for (runs, &abuse) in runs.iter().zip(&kinds) {
-            print_row(dialect, abuse, runs, alone);
+        for (beside, &abuse) in runs.iter().zip(&kinds) {
+            print_row(dialect, abuse, beside, &runs[0]);
         }
     }
     let Scale { people, span, rounds, fraction } = scale;
@@ -131,9 +130,14 @@ fn median_of(runs: &[Measured], value: impl Fn(&Measured) -> f64) -> f64 {
     median(&runs.iter().map(value).collect::<Vec<_>>())
 }
 
-fn print_row(dialect: Dialect, abuse: Option<Abuse>, runs: &[Measured], alone: f64) {
+fn print_row(dialect: Dialect, abuse: Option<Abuse>, runs: &[Measured], alone: &[Measured]) {
     let (p50, p99) = (median_of(runs, |run| run.p50), median_of(runs, |run| run.p99));
-    let ratio = abuse.map_or(String::new(), |_| format!("{:.2}", p99 / alone));
+    let ratio = abuse.map_or(String::new(), |_| {
+        // Of the runs of one round, so that a slow disk slows both.
+        let ratios: Vec<f64> = runs.iter().zip(alone).map(|(run, alone)| run.p99 / alone.p99).collect();
+        let [least, most] = [0.0, 1.0].map(|share| quantile(&ratios, share));
+        format!("{:.2} ({least:.2} to {most:.2})", median(&ratios))
+    });
     let mib = |bytes: u64| bytes >> 20;
     let most = runs.iter().filter_map(|run| run.resident_bytes).max();
     let resident = most.map_or("unknown".into(), |bytes| format!("{} MiB", mib(bytes)));

@@ -24,6 +24,10 @@ pub const VALUE_DEPTH_MAX: usize = 64;
 /// Nesting of shared types within one document. yrs recurses over them when the outermost is deleted.
 pub const TYPE_DEPTH_MAX: u32 = 256;
 
+/// Longest path of a part of a document of which it is told alone who wrote it, or what has changed in it, in bytes. Each range and each
+/// change names its path, and a key may be as long as an update.
+pub const TOLD_PATH_BYTES_MAX: usize = 1_024;
+
 /// End of the clock space of one Yjs client: `clock + length` may reach it and not pass it.
 pub const CLOCK_MAX: u32 = (1 << 31) - 1;
 

@@ -3,12 +3,12 @@
 
 #![cfg(feature = "automerge")]
 
-use automerge::{ActorId, AutoCommit, ROOT, transaction::Transactable};
+use automerge::{ActorId, AutoCommit, Automerge, Change, ROOT, transaction::Transactable};
 use peak_alloc::PeakAlloc;
 use sha2::{Digest, Sha256};
 use syncline_core::{
     doc::{AutomergeDocument, AutomergeError},
-    guard::automerge::scan_chunks,
+    guard::{Malformed, automerge::scan_chunks},
 };
 
 #[global_allocator]
@@ -23,14 +23,52 @@ const BASE: usize = 1 << 20;
 /// Bytes of a message with more actors than may come at once.
 const INPUT: usize = 1 << 20;
 
-/// The smallest change that automerge takes: one of an actor of its own, with nothing in it.
-fn tiny(n: u32) -> Vec<u8> {
-    let mut body = vec![0, 3];
-    body.extend(&n.to_be_bytes()[1..]);
-    body.extend([1, 1, 0, 0, 0, 0]);
+type Hash = [u8; 32];
+
+/// A change with nothing in it.
+fn empty_change(rests_on: Option<&Hash>, actor: u32, seq: u64, time: u64) -> (Vec<u8>, Hash) {
+    let mut body = vec![u8::from(rests_on.is_some())];
+    body.extend(rests_on.into_iter().flatten());
+    body.push(3);
+    body.extend(&actor.to_be_bytes()[1..]);
+    body.extend(leb128(seq, 7));
+    body.push(1);
+    // It is signed.
+    body.extend(leb128(time, 6));
+    body.extend([0, 0, 0]);
     let mut hashed = vec![1, body.len() as u8];
     hashed.extend(&body);
-    [&[0x85, 0x6f, 0x4a, 0x83], &Sha256::digest(&hashed)[..4], &hashed].concat()
+    let hash: Hash = Sha256::digest(&hashed).into();
+    ([&[0x85, 0x6f, 0x4a, 0x83], &hash[..4], &hashed].concat(), hash)
+}
+
+/// A number, with so many bits in its last byte.
+fn leb128(mut number: u64, last_bits: u32) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while number >> last_bits > 0 {
+        bytes.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    bytes.push(number as u8);
+    bytes
+}
+
+/// The smallest change that automerge takes: one of an actor of its own, with nothing in it.
+fn tiny(actor: u32) -> Vec<u8> {
+    empty_change(None, actor, 1, 0).0
+}
+
+/// So many changes, each of which rests on the one before and is a checkpoint: its hash begins with a zero byte. One that begins with
+/// two would take the place of those before it.
+fn checkpoints(count: u64) -> Vec<u8> {
+    let (mut changes, mut last) = (Vec::new(), None);
+    for seq in 1..=count {
+        let tried = (0..).map(|time| empty_change(last.as_ref(), 0, seq, time));
+        let (change, hash) = tried.into_iter().find(|(_, hash)| hash[0] == 0 && hash[1] > 0).expect("one in 256 is");
+        changes.extend(change);
+        last = Some(hash);
+    }
+    changes
 }
 
 fn peak_of<T>(act: impl FnOnce() -> T) -> (usize, T) {
@@ -53,6 +91,69 @@ fn measure(input: &[u8]) -> Result<(), AutomergeError> {
     applied
 }
 
+/// Has a document take in messages that it may take, one after the other.
+fn take_all(document: &mut AutomergeDocument, messages: impl IntoIterator<Item = Vec<u8>>) {
+    for message in messages {
+        document.apply(&message).expect("it takes no more than it may");
+    }
+}
+
+/// Thousands of actors who have come little by little, and then one of them writes a lot.
+fn measure_clocks_of_many_actors() {
+    let mut document = AutomergeDocument::default();
+    let tens = (0..800).map(|ten| (10 * ten..10 * ten + 10).flat_map(tiny).collect());
+    take_all(&mut document, tens);
+    let changes: Vec<u8> = (2..10_000).flat_map(|seq| empty_change(None, 0, seq, 0).0).collect();
+    let (peak, applied) = peak_of(|| document.apply(&changes).map(drop));
+    let bound = FACTOR * changes.len() + BASE;
+    println!("{} bytes by one of 8,000 actors took {peak} bytes of {bound}: {applied:?}", changes.len());
+    assert!(peak <= bound, "{peak} bytes of {bound}");
+    assert_eq!(applied, Err(AutomergeError::Actors));
+}
+
+/// A document whose many actors each have one change.
+fn measure_a_document_of_many_actors() {
+    let (mut document, mut last) = (Automerge::new(), None);
+    let chain = (0..6_000).map(|actor| {
+        let (change, hash) = empty_change(last.as_ref(), actor, 1, 0);
+        last = Some(hash);
+        Change::from_bytes(change).expect("automerge takes it")
+    });
+    let chain: Vec<Change> = chain.collect();
+    document.apply_changes(chain).expect("none is missing");
+    let whole = document.save();
+    let mut fresh = AutomergeDocument::default();
+    let (peak, applied) = peak_of(|| fresh.apply(&whole).map(drop));
+    let bound = FACTOR * whole.len() + BASE;
+    println!("a document of {} bytes took {peak} bytes of {bound}: {applied:?}", whole.len());
+    assert!(peak <= bound, "{peak} bytes of {bound}");
+    assert!(matches!(applied, Err(AutomergeError::Malformed(Malformed::Clocks { .. }))), "{applied:?}");
+}
+
+/// Changes of many actors that wait for one that comes last.
+fn measure_what_waits() {
+    let mut document = AutomergeDocument::default();
+    let (first, hash) = empty_change(None, 0, 1, 0);
+    let (mut sent, mut refused) = (0, None);
+    let (peak, ()) = peak_of(|| {
+        for hundred in 0..190 {
+            let waiting = (1..=100).flat_map(|n| empty_change(Some(&hash), 100 * hundred + n, 1, 0).0);
+            let waiting: Vec<u8> = waiting.collect();
+            sent += waiting.len();
+            refused = document.apply(&waiting).err();
+            if refused.is_some() {
+                break;
+            }
+        }
+        sent += first.len();
+        _ = document.apply(&first);
+    });
+    let bound = FACTOR * sent + BASE;
+    println!("{sent} bytes that waited took {peak} bytes of {bound}: {refused:?}");
+    assert!(peak <= bound, "{peak} bytes of {bound}");
+    assert_eq!(refused, Some(AutomergeError::Actors));
+}
+
 /// One test, since the counter sees the whole process.
 #[test]
 fn tiny_changes_take_no_more_than_their_length_allows() {
@@ -68,4 +169,8 @@ fn tiny_changes_take_no_more_than_their_length_allows() {
     };
     let input: Vec<u8> = (0..3_000).flat_map(said).collect();
     assert_eq!(measure(&input), Ok(()));
+    assert_eq!(measure(&checkpoints(2_500)), Err(AutomergeError::Actors));
+    measure_clocks_of_many_actors();
+    measure_a_document_of_many_actors();
+    measure_what_waits();
 }

@@ -140,6 +140,7 @@ impl<F: Family> Server<F> {
     /// Carries out one effect. Returns what it was, in a word, or nothing if there is none.
     pub(crate) fn carry_out_one(&mut self, now: Now, disk: &mut Disk) -> Option<&'static str> {
         let effect = self.made_up.pop_front().or_else(|| self.room.poll_effect())?;
+        assert!(is_of_family(&self.room, &effect), "no room of its family asks for {effect:?}");
         let word = match effect {
             Effect::Commit(record) => {
                 self.commit(now, record, disk);
@@ -268,10 +269,26 @@ impl<F: Family> Server<F> {
     }
 }
 
-/// Returns the message of the dialogue in what the room of an Automerge document says, if it is one.
+/// Returns whether the room of a document of this family may ask for this.
+fn is_of_family(room: &Hosted, effect: &Effect) -> bool {
+    match effect {
+        Effect::Step(..) => matches!(room, Hosted::Automerge(_)),
+        Effect::Publish(_)
+        | Effect::Answer(..)
+        | Effect::Note(..)
+        | Effect::Text(..)
+        | Effect::Acknowledge(..)
+        | Effect::Kept(..)
+        | Effect::Resume(..) => matches!(room, Hosted::Yjs(_)),
+        _ => true,
+    }
+}
+
+/// Returns the message of the dialogue in what the room of an Automerge document says; nothing in that it is not there (yet), which its client asks again about.
 fn message_of(inner: &Bytes) -> Option<Bytes> {
     match decode(&Inner::address(inner, "server", "client", NAME)) {
         Ok(Incoming::Message { message: Message::Sync { data, .. }, .. }) => Some(data),
-        _ => None,
+        Ok(Incoming::Message { message: Message::Unavailable, .. }) => None,
+        other => unreachable!("nobody here has it said {other:?}"),
     }
 }

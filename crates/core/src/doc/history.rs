@@ -10,12 +10,14 @@ use yrs::{
 use super::{
     authorship::Authorship,
     content::escaped,
+    ranges::Ranges,
     read::typed,
     restore::WriteError,
     yjs::{Broken, YjsDocument},
 };
 use crate::{
     id::{ClientId, CommitNumber},
+    limits::TOLD_PATH_BYTES_MAX,
     log::{Author, LogEntry, LogRecord, Maker},
     time::WallMs,
 };
@@ -107,7 +109,8 @@ pub struct Written {
 
 impl YjsDocument {
     /// Returns who wrote what stands in each text of the document, in order; neighbours by one author in one commit are one
-    /// range. Things that are no characters are passed over.
+    /// range. Things that are no characters are passed over, and so are texts whose path is longer than
+    /// [`TOLD_PATH_BYTES_MAX`].
     ///
     /// # Errors
     /// [`WriteError`] if the document cannot be copied.
@@ -118,13 +121,13 @@ impl YjsDocument {
             .contained_mut()
             .write(|txn| {
                 let names: Vec<String> = txn.root_refs().map(|(name, _)| name.to_owned()).collect();
-                let mut walk = TextWalk { authorship, all: txn.snapshot(), ranges: Vec::new() };
+                let mut walk = TextWalk { authorship, all: txn.snapshot(), ranges: Ranges::default() };
                 for name in names {
                     if let Some(root) = txn.get(&name) {
                         walk.visit(txn, &format!("/{}", escaped(&name)), typed(root, txn));
                     }
                 }
-                walk.ranges
+                walk.ranges.into_vec()
             })
             .map_err(Broken::from)?;
         Ok(ranges)
@@ -134,11 +137,14 @@ impl YjsDocument {
 struct TextWalk<'a> {
     authorship: &'a Authorship,
     all: Snapshot,
-    ranges: Vec<WrittenRange>,
+    ranges: Ranges,
 }
 
 impl TextWalk<'_> {
     fn visit(&mut self, txn: &mut TransactionMut<'_>, path: &str, shared: Out) {
+        if path.len() > TOLD_PATH_BYTES_MAX {
+            return;
+        }
         match shared {
             Out::YText(text) => self.text(txn, path, &text),
             Out::YXmlText(text) => self.text(txn, path, &TextRef::from(branch_of(&text))),
@@ -168,6 +174,7 @@ impl TextWalk<'_> {
 
     /// Against a document with nothing in it every piece is new, and yrs tells its id.
     fn text(&mut self, txn: &mut TransactionMut<'_>, path: &str, text: &TextRef) {
+        self.ranges.begin();
         let nothing = Snapshot::new(StateVector::default(), IdSet::default());
         let pieces = text.diff_range(txn, Some(&self.all), Some(&nothing), |change| change.id);
         let mut at = 0;
@@ -187,19 +194,10 @@ impl TextWalk<'_> {
             let (written, len) = self.authorship.of(&maker, clock.into());
             let (text, units) = units(rest, u32::try_from(len).unwrap_or(u32::MAX));
             rest = &rest[text.len()..];
-            self.push(path, at, text, written.cloned());
+            self.ranges.push(path, at, units, text, written);
             (at, clock) = (at + units, clock + units);
         }
         at
-    }
-
-    fn push(&mut self, path: &str, at: u32, text: &str, written: Option<Written>) {
-        match self.ranges.last_mut() {
-            Some(last) if last.path == path && last.written == written && last.end() == at => {
-                last.text.push_str(text);
-            }
-            _ => self.ranges.push(WrittenRange { path: path.to_owned(), at, text: text.to_owned(), written }),
-        }
     }
 }
 

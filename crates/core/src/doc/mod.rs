@@ -25,6 +25,7 @@ mod index;
 mod markdown;
 mod merge;
 mod originals;
+mod ranges;
 mod read;
 mod restore;
 mod same;

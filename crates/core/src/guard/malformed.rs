@@ -213,6 +213,16 @@ pub enum Malformed {
         /// Its length.
         bytes: u64,
     },
+    /// An Automerge document has so many changes by so many actors that clocks take more memory than its length allows.
+    #[error("{changes} changes by {actors} actors are too many for a document of that length at byte {at}")]
+    Clocks {
+        /// Where the document begins.
+        at: usize,
+        /// Rows of changes.
+        changes: u64,
+        /// How many actors there are.
+        actors: u64,
+    },
 }
 
 impl Malformed {
@@ -248,6 +258,7 @@ impl Malformed {
             Self::Rows { .. } => "rows",
             Self::Column { .. } => "column",
             Self::ActorId { .. } => "actor-id",
+            Self::Clocks { .. } => "clocks",
         }
     }
 }

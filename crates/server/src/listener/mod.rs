@@ -19,6 +19,7 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
+    task::yield_now,
     time::{Duration, Instant, sleep, timeout, timeout_at},
 };
 use tokio_util::sync::CancellationToken;
@@ -36,6 +37,10 @@ use crate::{
 /// Pause after the system could not accept, usually for lack of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// Connections that are accepted before everyone else has a turn. A crowd that comes at once is let in all the same, but no message
+/// waits for more than a few of them at each step of its way.
+const ACCEPTS_AT_ONCE: u64 = 8;
+
 /// Accepts connections until the server stops.
 pub(crate) async fn accept(
     listener: TcpListener,
@@ -45,7 +50,10 @@ pub(crate) async fn accept(
 ) {
     let places = Arc::new(Semaphore::new(HTTP_CONNECTIONS_MAX));
     let mut stopping = pin!(shared.stopping.cancelled());
-    loop {
+    for accepts in 1_u64.. {
+        if accepts.is_multiple_of(ACCEPTS_AT_ONCE) {
+            yield_now().await;
+        }
         let accepted = async {
             let place = Arc::clone(&places).acquire_owned().await.expect("the semaphore is never closed");
             (listener.accept().await, place)

@@ -2,6 +2,7 @@
 
 mod contain;
 mod content;
+mod graph;
 mod merge;
 mod newcomer;
 mod peer;
@@ -12,10 +13,11 @@ mod written;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use automerge::{Automerge, Change, ChangeHash, LoadOptions, OnPartialLoad, ReadDoc};
+use automerge::{Automerge, Change, ChangeHash, LoadOptions, OnPartialLoad};
 use bytes::Bytes;
 
 use self::contain::{Contained, Failed, contained};
+use self::graph::{Graph, Orphan};
 use self::newcomer::Encoded;
 pub use self::peer::{AutomergePeer, Received};
 use super::{Broken, authorship::Made};
@@ -35,8 +37,9 @@ use crate::{
 #[derive(Debug, Default)]
 pub struct AutomergeDocument {
     doc: Contained,
-    /// Changes that wait for others, with their lengths in bytes.
-    orphans: BTreeMap<ChangeHash, usize>,
+    graph: Graph,
+    /// Changes that wait for others.
+    orphans: BTreeMap<ChangeHash, Orphan>,
     /// What newcomers are sent, as long as it is the whole document.
     encoded: Option<Encoded>,
     /// Bytes of all changes that were integrated.
@@ -56,8 +59,8 @@ pub enum AutomergeError {
     /// Too many changes rest on others that nobody brings.
     #[error("too many changes rest on missing ones")]
     Orphans,
-    /// The changes are by so many new actors that they take more memory than their length allows.
-    #[error("the changes are by too many new actors for their length")]
+    /// The changes, or their actors, are so many that what is kept about them takes more memory than their length allows.
+    #[error("the changes are too many, or by too many actors, for their length")]
     Actors,
     /// automerge failed on the document. It is of no further use and has to be built anew.
     #[error("the document broke on the message")]
@@ -113,7 +116,7 @@ impl AutomergeDocument {
         {
             let loaded = load_document(bytes)?;
             let fresh = !loaded.get_heads().is_empty();
-            self.doc = Contained::of(loaded);
+            self.hold(loaded);
             return Ok(fresh.then(|| self.integrated(Bytes::copy_from_slice(bytes))));
         }
         let changes = changes_of(chunks)?;
@@ -121,41 +124,44 @@ impl AutomergeDocument {
     }
 
     fn integrate(&mut self, changes: Vec<Change>) -> Result<Option<Bytes>, AutomergeError> {
-        if !self.has_memory_for_actors_of(&changes)? {
+        if !self.has_memory_for(&changes)? {
             return Err(AutomergeError::Actors);
         }
         // To encode the whole document for each change would take too long; for the odd ones it is done.
         if changes.iter().any(is_odd) && !self.encodes_with(&changes) {
             return Err(AutomergeError::Refused);
         }
-        let lengths: Vec<_> =
-            changes.iter().map(|change| (change.hash(), change.raw_bytes().len())).collect();
-        let before = self.heads();
+        let brought: Vec<_> = changes.iter().map(|change| (change.hash(), Orphan::from(change))).collect();
+        let (before, graph) = (self.heads(), &mut self.graph);
         let new = self.doc.change(|doc| {
             doc.apply_changes(changes).map_err(|_| Failed)?;
             if doc.get_heads() == before {
                 return Ok(Vec::new());
             }
-            Ok(doc.get_changes(&before).iter().flat_map(|change| change.raw_bytes().to_vec()).collect())
+            let mut new = Vec::new();
+            for change in doc.get_changes(&before) {
+                graph.note(&change.hash(), change.actor_id());
+                new.extend_from_slice(change.raw_bytes());
+            }
+            Ok(new)
         })?;
-        self.note_orphans(lengths)?;
+        self.note_orphans(brought)?;
         Ok((!new.is_empty()).then(|| self.integrated(new.into())))
     }
 
-    /// Returns whether the actors of whom the document holds nothing yet take no more memory than what they bring allows. In automerge
-    /// 0.12 an actor with one change takes 2 KiB, and all of them a third of a byte times the square of their number.
-    fn has_memory_for_actors_of(&self, changes: &[Change]) -> Result<bool, AutomergeError> {
-        const ALLOWED_A_BYTE: usize = 64;
-        const ALLOWED: usize = 1 << 20;
-        const ACTOR_BYTES: usize = 2 << 10;
-        let bytes: usize = changes.iter().map(|change| change.raw_bytes().len()).sum();
-        let (known, new) = self.doc.read(|doc| {
+    /// Returns whether these changes, and those that they may release, take no more memory than their length allows.
+    fn has_memory_for(&self, changes: &[Change]) -> Result<bool, AutomergeError> {
+        let waiting = self.orphans.iter().map(|(hash, orphan)| (*hash, orphan.actor.clone()));
+        let new = self.doc.read(|doc| {
             let new = changes.iter().filter(|change| doc.get_change_meta_by_hash(&change.hash()).is_none());
-            let new = new.map(Change::actor_id).collect::<BTreeSet<_>>().len();
-            (actors(doc), new)
+            new.map(|change| (change.hash(), change.actor_id().clone())).chain(waiting).collect()
         })?;
-        let grown = known.saturating_add(new).saturating_pow(2) - known.saturating_pow(2);
-        Ok(grown / 3 + new * ACTOR_BYTES <= bytes.saturating_mul(ALLOWED_A_BYTE).saturating_add(ALLOWED))
+        let bytes: usize = changes.iter().map(|change| change.raw_bytes().len()).sum();
+        Ok(self.graph.has_memory_for(&new, bytes + self.orphan_bytes()))
+    }
+
+    fn orphan_bytes(&self) -> usize {
+        self.orphans.values().map(|orphan| orphan.bytes).sum()
     }
 
     /// Returns whether the document could be encoded as a whole if it held these changes, too.
@@ -169,6 +175,12 @@ impl AutomergeDocument {
         encodes.is_ok_and(|encodes| encodes == Some(true))
     }
 
+    /// Holds a document that was loaded.
+    fn hold(&mut self, loaded: Automerge) {
+        self.graph = contained(|| Graph::of(&loaded)).unwrap_or_default();
+        self.doc = Contained::of(loaded);
+    }
+
     fn integrated(&mut self, update: Bytes) -> Bytes {
         self.integrated_bytes += update.len();
         self.encoded = None;
@@ -176,11 +188,11 @@ impl AutomergeDocument {
     }
 
     /// Notes which of these changes wait for others; so many that it is too much are all dropped.
-    fn note_orphans(&mut self, brought: Vec<(ChangeHash, usize)>) -> Result<(), AutomergeError> {
+    fn note_orphans(&mut self, brought: Vec<(ChangeHash, Orphan)>) -> Result<(), AutomergeError> {
         self.orphans.extend(brought);
         let orphans = &mut self.orphans;
         self.doc.read(|doc| orphans.retain(|hash, _| doc.get_change_meta_by_hash(hash).is_none()))?;
-        if self.orphans.values().sum::<usize>() <= AUTOMERGE_ORPHAN_BYTES_MAX {
+        if self.orphan_bytes() <= AUTOMERGE_ORPHAN_BYTES_MAX {
             return Ok(());
         }
         self.orphans.clear();
@@ -211,12 +223,11 @@ impl AutomergeDocument {
     }
 
     /// Estimates what the document holds in memory, in bytes: columns take about what the changes took, and the graph of
-    /// changes and what is indexed several times that; what is known of all actors grows with the square of their number.
+    /// changes and what is indexed several times that; beside it are the clocks of the graph.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
-        let actors = self.doc.read(actors).unwrap_or_default();
         let encoded = self.encoded.as_ref().map_or(0, Encoded::memory_bytes);
-        self.integrated_bytes.saturating_mul(6) + actors.saturating_pow(2) / 3 + encoded
+        self.integrated_bytes.saturating_mul(6) + self.graph.memory_bytes() + encoded
     }
 
     /// Returns the bytes of all changes that were integrated, each as it is alone; about, of those that came as a document.
@@ -245,11 +256,6 @@ fn is_odd(change: &Change) -> bool {
 /// Returns whether these are the bytes of a document with these heads.
 fn loads_as(whole: &[u8], heads: &[ChangeHash]) -> bool {
     load_document(whole).is_ok_and(|loaded| loaded.get_heads() == heads)
-}
-
-/// Returns how many actors have written.
-fn actors(document: &Automerge) -> usize {
-    usize::try_from(document.stats().num_actors).unwrap_or(usize::MAX)
 }
 
 /// Loads a document of its own.

@@ -50,11 +50,17 @@ impl AutomergeDocument {
     /// # Errors
     /// [`Broken`] if the document is of no further use.
     pub fn portable(&self) -> Result<Bytes, Broken> {
+        Ok(match self.loadable()? {
+            Ok(whole) => whole,
+            Err(changes) => changes.concat().into(),
+        })
+    }
+
+    /// Returns the document as a whole, or its changes one by one if nobody could load that.
+    fn loadable(&self) -> Result<Result<Bytes, Vec<Vec<u8>>>, Broken> {
         let whole = self.encode()?;
-        if self.is_empty() || loads_as(&whole, &self.heads()) {
-            return Ok(whole);
-        }
-        Ok(self.all_changes()?.concat().into())
+        let loads = self.is_empty() || loads_as(&whole, &self.heads());
+        Ok(if loads { Ok(whole) } else { Err(self.all_changes()?) })
     }
 
     /// Returns the changes of the document one by one if nobody could load it as a whole.
@@ -72,10 +78,11 @@ impl AutomergeDocument {
     }
 
     fn encode_for_newcomers(&self) -> Result<Encoded, Broken> {
-        let whole = self.encode()?;
         // It is encoded once for all who come, so this costs each of them little.
-        let in_pieces = !loads_as(&whole, &self.heads());
-        let changes = if in_pieces { self.all_changes()? } else { vec![whole.to_vec()] };
+        let (in_pieces, changes) = match self.loadable()? {
+            Ok(whole) => (false, vec![whole.to_vec()]),
+            Err(changes) => (true, changes),
+        };
         let (heads, filter) = self.doc.read(|doc| {
             let hashes: Vec<ChangeHash> =
                 doc.get_changes_meta(&[]).iter().map(|change| change.hash).collect();

@@ -1,8 +1,10 @@
 //! A document from what is stored of it.
 
+use std::collections::BTreeMap;
+
 use automerge::{Automerge, ReadDoc, Stats};
 
-use super::{AutomergeDocument, AutomergeError, Contained, changes_of, load_document};
+use super::{AutomergeDocument, AutomergeError, changes_of, load_document};
 use crate::{
     doc::{CompactError, ReplayError},
     guard::automerge::{Chunk, ChunkKind, stored_chunks},
@@ -55,7 +57,7 @@ impl AutomergeDocument {
         {
             let loaded = load_document(bytes)?;
             self.integrated_bytes += bytes.len().max(bytes_as_changes(&loaded));
-            self.doc = Contained::of(loaded);
+            self.hold(loaded);
             chunks.remove(0);
         }
         Ok(chunks)
@@ -66,7 +68,14 @@ impl AutomergeDocument {
             return Ok(());
         }
         let bytes: usize = changes.iter().map(|change| change.raw_bytes().len()).sum();
+        let graph = &mut self.graph;
         let missing = self.doc.change(|doc| {
+            let new: BTreeMap<_, _> = changes
+                .iter()
+                .filter(|change| doc.get_change_meta_by_hash(&change.hash()).is_none())
+                .map(|change| (change.hash(), change.actor_id().clone()))
+                .collect();
+            new.iter().for_each(|(hash, actor)| graph.note(hash, actor));
             doc.apply_changes(changes).map_err(|_| super::Failed)?;
             Ok(doc.get_missing_deps(&[]))
         });

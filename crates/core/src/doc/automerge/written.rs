@@ -9,23 +9,23 @@ use automerge::{ActorId, Automerge, ObjId, ObjType, ROOT, ReadDoc, ScalarValue, 
 
 use super::AutomergeDocument;
 use crate::{
-    doc::{Authorship, Broken, Written, WrittenRange, content::escaped},
-    limits::TYPE_DEPTH_MAX,
+    doc::{Authorship, Broken, Written, WrittenRange, content::escaped, ranges::Ranges},
+    limits::{TOLD_PATH_BYTES_MAX, TYPE_DEPTH_MAX},
     log::Maker,
 };
 
 impl AutomergeDocument {
     /// Returns who wrote what stands in each text of the document, in order; neighbours by one author in one commit are one range. A
     /// character is of the op that put it there, and so of the change that this is in. Things that are no characters are passed over,
-    /// and so is what lies deeper than documents may be.
+    /// and so is what lies deeper than documents may be, or has a path longer than [`TOLD_PATH_BYTES_MAX`].
     ///
     /// # Errors
     /// [`Broken`] if the document is of no further use.
     pub fn written_by(&self, authorship: &Authorship) -> Result<Vec<WrittenRange>, Broken> {
         let ranges = self.doc.read(|doc| {
-            let mut walk = TextWalk { doc, authorship, makers: BTreeMap::new(), ranges: Vec::new() };
+            let mut walk = TextWalk { doc, authorship, makers: BTreeMap::new(), ranges: Ranges::default() };
             walk.entries("", &ROOT, 0);
-            walk.ranges
+            walk.ranges.into_vec()
         });
         Ok(ranges?)
     }
@@ -35,7 +35,7 @@ struct TextWalk<'a> {
     doc: &'a Automerge,
     authorship: &'a Authorship,
     makers: BTreeMap<ActorId, Maker>,
-    ranges: Vec<WrittenRange>,
+    ranges: Ranges,
 }
 
 impl<'a> TextWalk<'a> {
@@ -49,7 +49,7 @@ impl<'a> TextWalk<'a> {
     }
 
     fn object(&mut self, path: &str, kind: ObjType, id: &ObjId, depth: u32) {
-        if depth >= TYPE_DEPTH_MAX {
+        if depth >= TYPE_DEPTH_MAX || path.len() > TOLD_PATH_BYTES_MAX {
             return;
         }
         match kind {
@@ -67,26 +67,20 @@ impl<'a> TextWalk<'a> {
     }
 
     fn text(&mut self, path: &str, text: &ObjId) {
-        let (mut at, mut last) = (0, None::<WrittenRange>);
+        self.ranges.begin();
+        let mut at = 0;
         for item in self.doc.list_range(text, ..) {
             let written = self.who(&item.id());
             let value = item.value.into_value();
             let Some(chars) = chars_of(&value) else {
                 // It takes the place of one character.
                 at += 1;
-                self.ranges.extend(last.take());
                 continue;
             };
-            match &mut last {
-                Some(range) if range.written.as_ref() == written => range.text.push_str(chars),
-                _ => {
-                    let (path, text, written) = (path.to_owned(), chars.to_owned(), written.cloned());
-                    self.ranges.extend(last.replace(WrittenRange { path, at, text, written }));
-                }
-            }
-            at += chars.encode_utf16().count() as u32;
+            let units = chars.encode_utf16().count() as u32;
+            self.ranges.push(path, at, units, chars, written);
+            at += units;
         }
-        self.ranges.extend(last);
     }
 
     /// Returns who made an op.

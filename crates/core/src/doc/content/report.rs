@@ -6,6 +6,7 @@ use super::{
     Content, Delta, Run,
     delta::{Hunk, ItemsHunk, Token, tokens},
 };
+use crate::limits::TOLD_PATH_BYTES_MAX;
 
 /// One change of what a document holds. A place is a JSON pointer (RFC 6901) whose first part names the root type;
 /// numbers in it count in the older document.
@@ -68,6 +69,8 @@ pub(in crate::doc) fn report(
 ) {
     match (delta, before, after) {
         (Delta::Same, ..) => {}
+        // Each change inside would name the whole path.
+        _ if path.len() > TOLD_PATH_BYTES_MAX => changes.push(value_change(path, before, after)),
         (Delta::Text(hunks), Some(before), Some(after)) => {
             let (before, after) = (runs_in(before), runs_in(after));
             report_text(path, hunks, before, after, changes);
@@ -84,12 +87,13 @@ pub(in crate::doc) fn report(
                 report(path, inside, Some(before), Some(after), changes);
             }
         }
-        _ => changes.push(Change::Value {
-            path: path.to_owned(),
-            before: before.map(Content::to_json),
-            after: after.map(Content::to_json),
-        }),
+        _ => changes.push(value_change(path, before, after)),
     }
+}
+
+fn value_change(path: &str, before: Option<&Content>, after: Option<&Content>) -> Change {
+    let [before, after] = [before, after].map(|content| content.map(Content::to_json));
+    Change::Value { path: path.to_owned(), before, after }
 }
 
 /// Writes a name as part of a JSON pointer.

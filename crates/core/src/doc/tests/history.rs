@@ -2,7 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
+use yrs::TextRef;
+
 use super::*;
+use crate::limits::TOLD_PATH_BYTES_MAX;
 
 const PAUSE_MS: u64 = 1_000;
 
@@ -187,4 +191,43 @@ proptest! {
             }
         }
     }
+}
+
+/// A map with a text under a long key and under a short one, before and after something was written in both.
+fn under_long_and_short_keys() -> [YjsDocument; 2] {
+    let writer = client(1);
+    let long = "k".repeat(TOLD_PATH_BYTES_MAX);
+    let keys = [long.as_str(), "short"];
+    let mut document = YjsDocument::default();
+    let mut states = Vec::new();
+    for word in ["before", "after"] {
+        let mut txn = writer.transact_mut();
+        let map = txn.get_or_insert_map("map");
+        for key in keys {
+            let text: TextRef = map.get_or_init(&mut txn, key);
+            text.push(&mut txn, word);
+        }
+        document.apply(&txn.encode_update_v1().into()).expect("honest");
+        drop(txn);
+        let mut state = YjsDocument::default();
+        state.replay(&document.encode().expect("sound")).expect("sound");
+        states.push(state);
+    }
+    states.try_into().expect("two states")
+}
+
+/// Each range and each change names its path, which may be as long as an update.
+#[test]
+fn what_has_a_long_path_is_not_told_piece_by_piece() {
+    let [before, after] = under_long_and_short_keys();
+    let ranges = after.written_by(&Authorship::default()).expect("sound");
+    let paths: Vec<&str> = ranges.iter().map(|range| range.path.as_str()).collect();
+    assert_eq!(paths, ["/map/short"]);
+    let changes = before.changes_to(&after).expect("sound");
+    let [Change::Value { path, before, after }, Change::Text(text)] = &changes[..] else {
+        panic!("{changes:?}");
+    };
+    assert_eq!((path.len(), text.path.as_str()), ("/map/".len() + TOLD_PATH_BYTES_MAX, "/map/short"));
+    let told = |value: &Option<Value>| value.as_ref().map(Value::to_string).unwrap_or_default();
+    assert!(told(before).contains("\"before\"") && told(after).contains("\"beforeafter\""), "{changes:?}");
 }

@@ -30,6 +30,9 @@ use crate::{
 
 const MAGIC: [u8; 4] = [0x85, 0x6f, 0x4a, 0x83];
 
+/// Automerge keeps a clock of all actors, 4 bytes each, for every sixteenth change of a document.
+const CHANGES_A_CLOCK_BYTE: u64 = 4;
+
 /// A chunk that was accepted, with its header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Chunk<'a> {
@@ -172,15 +175,19 @@ impl Budget {
         }
         actors(&mut reader)?;
         let columns = Columns::announced(&mut reader, false)?;
-        self.data(&columns, &mut reader)
+        self.data(&columns, &mut reader).map(drop)
     }
 
     fn document(&mut self, mut reader: Leb128<'_>) -> Result<(), Malformed> {
-        actors(&mut reader)?;
+        let (at, bytes) = (reader.at(), reader.rest().len());
+        let actors = actors(&mut reader)?;
         let heads = reader.hashes(u64::MAX)?.len();
         let changes = Columns::announced(&mut reader, true)?;
         let ops = Columns::announced(&mut reader, true)?;
-        self.data(&changes, &mut reader)?;
+        let changes = self.data(&changes, &mut reader)?;
+        if changes.saturating_mul(actors) / CHANGES_A_CLOCK_BYTE > clock_bytes_max(bytes) {
+            return Err(Malformed::Clocks { at, changes, actors });
+        }
         self.data(&ops, &mut reader)?;
         // Old writers left the places of the heads out.
         if !reader.is_empty() {
@@ -191,8 +198,9 @@ impl Budget {
         reader.finish()
     }
 
-    /// Scans the data of columns.
-    fn data(&mut self, columns: &Columns, reader: &mut Leb128<'_>) -> Result<(), Malformed> {
+    /// Scans the data of columns. Returns how many rows the longest has.
+    fn data(&mut self, columns: &Columns, reader: &mut Leb128<'_>) -> Result<u64, Malformed> {
+        let mut longest = 0;
         for column in columns.iter() {
             let data = reader.take(column.len)?;
             let at = reader.at() - data.len();
@@ -207,8 +215,9 @@ impl Budget {
             if beyond > self.rows {
                 return Err(Malformed::Rows { at: reader.at(), rows });
             }
+            longest = longest.max(rows);
         }
-        Ok(())
+        Ok(longest)
     }
 
     fn unpack(&mut self, packed: &[u8], at: usize) -> Result<Vec<u8>, Malformed> {
@@ -230,11 +239,18 @@ fn actor(reader: &mut Leb128<'_>) -> Result<(), Malformed> {
     if bytes > AUTOMERGE_ACTOR_BYTES_MAX { Err(Malformed::ActorId { at, bytes }) } else { Ok(()) }
 }
 
-fn actors(reader: &mut Leb128<'_>) -> Result<(), Malformed> {
-    for _ in 0..reader.count(1, u64::MAX)? {
+/// Returns how many there are.
+fn actors(reader: &mut Leb128<'_>) -> Result<u64, Malformed> {
+    let count = reader.count(1, u64::MAX)?;
+    for _ in 0..count {
         actor(reader)?;
     }
-    Ok(())
+    Ok(count)
+}
+
+/// Bytes that the clocks of a document may take that has so many.
+fn clock_bytes_max(bytes: usize) -> u64 {
+    (bytes as u64).saturating_mul(64).saturating_add(1 << 20)
 }
 
 /// Reads a change's number and that of its first op. Automerge counts both in 32 bits, here and there without looking.

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     id::{CommitNumber, ConnectionId},
+    limits::TOLD_PATH_BYTES_MAX,
     log::{Author, Engine, LogEntry, LogRecord, Origins},
     time::WallMs,
 };
@@ -146,4 +147,18 @@ proptest! {
             }
         }
     }
+}
+
+/// Each range names its path, which may be as long as a change.
+#[test]
+fn what_has_a_long_path_is_passed_over() {
+    let mut document = AutomergeDocument::default();
+    let mut ann = client(&document, 1);
+    for key in ["k".repeat(TOLD_PATH_BYTES_MAX), "short".to_owned()] {
+        let text = ann.put_object(ROOT, key, ObjType::Text).expect("a map");
+        ann.splice_text(&text, 0, 0, "word").expect("a text");
+    }
+    document.apply(&ann.save()).expect("honest");
+    let ranges = document.written_by(&authorship(&[])).expect("sound");
+    assert_eq!(told(&ranges), [("/short", 0, "word", None)]);
 }
