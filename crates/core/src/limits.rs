@@ -306,6 +306,10 @@ pub const AUTOMERGE_UNPACKED_BYTES_FREE: usize = 1 << 20;
 /// selects half a million characters and deletes them sends some dozen.
 pub const AUTOMERGE_ROWS_MAX: u64 = 500_000;
 
+/// Changes in one whole Automerge document that comes from outside. They need next to no bytes, and automerge takes a kilobyte for each
+/// while it reads them. What has more of them comes change by change.
+pub const AUTOMERGE_DOCUMENT_CHANGES_MAX: u64 = 500_000;
+
 /// Longest id of an Automerge actor, in bytes. Automerge draws 16.
 pub const AUTOMERGE_ACTOR_BYTES_MAX: u64 = 128;
 

@@ -64,7 +64,8 @@ fn checkpoints(count: u64) -> Vec<u8> {
     let (mut changes, mut last) = (Vec::new(), None);
     for seq in 1..=count {
         let tried = (0..).map(|time| empty_change(last.as_ref(), 0, seq, time));
-        let (change, hash) = tried.into_iter().find(|(_, hash)| hash[0] == 0 && hash[1] > 0).expect("one in 256 is");
+        let (change, hash) =
+            tried.into_iter().find(|(_, hash)| hash[0] == 0 && hash[1] > 0).expect("one in 256 is");
         changes.extend(change);
         last = Some(hash);
     }
@@ -130,6 +131,26 @@ fn measure_a_document_of_many_actors() {
     assert!(matches!(applied, Err(AutomergeError::Malformed(Malformed::Clocks { .. }))), "{applied:?}");
 }
 
+/// A document of which every change is a checkpoint. automerge takes a kilobyte for each change while it reads one, and that is all.
+fn measure_a_document_of_checkpoints() {
+    const CHANGES: usize = 5_000;
+    let mut document = Automerge::new();
+    let changes = checkpoints(CHANGES as u64);
+    let chunks = scan_chunks(&changes).expect("sound");
+    let changes = chunks.iter().map(|chunk| Change::from_bytes(chunk.bytes.to_vec()).expect("sound"));
+    document.apply_changes(changes.collect::<Vec<_>>()).expect("none is missing");
+    let whole = document.save();
+    let mut fresh = AutomergeDocument::default();
+    let (peak, applied) = peak_of(|| fresh.apply(&whole).map(drop));
+    let bound = FACTOR * whole.len() + BASE + CHANGES * 2_048;
+    println!(
+        "a document of {} bytes and {CHANGES} checkpoints took {peak} bytes of {bound}: {applied:?}",
+        whole.len()
+    );
+    assert!(peak <= bound, "{peak} bytes of {bound}");
+    assert_eq!(applied, Err(AutomergeError::Actors));
+}
+
 /// Changes of many actors that wait for one that comes last.
 fn measure_what_waits() {
     let mut document = AutomergeDocument::default();
@@ -172,5 +193,6 @@ fn tiny_changes_take_no_more_than_their_length_allows() {
     assert_eq!(measure(&checkpoints(2_500)), Err(AutomergeError::Actors));
     measure_clocks_of_many_actors();
     measure_a_document_of_many_actors();
+    measure_a_document_of_checkpoints();
     measure_what_waits();
 }

@@ -2,6 +2,7 @@
 
 mod contain;
 mod content;
+mod foreign;
 mod graph;
 mod merge;
 mod newcomer;
@@ -17,6 +18,7 @@ use automerge::{Automerge, Change, ChangeHash, LoadOptions, OnPartialLoad};
 use bytes::Bytes;
 
 use self::contain::{Contained, Failed, contained};
+use self::foreign::changes_in;
 use self::graph::{Graph, Orphan};
 use self::newcomer::Encoded;
 pub use self::peer::{AutomergePeer, Received};
@@ -110,14 +112,14 @@ impl AutomergeDocument {
     }
 
     fn apply_scanned(&mut self, chunks: &[Chunk<'_>]) -> Result<Option<Bytes>, AutomergeError> {
-        if let [Chunk { kind: ChunkKind::Document, bytes }] = chunks
+        if let [chunk @ Chunk { kind: ChunkKind::Document, .. }] = chunks
             && self.is_empty()
             && self.orphans.is_empty()
         {
-            let loaded = load_document(bytes)?;
+            let loaded = load_chunk(chunk)?;
             let fresh = !loaded.get_heads().is_empty();
             self.hold(loaded);
-            return Ok(fresh.then(|| self.integrated(Bytes::copy_from_slice(bytes))));
+            return Ok(fresh.then(|| self.integrated(Bytes::copy_from_slice(chunk.bytes))));
         }
         let changes = changes_of(chunks)?;
         self.integrate(changes)
@@ -258,6 +260,18 @@ fn loads_as(whole: &[u8], heads: &[ChangeHash]) -> bool {
     load_document(whole).is_ok_and(|loaded| loaded.get_heads() == heads)
 }
 
+/// Loads a document that comes from outside, or was accepted before.
+fn load_chunk(chunk: &Chunk<'_>) -> Result<Automerge, AutomergeError> {
+    let Chunk { bytes, changes, .. } = chunk;
+    if let Some(changes) = changes
+        && !Graph::has_memory_for_any(*changes, bytes.len())
+        && !Graph::default().has_memory_for(&changes_in(bytes)?, bytes.len())
+    {
+        return Err(AutomergeError::Actors);
+    }
+    load_document(bytes)
+}
+
 /// Loads a document of its own.
 fn load_document(chunk: &[u8]) -> Result<Automerge, AutomergeError> {
     let options = LoadOptions::new().on_partial_load(OnPartialLoad::Error);
@@ -280,10 +294,10 @@ pub(super) fn made_in(update: &[u8]) -> Result<Vec<Made>, AutomergeError> {
 /// Returns the changes in chunks, in their order.
 fn changes_of(chunks: &[Chunk<'_>]) -> Result<Vec<Change>, AutomergeError> {
     let mut changes = Vec::new();
-    for Chunk { kind, bytes } in chunks {
+    for chunk @ Chunk { kind, bytes, .. } in chunks {
         match kind {
             ChunkKind::Document => {
-                let loaded = load_document(bytes)?;
+                let loaded = load_chunk(chunk)?;
                 let of_it = contained(|| loaded.get_changes(&[]));
                 changes.extend(of_it.map_err(|Failed| AutomergeError::Refused)?);
             }

@@ -52,7 +52,7 @@ impl AutomergeDocument {
     /// Takes the document at the beginning of an update as a whole, if nothing is here yet. Returns what is left.
     fn take_document<'a>(&mut self, update: &'a [u8]) -> Result<Vec<Chunk<'a>>, ReplayError> {
         let mut chunks = stored_chunks(update).map_err(AutomergeError::from)?;
-        if let Some(Chunk { kind: ChunkKind::Document, bytes }) = chunks.first()
+        if let Some(Chunk { kind: ChunkKind::Document, bytes, .. }) = chunks.first()
             && self.is_empty()
         {
             let loaded = load_document(bytes)?;

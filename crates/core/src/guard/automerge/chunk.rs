@@ -23,8 +23,8 @@ use super::{columns::Columns, leb128::Leb128};
 use crate::{
     guard::Malformed,
     limits::{
-        AUTOMERGE_ACTOR_BYTES_MAX, AUTOMERGE_ROWS_MAX, AUTOMERGE_UNPACKED_BYTES_FREE,
-        AUTOMERGE_UNPACKED_BYTES_MAX, AUTOMERGE_UNPACKED_RATIO_MAX,
+        AUTOMERGE_ACTOR_BYTES_MAX, AUTOMERGE_DOCUMENT_CHANGES_MAX, AUTOMERGE_ROWS_MAX,
+        AUTOMERGE_UNPACKED_BYTES_FREE, AUTOMERGE_UNPACKED_BYTES_MAX, AUTOMERGE_UNPACKED_RATIO_MAX,
     },
 };
 
@@ -40,6 +40,8 @@ pub struct Chunk<'a> {
     pub kind: ChunkKind,
     /// The chunk.
     pub bytes: &'a [u8],
+    /// How many changes are in it, if it was scanned, and nothing if it was accepted before.
+    pub changes: Option<u64>,
 }
 
 /// What a chunk is.
@@ -70,7 +72,7 @@ pub fn stored_chunks(bytes: &[u8]) -> Result<Vec<Chunk<'_>>, Malformed> {
     let mut chunks = Vec::new();
     while !reader.is_empty() {
         let Header { kind, chunk, .. } = header(&mut reader)?;
-        chunks.push(Chunk { kind: kind.into(), bytes: chunk });
+        chunks.push(Chunk { kind: kind.into(), bytes: chunk, changes: None });
     }
     Ok(chunks)
 }
@@ -151,20 +153,21 @@ impl Budget {
         while !reader.is_empty() {
             let Header { kind, chunk, body, body_at } = header(&mut reader)?;
             let inside = Leb128::new(body, body_at);
-            match kind {
+            let changes = match kind {
                 Kind::Document => self.document(inside)?,
                 Kind::Change => self.change(inside)?,
                 Kind::Packed => {
                     let unpacked = self.unpack(body, body_at)?;
-                    self.change(Leb128::new(&unpacked, 0))?;
+                    self.change(Leb128::new(&unpacked, 0))?
                 }
-            }
-            chunks.push(Chunk { kind: kind.into(), bytes: chunk });
+            };
+            chunks.push(Chunk { kind: kind.into(), bytes: chunk, changes: Some(changes) });
         }
         Ok(())
     }
 
-    fn change(&mut self, mut reader: Leb128<'_>) -> Result<(), Malformed> {
+    /// Scans a change. Returns how many it is.
+    fn change(&mut self, mut reader: Leb128<'_>) -> Result<u64, Malformed> {
         reader.hashes(u64::MAX)?;
         actor(&mut reader)?;
         numbers_of_ops(&mut reader)?;
@@ -175,10 +178,12 @@ impl Budget {
         }
         actors(&mut reader)?;
         let columns = Columns::announced(&mut reader, false)?;
-        self.data(&columns, &mut reader).map(drop)
+        self.data(&columns, &mut reader)?;
+        Ok(1)
     }
 
-    fn document(&mut self, mut reader: Leb128<'_>) -> Result<(), Malformed> {
+    /// Scans a document. Returns how many changes it holds, or some more.
+    fn document(&mut self, mut reader: Leb128<'_>) -> Result<u64, Malformed> {
         let (at, bytes) = (reader.at(), reader.rest().len());
         let actors = actors(&mut reader)?;
         let heads = reader.hashes(u64::MAX)?.len();
@@ -188,6 +193,9 @@ impl Budget {
         if changes.saturating_mul(actors) / CHANGES_A_CLOCK_BYTE > clock_bytes_max(bytes) {
             return Err(Malformed::Clocks { at, changes, actors });
         }
+        if changes > AUTOMERGE_DOCUMENT_CHANGES_MAX {
+            return Err(Malformed::Rows { at, rows: changes });
+        }
         self.data(&ops, &mut reader)?;
         // Old writers left the places of the heads out.
         if !reader.is_empty() {
@@ -195,7 +203,8 @@ impl Budget {
                 reader.uleb()?;
             }
         }
-        reader.finish()
+        reader.finish()?;
+        Ok(changes)
     }
 
     /// Scans the data of columns. Returns how many rows the longest has.

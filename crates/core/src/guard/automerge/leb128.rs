@@ -15,7 +15,7 @@ const HASH_BYTES: usize = 32;
 
 /// Reads without allocating, and checks every length against what is left.
 #[derive(Clone, Debug)]
-pub(super) struct Leb128<'a> {
+pub(crate) struct Leb128<'a> {
     bytes: &'a [u8],
     at: usize,
     /// Where the first of the bytes is in what is scanned as a whole: errors name places there.
@@ -23,32 +23,32 @@ pub(super) struct Leb128<'a> {
 }
 
 impl<'a> Leb128<'a> {
-    pub(super) const fn new(bytes: &'a [u8], base: usize) -> Self {
+    pub(crate) const fn new(bytes: &'a [u8], base: usize) -> Self {
         Self { bytes, at: 0, base }
     }
 
-    pub(super) fn at(&self) -> usize {
+    pub(crate) fn at(&self) -> usize {
         self.base + self.at
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.at == self.bytes.len()
     }
 
-    pub(super) fn rest(&self) -> &'a [u8] {
+    pub(crate) fn rest(&self) -> &'a [u8] {
         &self.bytes[self.at..]
     }
 
-    pub(super) fn u8(&mut self) -> Result<u8, Malformed> {
+    pub(crate) fn u8(&mut self) -> Result<u8, Malformed> {
         Ok(self.take(1)?[0])
     }
 
-    pub(super) fn uleb(&mut self) -> Result<u64, Malformed> {
+    pub(crate) fn uleb(&mut self) -> Result<u64, Malformed> {
         let (value, _, _) = self.groups()?;
         Ok(value)
     }
 
-    pub(super) fn sleb(&mut self) -> Result<i64, Malformed> {
+    pub(crate) fn sleb(&mut self) -> Result<i64, Malformed> {
         let (value, bits, last) = self.groups()?;
         let negative = last & 0x40 != 0 && bits < 64;
         let extended = if negative { value | (u64::MAX << bits) } else { value };
@@ -76,7 +76,7 @@ impl<'a> Leb128<'a> {
     }
 
     /// Reads how many things follow, each of at least `least` bytes, at most `max`.
-    pub(super) fn count(&mut self, least: u64, max: u64) -> Result<u64, Malformed> {
+    pub(crate) fn count(&mut self, least: u64, max: u64) -> Result<u64, Malformed> {
         let at = self.at();
         let declared = self.uleb()?;
         let left = self.rest().len();
@@ -86,7 +86,7 @@ impl<'a> Leb128<'a> {
         Ok(declared)
     }
 
-    pub(super) fn take(&mut self, len: u64) -> Result<&'a [u8], Malformed> {
+    pub(crate) fn take(&mut self, len: u64) -> Result<&'a [u8], Malformed> {
         let left = self.rest().len();
         let Some(end) = usize::try_from(len).ok().filter(|&len| len <= left).map(|len| self.at + len) else {
             return Err(Malformed::Truncated { at: self.at(), needed: len, left });
@@ -97,19 +97,19 @@ impl<'a> Leb128<'a> {
     }
 
     /// Reads bytes with their length before them.
-    pub(super) fn prefixed(&mut self) -> Result<&'a [u8], Malformed> {
+    pub(crate) fn prefixed(&mut self) -> Result<&'a [u8], Malformed> {
         let len = self.uleb()?;
         self.take(len)
     }
 
     /// Reads at most `max` hashes.
-    pub(super) fn hashes(&mut self, max: u64) -> Result<&'a [[u8; HASH_BYTES]], Malformed> {
+    pub(crate) fn hashes(&mut self, max: u64) -> Result<&'a [[u8; HASH_BYTES]], Malformed> {
         let count = self.count(HASH_BYTES as u64, max)?;
         let (hashes, _) = self.take(count * HASH_BYTES as u64)?.as_chunks();
         Ok(hashes)
     }
 
-    pub(super) fn finish(&self) -> Result<(), Malformed> {
+    pub(crate) fn finish(&self) -> Result<(), Malformed> {
         let left = self.rest().len();
         if left > 0 { Err(Malformed::Trailing { at: self.at(), left }) } else { Ok(()) }
     }

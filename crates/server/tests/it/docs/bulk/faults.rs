@@ -18,6 +18,7 @@ use crate::{
         bearers::Bearers,
         disk::Disk,
         raw, start, start_with,
+        told::Told,
         updates::{letter, long_text},
         within,
     },
