@@ -7,6 +7,7 @@ mod quota;
 #[cfg(test)]
 mod tests;
 mod webhook;
+mod wrong;
 
 use std::{
     collections::BTreeMap,
@@ -205,7 +206,7 @@ pub(crate) enum SettingsError {
         path: PathBuf,
         /// Where it is wrong, counted from 1.
         line: usize,
-        /// What is wrong with it. The line itself is left out: it may hold a secret.
+        /// What is wrong with it. What stands there is left out: it may be a secret.
         why: String,
     },
     /// The file holds a token that is too easily guessed.
@@ -323,9 +324,8 @@ impl DataArgs {
 
 fn read(path: &Path, text: &str) -> Result<File, SettingsError> {
     toml::from_str(text).map_err(|error| {
-        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-        let line = before.matches('\n').count() + 1;
-        SettingsError::Parse { path: path.to_owned(), line, why: error.message().to_owned() }
+        let (line, why) = wrong::told(text, &error);
+        SettingsError::Parse { path: path.to_owned(), line, why }
     })
 }
 

@@ -78,16 +78,34 @@ fn what_the_file_says_wrongly_is_an_error() {
     assert!(matches!(ServeArgs::default().over(wrong), Err(SettingsError::Origin { .. })));
 }
 
-/// Goal: a secret under a misspelled key is shown to nobody. Method: such lines of each table that has secrets.
+/// Goal: a secret at the wrong place is shown to nobody. Method: under misspelled keys, as a value of another kind, and where an error
+/// of our own says what it found.
 #[test]
 fn a_line_that_is_wrong_is_named_and_not_shown() {
-    for (text, key) in [
-        ("[[token]]\nsecrett = \"canary-of-a-token\"\n", "secrett"),
-        ("[[hooks]]\nsecrets = \"canary-of-a-hook\"\n", "secrets"),
-        ("listen = \"127.0.0.1:0\"\ntokens = \"canary-of-a-file\"\n", "tokens"),
+    for (text, line, told) in [
+        ("[[token]]\nsecrett = \"canary-of-a-token\"\n", 2, "`secrett`"),
+        ("[[hooks]]\nsecrets = \"canary-of-a-hook\"\n", 2, "`secrets`"),
+        ("listen = \"127.0.0.1:0\"\ntokens = \"canary-of-a-file\"\n", 2, "`tokens`"),
+        ("log = \"info\"\n\ntoken = \"canary\"\n", 3, "`token`: expected a sequence"),
+        ("hooks = \"whsec_canary\"\n", 1, "`hooks`: expected a sequence"),
+        ("suggest = \"canary, expected nothing\"\n", 1, "`suggest`: expected"),
+        ("[[token]]\nsecret = [\"canary\"]\n", 2, "`secret`: expected a string"),
+        ("[[token]]\nsecret = [\n\"canary\",\n]\n", 2, "`secret`: expected a string"),
+        ("[[token]]\nsecret = { canary = 1 }\n", 2, "`secret`: expected a string"),
+        (
+            "[[token]]\nuser = \"ann\"\ngrants = [\"*=admin\"]\nsecret = 1010101\n",
+            4,
+            "`secret`: expected a string",
+        ),
+        ("memory-mb = \"canary\"\n", 1, "`memory-mb`: expected"),
+        ("log-format = \"canary\"\n", 1, "`log-format`: expected"),
+        ("[types.note]\npolicy = \"lww\"\nbuckets = [\"canary\"]\n", 3, ""),
+        ("listen = \"127.0.0.1:0\"\ntoken = canary\n", 2, "quoted"),
+        ("token = \"canary\n", 1, ""),
     ] {
-        let error = read(Path::new("syncline.toml"), text).map(drop).expect_err("no such key").to_string();
-        assert!(error.starts_with("syncline.toml, line 2: ") && error.contains(key), "{error}");
-        assert!(!error.contains("canary"), "{error}");
+        let error = read(Path::new("syncline.toml"), text).map(drop).expect_err("it is wrong").to_string();
+        assert!(error.starts_with(&format!("syncline.toml, line {line}: ")), "{text}: {error}");
+        assert!(error.contains(told), "{text}: {error}");
+        assert!(!error.contains("canary") && !error.contains("1010101"), "{error}");
     }
 }
