@@ -47,10 +47,11 @@ await scenario(async world => {
   assert.equal(await rust.find(made.url), true)
   assert.equal(await rust.text(made.url), 'Hello from ann.')
 
-  world.tell('what nobody has is unavailable to samod at once')
-  const asked = performance.now()
+  world.tell('what nobody has is unavailable to samod as soon as the server says so, and its connection stays')
+  // samod has no deadline for this: it would wait for as long as the server says nothing.
   assert.equal(await rust.find(newUrl()), false)
-  assert.ok(performance.now() - asked < 3_000, `it took ${performance.now() - asked} ms`)
+  append(ofAnn, ' Still there?')
+  await agree(ofAnn, [rust], 'samod still hears of others')
 
   world.tell('two of samod and one of automerge-repo write at once')
   const other = samod(world, server, 'other')
