@@ -138,7 +138,7 @@ async fn random_probes_between_two_tenants_deliver_no_foreign_byte() {
 /// Asks something, at random; a few writes, mostly reads.
 async fn probe_once(world: &World, own: &mut Side, other: &Side, random: &mut Random) {
     let name = random.below(NAMES);
-    match random.below(48) {
+    match random.below(52) {
         0..=2 => own.write_note(name).await,
         3..=4 => own.write_price(name).await,
         5 => own.set_revoked(random.below(2) == 0).await,
@@ -158,6 +158,8 @@ async fn probe_once(world: &World, own: &mut Side, other: &Side, random: &mut Ra
         42 => own.live(world, true, None).await,
         43 => own.live(world, random.below(2) == 0, Some(other)).await,
         44 => own.reconcile(other).await,
+        45..=46 => own.export_documents(other).await,
+        47..=48 => own.import_documents(name).await,
         _ => own.room(world, &["plan", "text/t"][name as usize % 2..], random).await,
     }
 }

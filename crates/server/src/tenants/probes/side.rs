@@ -12,7 +12,7 @@ use axum::{
     http::{Request, StatusCode, header},
 };
 use bytes::Bytes;
-use data_encoding::BASE64_NOPAD;
+use data_encoding::{BASE64, BASE64_NOPAD};
 use futures_util::{SinkExt, StreamExt};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
@@ -47,6 +47,8 @@ pub(super) struct Side {
     wire: SendRequest<Body>,
     numbers: BTreeMap<&'static str, u64>,
     notes: BTreeSet<u64>,
+    /// Those that were imported.
+    documents: BTreeSet<String>,
     conflicts: u64,
     cursors: Vec<String>,
     /// Before anything was written.
@@ -95,6 +97,7 @@ impl Side {
             wire: wire(world).await,
             numbers: BTreeMap::new(),
             notes: BTreeSet::new(),
+            documents: BTreeSet::new(),
             conflicts: 0,
             cursors: Vec::new(),
             first: String::new(),
@@ -127,7 +130,9 @@ impl Side {
 
     pub(super) fn has_met_all(&self) -> bool {
         let met = self.met.lock().expect("no probe panics with it");
-        ["delivered", "refused", "stream", "room"].iter().all(|kind| met.contains(kind))
+        ["delivered", "refused", "stream", "room", "exported", "imported"]
+            .iter()
+            .all(|kind| met.contains(kind))
     }
 
     /// Checks that no byte of this side is in something of the other's.
@@ -160,7 +165,11 @@ impl Side {
     }
 
     async fn ask_as(&mut self, token: &str, method: &str, path: &str, body: Value) -> (StatusCode, Bytes) {
-        let request = self.request(method, path, token, Body::from(body.to_string()));
+        self.send_as(token, method, path, body.to_string()).await
+    }
+
+    async fn send_as(&mut self, token: &str, method: &str, path: &str, body: String) -> (StatusCode, Bytes) {
+        let request = self.request(method, path, token, Body::from(body));
         self.wire.ready().await.expect("the connection stays");
         let answer = self.wire.send_request(request).await.expect("the server answers");
         let status = answer.status();
@@ -250,6 +259,47 @@ impl Side {
         let scopes = json!([{ "scope": "price", "cursor": other.first }]);
         let body = json!({ "device_id": "desk", "ops": [], "scopes": scopes });
         self.refuses_cursor("/sync/v1/reconcile", body).await;
+    }
+
+    /// Exports all documents: each that this side has imported is in it, as it is, and no other.
+    pub(super) async fn export_documents(&mut self, other: &Self) {
+        let (status, text) = self.ask("GET", "/docs/v1/export", Value::Null).await;
+        assert!(status.is_success(), "{}: {status}", self.case);
+        let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        let lines: Vec<Value> = lines.map(|line| serde_json::from_slice(line).expect("JSON")).collect();
+        let is_whole = lines.last().is_some_and(|last| last["end"] == true && last["unreadable"] == 0);
+        assert!(is_whole, "{}: {lines:?}", self.case);
+        for name in self.documents.union(&other.documents) {
+            let line = lines.iter().find(|line| line["name"] == **name);
+            assert_eq!(line.is_some(), self.documents.contains(name), "{}: {name}", self.case);
+            let Some(line) = line else { continue };
+            let state = BASE64.decode(line["state"].as_str().unwrap_or_default().as_bytes());
+            let state = state.expect("a state is in base64");
+            self.check(name, &state);
+            let own = self.mark.as_bytes();
+            assert!(state.windows(own.len()).any(|window| window == own), "{}: {name}", self.case);
+        }
+        self.note("exported");
+    }
+
+    /// Imports a document of which the other side may have one of the same name.
+    pub(super) async fn import_documents(&mut self, name: u64) {
+        // One of them has a name that the other's never has.
+        let name =
+            format!("bulk/{}", if name == 0 { self.name.as_str().to_owned() } else { name.to_string() });
+        let text = self.mark.as_bytes();
+        let head = [1, 1, 1, 0, 4, 1, 1, b't', u8::try_from(text.len()).expect("it is short")];
+        let state = BASE64.encode(&[&head[..], text, &[0]].concat());
+        let line = json!({ "name": name, "kind": "yjs", "state": state });
+        let first = json!({ "format": "syncline-documents", "version": 1 });
+        let lines = format!("{first}\n{line}\n{}\n", json!({ "end": true, "documents": 1 }));
+        let token = self.token.clone();
+        let (status, told) = self.send_as(&token, "POST", "/docs/v1/import", lines).await;
+        let told = String::from_utf8_lossy(&told);
+        let known = if self.documents.insert(name) { "created" } else { "unchanged" };
+        let is_done = status.is_success() && told.contains(&format!("\"result\":\"{known}\""));
+        assert!(is_done, "{}: {status}: {told}", self.case);
+        self.note("imported");
     }
 
     /// A record is there if this side has written it.
