@@ -1,4 +1,4 @@
-//! The budget of bytes that were received and not yet handled, for the whole server.
+//! The budget of bytes that were received and not yet handled, for the whole server, and parts of it.
 
 use std::sync::{
     Arc,
@@ -10,11 +10,18 @@ use std::sync::{
 pub(crate) struct InboundBudget {
     bytes_max: usize,
     used: AtomicUsize,
+    /// The budget of which this is a part.
+    of: Option<Arc<Self>>,
 }
 
 impl InboundBudget {
     pub(crate) fn new(bytes_max: usize) -> Arc<Self> {
-        Arc::new(Self { bytes_max, used: AtomicUsize::new(0) })
+        Arc::new(Self { bytes_max, used: AtomicUsize::new(0), of: None })
+    }
+
+    /// Returns a part of the budget: what is charged to it is charged to both, and the rest is left to others.
+    pub(crate) fn part(self: &Arc<Self>, bytes_max: usize) -> Arc<Self> {
+        Arc::new(Self { bytes_max, used: AtomicUsize::new(0), of: Some(Arc::clone(self)) })
     }
 
     /// Returns the bytes that are charged now.
@@ -25,11 +32,20 @@ impl InboundBudget {
     fn take(&self, bytes: usize) -> Result<(), BudgetSpent> {
         let within = |used: usize| used.checked_add(bytes).filter(|&used| used <= self.bytes_max);
         self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, within).map_err(|_| BudgetSpent)?;
+        if let Some(of) = &self.of
+            && let Err(spent) = of.take(bytes)
+        {
+            self.used.fetch_sub(bytes, Ordering::Relaxed);
+            return Err(spent);
+        }
         Ok(())
     }
 
     fn give_back(&self, bytes: usize) {
         self.used.fetch_sub(bytes, Ordering::Relaxed);
+        if let Some(of) = &self.of {
+            of.give_back(bytes);
+        }
     }
 }
 
@@ -101,5 +117,24 @@ mod tests {
         assembling.raise_to(41).unwrap();
         drop(assembling);
         assert_eq!(budget.used(), 0);
+    }
+
+    #[test]
+    fn a_part_leaves_the_rest_to_others() {
+        let budget = InboundBudget::new(100);
+        let part = budget.part(70);
+        let (mut own, mut other) = (Charge::new(&part), Charge::new(&budget));
+        own.raise_to(70).unwrap();
+        assert_eq!(own.raise_to(71), Err(BudgetSpent));
+        other.raise_to(30).unwrap();
+        assert_eq!(other.raise_to(31), Err(BudgetSpent));
+        drop(own);
+        other.raise_to(40).unwrap();
+        let mut own = Charge::new(&part);
+        assert_eq!(own.raise_to(61), Err(BudgetSpent), "there is no more of the whole");
+        own.raise_to(60).unwrap();
+        assert_eq!((part.used(), budget.used()), (60, 100), "a refused charge takes nothing");
+        drop((own, other));
+        assert_eq!((part.used(), budget.used()), (0, 0));
     }
 }

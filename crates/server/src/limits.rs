@@ -1,8 +1,17 @@
 //! Bounds of the shell: what only sockets, threads and start-up know of. All others are in [`syncline_core::limits`].
 
+use syncline_core::limits::INBOUND_BYTES_MAX;
+
 /// Messages that wait for one room. It hides the latency of one commit; a full inbox stops the reading of the sockets
 /// in the room. Their bytes are bounded for the whole server by `INBOUND_BYTES_MAX`.
 pub(crate) const ROOM_INBOX_MESSAGES_MAX: usize = 1_024;
+
+/// Time for which a request waits for a room, if its tenant has as many open as it may, in milliseconds: as long as it takes rooms to
+/// end that nobody uses. If all are used it would wait for people, so it is told to come again in [`ROOMS_FULL_RETRY_MS`].
+pub(crate) const ROOM_WAIT_MS: u64 = 1_000;
+
+/// When whoever found no room left may look again, in milliseconds: as long as a room stays open when the last one has left.
+pub(crate) const ROOMS_FULL_RETRY_MS: u64 = 30_000;
 
 /// Messages that a room takes in before it ends the tick. A tick of more than a few hundred updates delays everyone in
 /// the room and saves nothing more.
@@ -35,7 +44,7 @@ pub(crate) const LIVE_PAGE: usize = 100;
 /// Scopes that one live stream may follow.
 pub(crate) const LIVE_SCOPES_MAX: usize = 100;
 
-/// Live streams that may be open at the same time. Each holds a connection.
+/// Live streams that may be open at the same time, of which one tenant has at most half. Each holds a connection.
 pub(crate) const LIVE_MAX: usize = 4_096;
 
 /// Entries of the audit, or events, that are looked at in one go for whether they are to be kept.
@@ -51,15 +60,22 @@ pub(crate) const EXPORT_PAGE_BYTES: usize = 256 << 10;
 /// Bytes of a document in one line of an export. In base64 it is a third longer, and far below what a line may have.
 pub(crate) const EXPORT_PIECE_BYTES: usize = 1 << 20;
 
-/// Exports and imports that may be under way. Each holds a document in memory.
+/// Exports and imports that may be under way, of which one tenant has at most half. Each holds a document in memory.
 pub(crate) const BULK_MAX: usize = 8;
 
-/// Exports and imports of documents that may be under way. Each holds a document or two in memory; of an import they are
-/// charged to the budget of inbound bytes.
+/// Exports and imports of documents that may be under way, of which one tenant has at most half. Each holds a document or two in
+/// memory; of an import they are charged to the budget of inbound bytes.
 pub(crate) const DOCS_BULK_MAX: usize = 8;
 
+/// Exports and imports of either kind that one user may have under way: one in, one out.
+pub(crate) const BULK_PER_USER_MAX: usize = 2;
+
+/// Bytes of lines of all imports of documents that are held at the same time. The rest of the budget of inbound bytes is left to
+/// whoever edits: no number of imports leaves them nothing.
+pub(crate) const IMPORT_INBOUND_BYTES_MAX: usize = INBOUND_BYTES_MAX - (32 << 20);
+
 /// Bytes of lines of an import of documents that are taken in at the same time, and then as much as the last of them is longer:
-/// with the next line, which is read meanwhile, less than the budget of inbound bytes.
+/// with the next line, which is read meanwhile, less than [`IMPORT_INBOUND_BYTES_MAX`].
 pub(crate) const IMPORT_UNDER_WAY_BYTES_MAX: usize = 32 << 20;
 
 /// Pieces of an export of documents that wait for its reader, each about as long as a piece of a state in base64.
@@ -239,7 +255,8 @@ pub(crate) const ADDRESS_REQUESTS_PER_S: u64 = 1_000;
 /// Connections that may be opened from one address, a second; ten times as many at once, when all of an office come back.
 pub(crate) const ADDRESS_CONNECTIONS_PER_S: u64 = 100;
 
-/// Time in which the body of a request must have come that is held whole, in milliseconds. 8 MiB come in it over a slow line.
+/// Time in which the body of a request must have come that is held whole, in milliseconds: 8 MiB come in it over a slow line. A line
+/// of an import has as long from its first byte on.
 pub(crate) const BODY_MS_MAX: u64 = 120_000;
 
 /// When whoever found no room in the store may look again, in milliseconds: somebody has to make some.

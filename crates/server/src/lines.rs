@@ -1,11 +1,17 @@
 //! Lines of what is too long to be held whole: of the body of a request, and of a file.
 
-use std::io::{self, BufRead, Read};
+use std::{
+    io::{self, BufRead, Read},
+    time::Duration,
+};
 
 use axum::body::{Body, BodyDataStream};
+use bytes::{Buf, Bytes};
 use futures_util::StreamExt;
+use syncline_core::limits::WRITE_STALL_MS_MAX;
+use tokio::time::{Instant, timeout};
 
-use crate::inbound::Charge;
+use crate::{inbound::Charge, limits::BODY_MS_MAX};
 
 /// A line, or why there is none.
 #[derive(Debug, PartialEq, Eq)]
@@ -27,33 +33,65 @@ pub(crate) enum Passed {
     NoRoom,
 }
 
+/// Why no more lines come of a body.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NoLine {
+    #[error("nothing more of the body has come for a while")]
+    Silent,
+    #[error("a line of the body has come too slowly")]
+    Slow,
+    #[error("the body broke off: {0}")]
+    BrokenOff(axum::Error),
+}
+
 /// The lines of a body, of which no more than one is held.
 pub(crate) struct Lines {
     body: BodyDataStream,
     line_bytes_max: usize,
-    /// What is charged for the bytes that are held, if anyone counts them.
+    /// What is charged for the line that is held, if anyone counts its bytes.
     charge: Option<Charge>,
-    /// What was received and is still to be read.
-    bytes: Vec<u8>,
-    /// How many of these bytes hold no end of a line.
-    searched: usize,
+    /// What is still to be read of what has come last.
+    piece: Bytes,
+    /// The line whose end has not come. A byte is copied here once, whatever comes with it and behind it.
+    begun: Vec<u8>,
     /// Whether the bytes up to the next end of a line are passed over.
     passing: bool,
     /// How many bytes have come.
     received: u64,
+    patience: Patience,
+}
+
+/// How long whoever sends has been waited for. While nobody reads, as who is to come slower is not read, no time passes.
+#[derive(Debug)]
+struct Patience {
+    silence_max: Duration,
+    line_max: Duration,
+    /// Since the last bytes came.
+    silence: Duration,
+    /// Since the first byte of the line that is coming.
+    line: Duration,
+}
+
+/// Counts the time until it is dropped.
+struct Waiting<'a> {
+    patience: &'a mut Patience,
+    is_begun: bool,
+    since: Instant,
 }
 
 impl Lines {
+    /// Returns the lines of a body. Who sends it may be silent for [`WRITE_STALL_MS_MAX`], and has [`BODY_MS_MAX`] for each line.
     pub(crate) fn of(body: Body, line_bytes_max: usize) -> Self {
-        let body = body.into_data_stream();
+        let [silence_max, line_max] = [WRITE_STALL_MS_MAX, BODY_MS_MAX].map(Duration::from_millis);
         Self {
-            body,
+            body: body.into_data_stream(),
             line_bytes_max,
             charge: None,
-            bytes: Vec::new(),
-            searched: 0,
+            piece: Bytes::new(),
+            begun: Vec::new(),
             passing: false,
             received: 0,
+            patience: Patience { silence_max, line_max, silence: Duration::ZERO, line: Duration::ZERO },
         }
     }
 
@@ -63,40 +101,17 @@ impl Lines {
     }
 
     /// Returns the next line; the last one may have no end. Nothing is lost if the future is dropped.
-    pub(crate) async fn next(&mut self) -> Result<Option<Line>, axum::Error> {
+    pub(crate) async fn next(&mut self) -> Result<Option<Line>, NoLine> {
         loop {
-            if let Some(at) = self.bytes[self.searched..].iter().position(|byte| *byte == b'\n') {
-                let end = self.searched + at;
-                let rest = self.bytes.split_off(end + 1);
-                let mut line = std::mem::replace(&mut self.bytes, rest);
-                self.searched = 0;
-                if std::mem::take(&mut self.passing) {
-                    continue;
-                }
-                line.pop();
-                let is_long = line.len() > self.line_bytes_max;
-                return Ok(Some(if is_long { Line::Passed(Passed::TooLong) } else { Line::Whole(line) }));
+            if let Some(line) = self.read_on() {
+                return Ok(Some(line));
             }
-            if self.passing {
-                self.bytes.clear();
-            }
-            self.searched = self.bytes.len();
-            if let Err(passed) = self.check_room() {
-                self.passing = true;
-                return Ok(Some(Line::Passed(passed)));
-            }
-            match self.body.next().await {
-                Some(Ok(bytes)) => {
-                    self.received += bytes.len() as u64;
-                    self.bytes.extend(bytes);
-                }
-                Some(Err(error)) => return Err(error),
-                None if self.bytes.is_empty() => return Ok(None),
-                None => {
-                    self.searched = 0;
-                    return Ok(Some(Line::Whole(std::mem::take(&mut self.bytes))));
-                }
-            }
+            let Some(piece) = self.receive().await? else {
+                let rest = std::mem::take(&mut self.begun);
+                return Ok(Some(rest).filter(|rest| !rest.is_empty()).map(Line::Whole));
+            };
+            self.received += piece.len() as u64;
+            self.piece = piece;
         }
     }
 
@@ -110,12 +125,86 @@ impl Lines {
         self.received
     }
 
-    fn check_room(&mut self) -> Result<(), Passed> {
-        if self.searched > self.line_bytes_max {
+    /// Reads what has come up to the end of a line; nothing if there is none in it.
+    fn read_on(&mut self) -> Option<Line> {
+        while !self.piece.is_empty() {
+            let end = self.piece.iter().position(|byte| *byte == b'\n');
+            let part = self.piece.split_to(end.unwrap_or(self.piece.len()));
+            let is_passed = self.passing;
+            let held = if is_passed { Ok(()) } else { self.hold(&part) };
+            if end.is_some() {
+                self.piece.advance(1);
+                self.patience.line = Duration::ZERO;
+            }
+            self.passing = end.is_none() && (is_passed || held.is_err());
+            match held {
+                Err(passed) => {
+                    self.begun = Vec::new();
+                    return Some(Line::Passed(passed));
+                }
+                Ok(()) if end.is_some() && !is_passed => {
+                    return Some(Line::Whole(std::mem::take(&mut self.begun)));
+                }
+                Ok(()) => {}
+            }
+        }
+        None
+    }
+
+    /// Adds to the line whose end has not come.
+    fn hold(&mut self, part: &[u8]) -> Result<(), Passed> {
+        let held = self.begun.len() + part.len();
+        if held > self.line_bytes_max {
             return Err(Passed::TooLong);
         }
-        let held = self.bytes.len();
-        self.charge.as_mut().map_or(Ok(()), |charge| charge.raise_to(held)).map_err(|_spent| Passed::NoRoom)
+        if let Some(charge) = &mut self.charge {
+            charge.raise_to(held).map_err(|_spent| Passed::NoRoom)?;
+        }
+        self.begun.extend_from_slice(part);
+        Ok(())
+    }
+
+    /// Returns the next bytes of the body.
+    async fn receive(&mut self) -> Result<Option<Bytes>, NoLine> {
+        let is_begun = self.passing || !self.begun.is_empty();
+        let (left, late) = self.patience.left(is_begun);
+        if left.is_zero() {
+            return Err(late);
+        }
+        let waiting = Waiting { patience: &mut self.patience, is_begun, since: Instant::now() };
+        let came = timeout(left, self.body.next()).await;
+        drop(waiting);
+        match came {
+            Err(_elapsed) => Err(late),
+            Ok(None) => Ok(None),
+            Ok(Some(Err(error))) => Err(NoLine::BrokenOff(error)),
+            Ok(Some(Ok(piece))) => {
+                self.patience.silence = Duration::ZERO;
+                Ok(Some(piece))
+            }
+        }
+    }
+}
+
+impl Patience {
+    /// Returns how much longer the next bytes are waited for, and why no longer.
+    fn left(&self, is_begun: bool) -> (Duration, NoLine) {
+        let silence = self.silence_max.saturating_sub(self.silence);
+        let line = self.line_max.saturating_sub(self.line);
+        if is_begun && line < silence { (line, NoLine::Slow) } else { (silence, NoLine::Silent) }
+    }
+
+    fn wait(&mut self, time: Duration, is_begun: bool) {
+        self.silence += time;
+        if is_begun {
+            self.line += time;
+        }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.patience.wait(self.since.elapsed(), self.is_begun);
     }
 }
 
@@ -178,14 +267,22 @@ mod tests {
         Lines::of(Body::from_stream(stream::iter(pieces)), MAX)
     }
 
+    fn run<T>(test: impl Future<Output = T>) -> T {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        runtime.expect("a runtime starts").block_on(test)
+    }
+
+    async fn read(lines: &mut Lines) -> Option<Line> {
+        lines.next().await.expect("the body does not break off")
+    }
+
     fn read_all(mut lines: Lines) -> Vec<Line> {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime starts");
-        runtime.block_on(async {
-            let mut read = Vec::new();
-            while let Some(line) = lines.next().await.expect("the body does not break off") {
-                read.push(line);
+        run(async {
+            let mut all = Vec::new();
+            while let Some(line) = read(&mut lines).await {
+                all.push(line);
             }
-            read
+            all
         })
     }
 
@@ -212,5 +309,91 @@ mod tests {
         let want = [Line::Whole(b"a".into()), Line::Passed(Passed::NoRoom), Line::Whole(b"c".into())];
         assert_eq!(read_all(lines), want);
         assert_eq!(budget.used(), 0);
+    }
+
+    /// Goal: what lines cost is in their own length, whatever has come with them. Method: a piece of many lines is still the same
+    /// bytes behind each of them, and no line holds more than itself.
+    #[test]
+    fn what_comes_behind_a_line_is_not_copied_for_it() {
+        const LINES: usize = 5_000;
+        let piece = Bytes::from("a\n\n".repeat(LINES / 2));
+        let last = piece.as_ptr() as usize + piece.len();
+        let body = Body::from_stream(stream::iter([Ok::<_, Infallible>(piece)]));
+        let mut lines = Lines::of(body, MAX);
+        run(async {
+            for at in 0..LINES {
+                let Some(Line::Whole(line)) = read(&mut lines).await else { panic!("line {at} is missing") };
+                assert!(line.capacity() <= 8, "line {at} holds {} bytes", line.capacity());
+                assert_eq!(lines.piece.as_ptr() as usize + lines.piece.len(), last, "line {at}");
+            }
+            assert_eq!(read(&mut lines).await, None);
+        });
+    }
+
+    /// What is charged is what is held, also of lines that come whole.
+    #[test]
+    fn each_line_is_charged_with_its_length() {
+        let budget = InboundBudget::new(99);
+        let pieces = [&b"aaa\n\nbb\ncc"[..], b"cc\n"].map(<[u8]>::to_vec);
+        let mut lines = lines_of(pieces.into()).charged(Charge::new(&budget));
+        run(async {
+            for bytes in [3, 0, 2, 4] {
+                read(&mut lines).await.expect("there is another line");
+                let charge = lines.take_charge();
+                assert_eq!(budget.used(), bytes);
+                drop(charge);
+            }
+        });
+    }
+
+    /// Goal: nobody holds a line for long by sending it slowly. Method: of a line that never ends a byte comes a moment before
+    /// silence would be too long, again and again.
+    #[test]
+    fn a_line_has_so_long_to_come() {
+        let second = Duration::from_secs(1);
+        let (silence_max, line_max) = (30 * second, 120 * second);
+        let mut patience = Patience { silence_max, line_max, silence: Duration::ZERO, line: Duration::ZERO };
+        let mut waited = Duration::ZERO;
+        let mut late = (0..9).filter_map(|_| {
+            let (left, late) = patience.left(true);
+            let wait = left.min(29 * second);
+            waited += wait;
+            patience.wait(wait, true);
+            patience.silence = Duration::ZERO;
+            (wait == left).then_some(late)
+        });
+        assert!(matches!(late.next(), Some(NoLine::Slow)), "it is waited for without end");
+        drop(late);
+        assert_eq!(waited, line_max);
+        // Between two lines only silence counts.
+        patience.line = Duration::ZERO;
+        patience.silence = Duration::ZERO;
+        patience.wait(29 * second, false);
+        assert!(matches!(patience.left(true), (left, NoLine::Silent) if left == second));
+    }
+
+    #[test]
+    fn who_sends_slowly_or_nothing_is_given_up() {
+        let late = |pieces: Vec<&'static str>, silence_ms: u64, line_ms: u64| {
+            let pieces = stream::iter(pieces).map(|piece| Ok::<_, Infallible>(Bytes::from(piece)));
+            let mut lines = Lines::of(Body::from_stream(pieces.chain(stream::pending())), MAX);
+            lines.patience.silence_max = Duration::from_millis(silence_ms);
+            lines.patience.line_max = Duration::from_millis(line_ms);
+            run(async {
+                loop {
+                    match lines.next().await {
+                        Ok(line) => assert!(line.is_some(), "the body does not end"),
+                        Err(late) => return late,
+                    }
+                }
+            })
+        };
+        assert!(matches!(late(vec!["a"], 60_000, 1), NoLine::Slow));
+        assert!(matches!(late(vec!["a\n"], 1, 60_000), NoLine::Silent));
+        assert!(matches!(late(vec![], 1, 0), NoLine::Silent), "no line has begun");
+        assert!(
+            matches!(late(vec!["aaaaaaa"], 60_000, 1), NoLine::Slow),
+            "what is passed over has begun, too"
+        );
     }
 }

@@ -5,6 +5,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
+use bytes::Bytes;
 use tokio::sync::watch;
 
 /// Sums up what rooms hold. While the sum is above the budget, rooms without subscribers unload at once.
@@ -36,7 +37,7 @@ impl MemoryBudget {
     }
 }
 
-/// What one room holds of the budget; dropping it gives it back.
+/// What one room, or one export, holds of the budget; dropping it gives it back.
 #[derive(Debug)]
 pub(crate) struct MemoryShare {
     budget: Arc<MemoryBudget>,
@@ -49,7 +50,7 @@ impl MemoryShare {
         Self { budget: Arc::clone(budget), bytes: 0, pressed: budget.pressed.subscribe() }
     }
 
-    /// Says that the room holds `bytes` now.
+    /// Says that so many bytes are held now.
     pub(crate) fn set(&mut self, bytes: usize) {
         let before = std::mem::replace(&mut self.bytes, bytes);
         if before != bytes {
@@ -67,6 +68,21 @@ impl MemoryShare {
 impl Drop for MemoryShare {
     fn drop(&mut self) {
         self.set(0);
+    }
+}
+
+/// A state of a document that is held for someone who takes it slowly. It counts as long as it is there.
+#[derive(Debug)]
+pub(crate) struct Held {
+    pub(crate) bytes: Bytes,
+    _share: MemoryShare,
+}
+
+impl Held {
+    pub(crate) fn new(budget: &Arc<MemoryBudget>, bytes: Bytes) -> Self {
+        let mut share = MemoryShare::new(budget);
+        share.set(bytes.len());
+        Self { bytes, _share: share }
     }
 }
 

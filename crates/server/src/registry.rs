@@ -6,19 +6,30 @@
 
 use std::{
     collections::BTreeMap,
+    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use syncline_core::{
     id::{RoomName, TenantId},
     log::Engine,
 };
-use tokio::sync::mpsc::{self, error::TrySendError};
+use tokio::{
+    sync::{
+        Notify,
+        futures::OwnedNotified,
+        mpsc::{self, error::TrySendError},
+        watch,
+    },
+    time::sleep,
+};
 
 use crate::{
     epoch::Epoch,
-    limits::ROOM_INBOX_MESSAGES_MAX,
+    limits::{ROOM_INBOX_MESSAGES_MAX, ROOM_WAIT_MS},
     lobby::Card,
+    quota::Limit,
     room::{self, Join, ToRoom},
     tenants::Tenant,
 };
@@ -39,11 +50,38 @@ pub(crate) struct Registry {
 #[derive(Debug, Default)]
 struct Rooms {
     open: BTreeMap<RoomKey, Entry>,
-    /// How many are open of each tenant.
-    of_tenants: BTreeMap<TenantId, usize>,
+    of_tenants: BTreeMap<TenantId, OfTenant>,
     /// Tells a room from an earlier one of the same name.
     opened: u64,
     closed: bool,
+}
+
+/// The rooms of a tenant, as long as there are some.
+#[derive(Debug, Default)]
+struct OfTenant {
+    count: usize,
+    /// Whether somebody has found that the tenant has as many as it may: those that nobody uses end then.
+    is_short: watch::Sender<bool>,
+    /// Told when one has ended.
+    ended: Arc<Notify>,
+}
+
+/// Why a room is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cause {
+    /// Somebody joins it. Beyond the quota they are sent away, and come again by themselves.
+    People,
+    /// A request is about its document. Beyond the quota it waits a moment, for rooms that nobody uses end at once then.
+    Request,
+    /// The server makes less of what there is: no quota holds it up.
+    Cleaning,
+}
+
+/// What stands in the way of a room.
+enum Obstacle {
+    Closed,
+    /// The tenant has as many open as it may; it is told here when one has ended.
+    Full(Option<OwnedNotified>),
 }
 
 #[derive(Clone, Debug)]
@@ -63,9 +101,23 @@ pub(crate) enum NotOpened {
     /// No room is opened any more: the server stops, or the store failed.
     #[error("no room is opened any more")]
     Closed,
-    /// The tenant has as many rooms open as people may open. They may join those that are open.
-    #[error("there are as many rooms open as there may be")]
+    /// The tenant has as many rooms open as it may. Those that are open may be joined and asked.
+    #[error("there are as many rooms open as may be; an operator sets how many by {}", Limit::TenantRooms.settings())]
     TooMany,
+}
+
+/// Tells a room when its tenant has as many open as it may, and somebody wants another.
+#[derive(Debug)]
+pub(crate) struct Shortage(watch::Receiver<bool>);
+
+impl Shortage {
+    /// Waits until rooms are short.
+    pub(crate) async fn begun(&mut self) {
+        if self.0.wait_for(|is_short| *is_short).await.is_err() {
+            // The tenant has no rooms any more.
+            std::future::pending::<()>().await;
+        }
+    }
 }
 
 impl Registry {
@@ -75,27 +127,50 @@ impl Registry {
         key: &RoomKey,
         join: Join,
     ) -> Result<mpsc::Sender<ToRoom>, NotOpened> {
-        Self::hand(epoch, key, ToRoom::Join(join), true).await
+        Self::hand(epoch, key, ToRoom::Join(join), Cause::People).await
     }
 
-    /// Hands a message to the room, which is opened if need be, and returns its inbox. That is done for requests, of which others
-    /// bound how many are under way: no quota of rooms refuses them.
+    /// Hands the message of a request to the room, which is opened if need be, and returns its inbox.
     pub(crate) async fn tell(
         epoch: &Arc<Epoch>,
         key: &RoomKey,
         message: ToRoom,
     ) -> Result<mpsc::Sender<ToRoom>, NotOpened> {
-        Self::hand(epoch, key, message, false).await
+        let told = Self::hand(epoch, key, message, Cause::Request).await;
+        told.inspect_err(|error| {
+            if *error == NotOpened::TooMany {
+                epoch.metrics.limited(Limit::TenantRooms);
+            }
+        })
+    }
+
+    /// Does what [`tell`](Self::tell) does, whatever the quota: for what leaves less behind than there was, and no room open. Who has
+    /// too much could not get rid of it otherwise.
+    pub(crate) async fn tell_anyway(
+        epoch: &Arc<Epoch>,
+        key: &RoomKey,
+        message: ToRoom,
+    ) -> Result<mpsc::Sender<ToRoom>, NotOpened> {
+        Self::hand(epoch, key, message, Cause::Cleaning).await
     }
 
     async fn hand(
         epoch: &Arc<Epoch>,
         key: &RoomKey,
         mut message: ToRoom,
-        for_people: bool,
+        cause: Cause,
     ) -> Result<mpsc::Sender<ToRoom>, NotOpened> {
+        let mut patience = pin!(sleep(Duration::from_millis(ROOM_WAIT_MS)));
         loop {
-            let entry = epoch.registry.entry(epoch, key, message.engine(), for_people)?;
+            let entry = match epoch.registry.entry(epoch, key, message.engine(), cause) {
+                Ok(entry) => entry,
+                Err(Obstacle::Closed) => return Err(NotOpened::Closed),
+                Err(Obstacle::Full(Some(ended))) if cause == Cause::Request => tokio::select! {
+                    () = ended => continue,
+                    () = &mut patience => return Err(NotOpened::TooMany),
+                },
+                Err(Obstacle::Full(_)) => return Err(NotOpened::TooMany),
+            };
             let Err(back) = epoch.registry.try_tell(key, &entry, message) else { return Ok(entry.inbox) };
             // The inbox is full, or the room ended since. Waiting for a place happens outside the lock; with a place
             // in hand the message is sent under it.
@@ -132,7 +207,16 @@ impl Registry {
 
     /// Opens no more rooms.
     pub(crate) fn close(&self) {
-        self.rooms().closed = true;
+        let mut rooms = self.rooms();
+        rooms.closed = true;
+        rooms.of_tenants.values().for_each(|of_tenant| of_tenant.ended.notify_waiters());
+    }
+
+    /// Returns what tells a room that rooms of its tenant are short.
+    pub(crate) fn shortage(&self, tenant: TenantId) -> Shortage {
+        let rooms = self.rooms();
+        let is_short = rooms.of_tenants.get(&tenant).map(|of_tenant| of_tenant.is_short.subscribe());
+        Shortage(is_short.unwrap_or_else(|| watch::channel(false).1))
     }
 
     /// Returns how many rooms are open or being loaded.
@@ -152,17 +236,19 @@ impl Registry {
         epoch: &Arc<Epoch>,
         key: &RoomKey,
         engine: Engine,
-        for_people: bool,
-    ) -> Result<Entry, NotOpened> {
+        cause: Cause,
+    ) -> Result<Entry, Obstacle> {
         let mut rooms = self.rooms();
         if rooms.closed {
-            return Err(NotOpened::Closed);
+            return Err(Obstacle::Closed);
         }
         if let Some(entry) = rooms.open.get(key) {
             return Ok(entry.clone());
         }
-        if for_people && !epoch.usage.may_open(rooms.of_tenant(key.tenant.id())) {
-            return Err(NotOpened::TooMany);
+        let of_tenant = rooms.of_tenants.get(&key.tenant.id());
+        let count = of_tenant.map_or(0, |of_tenant| of_tenant.count);
+        if cause != Cause::Cleaning && !epoch.usage.may_open(count) {
+            return Err(Obstacle::Full(of_tenant.map(OfTenant::want)));
         }
         rooms.opened += 1;
         let number = RoomNumber(rooms.opened);
@@ -172,7 +258,7 @@ impl Registry {
         epoch.tasks.spawn(run);
         let entry = Entry { number, inbox, card };
         rooms.open.insert(key.clone(), entry.clone());
-        *rooms.of_tenants.entry(key.tenant.id()).or_default() += 1;
+        rooms.of_tenants.entry(key.tenant.id()).or_default().opened();
         Ok(entry)
     }
 
@@ -195,21 +281,33 @@ impl Registry {
 impl Rooms {
     fn remove(&mut self, key: &RoomKey) {
         if self.open.remove(key).is_some()
-            && let Some(count) = self.of_tenants.get_mut(&key.tenant.id())
+            && let Some(of_tenant) = self.of_tenants.get_mut(&key.tenant.id())
         {
-            *count -= 1;
-            if *count == 0 {
+            of_tenant.count -= 1;
+            of_tenant.ended.notify_one();
+            if of_tenant.count == 0 {
+                // Whoever still waits finds out that there are none.
+                of_tenant.ended.notify_waiters();
                 self.of_tenants.remove(&key.tenant.id());
             }
         }
     }
 
-    fn of_tenant(&self, tenant: TenantId) -> usize {
-        self.of_tenants.get(&tenant).copied().unwrap_or(0)
-    }
-
     fn is_open(&self, key: &RoomKey, number: RoomNumber) -> bool {
         self.open.get(key).is_some_and(|entry| entry.number == number)
+    }
+}
+
+impl OfTenant {
+    fn opened(&mut self) {
+        self.count += 1;
+        self.is_short.send_if_modified(std::mem::take);
+    }
+
+    /// Has rooms end that nobody uses, and returns what waits for one.
+    fn want(&self) -> OwnedNotified {
+        self.is_short.send_if_modified(|is_short| !std::mem::replace(is_short, true));
+        Arc::clone(&self.ended).notified_owned()
     }
 }
 

@@ -18,13 +18,15 @@ use crate::{
     epoch::Epoch,
     hooks::HookSet,
     inbound::InboundBudget,
-    limits::{BULK_MAX, DOCS_BULK_MAX, HANDSHAKES_MAX, LIVE_MAX},
+    limits::{
+        BULK_MAX, BULK_PER_USER_MAX, DOCS_BULK_MAX, HANDSHAKES_MAX, IMPORT_INBOUND_BYTES_MAX, LIVE_MAX,
+    },
     lobby::Lobby,
     memory::MemoryBudget,
     metrics::{Metrics, Moment},
     origin::Pages,
     outgoing::{TargetError, Trust},
-    quota::{Pace, Payer, Quota, TooFast, Usage},
+    quota::{Pace, Payer, Places, Quota, Shares, TooFast, Usage},
     tenants::TenantSettings,
 };
 
@@ -33,6 +35,8 @@ pub(crate) struct Shared {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) memory: Arc<MemoryBudget>,
     pub(crate) inbound: Arc<InboundBudget>,
+    /// The part of it that is for imports of documents.
+    pub(crate) import_lines: Arc<InboundBudget>,
     pub(crate) quota: Quota,
     pub(crate) pace: Arc<Pace>,
     pub(crate) usage: Arc<Usage>,
@@ -46,12 +50,12 @@ pub(crate) struct Shared {
     pub(crate) types: Vec<EntityType>,
     pub(crate) handlers: Arc<Handlers>,
     pub(crate) tenants: TenantSettings,
-    /// One permit for each live stream of entities that may still be opened.
-    pub(crate) live: Arc<Semaphore>,
-    /// One permit for each export and import that may still be begun.
-    pub(crate) bulk: Arc<Semaphore>,
-    /// One permit for each export and import of documents that may still be begun.
-    pub(crate) docs_bulk: Arc<Semaphore>,
+    /// Live streams of entities.
+    pub(crate) live: Arc<Places>,
+    /// Exports and imports of entities.
+    pub(crate) bulk: Arc<Places>,
+    /// Exports and imports of documents.
+    pub(crate) docs_bulk: Arc<Places>,
     connections_max: usize,
     /// One permit for each WebSocket that may still be opened.
     pub(crate) sockets: Arc<Semaphore>,
@@ -74,11 +78,16 @@ impl Shared {
         let webhook = webhook.transpose()?.map(Arc::new);
         let devices = Devices::new(&config.devices, trust.clone(), clock);
         let handlers = Arc::new(Handlers::new(config, trust, clock));
+        let inbound = InboundBudget::new(INBOUND_BYTES_MAX);
+        // Where no token is asked for everyone is of one tenant.
+        let has_tenants = config.authenticator.is_some() && config.tenants_max > 0;
+        let places = |all, user| Places::new(Shares::of_server(all, user, has_tenants));
         Ok(Self {
             clock,
             metrics: Arc::new(Metrics::new()),
             memory: MemoryBudget::new(config.memory_bytes),
-            inbound: InboundBudget::new(INBOUND_BYTES_MAX),
+            import_lines: inbound.part(IMPORT_INBOUND_BYTES_MAX),
+            inbound,
             quota: config.quota.clone(),
             pace: Arc::new(Pace::new(&config.quota)),
             usage: Usage::new(&config.quota),
@@ -94,9 +103,9 @@ impl Shared {
             types: config.types.clone(),
             tenants: TenantSettings::new(config, &handlers, hooks),
             handlers,
-            live: Arc::new(Semaphore::new(LIVE_MAX)),
-            bulk: Arc::new(Semaphore::new(BULK_MAX)),
-            docs_bulk: Arc::new(Semaphore::new(DOCS_BULK_MAX)),
+            live: places(LIVE_MAX, None),
+            bulk: places(BULK_MAX, Some(BULK_PER_USER_MAX)),
+            docs_bulk: places(DOCS_BULK_MAX, Some(BULK_PER_USER_MAX)),
             connections_max,
             sockets: Arc::new(Semaphore::new(connections_max)),
             handshakes: Arc::new(Semaphore::new(HANDSHAKES_MAX)),

@@ -20,7 +20,7 @@ use crate::{
     http::bearer,
     limits::SYNC_BODY_BYTES_MAX,
     openapi::check_query,
-    quota::Place,
+    quota::{Payer, Place},
     registry::RoomKey,
     shared::Shared,
     tenants::Tenant,
@@ -136,9 +136,14 @@ impl Caller {
         }
     }
 
+    /// Returns whose quota the request counts for.
+    pub(super) fn payer(&self) -> Payer {
+        self.shared.payer(&self.identity)
+    }
+
     /// Takes one of the places of those who are connected.
     pub(super) fn place(&self) -> Result<Place, Refusal> {
-        let place = self.shared.usage.place(&self.shared.payer(&self.identity));
+        let place = self.shared.usage.place(&self.payer());
         place.map_err(|limit| {
             self.shared.metrics.limited(limit);
             Refusal::TooManyConnections(limit)

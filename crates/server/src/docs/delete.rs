@@ -35,7 +35,7 @@ pub(super) async fn delete(caller: Caller, InPath(name): InPath<String>) -> Resu
         let (done, outcome) = oneshot::channel();
         let revision = expected.map(|expected| expected.revision);
         let message = ToRoom::Delete { document, revision, author: caller.author(), done };
-        Registry::tell(&caller.epoch, &room, message).await?;
+        Registry::tell_anyway(&caller.epoch, &room, message).await?;
         match outcome.await {
             Ok(Deletion::Deleted) => return Ok(StatusCode::NO_CONTENT),
             Ok(Deletion::Changed) => return Err(Refusal::Changed),

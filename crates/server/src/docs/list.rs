@@ -11,7 +11,7 @@ use syncline_core::{access::Action, id::RoomName};
 use syncline_protocol::wire::sync_v1::time_text;
 use syncline_store::{
     ReadError, Store,
-    records::{self, Named, RecordError},
+    records::{self, FoundName, Named, RecordError},
 };
 
 use super::{caller::Caller, kind::Kind, refusal::Refusal};
@@ -46,7 +46,8 @@ pub(super) async fn list(
         let is_last = found.len() < NAMES_PAGE;
         after = found.last().map(|(name, _)| name.clone());
         let shown = found.into_iter().filter(|(name, _)| caller.may(name, Action::Read));
-        let shown: Vec<_> = shown.take(limit - documents.len()).collect();
+        let shown = shown.take(limit - documents.len()).map(|(name, named)| Ok((name, named?)));
+        let shown = shown.collect::<Result<Vec<_>, _>>().map_err(unreadable)?;
         next = shown.last().map(|(name, _)| name.as_str().to_owned()).or(next);
         documents.extend(summed_up(&caller, shown).await?);
         if documents.len() == limit {
@@ -64,7 +65,7 @@ pub(super) async fn names(
     caller: &Caller,
     prefix: &str,
     after: Option<RoomName>,
-) -> Result<Vec<(RoomName, Named)>, Refusal> {
+) -> Result<Vec<FoundName>, Refusal> {
     let (tenant, prefix) = (caller.tenant.id(), prefix.to_owned());
     let read = move |store: &dyn Store| {
         records::names_with_kinds(store, tenant, &prefix, after.as_ref(), NAMES_PAGE)

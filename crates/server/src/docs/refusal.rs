@@ -1,7 +1,7 @@
 //! Why a request for a document is refused.
 
 use axum::{
-    http::StatusCode,
+    http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
 use syncline_core::doc::{Broken, EditError, MarkdownError, MergeError, WriteError};
@@ -12,8 +12,8 @@ use crate::{
     changes::TooManyReaders,
     history::{PastError, Unread},
     http::{problem, too_many},
-    limits::SYNC_BODY_BYTES_MAX,
-    quota::{Limit, TooFast},
+    limits::{ROOMS_FULL_RETRY_MS, SYNC_BODY_BYTES_MAX},
+    quota::{Limit, TooFast, UsedUp},
     registry::NotOpened,
     storage::StoreDown,
     tenants::TooManyTenants,
@@ -30,14 +30,14 @@ pub(super) enum Refusal {
     Unauthenticated(Unauthenticated),
     #[error(transparent)]
     TooFast(#[from] TooFast),
-    #[error("the tenant has as many rooms open as it may; come again")]
-    TooManyRooms,
+    #[error(transparent)]
+    TooManyRooms(NotOpened),
     #[error("as many connections are open as may be; an operator sets how many by {}", .0.settings())]
     TooManyConnections(Limit),
     #[error(transparent)]
     TooManyReaders(#[from] TooManyReaders),
-    #[error("as many exports and imports are under way as may be; come again")]
-    TooManyBulk,
+    #[error("as many exports and imports{} are under way as may be; come again", .0.whose())]
+    TooManyBulk(UsedUp),
     #[error(transparent)]
     TooManyTenants(#[from] TooManyTenants),
     #[error("a document has a name of 1 to 256 bytes without control characters")]
@@ -92,9 +92,13 @@ impl Refusal {
             }
             Self::TooFast(_) => (StatusCode::TOO_MANY_REQUESTS, TOO_MANY),
             Self::TooManyTokens(_) => (StatusCode::TOO_MANY_REQUESTS, "too-many-tokens"),
-            Self::TooManyRooms => (StatusCode::TOO_MANY_REQUESTS, "tenant-rooms"),
-            Self::TooManyConnections(_) => (StatusCode::TOO_MANY_REQUESTS, "too-many-connections"),
-            Self::TooManyReaders(_) | Self::TooManyBulk => (StatusCode::SERVICE_UNAVAILABLE, "overloaded"),
+            Self::TooManyRooms(_) => (StatusCode::TOO_MANY_REQUESTS, "tenant-rooms"),
+            Self::TooManyConnections(_) | Self::TooManyBulk(UsedUp::User | UsedUp::Tenant) => {
+                (StatusCode::TOO_MANY_REQUESTS, "too-many-connections")
+            }
+            Self::TooManyReaders(_) | Self::TooManyBulk(UsedUp::All) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "overloaded")
+            }
             Self::Refused("storage-full") => (StatusCode::INSUFFICIENT_STORAGE, "storage-full"),
             Self::TooLarge | Self::Refused("too-large") => (StatusCode::PAYLOAD_TOO_LARGE, "too-large"),
             Self::Unauthenticated(_) => (StatusCode::UNAUTHORIZED, "unauthorized"),
@@ -138,7 +142,12 @@ impl IntoResponse for Refusal {
             return too_many(TOO_MANY, too_fast);
         }
         let (status, error) = self.status();
-        problem(status, error, &self.to_string())
+        let mut response = problem(status, error, &self.to_string());
+        if let Self::TooManyRooms(_) = &self {
+            let after_s = ROOMS_FULL_RETRY_MS.div_ceil(1_000);
+            response.headers_mut().insert(header::RETRY_AFTER, after_s.into());
+        }
+        response
     }
 }
 
@@ -158,7 +167,7 @@ impl From<NotOpened> for Refusal {
     fn from(error: NotOpened) -> Self {
         match error {
             NotOpened::Closed => Self::StoreDown,
-            NotOpened::TooMany => Self::TooManyRooms,
+            NotOpened::TooMany => Self::TooManyRooms(error),
         }
     }
 }

@@ -113,7 +113,8 @@ pub(super) fn merge(epoch: &Arc<Epoch>, tenant: &Tenant, wanted: Merge) {
         let told = Registry::tell(&task_epoch, &room_key(&tenant, &key), message).await;
         let outcome = match told {
             Ok(_inbox) => outcome.await.unwrap_or(MergeOutcome::Unavailable),
-            Err(_closed) => MergeOutcome::Unavailable,
+            // Its tenant may have too many rooms open: the device sends it again.
+            Err(_not_opened) => MergeOutcome::Unavailable,
         };
         if let Some(ledger) = task_epoch.ledgers.now_open(tenant.id()) {
             ledger.merged(merge, outcome).await;

@@ -2,6 +2,7 @@
 
 mod pace;
 mod payer;
+mod places;
 mod usage;
 
 use syncline_core::{
@@ -12,7 +13,8 @@ use syncline_core::{
 pub(crate) use self::{
     pace::{Pace, TooFast},
     payer::Payer,
-    usage::{Place, Usage},
+    places::{Place, Places, Shares, UsedUp},
+    usage::Usage,
 };
 use crate::limits::{
     ADDRESS_CONNECTIONS_PER_S, ADDRESS_REQUESTS_PER_S, CONNECTION_BYTES_PER_S, CONNECTION_MESSAGES_PER_S,
@@ -37,7 +39,7 @@ pub struct Quota {
     pub user_connections: Option<usize>,
     /// WebSockets and streams that all of a tenant may have open together.
     pub tenant_connections: Option<usize>,
-    /// Rooms of a tenant that may be open for those who join one. A room stays open for 30 s after the last one has left.
+    /// Rooms of a tenant that may be open, whoever opens them. One that nobody uses ends after 30 s, or when another one is wanted.
     pub tenant_rooms: Option<usize>,
     /// How long the snapshot and the log of one document may be together, in bytes.
     pub document_bytes: Option<usize>,

@@ -1,15 +1,12 @@
 //! What tenants and users have open and stored.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
-};
+use std::sync::{Arc, OnceLock};
 
-use syncline_core::id::{TenantId, TenantName};
+use syncline_core::id::TenantId;
 use syncline_protocol::RoomLimits;
 use syncline_store::metered::StoredBytes;
 
-use super::{Limit, Payer, Quota};
+use super::{Limit, Payer, Place, Places, Quota, Shares, UsedUp};
 
 /// What tenants and users have open and stored, and how much of it they may.
 #[derive(Debug)]
@@ -17,45 +14,22 @@ pub(crate) struct Usage {
     quota: Quota,
     /// There if it is counted.
     stored: OnceLock<StoredBytes>,
-    connections: Mutex<Connections>,
-}
-
-#[derive(Debug, Default)]
-struct Connections {
-    of_tenants: BTreeMap<TenantName, usize>,
-    /// Those who have proved who they are.
-    of_users: BTreeMap<Payer, usize>,
-}
-
-/// The place of a connection among those of its user and tenant; dropping it gives it back.
-#[derive(Debug)]
-pub(crate) struct Place {
-    usage: Arc<Usage>,
-    payer: Payer,
+    /// How many there may be in all is for who accepts them.
+    connections: Arc<Places>,
 }
 
 impl Usage {
     pub(crate) fn new(quota: &Quota) -> Arc<Self> {
-        Arc::new(Self { quota: quota.clone(), stored: OnceLock::new(), connections: Mutex::default() })
+        let shares = Shares { all: None, tenant: quota.tenant_connections, user: quota.user_connections };
+        Arc::new(Self { quota: quota.clone(), stored: OnceLock::new(), connections: Places::new(shares) })
     }
 
-    /// Takes the place of a connection, or says of which there are too many.
-    pub(crate) fn place(self: &Arc<Self>, payer: &Payer) -> Result<Place, Limit> {
-        let mut connections = self.connections();
-        let Connections { of_tenants, of_users } = &mut *connections;
-        let of_tenant = of_tenants.entry(payer.tenant.clone()).or_default();
-        if self.quota.tenant_connections.is_some_and(|max| *of_tenant >= max) {
-            return Err(Limit::TenantConnections);
-        }
-        if payer.user.is_some() {
-            let of_user = of_users.get(payer).copied().unwrap_or(0);
-            if self.quota.user_connections.is_some_and(|max| of_user >= max) {
-                return Err(Limit::UserConnections);
-            }
-            of_users.insert(payer.clone(), of_user + 1);
-        }
-        *of_tenant += 1;
-        Ok(Place { usage: Arc::clone(self), payer: payer.clone() })
+    /// Takes the place of a connection among those of its user and tenant, or says of which there are too many.
+    pub(crate) fn place(&self, payer: &Payer) -> Result<Place, Limit> {
+        self.connections.take(payer).map_err(|used_up| match used_up {
+            UsedUp::User => Limit::UserConnections,
+            UsedUp::Tenant | UsedUp::All => Limit::TenantConnections,
+        })
     }
 
     /// Returns whether a tenant that has so many rooms open may open another.
@@ -94,34 +68,11 @@ impl Usage {
     pub(crate) fn is_full(&self, tenant: TenantId) -> bool {
         self.quota.tenant_stored_bytes.is_some_and(|max| self.stored_bytes(tenant) >= max)
     }
-
-    /// Nothing that runs under the lock leaves the counts half changed, so a poisoned one is still whole.
-    fn connections(&self) -> MutexGuard<'_, Connections> {
-        self.connections.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut connections = self.usage.connections();
-        let Connections { of_tenants, of_users } = &mut *connections;
-        give_back(of_tenants, &self.payer.tenant);
-        give_back(of_users, &self.payer);
-    }
-}
-
-fn give_back<K: Ord>(counts: &mut BTreeMap<K, usize>, whose: &K) {
-    if let Some(count) = counts.get_mut(whose) {
-        *count -= 1;
-        if *count == 0 {
-            counts.remove(whose);
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
-    use syncline_core::entity::UserName;
+    use syncline_core::{entity::UserName, id::TenantName};
 
     use super::*;
 
@@ -141,7 +92,5 @@ mod tests {
         let fourth = usage.place(&bob).expect("a place");
         assert_eq!(usage.place(&nobody).err(), Some(Limit::TenantConnections));
         drop((second, third, fourth));
-        let connections = usage.connections();
-        assert!(connections.of_tenants.is_empty() && connections.of_users.is_empty(), "nobody is remembered");
     }
 }

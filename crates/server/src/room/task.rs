@@ -33,7 +33,7 @@ use crate::{
     lobby::{Card, Size},
     memory::MemoryShare,
     outbox::SharedOutbox,
-    registry::{RoomKey, RoomNumber},
+    registry::{RoomKey, RoomNumber, Shortage},
     work::Work,
 };
 
@@ -68,6 +68,7 @@ pub(super) struct RoomTask {
     compaction: Work<Option<usize>>,
     reload: Reload,
     memory: MemoryShare,
+    shortage: Shortage,
     reported: Stats,
 }
 
@@ -87,7 +88,7 @@ enum Wake {
     /// A message, or the end of the inbox.
     Message(Option<ToRoom>),
     Timer,
-    /// Memory is short and the room is idle.
+    /// Memory is short, or are rooms of the tenant, and the room is idle.
     Pressed,
 }
 
@@ -109,6 +110,7 @@ impl RoomTask {
         card: Arc<Card>,
     ) -> Self {
         let memory = MemoryShare::new(&epoch.memory);
+        let shortage = epoch.registry.shortage(key.tenant.id());
         let hooks = epoch.hooks.of(&key);
         Self {
             epoch,
@@ -133,6 +135,7 @@ impl RoomTask {
             compaction: Work::NONE,
             reload: Reload::None,
             memory,
+            shortage,
             reported: Stats::default(),
         }
     }
@@ -204,6 +207,7 @@ impl RoomTask {
             snapshot_bytes = self.compaction.done() => Wake::Compacted(snapshot_bytes),
             () = timer, if timer_set && !reloading => Wake::Timer,
             () = self.memory.pressed(), if may_unload => Wake::Pressed,
+            () = self.shortage.begun(), if may_unload => Wake::Pressed,
         }
     }
 

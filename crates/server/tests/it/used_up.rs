@@ -101,6 +101,88 @@ async fn a_tenant_has_so_many_rooms() {
     .await;
 }
 
+/// Goal: rooms are bounded on whichever way they are opened, and those that nobody uses are in nobody's way. Method: one room is all
+/// there may be. Alone requests get on, one room after the other; when people have it they are told to come again, unless they
+/// make less of what there is.
+#[tokio::test]
+async fn requests_open_no_more_rooms() {
+    within(async {
+        let (disk, bearers) = (Disk::new(), Arc::new(Bearers::default()));
+        disk.put_document("other", &letter(1, 'o'));
+        disk.put_document("old", &letter(1, 'o'));
+        let server = serve(&disk, &bearers, |quota| quota.tenant_rooms = Some(1)).await;
+        let ann = Caller::bearing(&server, "ann");
+        ann.bind("phone").await;
+        let note = |id: &str, client: u64| {
+            let update = BASE64.encode(&letter(client, 'n'));
+            json!({ "type": "note", "id": id, "op": "crdt", "update": update })
+        };
+        assert_eq!(ann.push("phone", 1, &[note("a", 1), note("b", 1), note("c", 1)]).await, ["applied"; 3]);
+        let pulled = ann.pull("phone", "note", &Value::Null).await;
+        assert_eq!(pulled["scopes"][0]["changes"].as_array().map(Vec::len), Some(2), "{pulled}");
+        let token = "Authorization: Bearer ann\r\n";
+        let (_, exported) = raw::fetch(server.addr(), "/sync/v1/export", token).await;
+        ann.ok("PUT /docs/v1/documents/one", json!({ "json": { "t": "x" } })).await;
+        assert_eq!(limited(&server, "tenant-rooms").await, 0, "rooms that nobody uses end");
+
+        let mut writer = Client::connect(server.addr(), "one?token=bob").await;
+        writer.whole_document().await;
+        all_rooms_are_shut(&server, &ann, &note("a", 2), &exported).await;
+        assert!(limited(&server, "tenant-rooms").await >= 8);
+        ann.ok("GET /docs/v1/documents/one", Value::Null).await;
+        assert_eq!(raw::send(server.addr(), "DELETE /docs/v1/documents/old", token, "").await.status, 204);
+        writer.leave().await;
+        let other = "GET /docs/v1/documents/other";
+        while ann.ask(other, Value::Null).await.0 != 200 {}
+        assert_eq!(ann.push("phone", 4, &[note("a", 2)]).await, ["merged"], "it comes again");
+        server.shutdown().await;
+    })
+    .await;
+}
+
+async fn all_rooms_are_shut(server: &Server, ann: &Caller, op: &Value, exported: &[u8]) {
+    let (addr, token) = (server.addr(), "Authorization: Bearer ann\r\n");
+    let docs = async |request: &str, body: &str| {
+        let refused = raw::send(addr, request, token, body).await;
+        assert_eq!(refused.status, 429, "{request}: {refused:?}");
+        assert!(refused.body.contains("\"tenant-rooms\""), "{request}: {refused:?}");
+        assert!(refused.body.contains("`tenant-rooms` in `[quota]`"), "{request}: {refused:?}");
+        assert!(refused.head.contains("\r\nretry-after: 30\r\n"), "{request}: {refused:?}");
+    };
+    let sync = |status: u16, answer: &Value| {
+        assert_eq!((status, answer["code"].as_str()), (429, Some("rate-limited")), "{answer}");
+        assert_eq!(answer["retry_after_ms"], 30_000, "{answer}");
+    };
+    let edit = r#"[{"op":"splice","path":"/t","at":0,"insert":"x"}]"#;
+    let import = async {
+        let line = json!({ "name": "new", "kind": "yjs", "state": BASE64.encode(&letter(1, 'x')) });
+        let text = format!("{{\"format\":\"syncline-documents\",\"version\":1}}\n{line}\n");
+        let (_, told) = raw::send_lines(addr, "POST /docs/v1/import", token, text.as_bytes()).await;
+        assert!(told.contains("\"tenant-rooms\""), "{told}");
+    };
+    let pull = async {
+        let scopes = json!([{ "scope": "note" }]);
+        let body = json!({ "device_id": "phone", "scopes": scopes });
+        let (status, answer) = ann.ask("POST /sync/v1/pull", body).await;
+        sync(status, &answer);
+    };
+    let push = async {
+        assert_eq!(ann.push("phone", 4, std::slice::from_ref(op)).await, ["deferred"]);
+    };
+    let restore = async {
+        let imported = raw::send_bytes(addr, "POST /sync/v1/import", token, exported).await;
+        sync(imported.status, &serde_json::from_str(&imported.body).expect("JSON"));
+    };
+    let all = [
+        ("GET /docs/v1/documents/other", ""),
+        ("PATCH /docs/v1/documents/other", edit),
+        ("PUT /docs/v1/documents/new", r#"{"json":{"t":"x"}}"#),
+        ("POST /docs/v1/documents/other/branches", r#"{"name":"draft"}"#),
+    ];
+    let all = futures_util::future::join_all(all.map(|(request, body)| docs(request, body)));
+    tokio::join!(all, import, pull, push, restore);
+}
+
 /// The same document has the same bound over both protocols and for ops; whoever has it open and writes nothing stays.
 #[tokio::test]
 async fn a_document_has_so_many_bytes() {

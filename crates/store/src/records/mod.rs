@@ -194,20 +194,23 @@ pub fn names(
     limit: usize,
 ) -> Result<Vec<(RoomName, DocumentId)>, RecordError> {
     let found = names_with_kinds(store, tenant, prefix, after, limit)?;
-    Ok(found.into_iter().map(|(name, named)| (name, named.document)).collect())
+    found.into_iter().map(|(name, named)| Ok((name, named?.document))).collect()
 }
 
-/// Returns the same as [`names`] with the kind of each document.
+/// A name, and what it means, unless the record that says so is damaged.
+pub type FoundName = (RoomName, Result<Named, RecordError>);
+
+/// Returns the same as [`names`] with the kind of each document, and with the names of which nobody knows what they mean.
 ///
 /// # Errors
-/// Those of [`names`].
+/// [`RecordError`]: the store cannot be read, or holds a key that is none.
 pub fn names_with_kinds(
     store: &dyn Store,
     tenant: TenantId,
     prefix: &str,
     after: Option<&RoomName>,
     limit: usize,
-) -> Result<Vec<(RoomName, Named)>, RecordError> {
+) -> Result<Vec<FoundName>, RecordError> {
     let mut key_prefix = names_prefix(tenant);
     key_prefix.extend_from_slice(prefix.as_bytes());
     let from = after.map(|name| Key::name(tenant, name).successor());
@@ -219,10 +222,8 @@ pub fn names_with_kinds(
             let Some(Place::Name { name, .. }) = key.place() else {
                 return Err(damaged(key, RecordFault::Malformed { what: "room name" }));
             };
-            match envelope::open_one(&key, &value).and_then(decode_named) {
-                Ok(named) => Ok((name, named)),
-                Err(fault) => Err(damaged(key, fault)),
-            }
+            let named = envelope::open_one(&key, &value).and_then(decode_named);
+            Ok((name, named.map_err(|fault| damaged(key, fault))))
         })
         .collect()
 }

@@ -8,20 +8,21 @@ use axum::{
 };
 use data_encoding::BASE64;
 use serde::Deserialize;
-use syncline_core::{access::Action, id::RoomName};
-use syncline_store::records::Named;
+use syncline_core::{access::Action, id::RoomName, log::Engine};
+use syncline_store::records::{Named, RecordError};
 
 use super::{
     intake::NotTaken,
     line,
-    outlet::{Outlet, Unread, outlet},
+    outlet::{Outlet, Unread, finished, outlet},
     places::Places,
-    stored::{self, State},
+    stored::{self, NoState, State},
 };
 use crate::{
     docs::{caller::Caller, list::names, refusal::Refusal, state},
     http::lines,
     limits::{EXPORT_PIECES_MAX, NAMES_PAGE},
+    memory::Held,
     registry::RoomKey,
 };
 
@@ -61,6 +62,8 @@ enum Ended {
     Refused(#[from] Refusal),
     #[error(transparent)]
     Unread(#[from] Unread),
+    #[error("what the caller showed is good no longer, or the server stops")]
+    Over,
 }
 
 /// Writes an export, a document at a time.
@@ -80,16 +83,15 @@ struct Written {
 
 impl Exporter {
     async fn run(self, outlet: Outlet, documents: u64) {
-        let written = tokio::select! {
-            biased;
-            () = self.caller.ended() => return,
-            written = self.write(&outlet, documents) => written,
+        let written = async {
+            self.write(&outlet, documents).await?;
+            Ok(outlet)
         };
-        let ended = match written {
-            Ok(()) => outlet.finish().await.err().map(Ended::from),
-            Err(ended) => Some(ended),
+        let over = async {
+            self.caller.ended().await;
+            Ended::Over
         };
-        if let Some(ended) = ended {
+        if let Err(ended) = finished(written, over).await {
             tracing::debug!(%ended, "an export of documents ended early");
         }
     }
@@ -119,22 +121,29 @@ impl Exporter {
         &self,
         outlet: &Outlet,
         name: &RoomName,
-        named: Named,
+        named: Result<Named, RecordError>,
         written: &mut Written,
     ) -> Result<(), Ended> {
-        let Some(state) = self.state(name, named).await? else { return Ok(()) };
+        let engine = named.as_ref().ok().map(|named| named.engine);
+        let state = match named {
+            Ok(named) => self.state(name, named).await?,
+            Err(RecordError::Read(_)) => return Err(Refusal::StoreDown.into()),
+            Err(damaged) => Some(Err(broken(name, &NoState::Name(damaged)))),
+        };
+        let Some(state) = state else { return Ok(()) };
         // What it showed was good when the document was read, and has to be when it is sent.
         self.caller.check_lease()?;
-        let State { commit, bytes } = match state {
+        let State { engine, commit, bytes } = match state {
             Ok(state) => state,
-            Err(NotTaken { code, message }) => {
+            Err(why) => {
                 written.unreadable += 1;
-                return Ok(outlet.send(line::unreadable(name, named.engine, code, &message)).await?);
+                return Ok(outlet.send(line::unreadable(name, engine, &why)).await?);
             }
         };
         written.documents += 1;
-        let mut text = line::head(name, named.engine, commit, bytes.len());
-        for piece in bytes.chunks(line::PIECE_BYTES) {
+        let held = Held::new(&self.caller.shared.memory, bytes);
+        let mut text = line::head(name, engine, commit, held.bytes.len());
+        for piece in held.bytes.chunks(line::PIECE_BYTES) {
             BASE64.encode_append(piece, &mut text);
             if text.len() > line::PIECE_BYTES {
                 outlet.send(std::mem::take(&mut text)).await?;
@@ -149,10 +158,7 @@ impl Exporter {
     async fn state(&self, name: &RoomName, named: Named) -> Result<Option<Result<State, NotTaken>>, Refusal> {
         let Caller { epoch, tenant, .. } = &self.caller;
         let room = RoomKey { tenant: tenant.clone(), name: name.clone() };
-        let entity = epoch.entity_of(&room).await.map_err(|_ledger_down| Refusal::StoreDown)?;
-        if let Some((ledger, key)) = entity
-            && ledger.look(move |ledger| ledger.is_gone(&key)).await.map_err(|_| Refusal::StoreDown)?
-        {
+        if state::is_gone(&self.caller, &room).await? {
             return Ok(None);
         }
         let turn = epoch.loads.acquire().await.expect("the semaphore is never closed");
@@ -161,32 +167,30 @@ impl Exporter {
         let stored = match read.map_err(|_unreadable| Refusal::StoreDown)? {
             None => return Ok(None),
             Some(Ok(stored)) => stored,
-            Some(Err(damaged)) => {
-                tracing::error!(room = name.as_str(), %damaged, "a document cannot be exported");
-                return Ok(Some(Err(damaged.told())));
-            }
+            Some(Err(damaged)) => return Ok(Some(Err(broken(name, &damaged)))),
         };
         if stored.is_suspect {
             // The room has its turn to load it, and takes notes of what becomes of that.
             drop(turn);
-            return self.state_in_room(&room).await;
+            return self.state_in_room(&room, named.engine).await;
         }
         let state = state::blocking(move || Ok(stored.state())).await;
         Ok(Some(match state {
             Ok(Ok(state)) => Ok(state),
-            Ok(Err(error)) => {
-                tracing::error!(room = name.as_str(), %error, "a document cannot be exported");
-                Err(error.told())
-            }
+            Ok(Err(error)) => Err(broken(name, &error)),
             // It panicked.
             Err(refusal) => Err(refusal.told()),
         }))
     }
 
-    async fn state_in_room(&self, room: &RoomKey) -> Result<Option<Result<State, NotTaken>>, Refusal> {
+    async fn state_in_room(
+        &self,
+        room: &RoomKey,
+        engine: Engine,
+    ) -> Result<Option<Result<State, NotTaken>>, Refusal> {
         match state::content(&self.caller, room).await {
             Ok(content) => {
-                let state = State { commit: content.revision.commit, bytes: content.update };
+                let state = State { engine, commit: content.revision.commit, bytes: content.update };
                 Ok(Some(stored::checked(state).map_err(|error| error.told())))
             }
             Err(Refusal::Absent | Refusal::Deleted) => Ok(None),
@@ -208,4 +212,10 @@ impl Exporter {
             }
         }
     }
+}
+
+/// Returns what is told of a document that cannot be exported. The operator is told why.
+fn broken(name: &RoomName, error: &NoState) -> NotTaken {
+    tracing::error!(room = name.as_str(), %error, "a document cannot be exported");
+    error.told()
 }

@@ -10,7 +10,7 @@ use axum::{
 use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesOrdered};
 use serde::{Deserialize, Serialize};
-use syncline_core::{access::Action, id::RoomName, limits::WRITE_STALL_MS_MAX, log::Engine};
+use syncline_core::{access::Action, id::RoomName, log::Engine};
 use syncline_protocol::Revision;
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -31,8 +31,11 @@ use crate::{
     http,
     inbound::Charge,
     limits::IMPORT_RESULTS_MAX,
-    lines::{Line, Lines},
+    lines::{Line, Lines, NoLine},
 };
+
+/// How often it counts what has come of a line.
+const PAID_EVERY: Duration = Duration::from_secs(1);
 
 /// How documents are imported.
 #[derive(Debug, Deserialize)]
@@ -50,7 +53,7 @@ pub(in crate::docs) async fn import(
 ) -> Result<Response, Refusal> {
     let Query(Manner { existing }) = manner.map_err(|rejection| Refusal::Malformed(rejection.body_text()))?;
     let places = Places::of(&caller)?;
-    let lines = Lines::of(body, LINE_BYTES_MAX).charged(Charge::new(&caller.shared.inbound));
+    let lines = Lines::of(body, LINE_BYTES_MAX).charged(Charge::new(&caller.shared.import_lines));
     let mut source = Source { lines, ready_at: Instant::now(), paid: 0, read: 0 };
     let first = source.next(&caller).await.map_err(Ended::refusal)?;
     let begun = match first {
@@ -100,17 +103,15 @@ enum Ended {
     Refused(#[from] Refusal),
     #[error(transparent)]
     Unread(#[from] Unread),
-    #[error("nothing more of the body has come for a while")]
-    Silent,
-    #[error("the body broke off: {0}")]
-    BrokenOff(axum::Error),
+    #[error(transparent)]
+    NoLine(#[from] NoLine),
 }
 
 impl Ended {
     fn refusal(self) -> Refusal {
         match self {
             Self::Refused(refusal) => refusal,
-            Self::Unread(_) | Self::Silent | Self::BrokenOff(_) => Refusal::Malformed(self.to_string()),
+            Self::Unread(_) | Self::NoLine(_) => Refusal::Malformed(self.to_string()),
         }
     }
 }
@@ -120,18 +121,15 @@ impl Source {
     async fn next(&mut self, caller: &Caller) -> Result<Option<Came>, Ended> {
         loop {
             sleep_until(self.ready_at).await;
-            let received = self.lines.received();
-            let next = timeout(Duration::from_millis(WRITE_STALL_MS_MAX), self.lines.next()).await;
-            match next {
+            match timeout(PAID_EVERY, self.lines.next()).await {
                 Ok(line) => {
-                    let Some(line) = line.map_err(Ended::BrokenOff)? else { return Ok(None) };
+                    let Some(line) = line? else { return Ok(None) };
                     // A document is as much as a request of its own would be.
                     self.pay(caller, 1);
                     self.read += 1;
                     return Ok(Some(Came { number: self.read, line, charge: self.lines.take_charge() }));
                 }
-                Err(_elapsed) if self.lines.received() == received => return Err(Ended::Silent),
-                // It is long, and comes slowly, or has no end.
+                // Of a long line counts what has come.
                 Err(_elapsed) => self.pay(caller, 0),
             }
         }
@@ -193,9 +191,6 @@ struct ToldLast<'a> {
     message: Option<&'a str>,
 }
 
-/// What is said of an import whose last line has not come.
-const CUT_OFF: &str = "the export is not whole: its last line is missing, or lines before it. What came is imported; send the rest";
-
 impl Importer {
     async fn run(mut self, source: Source, outlet: Outlet) {
         let Self { caller, existing, intake, _places: _ } = &mut self;
@@ -211,7 +206,10 @@ impl Importer {
             Some(Ended::Unread(_)) => return,
             Some(ended) => Some(ended.refusal().told()),
             None if sum.whole => None,
-            None => Some(NotTaken { code: "cut-off", message: CUT_OFF.to_owned() }),
+            None => {
+                let message = format!("{}. What came is imported; send the rest", DocumentsImported::CUT_OFF);
+                Some(NotTaken { code: "cut-off", message })
+            }
         };
         let DocumentsImported { created, merged, unchanged, skipped, failed, .. } = sum;
         let user = self.caller.identity.user.as_str();

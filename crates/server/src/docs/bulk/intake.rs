@@ -72,6 +72,11 @@ pub struct DocumentsImported {
     pub failed: u64,
 }
 
+impl DocumentsImported {
+    /// What is said of an export that did not come [whole](Self::whole).
+    pub const CUT_OFF: &'static str = "the export is not whole: its last line is missing, or lines before it";
+}
+
 /// Counts what comes.
 #[derive(Debug, Default)]
 pub(super) struct Intake {

@@ -22,6 +22,7 @@ use syncline_core::{
     log::Engine,
 };
 
+use super::intake::NotTaken;
 use crate::docs::kind::Kind;
 
 /// What the first line calls the form of the lines.
@@ -124,7 +125,8 @@ struct Head<'a> {
 #[derive(Serialize)]
 struct Unread<'a> {
     name: &'a str,
-    kind: Kind,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kind: Option<Kind>,
     error: &'a str,
     message: &'a str,
 }
@@ -173,9 +175,10 @@ pub(super) fn head(name: &RoomName, engine: Engine, commit: CommitNumber, bytes:
     line
 }
 
-/// Returns the line of a document that cannot be read.
-pub(super) fn unreadable(name: &RoomName, engine: Engine, error: &str, message: &str) -> String {
-    written(&Unread { name: name.as_str(), kind: engine.into(), error, message })
+/// Returns the line of a document that cannot be read, of its kind if that is known.
+pub(super) fn unreadable(name: &RoomName, engine: Option<Engine>, why: &NotTaken) -> String {
+    let NotTaken { code, message } = why;
+    written(&Unread { name: name.as_str(), kind: engine.map(Kind::from), error: code, message })
 }
 
 /// Returns the last line.
@@ -253,9 +256,14 @@ mod tests {
             document(&plan, Engine::Yjs, b"\x01\x02"),
             "{\"name\":\"a \\\"plan\\\"\",\"kind\":\"yjs\",\"commit\":12,\"bytes\":2,\"state\":\"AQI=\"}\n"
         );
+        let why = NotTaken { code: "broken", message: "why".to_owned() };
         assert_eq!(
-            unreadable(&plan, Engine::Automerge, "broken", "why"),
+            unreadable(&plan, Some(Engine::Automerge), &why),
             "{\"name\":\"a \\\"plan\\\"\",\"kind\":\"automerge\",\"error\":\"broken\",\"message\":\"why\"}\n"
+        );
+        assert_eq!(
+            unreadable(&plan, None, &why),
+            "{\"name\":\"a \\\"plan\\\"\",\"error\":\"broken\",\"message\":\"why\"}\n"
         );
         assert_eq!(end(2, 1), "{\"end\":true,\"documents\":2,\"unreadable\":1}\n");
     }
@@ -322,7 +330,9 @@ mod tests {
             prop_assert_eq!(line.find('\n'), Some(line.len() - 1));
             let read_line = read(line.as_bytes()).expect("it was written");
             prop_assert_eq!(read_line, Line::Document { name: name.clone(), engine, state: state.into() });
-            let read_line = read(unreadable(&name, engine, "broken", &text).as_bytes()).expect("it was written");
+            let why = NotTaken { code: "broken", message: text };
+            let engine = is_yjs.then_some(engine);
+            let read_line = read(unreadable(&name, engine, &why).as_bytes()).expect("it was written");
             prop_assert_eq!(read_line, Line::Unreadable { name });
         }
 

@@ -23,11 +23,14 @@ use syncline_store::{
 use super::{
     intake::{DocumentsImported, Existing, ImportedLine, Intake, NotTaken, Taken},
     line::{self, LINE_BYTES_MAX, Line, NoExport, PIECE_BYTES, TAIL},
-    stored::{self, State},
+    stored::{self, NoState, State},
 };
 use crate::{
     clock::Clock,
-    docs::edit::{AUTOMERGE_NAME, OTHER_KIND},
+    docs::{
+        edit::{AUTOMERGE_NAME, OTHER_KIND},
+        refusal::Refusal,
+    },
     entities::{BulkError, OfflineError, OfflineLedger},
     limits::{IMPORT_BATCH_BYTES, IMPORT_BATCH_RECORDS, NAMES_PAGE},
     lines::{Line as Came, next_line},
@@ -144,25 +147,18 @@ impl<'s> OfflineDocuments<'s> {
         let mut sum = DocumentsExported::default();
         out.write_all(line::first(self.count(prefix, after)?).as_bytes())?;
         self.each_name(prefix, after, |name, named| {
-            let is_gone = self.is_entity(&name)
-                && entity_of(&name).is_some_and(|key| self.entities.ledger().is_gone(&key));
-            if is_gone {
-                return Ok(());
-            }
-            let Some(read) = stored::read(self.entities.store(), self.entities.tenant(), &name, named)?
-            else {
-                return Ok(());
-            };
-            let outcome = match read.and_then(stored::Stored::state) {
+            let engine = named.as_ref().ok().map(|named| named.engine);
+            let Some(read) = self.state(&name, named)? else { return Ok(()) };
+            let outcome = match read {
                 Ok(state) => {
-                    write_document(out, &name, named.engine, &state)?;
+                    write_document(out, &name, &state)?;
                     sum.documents += 1;
                     sum.bytes += state.bytes.len() as u64;
                     Ok(state.bytes.len() as u64)
                 }
                 Err(error) => {
                     let why = error.told();
-                    out.write_all(line::unreadable(&name, named.engine, why.code, &why.message).as_bytes())?;
+                    out.write_all(line::unreadable(&name, engine, &why).as_bytes())?;
                     sum.unreadable += 1;
                     Err(why)
                 }
@@ -173,6 +169,24 @@ impl<'s> OfflineDocuments<'s> {
         out.write_all(line::end(sum.documents, sum.unreadable).as_bytes())?;
         out.flush()?;
         Ok(sum)
+    }
+
+    /// Returns what is stored of a document; nothing if there is none any more.
+    fn state(
+        &self,
+        name: &RoomName,
+        named: Result<Named, RecordError>,
+    ) -> Result<Option<Result<State, NoState>>, OfflineDocumentsError> {
+        let is_gone =
+            self.is_entity(name) && entity_of(name).is_some_and(|key| self.entities.ledger().is_gone(&key));
+        let named = match named {
+            _ if is_gone => return Ok(None),
+            Ok(named) => named,
+            Err(RecordError::Read(error)) => return Err(error.into()),
+            Err(damaged) => return Ok(Some(Err(NoState::Name(damaged)))),
+        };
+        let read = stored::read(self.entities.store(), self.entities.tenant(), name, named)?;
+        Ok(read.map(|read| read?.state()))
     }
 
     /// Takes in the lines of an export, as `POST /docs/v1/import` does. `told` hears of each line when what it says is stored.
@@ -250,12 +264,12 @@ impl<'s> OfflineDocuments<'s> {
         let refused = |code, message: &str| Ok(Err(NotTaken { code, message: message.to_owned() }));
         let known = records::named(self.entities.store(), self.entities.tenant(), name)?;
         match known {
-            Some(known) if known.engine != engine => return refused("other-kind", OTHER_KIND),
+            Some(known) if known.engine != engine => return Ok(Err(Refusal::OtherKind(OTHER_KIND).told())),
             Some(_) if existing == Existing::Skip => return Ok(Ok(Taken::Skipped)),
-            Some(_) if existing == Existing::Fail => return refused("name-taken", TAKEN),
+            Some(_) if existing == Existing::Fail => return Ok(Err(Refusal::Taken.told())),
             Some(_) => {}
             None if engine == Engine::Automerge && !is_document_name(name.as_str()) => {
-                return refused("bad-request", AUTOMERGE_NAME);
+                return Ok(Err(Refusal::Malformed(AUTOMERGE_NAME.to_owned()).told()));
             }
             None => {}
         }
@@ -280,7 +294,7 @@ impl<'s> OfflineDocuments<'s> {
             Absorbing::Done(Absorbed::Broke | Absorbed::Changed) | Absorbing::NoRoom => {
                 return refused("broken", "the document that is there cannot be read");
             }
-            Absorbing::Deleted => return refused("deleted", DELETED),
+            Absorbing::Deleted => return Ok(Err(Refusal::Deleted.told())),
         };
         Ok(Ok(taken))
     }
@@ -340,7 +354,7 @@ impl<'s> OfflineDocuments<'s> {
         &self,
         prefix: &str,
         after: Option<&RoomName>,
-        mut each: impl FnMut(RoomName, Named) -> Result<(), OfflineDocumentsError>,
+        mut each: impl FnMut(RoomName, Result<Named, RecordError>) -> Result<(), OfflineDocumentsError>,
     ) -> Result<(), OfflineDocumentsError> {
         let (store, tenant) = (self.entities.store(), self.entities.tenant());
         let mut after = after.cloned();
@@ -356,12 +370,6 @@ impl<'s> OfflineDocuments<'s> {
     }
 }
 
-/// What is said where there is a document, and none was to be.
-const TAKEN: &str = "there is a document of this name already";
-
-/// What is said where there was a document.
-const DELETED: &str = "a document of this name was deleted, and the name is not used again";
-
 /// What a document says to a state.
 enum Absorbing {
     Done(Absorbed),
@@ -371,8 +379,8 @@ enum Absorbing {
     Deleted,
 }
 
-fn write_document(out: &mut dyn Write, name: &RoomName, engine: Engine, state: &State) -> io::Result<()> {
-    let mut text = line::head(name, engine, state.commit, state.bytes.len());
+fn write_document(out: &mut dyn Write, name: &RoomName, state: &State) -> io::Result<()> {
+    let mut text = line::head(name, state.engine, state.commit, state.bytes.len());
     for piece in state.bytes.chunks(PIECE_BYTES) {
         BASE64.encode_append(piece, &mut text);
         out.write_all(text.as_bytes())?;

@@ -39,6 +39,19 @@ fn outlet_within(stall: Duration, pieces_max: usize) -> (Outlet, Body) {
     (Outlet { pieces: sender, stall }, Body::from_stream(pieces.fuse()))
 }
 
+/// Finishes an answer when it is written, unless that is over before: then it breaks off, and nobody is waited for who does not read.
+pub(super) async fn finished<E: From<Unread>>(
+    written: impl Future<Output = Result<Outlet, E>>,
+    over: impl Future<Output = E>,
+) -> Result<(), E> {
+    let whole = async { Ok(written.await?.finish().await?) };
+    tokio::select! {
+        biased;
+        over = over => Err(over),
+        whole = whole => whole,
+    }
+}
+
 impl Outlet {
     /// Waits until a piece has its place. Whoever reads takes some in [`WRITE_STALL_MS_MAX`], or is given up.
     pub(super) async fn send(&self, piece: impl Into<Bytes>) -> Result<(), Unread> {
@@ -76,6 +89,34 @@ mod tests {
             let read = to_bytes(body, usize::MAX).await;
             assert_eq!(read.ok(), is_finished.then(|| Bytes::from("ab")));
         }
+    }
+
+    /// Goal: whoever reads nothing holds up no end. Method: all is written, and its end finds no place, when it is over.
+    #[tokio::test]
+    async fn who_does_not_read_holds_up_no_end() {
+        #[derive(Debug, PartialEq, Eq)]
+        enum Ended {
+            Over,
+            Unread,
+        }
+        impl From<Unread> for Ended {
+            fn from(Unread: Unread) -> Self {
+                Self::Unread
+            }
+        }
+        let (outlet, body) = outlet_within(Duration::from_millis(1), 1);
+        let (done, is_written) = tokio::sync::oneshot::channel();
+        let written = async {
+            outlet.send("a").await?;
+            done.send(()).expect("it is waited for");
+            Ok(outlet)
+        };
+        let over = async {
+            is_written.await.expect("it is written");
+            Ended::Over
+        };
+        assert_eq!(finished(written, over).await, Err(Ended::Over));
+        assert!(to_bytes(body, usize::MAX).await.is_err(), "it broke off");
     }
 
     #[tokio::test]

@@ -1,24 +1,20 @@
 //! How many exports and imports may be under way.
 
-use std::sync::Arc;
-
-use tokio::sync::OwnedSemaphorePermit;
-
 use crate::{
     docs::{caller::Caller, refusal::Refusal},
     quota::Place,
 };
 
-/// The places of an export or an import, until it is dropped: one of the server's, and one of those that the user may have open.
+/// The places of an export or an import, until it is dropped: one of the server's, of which its user and its tenant have a share, and
+/// one of the connections that they may have open.
 pub(super) struct Places {
-    _of_server: OwnedSemaphorePermit,
-    _of_user: Place,
+    _of_bulk: Place,
+    _of_connections: Place,
 }
 
 impl Places {
     pub(super) fn of(caller: &Caller) -> Result<Self, Refusal> {
-        let of_server = Arc::clone(&caller.shared.docs_bulk).try_acquire_owned();
-        let of_server = of_server.map_err(|_full| Refusal::TooManyBulk)?;
-        Ok(Self { _of_server: of_server, _of_user: caller.place()? })
+        let of_bulk = caller.shared.docs_bulk.take(&caller.payer()).map_err(Refusal::TooManyBulk)?;
+        Ok(Self { _of_bulk: of_bulk, _of_connections: caller.place()? })
     }
 }

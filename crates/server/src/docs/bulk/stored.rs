@@ -27,6 +27,7 @@ pub(super) struct Stored {
 /// A state of a document.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct State {
+    pub(super) engine: Engine,
     pub(super) commit: CommitNumber,
     /// The whole document in the bytes of its kind.
     pub(super) bytes: Bytes,
@@ -35,6 +36,9 @@ pub(super) struct State {
 /// Why a document is not exported.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum NoState {
+    /// Nobody knows which document the name means.
+    #[error(transparent)]
+    Name(RecordError),
     /// What is stored is damaged.
     #[error(transparent)]
     Damaged(LoadError),
@@ -51,7 +55,7 @@ impl NoState {
     pub(super) fn told(&self) -> NotTaken {
         match self {
             Self::TooLong { .. } => NotTaken { code: "too-large", message: self.to_string() },
-            Self::Damaged(_) | Self::Unloadable(_) | Self::Broken(_) => {
+            Self::Name(_) | Self::Damaged(_) | Self::Unloadable(_) | Self::Broken(_) => {
                 NotTaken { code: "broken", message: "the document cannot be read".to_owned() }
             }
         }
@@ -92,7 +96,7 @@ impl Stored {
                 AnyDocument::load(self.engine, snapshot.as_ref(), &log)?.portable()?
             }
         };
-        checked(State { commit, bytes })
+        checked(State { engine: self.engine, commit, bytes })
     }
 }
 

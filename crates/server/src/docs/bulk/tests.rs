@@ -83,7 +83,8 @@ fn put(store: &mut MemoryStore, name: &RoomName, at: u8, written: &Written) -> O
 /// Returns what all documents of a store hold.
 fn all(store: &MemoryStore) -> BTreeMap<RoomName, (Engine, Value)> {
     let names = records::names_with_kinds(store, TENANT, "", None, usize::MAX).expect("memory is read");
-    let held = names.into_iter().map(|(name, Named { document, engine })| {
+    let held = names.into_iter().map(|(name, named)| {
+        let Named { document, engine } = named.expect("it is whole");
         let records::Loaded { snapshot, log, .. } =
             records::load(store, TENANT, document).expect("it is whole");
         let document = AnyDocument::load(engine, snapshot.as_ref(), &log).expect("it is sound");

@@ -36,10 +36,9 @@ impl Window {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use syncline_core::limits::INBOUND_BYTES_MAX;
 
     use super::*;
-    use crate::docs::bulk::line::LINE_BYTES_MAX;
+    use crate::{docs::bulk::line::LINE_BYTES_MAX, limits::IMPORT_INBOUND_BYTES_MAX};
 
     proptest! {
         /// One import alone never finds that too much is sent at the same time, however long its lines are.
@@ -51,7 +50,7 @@ mod tests {
                     window.end();
                 }
                 let under_way: usize = window.lengths.iter().sum();
-                prop_assert!(under_way + bytes < INBOUND_BYTES_MAX);
+                prop_assert!(under_way + bytes < IMPORT_INBOUND_BYTES_MAX);
                 prop_assert!(window.lengths.len() < IMPORT_DOCUMENTS_MAX);
                 window.begin(bytes);
             }

@@ -20,10 +20,7 @@ use syncline_protocol::{
     ledger::{Answer, Input, Ledger, RequestId},
     wire::sync_v1::{Code, Problem},
 };
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::{Duration, timeout},
-};
+use tokio::time::{Duration, timeout};
 
 use self::rights::undecided;
 use super::refusal::Refusal;
@@ -35,7 +32,7 @@ use crate::{
     http::bearer,
     limits::{BODY_MS_MAX, STORAGE_FULL_RETRY_MS, SYNC_BODY_BYTES_MAX},
     openapi::check_query,
-    quota::{Limit, Payer, Place, TooFast},
+    quota::{Limit, Payer, Place, Places, TooFast},
     shared::Shared,
     tenants::Tenant,
     upgrade,
@@ -256,8 +253,8 @@ impl Asked {
     }
 
     /// Takes the place of a stream among those that may be open.
-    pub(super) fn live_place(&self) -> Result<(OwnedSemaphorePermit, Place), Refusal> {
-        let of_server = place(&self.shared.live)?;
+    pub(super) fn live_place(&self) -> Result<(Place, Place), Refusal> {
+        let of_server = self.place(&self.shared.live, "streams are open")?;
         let of_user = self.shared.usage.place(&self.payer()).map_err(|limit| {
             self.shared.metrics.limited(limit);
             let why = format!(
@@ -271,19 +268,20 @@ impl Asked {
     }
 
     /// Takes the place of an export or an import among those that may be under way.
-    pub(super) fn bulk_place(&self) -> Result<OwnedSemaphorePermit, Refusal> {
-        place(&self.shared.bulk)
+    pub(super) fn bulk_place(&self) -> Result<Place, Refusal> {
+        self.place(&self.shared.bulk, "exports and imports are under way")
+    }
+
+    fn place(&self, places: &Arc<Places>, what: &str) -> Result<Place, Refusal> {
+        places.take(&self.payer()).map_err(|used_up| {
+            let problem = Problem { retry_after_ms: Some(1_000), ..Problem::new(Code::RateLimited) };
+            problem.because(format!("as many {what}{} as may be", used_up.whose())).into()
+        })
     }
 
     pub(super) fn now(&self) -> WallMs {
         self.clock.now().wall
     }
-}
-
-fn place(places: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Refusal> {
-    let place = Arc::clone(places).try_acquire_owned();
-    let full = Problem { retry_after_ms: Some(1_000), ..Problem::new(Code::RateLimited) };
-    place.map_err(|_| full.into())
 }
 
 /// Returns how long the body is said to be, as far as a body that is held whole may be.

@@ -10,16 +10,16 @@ use syncline_core::{
 };
 use syncline_protocol::{
     Absorbed, Content,
-    ledger::{Answer, PullChange},
+    ledger::{Answer, PullChange, Pulled},
     wire::sync_v1::PullScope,
 };
 use tokio::sync::oneshot;
 
 use super::{ask::Asked, refusal::Refusal};
 use crate::{
-    entities::{Answered, LedgerDown, room_key},
+    entities::{Answered, room_key},
     limits::{DOCUMENT_READS_MAX, PULL_DOCUMENT_BYTES_MAX},
-    registry::Registry,
+    registry::{NotOpened, Registry},
     room::ToRoom,
 };
 
@@ -59,14 +59,20 @@ pub(super) async fn read(
     let mut reads = stream::iter(reads).buffered(DOCUMENT_READS_MAX);
     let mut bytes = 0_usize;
     while let Some((scope, at, key, content)) = reads.next().await {
-        let Some(content) = content? else { continue };
+        let content = match content {
+            // What comes before is progress, and the rest comes when there are rooms again.
+            Err(NotOpened::TooMany)
+                if at > 0 || pulled.scopes[..scope].iter().any(|page| !page.changes.is_empty()) =>
+            {
+                end_before(pulled, scope, at);
+                break;
+            }
+            content => content?,
+        };
+        let Some(content) = content else { continue };
         let more = content.update.len() + content.state_vector.len();
         if bytes > 0 && bytes + more > PULL_DOCUMENT_BYTES_MAX {
-            let is_document = |change: &PullChange| matches!(change, PullChange::Document(..));
-            pulled.scopes[scope].cut(at);
-            for page in &mut pulled.scopes[scope + 1..] {
-                page.changes.iter().position(is_document).into_iter().for_each(|at| page.cut(at));
-            }
+            end_before(pulled, scope, at);
             break;
         }
         bytes += more;
@@ -75,20 +81,27 @@ pub(super) async fn read(
     Ok(contents)
 }
 
+/// Ends the pages of a pull before the document at a place.
+fn end_before(pulled: &mut Pulled, scope: usize, at: usize) {
+    let is_document = |change: &PullChange| matches!(change, PullChange::Document(..));
+    pulled.scopes[scope].cut(at);
+    for page in &mut pulled.scopes[scope + 1..] {
+        page.changes.iter().position(is_document).into_iter().for_each(|at| page.cut(at));
+    }
+}
+
 /// Reads a document from its room, which is opened if need be: so a document that breaks its reader is found out where all
 /// documents are.
 pub(super) async fn content(
     asked: &Asked,
     key: &EntityKey,
     have: Option<Bytes>,
-) -> Result<Option<Content>, LedgerDown> {
+) -> Result<Option<Content>, NotOpened> {
     let (done, content) = oneshot::channel();
-    let told =
-        Registry::tell(&asked.epoch, &room_key(asked.tenant(), key), ToRoom::Read { have, done }).await;
-    told.map_err(|_closed| LedgerDown)?;
+    Registry::tell(&asked.epoch, &room_key(asked.tenant(), key), ToRoom::Read { have, done }).await?;
     let content = content.await.ok();
     if content.is_none() && asked.shared.epoch().is_none() {
-        return Err(LedgerDown);
+        return Err(NotOpened::Closed);
     }
     Ok(content)
 }
@@ -100,18 +113,13 @@ pub(super) async fn absorb(
     key: &EntityKey,
     author: Author,
     update: Bytes,
-) -> Result<Option<Absorbed>, LedgerDown> {
+) -> Result<Option<Absorbed>, NotOpened> {
     let (done, absorbed) = oneshot::channel();
-    let told = Registry::tell(
-        &asked.epoch,
-        &room_key(asked.tenant(), key),
-        ToRoom::Absorb { engine: Engine::Yjs, credit: author.into(), update, made_for: None, done },
-    )
-    .await;
-    told.map_err(|_closed| LedgerDown)?;
+    let message = ToRoom::Absorb { engine: Engine::Yjs, credit: author.into(), update, made_for: None, done };
+    Registry::tell(&asked.epoch, &room_key(asked.tenant(), key), message).await?;
     let absorbed = absorbed.await.ok().filter(|absorbed| *absorbed != Absorbed::Broke);
     if absorbed.is_none() && asked.shared.epoch().is_none() {
-        return Err(LedgerDown);
+        return Err(NotOpened::Closed);
     }
     Ok(absorbed)
 }

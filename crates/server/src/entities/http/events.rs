@@ -29,7 +29,7 @@ use syncline_protocol::{
     wire::sync_v1::{Code, Problem, event_body},
 };
 use syncline_store::records::ledger::history;
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{ask::Asked, refusal::Refusal};
@@ -102,7 +102,7 @@ struct Feed {
     after: EventIndex,
     /// Those that were read, and are still to be sent.
     waiting: VecDeque<Event>,
-    _place: (OwnedSemaphorePermit, Place),
+    _place: (Place, Place),
 }
 
 impl Feed {

@@ -14,13 +14,14 @@ use syncline_protocol::{
     ledger::{Ledger, entity_of},
     wire::sync_v1::{Attached, Code, Export, Problem},
 };
-use tokio::sync::OwnedSemaphorePermit;
 
 use super::{ask::Asked, documents, refusal::Refusal};
 use crate::{
     entities::bulk::Wanted,
     http::lines,
     limits::{EXPORT_PAGE_BYTES, EXPORT_PIECE_BYTES},
+    memory::Held,
+    quota::Place,
 };
 
 pub(super) async fn export(asked: Asked, RawQuery(query): RawQuery) -> Result<Response, Refusal> {
@@ -39,7 +40,7 @@ struct Lines {
     export: Export,
     keys: std::vec::IntoIter<EntityKey>,
     /// The next document, and what it holds if it can be read.
-    read: Option<(EntityKey, Option<Bytes>)>,
+    read: Option<(EntityKey, Option<Held>)>,
 }
 
 /// What is to be sent next.
@@ -51,7 +52,7 @@ enum Next {
     /// The record of a document, which is read first: whoever holds up the ledger waits for no room.
     Document(Lines, EntityKey),
     /// What a document holds.
-    Pieces(Lines, Bytes),
+    Pieces(Lines, Held),
     /// Nothing: the last line is written, or one could not be.
     End,
 }
@@ -60,7 +61,7 @@ enum Next {
 struct Sender {
     asked: Asked,
     next: Next,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 fn wanted(query: &str) -> Result<Wanted, Refusal> {
@@ -106,14 +107,14 @@ impl Lines {
             let is_document = !record.deleted && ledger.is_document(&key);
             let attached = match &read {
                 None if is_document => return (Next::Document(self, key), text),
-                Some(Some(update)) if is_document => Attached::Document { bytes: update.len() as u64 },
+                Some(Some(held)) if is_document => Attached::Document { bytes: held.bytes.len() as u64 },
                 Some(None) if is_document => Attached::Unreadable,
                 // It may have been deleted while it was read.
                 None | Some(_) => Attached::Nothing,
             };
             self.export.record(&key, &record, ledger.actors(), attached, &mut text);
-            if let (Some(Some(update)), true) = (read, is_document) {
-                return (Next::Pieces(self, update), text);
+            if let (Some(Some(held)), true) = (read, is_document) {
+                return (Next::Pieces(self, held), text);
             }
         }
         (Next::Page(self), text)
@@ -135,17 +136,19 @@ impl Sender {
                 },
                 Next::Document(mut lines, key) => match documents::content(&self.asked, &key, None).await {
                     Ok(content) => {
-                        lines.read = Some((key, content.map(|content| content.update)));
+                        let memory = &self.asked.shared.memory;
+                        lines.read = Some((key, content.map(|content| Held::new(memory, content.update))));
                         (Next::Page(lines), String::new())
                     }
                     Err(down) => return Some(Err(io::Error::other(down))),
                 },
-                Next::Pieces(mut lines, mut update) => {
+                Next::Pieces(mut lines, mut held) => {
+                    let update = &mut held.bytes;
                     let piece = update.split_to(update.len().min(EXPORT_PIECE_BYTES));
                     let mut text = String::new();
                     lines.export.piece(&piece, &mut text);
                     let is_whole = update.is_empty();
-                    (if is_whole { Next::Page(lines) } else { Next::Pieces(lines, update) }, text)
+                    (if is_whole { Next::Page(lines) } else { Next::Pieces(lines, held) }, text)
                 }
                 Next::End => return None,
             };

@@ -20,7 +20,6 @@ use syncline_protocol::{
     ledger::{Answer, Input},
     wire::sync_v1::{Code, ImportError, ImportTally, Problem},
 };
-use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
     ask::Asked,
@@ -35,8 +34,9 @@ use crate::{
     entities::bulk::{IMPORT, Intake, Step},
     http,
     limits::{IMPORT_DOCUMENTS_MAX, SYNC_BODY_BYTES_MAX},
-    lines::{Line, Lines},
+    lines::{Line, Lines, NoLine},
     openapi::LINES,
+    quota::Place,
 };
 
 pub(super) async fn import(
@@ -93,13 +93,13 @@ struct Importer {
     asked: Asked,
     lines: Lines,
     intake: Intake,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 impl Importer {
     /// Takes in the next batch. Returns what became of all if there is no other.
     async fn go_on(&mut self) -> Result<Option<ImportTally>, Refusal> {
-        while let Some(line) = self.lines.next().await.map_err(|error| broken_off(&error))? {
+        while let Some(line) = self.lines.next().await.map_err(no_line)? {
             let Line::Whole(line) = line else { return Err(too_long()) };
             self.asked.keep_pace(line.len()).await;
             let ledger = &self.asked.ledger;
@@ -138,6 +138,13 @@ impl Importer {
             self.intake.absorbed(brought, absorbed?);
         }
         Ok(())
+    }
+}
+
+fn no_line(error: NoLine) -> Problem {
+    match error {
+        NoLine::BrokenOff(error) => broken_off(&error),
+        NoLine::Silent | NoLine::Slow => Problem::new(Code::MalformedRequest).because(error),
     }
 }
 

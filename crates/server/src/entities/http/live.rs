@@ -15,10 +15,7 @@ use syncline_protocol::{
     ledger::{Answer, Input, PullChange, PullScope},
     wire::sync_v1::{Code, LiveEvent, Problem},
 };
-use tokio::{
-    sync::{OwnedSemaphorePermit, broadcast},
-    time::Duration,
-};
+use tokio::{sync::broadcast, time::Duration};
 use tokio_util::sync::CancellationToken;
 
 use super::{ask::Asked, cursors, news::News, pull::change, refusal::Refusal, reply::unexpected, scopes};
@@ -85,7 +82,7 @@ pub(super) struct Listener {
     /// Events that are still to be sent, the last one first.
     waiting: Vec<Told>,
     stopping: CancellationToken,
-    _place: (OwnedSemaphorePermit, Place),
+    _place: (Place, Place),
 }
 
 impl Listener {

@@ -7,7 +7,7 @@ use axum::{
 };
 use syncline_protocol::wire::sync_v1::{Code, Problem, RequestError};
 
-use crate::entities::LedgerDown;
+use crate::{entities::LedgerDown, limits::ROOMS_FULL_RETRY_MS, registry::NotOpened};
 
 /// Why a request is not done.
 #[derive(Debug)]
@@ -51,6 +51,18 @@ impl From<LedgerDown> for Refusal {
     fn from(down: LedgerDown) -> Self {
         let problem = Problem::new(Code::ReadOnly).because(down);
         Problem { retry_after_ms: Some(1_000), ..problem }.into()
+    }
+}
+
+impl From<NotOpened> for Refusal {
+    fn from(error: NotOpened) -> Self {
+        match error {
+            NotOpened::Closed => LedgerDown.into(),
+            NotOpened::TooMany => {
+                let problem = Problem::new(Code::RateLimited).because(error);
+                Problem { retry_after_ms: Some(ROOMS_FULL_RETRY_MS), ..problem }.into()
+            }
+        }
     }
 }
 

@@ -1,9 +1,18 @@
 //! All records out of one server, and into another.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
+use syncline_core::{access::Identity, id::TenantName};
 
 use super::{Caller, serve, set};
-use crate::support::{disk::Disk, raw, start, told::Told, within};
+use crate::support::{
+    bearers::{Bearers, of},
+    disk::Disk,
+    raw, start, start_with,
+    told::Told,
+    within,
+};
 
 const IMPORT: &str = "/sync/v1/import";
 
@@ -21,6 +30,47 @@ pub(super) async fn import(caller: &Caller, text: &str) -> (u16, Value) {
 async fn import_bytes(caller: &Caller, headers: &str, bytes: &[u8]) -> (u16, Value) {
     let answer = raw::send_bytes(caller.addr, "POST /sync/v1/import", headers, bytes).await;
     (answer.status, serde_json::from_str(&answer.body).expect("JSON"))
+}
+
+/// Of the places for exports and imports one user has two and one tenant half: nobody keeps all others out.
+#[tokio::test]
+async fn one_user_and_one_tenant_have_a_share_of_the_places() {
+    within(async {
+        let (disk, bearers) = (Disk::new(), Arc::new(Bearers::default()));
+        for user in ["ann", "bob", "cleo"] {
+            bearers.set(user, &["*=admin"]);
+        }
+        let acme = TenantName::new("acme").expect("a name");
+        bearers.put("eve", Identity { tenant: acme, ..of("eve", &["*=admin"]) });
+        let server = start_with(&disk, |config| config.authenticator = Some(bearers)).await;
+        let bearing = |user: &str| format!("Authorization: Bearer {user}\r\n");
+        let export = async |user: &str| raw::get(server.addr(), "/sync/v1/export", &bearing(user)).await;
+        let mut under_way = Vec::new();
+        for user in ["ann", "bob"] {
+            for _ in 0..2 {
+                // It has its place while its first line comes.
+                under_way.push(Told::begin(server.addr(), IMPORT, &bearing(user), b"{").await);
+            }
+            let refused = loop {
+                let answer = export(user).await;
+                if answer.status != 200 {
+                    break answer;
+                }
+            };
+            assert_eq!(
+                (refused.status, refused.body.contains("\"rate-limited\"")),
+                (429, true),
+                "{refused:?}"
+            );
+            assert!(refused.body.contains("of one user"), "{refused:?}");
+        }
+        let refused = export("cleo").await;
+        assert_eq!((refused.status, refused.body.contains("of one tenant")), (429, true), "{refused:?}");
+        assert_eq!(export("eve").await.status, 200);
+        drop(under_way);
+        server.shutdown().await;
+    })
+    .await;
 }
 
 /// What one server exports another imports, once; then both hold the same.
@@ -107,6 +157,7 @@ async fn an_import_tells_how_far_it_is_and_can_go_on_there() {
         let mut told =
             Told::begin(empty.addr(), "/sync/v1/import?after=note/n0499", TELLING, first).await;
         told.send(rest).await;
+        told.finish().await;
         assert_eq!(told.line().await["through"], "note/n0999");
         assert_eq!(told.line().await["through"], "note/n1199");
         let last = json!({ "imported": 700, "unchanged": 0, "merged": 0, "refused": [], "refused_beyond": 0 });

@@ -30,6 +30,11 @@ impl Told {
         self.0.get_mut().write_all(&chunk).await.expect("the server reads");
     }
 
+    /// Ends the body.
+    pub(crate) async fn finish(&mut self) {
+        self.0.get_mut().write_all(b"0\r\n\r\n").await.expect("the server reads");
+    }
+
     /// Returns the next line of JSON; around it are the head and the lengths of chunks.
     pub(crate) async fn line(&mut self) -> Value {
         let mut line = String::new();

@@ -235,9 +235,7 @@ impl ImportManyArgs {
             });
             let imported = imported.map_err(|source| InFile { file: path.clone(), source })?;
             if !imported.whole {
-                complain(&format!(
-                    "{shown}: the export is not whole: its last line is missing, or lines before it"
-                ));
+                complain(&format!("{shown}: {}", DocumentsImported::CUT_OFF));
             }
             add(&mut sum, imported);
         }

@@ -3,8 +3,14 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use syncline_core::{log::Engine, rate::Allowance};
-use syncline_store::mem::Failure;
+use syncline_core::{
+    access::Identity,
+    id::{RoomName, TenantName},
+    log::{Author, Engine},
+    rate::Allowance,
+};
+use syncline_server::OfflineDocuments;
+use syncline_store::{Batch, Key, Store, Value as StoredValue, mem::Failure};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -15,8 +21,8 @@ use crate::{
     entities::Caller,
     support::{
         automerge::{DOCUMENT, OTHER},
-        bearers::Bearers,
-        disk::Disk,
+        bearers::{Bearers, of},
+        disk::{Disk, TENANT},
         raw, start, start_with,
         told::Told,
         updates::{letter, long_text},
@@ -136,6 +142,39 @@ async fn a_document_that_cannot_be_read_ends_no_export() {
     .await;
 }
 
+/// Whoever cannot be found, as the record of its name is damaged, is a line, too, and the others are exported.
+#[tokio::test]
+async fn a_damaged_name_ends_no_export() {
+    within(async {
+        let disk = Disk::new();
+        for name in ["a", "lost", "z"] {
+            disk.put_document(name, &letter(1, 'a'));
+        }
+        let mut damage = Batch::new();
+        let key = Key::name(TENANT, &RoomName::new("lost").expect("a name"));
+        damage.put(key, StoredValue::new(vec![0; 20]).expect("it is short"));
+        disk.memory().commit(damage).expect("no failure is set");
+        let server = start(&disk).await;
+        let told = lines(&export(&server, "", "").await);
+        let lost = json!({ "name": "lost", "error": "broken", "message": "the document cannot be read" });
+        assert_eq!((&told[0]["documents"], &told[2]), (&json!(3), &lost));
+        assert_eq!((&told[1]["name"], &told[3]["name"]), (&json!("a"), &json!("z")));
+        assert_eq!(told[4], json!({ "end": true, "documents": 2, "unreadable": 1 }));
+        server.shutdown().await;
+
+        let mut offline = OfflineDocuments::open(&mut *disk.memory(), TENANT, Author::default())
+            .map(|documents| {
+                let mut out = Vec::new();
+                let exported = documents.export("", None, &mut out, |_| {}).expect("it goes on");
+                assert_eq!((exported.documents, exported.unreadable), (2, 1));
+                lines(&String::from_utf8(out).expect("text"))
+            })
+            .expect("memory is read");
+        assert_eq!(offline.remove(2), lost);
+    })
+    .await;
+}
+
 /// Nothing is told to be there that is not durable: what the store did not take is taken when it is sent again.
 #[tokio::test]
 async fn what_is_told_is_durable() {
@@ -179,6 +218,94 @@ async fn an_export_that_breaks_off_looks_so() {
         let _ = tcp.read_to_end(&mut rest).await;
         let tail = String::from_utf8_lossy(&rest[rest.len().saturating_sub(200)..]).into_owned();
         assert!(!tail.contains("\"end\":true") && !tail.ends_with("0\r\n\r\n"), "{tail}");
+        server.shutdown().await;
+    })
+    .await;
+}
+
+/// What a slow reader has the server hold counts as memory, and no longer than it is held.
+#[tokio::test]
+async fn an_export_counts_as_memory() {
+    const BYTES: usize = 16 << 20;
+    within(async {
+        let disk = Disk::new();
+        disk.put_document("long", &long_text(1, BYTES));
+        let server = start(&disk).await;
+        let memory = async || {
+            let text = raw::get(server.addr(), "/metrics", "").await.body;
+            let line = text.lines().find_map(|line| line.strip_prefix("syncline_documents_bytes "));
+            line.expect("it is there").parse::<usize>().expect("a number")
+        };
+        let mut tcp = TcpStream::connect(server.addr()).await.expect("the server listens");
+        let head = format!("GET /docs/v1/export HTTP/1.1\r\nHost: {}\r\n\r\n", server.addr());
+        tcp.write_all(head.as_bytes()).await.expect("the server reads");
+        while memory().await < BYTES {}
+        drop(tcp);
+        while memory().await > 0 {}
+        server.shutdown().await;
+    })
+    .await;
+}
+
+/// Of the places one user has two and one tenant half: nobody keeps all others out.
+#[tokio::test]
+async fn one_user_and_one_tenant_have_a_share_of_the_places() {
+    within(async {
+        let (disk, bearers) = (Disk::new(), Arc::new(Bearers::default()));
+        for user in ["ann", "bob", "cleo"] {
+            bearers.set(user, &["doc:*=write"]);
+        }
+        let acme = TenantName::new("acme").expect("a name");
+        bearers.put("eve", Identity { tenant: acme, ..of("eve", &["doc:*=write"]) });
+        let server = start_with(&disk, |config| config.authenticator = Some(bearers)).await;
+        let addr = server.addr();
+        let bearing = |user: &str| format!("Authorization: Bearer {user}\r\n");
+        let mut under_way = Vec::new();
+        for (at, user) in ["ann", "ann", "bob", "bob"].into_iter().enumerate() {
+            let mut told = Told::begin(addr, IMPORT, &bearing(user), FIRST.as_bytes()).await;
+            told.send(document(&format!("a{at}"), &letter(1, 'a')).as_bytes()).await;
+            told.line().await;
+            under_way.push(told);
+        }
+        for (user, whose) in [("ann", "of one user"), ("bob", "of one user"), ("cleo", "of one tenant")] {
+            let refused = raw::get(addr, "/docs/v1/export", &bearing(user)).await;
+            assert_eq!(refused.status, 429, "{refused:?}");
+            assert!(refused.body.contains("\"too-many-connections\""), "{refused:?}");
+            assert!(refused.body.contains(whose) && refused.head.contains("retry-after: 1"), "{refused:?}");
+        }
+        assert_eq!(raw::get(addr, "/docs/v1/export", &bearing("eve")).await.status, 200);
+        // Whoever ends one may begin another.
+        drop(under_way.pop());
+        while raw::get(addr, "/docs/v1/export", &bearing("cleo")).await.status != 200 {}
+        server.shutdown().await;
+    })
+    .await;
+}
+
+/// Where there is one tenant only, it has all of the places.
+#[tokio::test]
+async fn one_tenant_alone_has_all_places() {
+    within(async {
+        let (disk, bearers) = (Disk::new(), Arc::new(Bearers::default()));
+        let users = ["ann", "bob", "cleo", "dan"];
+        users.iter().for_each(|user| bearers.set(user, &["doc:*=write"]));
+        bearers.set("eve", &["doc:*=write"]);
+        let server = start_with(&disk, |config| {
+            config.authenticator = Some(bearers);
+            config.tenants_max = 0;
+        })
+        .await;
+        let bearing = |user: &str| format!("Authorization: Bearer {user}\r\n");
+        let mut under_way = Vec::new();
+        for (at, user) in users.into_iter().chain(users).enumerate() {
+            let mut told = Told::begin(server.addr(), IMPORT, &bearing(user), FIRST.as_bytes()).await;
+            told.send(document(&format!("a{at}"), &letter(1, 'a')).as_bytes()).await;
+            told.line().await;
+            under_way.push(told);
+        }
+        let refused = raw::get(server.addr(), "/docs/v1/export", &bearing("eve")).await;
+        assert_eq!((refused.status, refused.body.contains("\"overloaded\"")), (503, true), "{refused:?}");
+        drop(under_way);
         server.shutdown().await;
     })
     .await;
