@@ -1,6 +1,8 @@
 //! How large a document is in the store, and when to fold its log.
 
-use super::{Loaded, RoomLimits};
+use syncline_core::id::CommitNumber;
+
+use super::{Effect, Loaded, RoomLimits};
 
 /// The sizes of a document's snapshot and of the log after it.
 #[derive(Debug, Default)]
@@ -48,9 +50,23 @@ impl Stored {
     /// Returns whether the log is long enough to be folded: as many bytes as the snapshot and as folding costs, or very many commits.
     /// After a compaction that was given up it has to grow to twice its length first.
     pub(super) fn wants_compaction(&self) -> bool {
-        let worth = self.snapshot_bytes.max(self.fold_bytes);
+        self.is_worth_folding(1)
+    }
+
+    /// Returns what to do when nobody is there any more and all of the log, up to `last`, is durable: to fold it, or else to unload the
+    /// room. A quarter as long is enough then, so that documents at rest are short and open fast.
+    pub(super) fn rest(&mut self, last: CommitNumber) -> Effect {
+        if !self.is_worth_folding(4) {
+            return Effect::Unload;
+        }
+        self.start_compaction();
+        Effect::Compact(last)
+    }
+
+    fn is_worth_folding(&self, share: usize) -> bool {
+        let worth = self.snapshot_bytes.max(self.fold_bytes) / share;
         let bytes_min = self.compact_min.bytes.max(worth).max(2 * self.given_up.bytes);
-        let commits_min = self.compact_min.commits.max(2 * self.given_up.commits);
+        let commits_min = (self.compact_min.commits / share as u64).max(2 * self.given_up.commits);
         self.compacting.is_none() && (self.log.bytes >= bytes_min || self.log.commits >= commits_min)
     }
 

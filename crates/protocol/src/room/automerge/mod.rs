@@ -152,7 +152,8 @@ impl AutomergeRoom {
         if self.idle_at.is_some_and(|at| at <= now.monotonic) {
             self.idle_at = Some(now.monotonic.after(ROOM_IDLE_MS));
             if self.is_idle() {
-                self.effects.push_back(Effect::Unload);
+                let last = self.stored.rest(self.commits.durable());
+                self.effects.push_back(last);
             }
         }
     }

@@ -21,7 +21,7 @@ use syncline_core::{
 use yrs::{Doc, ReadTxn, StateVector, Text, Transact};
 
 use self::got::Got;
-use super::{Effect, Guest, Input, Loaded, Room};
+use super::{Effect, Guest, Input, Loaded, Room, RoomLimits};
 use crate::{CloseReason, Outbox, Request, Written, wire::yjs};
 
 const ALICE: ConnectionId = ConnectionId(1);
@@ -446,6 +446,33 @@ fn an_empty_room_asks_to_be_unloaded_once_everything_is_stored() {
     world.commit();
     world.pass(ROOM_IDLE_MS);
     assert!(world.seen.contains(&Effect::Unload));
+}
+
+#[test]
+fn what_was_written_is_folded_when_nobody_is_there_any_more() {
+    let limits = RoomLimits { compact_commits_min: 8, ..RoomLimits::default() };
+    for (commits, is_worth_it) in [(1, false), (2, true)] {
+        let mut world = World::with(&[ALICE]);
+        world.room = Room::load_with(Now::default(), &Loaded::default(), &limits).expect("it loads");
+        world.join(ALICE);
+        let doc = client();
+        for _ in 0..commits {
+            world.update(ALICE, &typed(&doc, "a"));
+            world.flush();
+            world.commit();
+        }
+        world.input(Input::Leave { connection: ALICE });
+        world.pass(ROOM_IDLE_MS);
+        let fold = Effect::Compact(CommitNumber(commits));
+        assert_eq!(
+            (world.seen.contains(&fold), world.seen.contains(&Effect::Unload)),
+            (is_worth_it, !is_worth_it)
+        );
+        world.input(Input::Compacted { snapshot_bytes: Some(100) });
+        world.pass(ROOM_IDLE_MS);
+        assert!(world.seen.contains(&Effect::Unload), "it was folded");
+        assert_eq!(world.seen.iter().filter(|effect| **effect == fold).count(), usize::from(is_worth_it));
+    }
 }
 
 #[test]

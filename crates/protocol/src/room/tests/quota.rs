@@ -1,7 +1,7 @@
 //! What a room does not store.
 
 use super::*;
-use crate::room::{Absorbed, RoomLimits};
+use crate::room::Absorbed;
 
 impl World {
     fn of_bytes(document_bytes_max: usize) -> Self {
