@@ -4,6 +4,8 @@ use crate::openapi::{Link, Taken};
 
 /// The name of the document that was asked for.
 const SAME: Taken = ("name", "$request.path.name");
+/// The hook that was asked about, and its oldest dead letter.
+const OLDEST_LETTER: &[Taken] = &[("hook", "$request.path.hook"), ("id", "$response.body#/dead/0/id")];
 /// The version that was made.
 const NEW_VERSION: &[Taken] = &[SAME, ("version", "$response.body#/version")];
 
@@ -12,6 +14,7 @@ const READ: (&str, u16) = ("readDocument", 200);
 const HISTORY: (&str, u16) = ("readHistory", 200);
 const VERSION: (&str, u16) = ("createVersion", 201);
 const BRANCH: (&str, u16) = ("createBranch", 201);
+const LETTERS: (&str, u16) = ("listDeadLetters", 200);
 
 pub(super) const LINKS: &[Link] = &[
     Link {
@@ -84,6 +87,14 @@ pub(super) const LINKS: &[Link] = &[
         parameters: &[SAME],
         body: &[("from", "$response.body#/branches/0/name")],
     },
+    Link {
+        from: ("listHooks", 200),
+        to: "listDeadLetters",
+        parameters: &[("hook", "$response.body#/hooks/0/name")],
+        body: &[],
+    },
+    Link { from: LETTERS, to: "retryDeadLetters", parameters: OLDEST_LETTER, body: &[] },
+    Link { from: LETTERS, to: "dropDeadLetters", parameters: OLDEST_LETTER, body: &[] },
 ];
 
 /// What is asked next of the same document.

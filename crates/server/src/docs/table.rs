@@ -472,4 +472,12 @@ mod tests {
         check_references(&API);
         check_links(&API);
     }
+
+    /// Whoever goes from link to link comes to all that can be done about hooks.
+    #[test]
+    fn links_lead_to_what_is_done_about_a_hook() {
+        for operation in OPERATIONS.iter().filter(|operation| operation.path.contains("{hook}")) {
+            assert!(LINKS.iter().any(|link| link.to == operation.id), "{} is not reached", operation.id);
+        }
+    }
 }
