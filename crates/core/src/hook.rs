@@ -115,6 +115,8 @@ pub struct HookMark {
     pub name: RoomName,
     /// When it happened.
     pub at: WallMs,
+    /// How often it was tried in vain, as far as that is stored.
+    pub attempts: u32,
     /// That it is not told any more, and why; none as long as it is.
     pub dead: Option<DeadLetter>,
 }
@@ -124,15 +126,12 @@ pub struct HookMark {
 pub struct DeadLetter {
     /// When it was tried last.
     pub at: WallMs,
-    /// How often it was tried.
-    pub attempts: u32,
     /// What came of it the last time.
     pub failure: HookFailure,
 }
 
 /// Why an application was not told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum HookFailure {
     /// It answers with a status that is not from 200 to 299.
     #[error("it answers with status {0}")]
@@ -149,6 +148,9 @@ pub enum HookFailure {
     /// The request or the answer broke off.
     #[error("the request or the answer broke off")]
     Broken,
+    /// It was not asked: the name of the document, or of its tenant, cannot be read in the store.
+    #[error("it cannot be read in the store what is to be told")]
+    Unread,
 }
 
 #[cfg(test)]

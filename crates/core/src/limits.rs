@@ -373,8 +373,14 @@ pub const HOOK_RETRY_AFTER_MS_MAX: u64 = 3_600_000;
 /// Requests to one hook that may be under way.
 pub const HOOK_CALLS_MAX: usize = 4;
 
-/// Documents of which something waits in memory for one hook, a few hundred bytes each. What waits beyond that is in the store, and is
-/// read when half of these are done.
+/// Pause before what hooks are to be told is read again where it could not be read, in milliseconds. It doubles each time.
+pub const HOOK_READ_MS: u64 = 2_000;
+
+/// Longest that this pause becomes, in milliseconds.
+pub const HOOK_READ_MS_MAX: u64 = 600_000;
+
+/// Marks that wait in memory for one hook, a few hundred bytes each. What waits beyond that is in the store, and is read when half of these
+/// are done. A document of which one waits may have one more.
 pub const HOOK_WAITING_MAX: usize = 16_384;
 
 /// Dead letters that are kept for one hook. The oldest go first.

@@ -4,12 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use syncline_core::{
     hook::{HookEvent, HookMark, HookMarkId},
-    id::{CommitNumber, TenantId},
+    id::{CommitNumber, DocumentId, TenantId},
     limits::HOOK_DEAD_MAX,
     time::WallMs,
 };
-
-use super::Subject;
 
 /// The dead letters of one hook.
 #[derive(Debug, Default)]
@@ -34,7 +32,7 @@ impl DeadLetters {
 
     /// Takes out those of the same event of the document that are older than this.
     pub(super) fn overtaken_by(&mut self, id: &HookMarkId) -> Vec<HookMark> {
-        let of_document = self.of((id.tenant, id.document));
+        let of_document = self.of(id.tenant, id.document);
         let old = of_document.into_iter().filter(|dead| dead.event == id.event && dead.commit < id.commit);
         old.filter_map(|dead| self.remove(&dead)).collect()
     }
@@ -46,9 +44,9 @@ impl DeadLetters {
         all.iter().filter_map(|id| self.remove(id)).collect()
     }
 
-    /// Takes out those of a document that is gone.
-    pub(super) fn gone(&mut self, subject: Subject) -> Vec<HookMark> {
-        let all = self.of(subject).into_iter().filter(|id| id.event != HookEvent::Deleted);
+    /// Takes out those of a document that is gone, but that it was deleted.
+    pub(super) fn gone(&mut self, tenant: TenantId, document: DocumentId) -> Vec<HookMark> {
+        let all = self.of(tenant, document).into_iter().filter(|id| id.event != HookEvent::Deleted);
         all.filter_map(|id| self.remove(&id)).collect()
     }
 
@@ -61,7 +59,7 @@ impl DeadLetters {
         self.marks.len()
     }
 
-    fn of(&self, (tenant, document): Subject) -> Vec<HookMarkId> {
+    fn of(&self, tenant: TenantId, document: DocumentId) -> Vec<HookMarkId> {
         let at = |commit, event| HookMarkId { tenant, document, commit: CommitNumber(commit), event };
         let [first, .., last] = HookEvent::ALL;
         self.marks.range(at(0, first)..=at(u64::MAX, last)).map(|(id, _)| *id).collect()

@@ -90,7 +90,7 @@ impl Devices {
                 // An operator may name a machine of their own.
                 Some(Target::parse(&verifier.url, true).map(web).map(|web| Verifier {
                     web,
-                    gate: Gate::new(Some("devices".to_owned()), Some(verifier)),
+                    gate: Gate::new(Some("devices".to_owned()), verifier.timeout_ms),
                     ttl_ms: ttl_ms.unwrap_or(VERIFIED_MS),
                     known: Mutex::default(),
                 }))

@@ -41,7 +41,7 @@ pub(super) async fn list(caller: Caller) -> Result<Json<Value>, Refusal> {
 /// Lists the dead letters of a hook that are of the tenant, the oldest first.
 pub(super) async fn dead(caller: Caller, InPath(hook): InPath<String>) -> Result<Json<Value>, Refusal> {
     admin(&caller)?;
-    let letters = caller.epoch.hooks.dead(&caller.tenant, &hook).await.ok_or(Refusal::NoHook)?;
+    let letters = caller.epoch.hooks.dead(&caller.tenant, &hook).await?;
     caller.check_lease()?;
     Ok(Json(json!({ "dead": letters.iter().map(letter_json).collect::<Vec<_>>() })))
 }
@@ -53,7 +53,7 @@ pub(super) async fn retry(
     which: Result<Query<Which>, QueryRejection>,
 ) -> Result<Json<Value>, Refusal> {
     let id = meant(&caller, which)?;
-    let count = caller.epoch.hooks.retry(&caller.tenant, &hook, id).await.ok_or(Refusal::NoHook)?;
+    let count = caller.epoch.hooks.retry(&caller.tenant, &hook, id).await?;
     tracing::info!(by = %caller.identity.user, hook, count, "dead letters are told once more");
     Ok(Json(json!({ "count": count })))
 }
@@ -65,7 +65,7 @@ pub(super) async fn drop_dead(
     which: Result<Query<Which>, QueryRejection>,
 ) -> Result<Json<Value>, Refusal> {
     let id = meant(&caller, which)?;
-    let count = caller.epoch.hooks.drop_dead(&caller.tenant, &hook, id).await.ok_or(Refusal::NoHook)?;
+    let count = caller.epoch.hooks.drop_dead(&caller.tenant, &hook, id).await?;
     tracing::info!(by = %caller.identity.user, hook, count, "dead letters were dropped");
     Ok(Json(json!({ "count": count })))
 }
@@ -85,15 +85,20 @@ fn admin(caller: &Caller) -> Result<(), Refusal> {
 fn letter_json(Letter { id, mark }: &Letter) -> Value {
     let status = mark.dead.and_then(|dead| match dead.failure {
         HookFailure::Status(status) => Some(status),
-        _ => None,
+        HookFailure::Unreachable
+        | HookFailure::Inside
+        | HookFailure::Late
+        | HookFailure::Broken
+        | HookFailure::Unread => None,
     });
     json!({
         "id": id,
         "type": mark.id.event.as_str(),
         "document": mark.name.as_str(),
+        "generation": mark.id.document.to_string(),
         "commit": (mark.id.event != HookEvent::Deleted).then_some(mark.id.commit.0),
         "at": time_text(mark.at),
-        "attempts": mark.dead.map_or(0, |dead| dead.attempts),
+        "attempts": mark.attempts,
         "tried_at": mark.dead.map(|dead| time_text(dead.at)),
         "status": status,
         "why": mark.dead.map(|dead| dead.failure.to_string()),

@@ -11,6 +11,7 @@ use crate::{
     access::{TooManyDocumentTokens, Unauthenticated, Undecided},
     changes::TooManyReaders,
     history::{PastError, Unread},
+    hooks::NotAsked,
     http::{problem, too_many},
     limits::{ROOMS_FULL_RETRY_MS, SYNC_BODY_BYTES_MAX},
     quota::{Limit, TooFast, UsedUp},
@@ -160,6 +161,15 @@ impl From<Undecided> for Refusal {
 impl From<StoreDown> for Refusal {
     fn from(_: StoreDown) -> Self {
         Self::StoreDown
+    }
+}
+
+impl From<NotAsked> for Refusal {
+    fn from(error: NotAsked) -> Self {
+        match error {
+            NotAsked::NoHook => Self::NoHook,
+            NotAsked::Down => Self::StoreDown,
+        }
     }
 }
 

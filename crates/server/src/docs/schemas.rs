@@ -219,9 +219,9 @@ fn of_hooks() -> Value {
         ),
         "DeadLetters": object(&["dead"], json!({ "dead": list(reference("DeadLetter")) })),
         "DeadLetter": object(
-            &["id", "type", "document", "commit", "at", "attempts", "tried_at", "status", "why"],
+            &["id", "type", "document", "generation", "commit", "at", "attempts", "tried_at", "status", "why"],
             json!({
-                "id": text, "type": event, "document": text, "commit": or_null("integer"), "at": time,
+                "id": text, "type": event, "document": text, "generation": text, "commit": or_null("integer"), "at": time,
                 "attempts": count, "tried_at": time, "status": or_null("integer"), "why": text,
             }),
         ),

@@ -17,6 +17,8 @@ mod request;
 mod settings;
 mod strangers;
 mod task;
+#[cfg(test)]
+mod tests;
 
 use std::sync::{
     Arc,
@@ -28,13 +30,13 @@ use syncline_core::{
     id::{CommitNumber, DocumentId},
     time::WallMs,
 };
-use syncline_protocol::hooks::Subject;
+use syncline_protocol::hooks::Topic;
 use syncline_store::{Batch, records};
 use tokio::sync::{Notify, mpsc};
 
 pub use self::settings::{HookError, HookSettings};
 pub(crate) use self::{
-    operate::{Done, Letter, Operation},
+    operate::{Done, Letter, NotAsked, Operation},
     settings::{Configured, HookSet},
 };
 use self::{strangers::forget_strangers, task::HookTask};
@@ -69,14 +71,14 @@ enum ToHook {
     /// Something has become durable.
     Note(HookMark),
     /// A document is gone, which the hook is not told.
-    Gone(Subject),
+    Gone(Topic, DocumentId),
     /// An operator asks something.
     Operate(Operation),
 }
 
 /// What hooks are told, each by its place among them. It is put into a batch, and told when that is durable.
 #[derive(Debug, Default)]
-pub(crate) struct News(Vec<(usize, ToHook)>);
+pub(crate) struct Notices(Vec<(usize, ToHook)>);
 
 impl Hooks {
     pub(crate) fn new(set: &HookSet) -> Self {
@@ -107,28 +109,35 @@ impl Hooks {
     }
 
     /// Returns what these hooks are told of a commit.
-    pub(crate) fn news(&self, those: &[usize], room: &RoomKey, change: &Change, is_first: bool) -> News {
-        let mut news = News::default();
+    pub(crate) fn notices(
+        &self,
+        those: &[usize],
+        room: &RoomKey,
+        change: &Change,
+        is_first: bool,
+    ) -> Notices {
+        let mut notices = Notices::default();
         let created = is_first.then_some(HookEvent::Created);
         for event in created.into_iter().chain([HookEvent::Changed]) {
             let of = (change.document, change.commit);
-            news.add(self, those, room, of, event, change.at);
+            notices.add(self, those, room, of, event, change.at);
         }
-        news
+        notices
     }
 
     /// Returns what hooks are told of the end of a document.
-    pub(crate) fn end_of(&self, room: &RoomKey, document: DocumentId, at: WallMs) -> News {
-        let (mut news, those) = (News::default(), self.of(room));
-        news.add(self, &those, room, (document, CommitNumber(0)), HookEvent::Deleted, at);
+    pub(crate) fn end_of(&self, room: &RoomKey, document: DocumentId, at: WallMs) -> Notices {
+        let (mut notices, those) = (Notices::default(), self.of(room));
+        notices.add(self, &those, room, (document, CommitNumber(0)), HookEvent::Deleted, at);
+        let topic = Topic { tenant: room.tenant.id(), name: room.name.clone() };
         let not_told = those.iter().filter(|at| !self.lines[**at].hook.events.contains(&HookEvent::Deleted));
-        news.0.extend(not_told.map(|at| (*at, ToHook::Gone((room.tenant.id(), document)))));
-        news
+        notices.0.extend(not_told.map(|at| (*at, ToHook::Gone(topic.clone(), document))));
+        notices
     }
 
     /// Puts what is to be told into the batch that it is about.
-    pub(crate) fn put(&self, batch: &mut Batch, news: &News) {
-        for (at, what) in &news.0 {
+    pub(crate) fn put(&self, batch: &mut Batch, notices: &Notices) {
+        for (at, what) in &notices.0 {
             if let ToHook::Note(mark) = what {
                 records::put_mark(batch, &self.lines[*at].hook.name, mark);
             }
@@ -136,8 +145,8 @@ impl Hooks {
     }
 
     /// Tells what is durable now.
-    pub(crate) fn tell(&self, news: News) {
-        for (at, what) in news.0 {
+    pub(crate) fn tell(&self, notices: Notices) {
+        for (at, what) in notices.0 {
             let line = &self.lines[at];
             if line.inbox.try_send(what).is_err() {
                 line.missed.some.store(true, Ordering::Release);
@@ -147,7 +156,7 @@ impl Hooks {
     }
 }
 
-impl News {
+impl Notices {
     fn add(
         &mut self,
         hooks: &Hooks,
@@ -159,7 +168,7 @@ impl News {
     ) {
         let id = HookMarkId { tenant: room.tenant.id(), document, commit, event };
         let told = those.iter().filter(|at| hooks.lines[**at].hook.events.contains(&event));
-        let mark = HookMark { id, name: room.name.clone(), at, dead: None };
+        let mark = HookMark { id, name: room.name.clone(), at, attempts: 0, dead: None };
         self.0.extend(told.map(|place| (*place, ToHook::Note(mark.clone()))));
     }
 }

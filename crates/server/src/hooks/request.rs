@@ -37,6 +37,8 @@ struct Message<'a> {
 struct Data<'a> {
     tenant: &'a str,
     document: &'a str,
+    /// Which of the documents that the name has meant, as an `ETag` of `/docs/v1` begins.
+    generation: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     commit: Option<u64>,
 }
@@ -80,9 +82,10 @@ fn request(hook: &Configured, now: WallMs, tenant: &TenantName, mark: &HookMark)
         .expect("its headers are plain")
 }
 
-fn body(tenant: &TenantName, HookMark { id, name, at, dead: _ }: &HookMark) -> String {
+fn body(tenant: &TenantName, HookMark { id, name, at, attempts: _, dead: _ }: &HookMark) -> String {
     let commit = (id.event != HookEvent::Deleted).then_some(id.commit.0);
-    let data = Data { tenant: tenant.as_str(), document: name.as_str(), commit };
+    let generation = id.document.to_string();
+    let data = Data { tenant: tenant.as_str(), document: name.as_str(), generation, commit };
     let body = Message { kind: id.event.as_str(), timestamp: time_text(*at), data };
     serde_json::to_string(&body).expect("texts and a number are JSON")
 }
@@ -119,6 +122,7 @@ mod tests {
         hook::HookMarkId,
         id::{CommitNumber, DocumentId, RoomName, TenantId},
     };
+    use syncline_protocol::wire::hook::HookSecret;
 
     use super::*;
 
@@ -132,15 +136,38 @@ mod tests {
                 event,
             };
             let name = RoomName::new("team/\"plan\"").expect("a name");
-            let mark = HookMark { id, name, at: WallMs(1_801_440_000_000), dead: None };
+            let mark = HookMark { id, name, at: WallMs(1_801_440_000_000), attempts: 3, dead: None };
             body(&"acme".parse().expect("a name"), &mark)
         };
         let at = "\"timestamp\":\"2027-02-01T00:00:00.000Z\"";
-        let document = "\"tenant\":\"acme\",\"document\":\"team/\\\"plan\\\"\"";
+        let generation = format!("\"generation\":\"{}\"", "01".repeat(16));
+        let document = format!("\"tenant\":\"acme\",\"document\":\"team/\\\"plan\\\"\",{generation}");
         let want = format!("{{\"type\":\"document.changed\",{at},\"data\":{{{document},\"commit\":12}}}}");
         assert_eq!(told(HookEvent::Changed), want);
         let want = format!("{{\"type\":\"document.deleted\",{at},\"data\":{{{document}}}}}");
         assert_eq!(told(HookEvent::Deleted), want);
+    }
+
+    /// The request in `docs/webhooks.md` is one that is made of its settings.
+    #[test]
+    fn the_example_of_the_documentation_is_genuine() {
+        let told = include_str!("../../../../docs/webhooks.md");
+        let hex = data_encoding::HEXLOWER.decode(b"019f1c2e7a4b7d03a1b2c3d4e5f60718").expect("hexadecimal");
+        let document = DocumentId(hex.try_into().expect("16 bytes"));
+        let (commit, event) = (CommitNumber(12), HookEvent::Changed);
+        let id = HookMarkId { tenant: TenantId(0), document, commit, event };
+        let name = RoomName::new("team/plan").expect("a name");
+        let mark = HookMark { id, name, at: WallMs(1_801_440_000_000), attempts: 0, dead: None };
+        let (hook, tenant) = ("search".parse().expect("a name"), TenantName::default());
+        let (body, message, at) =
+            (body(&tenant, &mark), message_id(&hook, &tenant, &id), timestamp(WallMs(1_801_440_002_000)));
+        let secret = HookSecret::parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").expect("a secret");
+        let signed = signatures(&[secret], &message, &at, body.as_bytes());
+        for line in
+            [body, format!("{ID}: {message}"), format!("{TIMESTAMP}: {at}"), format!("{SIGNATURE}: {signed}")]
+        {
+            assert!(told.lines().any(|told| told == line), "{line}");
+        }
     }
 
     #[test]

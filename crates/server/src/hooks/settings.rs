@@ -10,7 +10,7 @@ use std::{
 
 use syncline_core::{
     access::{Resource, ResourcePattern},
-    entity::{Handler, Secret},
+    entity::Secret,
     hook::{HookEvent, HookName},
     id::{RoomName, TenantName},
     limits::{HANDLER_MS_MAX, HOOK_ATTEMPTS_MAX, HOOK_WAIT_MS_MAX, HOOKS_MAX},
@@ -136,8 +136,7 @@ impl Configured {
         if !(1..=HANDLER_MS_MAX).contains(&timeout_ms) {
             return Err(HookError::Timeout);
         }
-        let asked = Handler { url, timeout_ms: Some(timeout_ms), secret: None };
-        let gate = Gate::new(Some(format!("hook {name}")), Some(&asked));
+        let gate = Gate::new(Some(format!("hook {name}")), Some(timeout_ms));
         Ok(Self {
             name,
             target,
@@ -173,7 +172,7 @@ impl Configured {
     }
 }
 
-/// The hooks of a server, in the order of its settings.
+/// The hooks of a server, in the order of their names.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct HookSet(Arc<[Arc<Configured>]>);
 

@@ -3,7 +3,10 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use syncline_core::{hook::HookName, limits::DELETE_BATCH_MAX};
-use syncline_store::{Batch, Key, Store, records};
+use syncline_store::{
+    Batch, Key, Store,
+    records::{self, MarksOf},
+};
 
 use crate::{epoch::Epoch, limits::HOOK_PAGE, storage::StoreDown};
 
@@ -25,12 +28,19 @@ pub(super) async fn forget_strangers(epoch: Arc<Epoch>) {
 
 async fn forget(epoch: &Epoch) -> Result<usize, StoreDown> {
     let known: BTreeSet<HookName> = epoch.hooks.lines.iter().map(|line| line.hook.name.clone()).collect();
+    let mut forgotten = 0;
+    for of in [MarksOf::Ended, MarksOf::Alive] {
+        forgotten += forget_those(epoch, of, &known).await?;
+    }
+    Ok(forgotten)
+}
+
+async fn forget_those(epoch: &Epoch, of: MarksOf, known: &BTreeSet<HookName>) -> Result<usize, StoreDown> {
     let (mut from, mut forgotten): (Option<Key>, _) = (None, 0);
     loop {
-        let page =
-            epoch.storage.read(move |store: &dyn Store| records::marks(store, from.as_ref(), HOOK_PAGE));
+        let page = move |store: &dyn Store| records::marks(store, of, from.as_ref(), HOOK_PAGE);
         // What cannot be read now is forgotten after another start.
-        let Ok(page) = page.await? else { return Ok(forgotten) };
+        let Ok(page) = epoch.storage.read(page).await? else { return Ok(forgotten) };
         let mut batch = Batch::new();
         for (hook, mark) in page.marks.iter().filter(|(hook, _)| !known.contains(hook)) {
             records::clear_mark(&mut batch, hook, &mark.id);

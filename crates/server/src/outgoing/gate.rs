@@ -7,7 +7,7 @@ use std::{
 };
 
 use futures_util::FutureExt;
-use syncline_core::{entity::Handler, limits::RETRY_AFTER_MS};
+use syncline_core::limits::RETRY_AFTER_MS;
 use tokio::{
     sync::Semaphore,
     time::{Duration, timeout},
@@ -37,8 +37,8 @@ pub(crate) struct NoAnswer {
 }
 
 impl Gate {
-    pub(crate) fn new(kind: Option<String>, named: Option<&Handler>) -> Self {
-        let timeout_ms = named.and_then(|named| named.timeout_ms);
+    /// Gives each request so many milliseconds, if anything is said.
+    pub(crate) fn new(kind: Option<String>, timeout_ms: Option<u64>) -> Self {
         Self {
             kind,
             limit: Duration::from_millis(timeout_ms.unwrap_or(HANDLER_MS)),

@@ -27,7 +27,7 @@ use crate::{
     compaction,
     deletion::Deletion,
     epoch::Epoch,
-    hooks::News,
+    hooks::Notices,
     limits::{LISTED_PEOPLE_MAX, ROOM_TICK_MESSAGES_MAX},
     loader::{self, OpenError, Opened},
     lobby::{Card, Size},
@@ -52,7 +52,7 @@ pub(super) struct RoomTask {
     edited: Option<WallMs>,
     /// The hooks that are told of the document, and what of the commit under way.
     hooks: Vec<usize>,
-    news: News,
+    notices: Notices,
     /// Whether the inbox is closed and empty: the room is asked to end.
     inbox_ended: bool,
     subscribers: BTreeMap<ConnectionId, Arc<SharedOutbox>>,
@@ -124,7 +124,7 @@ impl RoomTask {
             committing: None,
             edited: opened.edited,
             hooks,
-            news: News::default(),
+            notices: Notices::default(),
             inbox_ended: false,
             subscribers: BTreeMap::new(),
             owed: Owed::default(),
@@ -179,7 +179,7 @@ impl RoomTask {
         }
         if self.commit.is_under_way() && self.commit.done().await.is_ok() {
             // For a room that ends it changes nothing else.
-            self.epoch.hooks.tell(std::mem::take(&mut self.news));
+            self.epoch.hooks.tell(std::mem::take(&mut self.notices));
         }
         self.close_card();
         self.epoch.registry.remove_if(&self.key, self.number, || true);

@@ -42,7 +42,7 @@ pub use self::{
         HistoryPage, Version, all_history, base_batches, dropped_history, history_base, history_batches,
         history_page, stale_history, version, version_batches, version_numbers, version_records,
     },
-    hook::{Marks, clear_mark, marks, put_mark},
+    hook::{Marks, MarksOf, clear_mark, marks, put_mark},
     load::{Corruption, LoadError, Loaded, load, log_behind, newest_snapshot},
     revocation::{clear_revocation, put_revocation, revocations},
     summary::{Summary, edited, put_edited, summary},

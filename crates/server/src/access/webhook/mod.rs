@@ -185,7 +185,7 @@ impl Webhook {
         Ok(Self {
             clock,
             web: Web::new(target, trust, asked.secret.clone(), clock),
-            gate: Gate::new(Some("rights".to_owned()), Some(asked)),
+            gate: Gate::new(Some("rights".to_owned()), asked.timeout_ms),
             lasting: Lasting {
                 fresh_ms: ttl_ms.unwrap_or(FRESH_MS).max(FRESH_MS_MIN),
                 stale_ms: stale_ms.unwrap_or(STALE_MS),

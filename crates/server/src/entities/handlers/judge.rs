@@ -21,7 +21,8 @@ pub(super) struct Judge {
 
 impl Judge {
     pub(super) fn new(kind: TypeName, named: Option<Handler>, handler: Arc<dyn PushHandler>) -> Self {
-        let gate = Gate::new(Some(kind.to_string()), named.as_ref());
+        let timeout_ms = named.as_ref().and_then(|named| named.timeout_ms);
+        let gate = Gate::new(Some(kind.to_string()), timeout_ms);
         Self { named, handler, gate }
     }
 

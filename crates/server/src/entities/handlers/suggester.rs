@@ -31,7 +31,7 @@ pub(crate) enum SuggestError {
 
 impl Suggester {
     pub(super) fn new(kind: Option<TypeName>, named: Handler, web: Web) -> Self {
-        let gate = Gate::new(kind.map(|kind| kind.to_string()), Some(&named));
+        let gate = Gate::new(kind.map(|kind| kind.to_string()), named.timeout_ms);
         Self { named, web, gate }
     }
 

@@ -23,8 +23,8 @@ impl RoomTask {
         }
         let change = Change::of(&self.key.name, self.document, record);
         if let Some(change) = change.as_ref().filter(|_| !self.hooks.is_empty()) {
-            self.news = self.epoch.hooks.news(&self.hooks, &self.key, change, !self.named);
-            self.epoch.hooks.put(&mut batch, &self.news);
+            self.notices = self.epoch.hooks.notices(&self.hooks, &self.key, change, !self.named);
+            self.epoch.hooks.put(&mut batch, &self.notices);
         }
         Ok((batch, change))
     }
@@ -39,7 +39,7 @@ impl RoomTask {
             self.epoch.directories.of(self.key.tenant.id()).created(&self.key.name);
         }
         self.edited = self.committing.take().or(self.edited);
-        self.epoch.hooks.tell(std::mem::take(&mut self.news));
+        self.epoch.hooks.tell(std::mem::take(&mut self.notices));
     }
 
     /// Deletes the document, behind all that the room has stored of it. Returns why everyone is closed: nobody is told that it was

@@ -17,6 +17,8 @@ use super::certificates;
 pub(crate) enum Says {
     /// Answers with a status and a body.
     This(u16, String),
+    /// Answers with a status, and asks to be left in peace for so many seconds.
+    Later(u16, u64),
     /// Keeps the connection, and says nothing.
     Nothing,
     /// Closes the connection.
@@ -122,11 +124,19 @@ where
         Says::This(status, body) => {
             let length = body.len();
             let answer = format!("HTTP/1.1 {status} So\r\nContent-Length: {length}\r\n\r\n{body}");
-            // Whoever asked may have heard enough.
-            drop(reader.get_mut().write_all(answer.as_bytes()).await);
-            drop(reader.get_mut().shutdown().await);
+            write(reader.into_inner(), &answer).await;
+        }
+        Says::Later(status, seconds) => {
+            let headers = format!("Retry-After: {seconds}\r\nContent-Length: 0");
+            write(reader.into_inner(), &format!("HTTP/1.1 {status} So\r\n{headers}\r\n\r\n")).await;
         }
         Says::Nothing => std::future::pending().await,
         Says::Gone => {}
     }
+}
+
+async fn write(mut stream: impl AsyncWrite + Unpin, answer: &str) {
+    // Whoever asked may have heard enough.
+    drop(stream.write_all(answer.as_bytes()).await);
+    drop(stream.shutdown().await);
 }
