@@ -99,13 +99,19 @@ impl Workload {
         }
     }
 
-    /// Runs it once; nothing if that server does not do this.
-    async fn run(self, kind: Kind, family: Family, span: Span) -> io::Result<Option<Vec<Sample>>> {
+    /// Runs it once, and weighs what is stored if it is to; nothing if that server does not do this.
+    async fn run(
+        self,
+        kind: Kind,
+        family: Family,
+        span: Span,
+        weighs: bool,
+    ) -> io::Result<Option<Vec<Sample>>> {
         match self {
             Self::ColdJoin => cold::run(kind, family, span).await.map(Some),
-            Self::Typing => size::run(kind, family, "all", span).await.map(Some),
+            Self::Typing => size::run(kind, family, "all", span, weighs).await.map(Some),
             Self::TypingWithoutHistory if kind == Kind::Syncline => {
-                size::run(kind, family, "none", span).await.map(Some)
+                size::run(kind, family, "none", span, weighs).await.map(Some)
             }
             Self::TypingWithoutHistory => Ok(None),
         }
@@ -140,7 +146,10 @@ async fn measure(args: &Args) -> Report {
                 for &kind in &kinds {
                     let (of, runs) = (family.name(), span.runs);
                     eprintln!("{of}: {}, {}, run {run} of {runs}", workload.name(), kind.name());
-                    let samples = workload.run(kind, family, span).await.map(Option::unwrap_or_default);
+                    let samples = workload
+                        .run(kind, family, span, run == span.runs)
+                        .await
+                        .map(Option::unwrap_or_default);
                     report.add(&[of.into(), workload.name().into()], kind as usize, samples);
                 }
             }
