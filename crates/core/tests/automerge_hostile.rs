@@ -307,6 +307,15 @@ impl Fates {
     }
 }
 
+/// automerge holds the last change of this message under one hash and hands it on under another: it would be another one after a restart.
+#[test]
+fn what_would_be_handed_on_as_another_change_is_not_taken_in() {
+    let message = include_bytes!("data/automerge-message-other-hash.bin");
+    let mut document = AutomergeDocument::default();
+    let received = document.receive(&mut AutomergePeer::default(), message);
+    assert_eq!(received, Err(AutomergeError::Broken));
+}
+
 /// Goal: whatever a peer sends, the process lives, and whatever is taken in loads again, here and where newcomers are. Method: mutated chunks with right checksums, and
 /// mutated messages, go into documents with content and without. Panics are counted by place: without any, nothing would be
 /// tested.
