@@ -1,8 +1,11 @@
 //! Which cores the server has, and which everyone else.
 
 use std::ffi::OsStr;
+use std::fs;
 use std::process::{self, Command, Stdio};
 use std::thread;
+
+use crate::load::machine;
 
 /// How the cores are divided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +48,16 @@ impl Cores {
             Self::Free => "server: on all cores, since there is no taskset, beside everyone else",
         }
     }
+}
+
+/// Returns for how many seconds a process has been at work, on all cores together, where the system has `/proc`.
+pub(crate) fn seconds_at_work(process: u32) -> Option<f64> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    // The name of the process is in brackets, and may hold anything.
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    let [user, system] = [11, 12].map(|at| fields.get(at)?.parse::<f64>().ok());
+    let ticks_a_second: f64 = machine::said("getconf", &["CLK_TCK"]).parse().ok()?;
+    Some((user? + system?) / ticks_a_second)
 }
 
 fn does(args: &[&str]) -> bool {

@@ -23,7 +23,7 @@ mod wire;
 use std::io;
 use std::iter;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Parser;
 
@@ -67,10 +67,12 @@ const SCALE_QUICK: Scale = Scale { people: 10, span: Duration::from_secs(2), rou
 /// How much longer one in a hundred edits may take than without the abuser.
 const RATIO_MAX: f64 = 1.5;
 
-/// What was measured of one run, in milliseconds and bytes.
+/// What was measured of one run. Times are in milliseconds.
 struct Measured {
     p50: f64,
     p99: f64,
+    /// The share of its core that the server was at work.
+    busy: Option<f64>,
     resident_bytes: Option<u64>,
 }
 
@@ -95,9 +97,9 @@ async fn measure(args: &Args, cores: Cores) -> io::Result<()> {
         return Ok(());
     }
     println!(
-        "| protocol | beside | edit to seen, p50 | p99 | times alone (goal: {RATIO_MAX}) | resident, bound |"
+        "| protocol | beside | edit to seen, p50 | p99 | times alone (goal: {RATIO_MAX}) | core in use | resident, bound |"
     );
-    println!("| --- | --- | --: | --: | --: | --: |");
+    println!("| --- | --- | --: | --: | --: | --: | --: |");
     let kinds: Vec<_> = iter::once(None).chain(abuses.into_iter().map(Some)).collect();
     for dialect in Dialect::ALL.into_iter().filter(|&dialect| args.dialect.is_none_or(|only| only == dialect))
     {
@@ -138,12 +140,14 @@ fn print_row(dialect: Dialect, abuse: Option<Abuse>, runs: &[Measured], alone: &
         let [least, most] = [0.0, 1.0].map(|share| quantile(&ratios, share));
         format!("{:.2} ({least:.2} to {most:.2})", median(&ratios))
     });
+    let busy: Option<Vec<f64>> = runs.iter().map(|run| run.busy).collect();
+    let busy = busy.map_or("unknown".into(), |busy| format!("{:.0} %", 100.0 * median(&busy)));
     let mib = |bytes: u64| bytes >> 20;
     let most = runs.iter().filter_map(|run| run.resident_bytes).max();
     let resident = most.map_or("unknown".into(), |bytes| format!("{} MiB", mib(bytes)));
     let bound = mib(server::RESIDENT_BYTES_MAX);
     println!(
-        "| {} | {} | {p50:.2} ms | {p99:.2} ms | {ratio} | {resident}, {bound} MiB |",
+        "| {} | {} | {p50:.2} ms | {p99:.2} ms | {ratio} | {busy} | {resident}, {bound} MiB |",
         dialect.name(),
         name(abuse)
     );
@@ -156,10 +160,13 @@ async fn run(dialect: Dialect, abuse: Option<Abuse>, scale: Scale, cores: Cores)
         Some(abuse) => Some(abuse.begin(&server, scale.fraction).await?),
         None => None,
     };
+    let (before, began) = (server.seconds_at_work(), Instant::now());
     let waits = people.type_for(scale.span).await?;
+    let used = server.seconds_at_work().zip(before).map(|(after, before)| after - before);
+    let busy = used.map(|used| used / began.elapsed().as_secs_f64());
     let resident_bytes = server.resident_bytes();
     drop(abuser);
     let waits: Vec<_> = waits.into_iter().map(milliseconds).collect();
     let [p50, p99] = [0.5, 0.99].map(|share| quantile(&waits, share));
-    Ok(Measured { p50, p99, resident_bytes })
+    Ok(Measured { p50, p99, busy, resident_bytes })
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::cores::Cores;
+use crate::cores::{Cores, seconds_at_work};
 use crate::dialect::Dialect;
 use crate::load::process::{Folder, Process};
 
@@ -80,6 +80,11 @@ impl Server {
             Dialect::YWebsocket => format!("/yjs/{room}?token={}", self.token),
             Dialect::Hocuspocus => "/hocuspocus".into(),
         }
+    }
+
+    /// Returns for how many seconds the process has been at work, where the system has `/proc`.
+    pub(crate) fn seconds_at_work(&self) -> Option<f64> {
+        seconds_at_work(self.process.0.child.id())
     }
 
     /// Returns the resident memory of the process in bytes, where the system has `/proc`.

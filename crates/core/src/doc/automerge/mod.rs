@@ -140,7 +140,8 @@ impl AutomergeDocument {
             if doc.get_heads() == before {
                 return Ok(Vec::new());
             }
-            let hashes: BTreeSet<_> = doc.get_changes_meta(&before).iter().map(|change| change.hash).collect();
+            let hashes: BTreeSet<_> =
+                doc.get_changes_meta(&before).iter().map(|change| change.hash).collect();
             let mut new = Vec::new();
             for change in doc.get_changes(&before) {
                 // What it holds under one hash and would hand on under another nobody else could ever have.
