@@ -1,6 +1,7 @@
 //! One room: what wakes it, and what it does then.
 
 mod begin;
+mod long;
 mod storing;
 
 use std::{collections::BTreeMap, pin::Pin, sync::Arc};
@@ -17,6 +18,7 @@ use tokio::{
     time::{Sleep, sleep_until},
 };
 
+use self::long::{is_long, work};
 use super::{
     Join, ToRoom,
     entity::{Owed, Uncommitted},
@@ -342,7 +344,8 @@ impl RoomTask {
 
     fn input(&mut self, input: Input) {
         let now = self.epoch.clock.now();
-        self.machine.handle(now, input);
+        let is_long = is_long(&self.machine, &input);
+        work(is_long, || self.machine.handle(now, input));
     }
 
     fn carry_out(&mut self) -> Next {

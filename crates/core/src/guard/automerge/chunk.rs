@@ -84,6 +84,13 @@ pub fn first_document(bytes: &[u8]) -> Option<usize> {
     (kind == Kind::Document).then_some(chunk.len())
 }
 
+/// Returns whether there may be a whole document somewhere in the bytes, or what looks like the beginning of one.
+#[must_use]
+pub fn may_hold_document(bytes: &[u8]) -> bool {
+    let is_beginning = |at: &[u8; 9]| at[..4] == MAGIC && at[8] == 0;
+    bytes.array_windows().any(is_beginning)
+}
+
 /// What a chunk is, and how it is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {

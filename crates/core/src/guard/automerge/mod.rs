@@ -13,5 +13,5 @@ mod tests;
 
 pub(crate) use leb128::Leb128;
 
-pub use chunk::{Chunk, ChunkKind, first_document, scan_chunks, stored_chunks};
+pub use chunk::{Chunk, ChunkKind, first_document, may_hold_document, scan_chunks, stored_chunks};
 pub use message::{ScannedMessage, scan_sync_message};
