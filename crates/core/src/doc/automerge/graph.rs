@@ -59,7 +59,7 @@ impl Graph {
             self.actors.len() + strangers.len(),
         );
         // What grows has room for as much again.
-        let grown = (after - self.memory_bytes()).saturating_mul(2);
+        let grown = after.saturating_sub(self.memory_bytes()).saturating_mul(2);
         grown.saturating_add(strangers.len() * ACTOR_BYTES) <= allowed(input_bytes)
     }
 
