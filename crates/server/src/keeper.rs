@@ -136,6 +136,7 @@ async fn begin(epoch: &Arc<Epoch>, shared: &Shared) -> Result<(), BeginError> {
     shared.gate.load(epoch, shared.clock.now().wall).await?;
     Ledgers::begin(epoch).await?;
     epoch.tasks.spawn(history::sweep(Arc::clone(epoch)));
+    epoch.tasks.spawn(Ledgers::look_over(Arc::clone(epoch)));
     Hooks::begin(epoch);
     Ok(())
 }

@@ -72,6 +72,8 @@ pub(super) enum ToLedger {
     Merged { merge: MergeId, outcome: MergeOutcome },
     /// To have a look taken at the machine; what it finds waits for what it rests on.
     Look(Box<dyn FnOnce(&Ledger) -> Found + Send>),
+    /// To take it that what had grown old by the time it was opened is removed.
+    Swept,
 }
 
 /// What a room stores, and what that is to the ledger.
@@ -186,6 +188,12 @@ impl LedgerHandle {
     pub(super) async fn merged(&self, merge: MergeId, outcome: MergeOutcome) {
         // A ledger that has ended has forgotten it.
         drop(self.inbox.send(ToLedger::Merged { merge, outcome }).await);
+    }
+
+    /// Says that what had grown old by the time the ledger was opened is removed.
+    pub(super) async fn swept(&self) {
+        // A ledger that has ended has nobody to tell it.
+        drop(self.inbox.send(ToLedger::Swept).await);
     }
 
     /// Has the ledger take in what `input` makes, and waits for the answer. If there is a lease and it is over by its

@@ -87,6 +87,7 @@ impl Unswept {
 /// Sweeps at each tick, and when something was erased, until the epoch ends.
 pub(super) async fn run(epoch: Arc<Epoch>, ledger: LedgerHandle, retention: Retention) {
     let mut ticks = interval(Duration::from_millis(LEDGER_TICK_MS));
+    let mut is_first = true;
     loop {
         tokio::select! {
             biased;
@@ -100,6 +101,9 @@ pub(super) async fn run(epoch: Arc<Epoch>, ledger: LedgerHandle, retention: Rete
             Err(SweepError::Audit(error)) => {
                 tracing::error!(%error, "the audit cannot be read: values that were erased may still lie beside it");
             }
+        }
+        if std::mem::take(&mut is_first) {
+            ledger.swept().await;
         }
     }
 }

@@ -31,7 +31,7 @@ use crate::{
     epoch::Epoch,
     limits::{LEDGER_TICK_MS, LEDGER_TURN_MAX, MOVES_MAX},
     storage::StoreDown,
-    tenants::Tenant,
+    tenants::{Tenant, Wanted},
     work::Work,
 };
 
@@ -42,6 +42,9 @@ const OWN_HANDLES: usize = 2;
 pub(crate) struct LedgerTask {
     epoch: Arc<Epoch>,
     tenant: Tenant,
+    wanted: Wanted,
+    /// Whether what had grown old is removed.
+    is_swept: bool,
     machine: Ledger,
     shelf: LedgerShelf,
     inbox: mpsc::Receiver<ToLedger>,
@@ -73,7 +76,7 @@ struct Down;
 
 impl LedgerTask {
     pub(super) fn new(
-        (epoch, tenant): (Arc<Epoch>, Tenant),
+        (epoch, tenant, wanted): (Arc<Epoch>, Tenant, Wanted),
         machine: Ledger,
         shelf: LedgerShelf,
         first: Batch,
@@ -91,6 +94,8 @@ impl LedgerTask {
             durable: watch::Sender::default(),
             epoch,
             tenant,
+            wanted,
+            is_swept: false,
             machine,
             shelf,
             first,
@@ -182,6 +187,9 @@ impl LedgerTask {
             if served.is_err() {
                 break;
             }
+            if is_open && !is_young && self.is_looked_over() && self.is_left() {
+                return;
+            }
         }
     }
 
@@ -201,14 +209,27 @@ impl LedgerTask {
         Ok(())
     }
 
-    /// Returns whether the ledger is none that anybody will find again, for it holds nothing and nobody uses it.
+    /// Returns whether the ledger is none that anybody will find again, for nobody uses it, and it holds nothing or was only looked
+    /// over.
     pub(crate) fn is_left(&self) -> bool {
-        let is_idle = self.asked.is_empty() && self.found.is_empty() && !self.commit.is_under_way();
-        if self.tenant.is_stored() || !is_idle {
+        let is_still = !self.commit.is_under_way() && !self.reading.is_under_way() && self.judging.is_empty();
+        let is_idle = self.asked.is_empty() && self.found.is_empty() && is_still;
+        let is_stored = self.tenant.is_stored();
+        if !is_idle || is_stored && !self.is_looked_over() {
             return false;
         }
-        let is_unused = || self.inbox.is_empty() && self.inbox.sender_strong_count() <= OWN_HANDLES;
+        let is_unused = || {
+            let has_users = self.inbox.sender_strong_count() > OWN_HANDLES;
+            // Whoever wants it says so under the same lock.
+            self.inbox.is_empty() && !has_users && !(is_stored && self.wanted.is_set())
+        };
         self.epoch.ledgers.remove_if(self.tenant.id(), is_unused)
+    }
+
+    /// Returns whether all is done for which a ledger is opened that nobody has asked for: nothing is to be done before it is looked
+    /// over again.
+    fn is_looked_over(&self) -> bool {
+        self.is_swept && !self.wanted.is_set() && self.machine.next_deadline().is_none()
     }
 
     /// Takes in a message and what else has come by now, so that one commit holds it all.
@@ -253,6 +274,11 @@ impl LedgerTask {
                 let found = look(&self.machine);
                 self.found.push_back((self.machine.rests_on(), found));
                 self.let_out();
+                Ok(())
+            }
+            ToLedger::Swept => {
+                self.is_swept = true;
+                self.epoch.ledgers.note_swept();
                 Ok(())
             }
         }

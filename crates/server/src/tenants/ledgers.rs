@@ -1,18 +1,23 @@
 //! The ledgers of one epoch, one of each tenant.
 //!
 //! A ledger is opened when it is first asked for. It stays open as long as the epoch, for deadlines, retention, live streams and
-//! metrics rest on it; only one of a tenant that has stored nothing is closed again when nobody uses it. Opening cannot race with
-//! closing: both happen under the one lock.
+//! metrics rest on it; only one of a tenant that has stored nothing is closed again when nobody uses it. Those that nobody has asked
+//! for are looked over, when the epoch begins and once a day: each is opened, does what is due, and is closed again, unless a deadline
+//! is still to pass. Opening cannot race with closing: both happen under the one lock.
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
-use syncline_core::id::TenantId;
+use syncline_core::{id::TenantId, limits::DAY_MS};
+use syncline_store::{Store, key::ledger_prefix};
 use tokio::{
-    sync::watch,
-    time::{Duration, sleep},
+    sync::{Notify, watch},
+    time::{Duration, MissedTickBehavior, interval, sleep},
 };
 
 use super::Tenant;
@@ -26,12 +31,33 @@ use crate::{
 pub(crate) struct Ledgers {
     settings: Arc<LedgerSettings>,
     open: Mutex<Open>,
+    /// Told when a ledger that was opened has removed what had grown old.
+    swept: Notify,
 }
 
 #[derive(Default)]
 struct Open {
-    by_tenant: BTreeMap<TenantId, watch::Receiver<State>>,
+    by_tenant: BTreeMap<TenantId, Entry>,
     closed: bool,
+}
+
+struct Entry {
+    state: watch::Receiver<State>,
+    wanted: Wanted,
+}
+
+/// Whether anybody has asked for a ledger since it was opened.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Wanted(Arc<AtomicBool>);
+
+impl Wanted {
+    pub(crate) fn is_set(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+
+    fn set(&self) {
+        self.0.store(true, Ordering::Release);
+    }
 }
 
 #[derive(Clone)]
@@ -44,7 +70,7 @@ enum State {
 
 impl Ledgers {
     pub(crate) fn new(settings: &Arc<LedgerSettings>) -> Self {
-        Self { settings: Arc::clone(settings), open: Mutex::default() }
+        Self { settings: Arc::clone(settings), open: Mutex::default(), swept: Notify::new() }
     }
 
     /// Returns the ledger of a tenant, which is opened if need be.
@@ -63,21 +89,72 @@ impl Ledgers {
     /// Opens the ledger of the tenant that is always there, before anyone is let in.
     pub(crate) async fn begin(epoch: &Arc<Epoch>) -> Result<(), OpenError> {
         let tenant = epoch.tenants.default_one();
-        let (ledger, task) = entities::open(epoch, &tenant, &epoch.ledgers.settings).await?;
+        let wanted = Wanted::default();
+        wanted.set();
+        let (ledger, task) = entities::open(epoch, &tenant, &epoch.ledgers.settings, &wanted).await?;
         let (_, state) = watch::channel(State::Open(ledger));
-        epoch.ledgers.open().by_tenant.insert(tenant.id(), state);
+        epoch.ledgers.open().by_tenant.insert(tenant.id(), Entry { state, wanted });
         epoch.ledger_tasks.spawn(task.run());
         Ok(())
     }
 
+    /// Looks over the ledgers of all tenants that have stored something, one after the other, now and then once a day, until the epoch
+    /// ends.
+    pub(crate) async fn look_over(epoch: Arc<Epoch>) {
+        let mut days = interval(Duration::from_millis(DAY_MS));
+        days.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let each = async {
+            loop {
+                days.tick().await;
+                for tenant in epoch.tenants.stored() {
+                    if Self::look_over_one(&epoch, &tenant).await.is_err() {
+                        return;
+                    }
+                }
+            }
+        };
+        tokio::select! {
+            biased;
+            () = epoch.drain.cancelled() => {}
+            () = each => {}
+        }
+    }
+
+    /// Opens a ledger, unless it is open, and waits until it has done what was due.
+    pub(super) async fn look_over_one(epoch: &Arc<Epoch>, tenant: &Tenant) -> Result<(), LedgerDown> {
+        let id = tenant.id();
+        let has_one = move |store: &dyn Store| store.scan(&ledger_prefix(id), &[], 1);
+        let first = epoch.storage.read(has_one).await.map_err(|_| LedgerDown)?.map_err(|_| LedgerDown)?;
+        if first.is_empty() {
+            return Ok(());
+        }
+        let Some(mut state) = epoch.ledgers.open_unasked(epoch, tenant)? else { return Ok(()) };
+        let opened = state.wait_for(|state| !matches!(state, State::Opening)).await;
+        let is_open = opened.is_ok_and(|state| matches!(*state, State::Open(_)));
+        if is_open {
+            epoch.ledgers.swept().await;
+        }
+        Ok(())
+    }
+
+    /// Waits until a ledger that was opened has removed what had grown old.
+    pub(super) async fn swept(&self) {
+        self.swept.notified().await;
+    }
+
+    /// Says that a ledger which was opened has removed what had grown old.
+    pub(crate) fn note_swept(&self) {
+        self.swept.notify_one();
+    }
+
     /// Returns the ledger of a tenant if it is open.
     pub(crate) fn now_open(&self, tenant: TenantId) -> Option<LedgerHandle> {
-        self.open().by_tenant.get(&tenant).and_then(|state| state.borrow().ledger())
+        self.open().by_tenant.get(&tenant).and_then(|entry| entry.state.borrow().ledger())
     }
 
     /// Returns those that are open.
     pub(crate) fn all(&self) -> Vec<LedgerHandle> {
-        self.open().by_tenant.values().filter_map(|state| state.borrow().ledger()).collect()
+        self.open().by_tenant.values().filter_map(|entry| entry.state.borrow().ledger()).collect()
     }
 
     /// Opens no more ledgers.
@@ -102,22 +179,49 @@ impl Ledgers {
         tenant: &Tenant,
     ) -> Result<Result<LedgerHandle, watch::Receiver<State>>, LedgerDown> {
         let mut open = self.open();
-        if let Some(state) = open.by_tenant.get(&tenant.id()) {
+        if let Some(Entry { state, wanted }) = open.by_tenant.get(&tenant.id()) {
+            wanted.set();
             let ledger = state.borrow().ledger();
             return Ok(ledger.ok_or_else(|| state.clone()));
         }
-        if open.closed {
-            return Err(LedgerDown);
+        let wanted = Wanted::default();
+        wanted.set();
+        open.begin(epoch, tenant, wanted).map(Err)
+    }
+
+    /// Opens a ledger that nobody has asked for; nothing if it is open, or about to be.
+    fn open_unasked(
+        &self,
+        epoch: &Arc<Epoch>,
+        tenant: &Tenant,
+    ) -> Result<Option<watch::Receiver<State>>, LedgerDown> {
+        let mut open = self.open();
+        if open.by_tenant.contains_key(&tenant.id()) {
+            return Ok(None);
         }
-        let (tell, state) = watch::channel(State::Opening);
-        open.by_tenant.insert(tenant.id(), state.clone());
-        epoch.ledger_tasks.spawn(run(Arc::clone(epoch), tenant.clone(), tell));
-        Ok(Err(state))
+        open.begin(epoch, tenant, Wanted::default()).map(Some)
     }
 
     /// Nothing that runs under the lock leaves the table half changed, so a poisoned one is still whole.
     fn open(&self) -> MutexGuard<'_, Open> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Open {
+    fn begin(
+        &mut self,
+        epoch: &Arc<Epoch>,
+        tenant: &Tenant,
+        wanted: Wanted,
+    ) -> Result<watch::Receiver<State>, LedgerDown> {
+        if self.closed {
+            return Err(LedgerDown);
+        }
+        let (tell, state) = watch::channel(State::Opening);
+        self.by_tenant.insert(tenant.id(), Entry { state: state.clone(), wanted: wanted.clone() });
+        epoch.ledger_tasks.spawn(run(Arc::clone(epoch), tenant.clone(), wanted, tell));
+        Ok(state)
     }
 }
 
@@ -131,8 +235,8 @@ impl State {
 }
 
 /// Opens a ledger and serves it until the epoch ends, or nobody uses it.
-async fn run(epoch: Arc<Epoch>, tenant: Tenant, tell: watch::Sender<State>) {
-    match entities::open(&epoch, &tenant, &epoch.ledgers.settings).await {
+async fn run(epoch: Arc<Epoch>, tenant: Tenant, wanted: Wanted, tell: watch::Sender<State>) {
+    match entities::open(&epoch, &tenant, &epoch.ledgers.settings, &wanted).await {
         Ok((handle, task)) => {
             tell.send_replace(State::Open(handle));
             task.run().await;

@@ -111,7 +111,8 @@ async fn only_what_holds_nothing_is_closed() {
     let epoch =
         Epoch::new(clock, &committer.handle(), &memory, &metrics, &settings, &Usage::new(&Quota::default()));
     let acme = epoch.tenants.of(&named("acme")).expect("there is room");
-    let (table, task) = entities::open(&epoch, &acme, &settings.ledgers).await.expect("it is empty");
+    let (table, task) =
+        entities::open(&epoch, &acme, &settings.ledgers, &Wanted::default()).await.expect("it is empty");
     let user = table.clone();
     assert!(!task.is_left(), "somebody uses it");
     drop(user);
@@ -120,6 +121,43 @@ async fn only_what_holds_nothing_is_closed() {
     assert!(!task.is_left(), "it holds something");
     drop(task);
     epoch.end().await;
+}
+
+/// Goal: to look over all tenants costs the memory of one. Method: a ledger that nobody has asked for is looked over, and ends; one that
+/// somebody has asked for stays.
+#[tokio::test]
+async fn what_is_only_looked_over_is_closed_again() {
+    let (committer, storage, _) = storage(MemoryStore::new());
+    let clock = Clock::start();
+    let (memory, metrics) = (MemoryBudget::new(usize::MAX), Arc::new(Metrics::new()));
+    let (settings, usage) = (TenantSettings::of_tests(clock), Usage::new(&Quota::default()));
+    let epoch = || Epoch::new(clock, &committer.handle(), &memory, &metrics, &settings, &usage);
+    let first = epoch();
+    let acme = first.tenants.of(&named("acme")).expect("there is room");
+    acme.commit(&storage, room(&acme, "plan")).await.expect("stored");
+    first.ledger(&acme).await.expect("it is opened, and stored");
+    first.end().await;
+
+    let second = epoch();
+    second.tenants.load(&storage).await.expect("read");
+    let acme = second.tenants.of(&named("acme")).expect("it is known");
+    let is_open = || second.ledgers.now_open(acme.id()).is_some();
+    let closed = async {
+        Ledgers::look_over_one(&second, &acme).await.expect("the store is open");
+        while is_open() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(30), closed).await.expect("it is closed again");
+    second.ledger(&acme).await.expect("it is opened");
+    Ledgers::look_over_one(&second, &acme).await.expect("the store is open");
+    // What was removed when it was opened has been told by then.
+    second.ledgers.swept().await;
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert!(is_open(), "somebody has asked for it");
+    second.end().await;
 }
 
 /// However many tenants there are, labels name so many.

@@ -5,10 +5,12 @@ use std::{net::SocketAddr, sync::Arc};
 use serde_json::{Value, json};
 use syncline_core::{
     access::Identity,
-    entity::{EntityType, Policy, TypeName},
+    entity::{EntityType, Fallback, Policy, TypeName, conflict::ConflictState},
     id::{TenantId, TenantName},
+    time::WallMs,
 };
-use syncline_server::{Config, Server};
+use syncline_protocol::ledger::{Answer, ConflictWish, Input};
+use syncline_server::{Config, OfflineLedger, Server};
 use syncline_store::{
     Batch, Key, Store, Value as StoredValue,
     key::{Kind, Place},
@@ -297,6 +299,47 @@ async fn what_tenants_erase_is_gone_and_nothing_else() {
         }
         assert_eq!(syncline_store::records::erased_tenants(&*disk.memory()).expect("read"), []);
         assert_eq!(verify(&*disk.memory()).expect("read").faults, []);
+    })
+    .await;
+}
+
+/// Goal: what is due of a tenant waits for nobody who asks for it. Method: a deadline passes while no server runs. The next one is asked
+/// nothing of that tenant, and what it has stored is looked at.
+#[tokio::test]
+async fn a_deadline_that_has_passed_waits_for_no_request() {
+    within(async {
+        let disk = Disk::new();
+        let fall_back = |config: &mut Config| {
+            let manual = config.types.iter_mut().filter(|ty| ty.policy == Policy::Manual);
+            manual.for_each(|ty| ty.fallback = Some(Fallback::Client));
+        };
+        let server = serve(&disk, &["a"], fall_back).await;
+        fill(&Caller::bearing(&server, "a"), 1.0).await;
+        server.shutdown().await;
+        let a = TenantId(1);
+        let assign = ConflictWish::Assign { assignee: "eve".to_owned(), deadline: Some(WallMs(1)) };
+        let (id, asked) = {
+            let mut memory = disk.memory();
+            let mut ledger = OfflineLedger::open(&mut *memory, a).expect("it is whole");
+            let (id, _) = ledger.ledger().conflicts().next().expect("there is one");
+            let input = |request| Input::Conflict { request, conflict: id, wish: assign };
+            (id, ledger.ask(input))
+        };
+        assert!(matches!(asked, Ok(Answer::Conflict { .. })), "{asked:?}");
+        let state = || {
+            let mut image = disk.memory().clone();
+            let ledger = OfflineLedger::open(&mut image, a).expect("it is whole");
+            ledger.ledger().conflict(id).expect("it is there").state()
+        };
+        assert_eq!(state(), ConflictState::Assigned);
+
+        let again = serve(&disk, &["a", "b"], fall_back).await;
+        while state() != ConflictState::Expired {
+            tokio::task::yield_now().await;
+        }
+        let conflict = Caller::bearing(&again, "a").ok("GET /sync/v1/conflicts/cnf_1", json!({})).await;
+        assert_eq!(conflict["conflict"]["state"], "expired");
+        again.shutdown().await;
     })
     .await;
 }
