@@ -106,15 +106,19 @@ fn the_receiver_of_the_documentation_is_told() {
     assert!(!log.is_empty() && !log.contains("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"));
 }
 
-/// What makes no sense ends the start with an error that names the hook, and not its secret.
+/// What makes no sense ends the start with an error that names the hook, or the line where that cannot be read, and not its secret.
 #[test]
 fn a_hook_that_makes_no_sense_is_named() {
     let folder = TempDir::new().expect("a folder");
-    for (more, want) in [
-        ("events = ['changed']\n", "an event is document.created"),
-        ("debounce-max-ms = 99999999\n", "`debounce-ms` is at most"),
+    for (more, place, want) in [
+        ("events = ['changed']\n", "`search`", "an event is document.created"),
+        ("debounce-max-ms = 99999999\n", "`search`", "`debounce-ms` is at most"),
+        ("events = ['document.changed']\nattempts = 'often'\n", "line 9", "`attempts`"),
+        ("[[hooks]]\nname = 'other'\nsecret = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'\n", "line 8", "`url`"),
+        ("event = ['document.changed']\n", "line 8", "`event`"),
         (
             "[[hooks]]\nname = 'search'\nurl = 'http://a'\nsecret = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'\n",
+            "`search`",
             "another of this name",
         ),
     ] {
@@ -123,7 +127,7 @@ fn a_hook_that_makes_no_sense_is_named() {
         let mut command = Command::new(env!("CARGO_BIN_EXE_syncline"));
         let output = command.current_dir(folder.path()).arg("serve").output().expect("it runs");
         let said = String::from_utf8(output.stderr).expect("text");
-        assert!(!output.status.success() && said.contains("`search`") && said.contains(want), "{said}");
+        assert!(!output.status.success() && said.contains(place) && said.contains(want), "{said}");
         assert!(!said.contains("MfKQ"), "{said}");
     }
 }

@@ -95,7 +95,7 @@ pub enum Reading {
     Whole,
     /// Not all of it: there was no more room, or it began where it had stopped before.
     InPart,
-    /// Something cannot be read now.
+    /// Something cannot be read now. What comes meanwhile is told all the same, also if it is behind what was not read.
     Failed,
 }
 

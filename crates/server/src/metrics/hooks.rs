@@ -54,7 +54,8 @@ impl HookCounters {
         registry.register("hook_buried", help, self.buried.clone());
         let help = "Dead letters that were forgotten because there were too many, by hook";
         registry.register("hook_dead_letters_dropped", help, self.dropped.clone());
-        let help = "Documents of which something waits to be told, as far as it is in memory, by hook";
+        let help =
+            "Names of documents of which something waits to be told, as far as it is in memory, by hook";
         registry.register("hook_waiting", help, self.waiting.clone());
         registry.register("hook_dead_letters", "Dead letters, by hook", self.dead.clone());
     }
