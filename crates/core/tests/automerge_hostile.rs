@@ -316,6 +316,15 @@ fn what_would_be_handed_on_as_another_change_is_not_taken_in() {
     assert_eq!(received, Err(AutomergeError::Broken));
 }
 
+/// automerge loads the document in this message, but from what it then holds it cannot give all changes back.
+#[test]
+fn a_document_that_does_not_give_its_changes_back_is_refused() {
+    let message = include_bytes!("data/automerge-message-false-document.bin");
+    let mut document = AutomergeDocument::default();
+    let received = document.receive(&mut AutomergePeer::default(), message);
+    assert_eq!(received, Err(AutomergeError::Refused));
+}
+
 /// Goal: whatever a peer sends, the process lives, and whatever is taken in loads again, here and where newcomers are. Method: mutated chunks with right checksums, and
 /// mutated messages, go into documents with content and without. Panics are counted by place: without any, nothing would be
 /// tested.

@@ -1,14 +1,15 @@
-//! Looks into a whole document from outside before automerge builds its graph of changes.
+//! Takes a whole document from outside apart into its changes, without automerge ever holding it as it came.
 //!
-//! The graph takes memory in the square of the checkpoints (see [`super::graph`]), and who writes a document chooses which of its changes
-//! are: those whose hashes begin with a zero byte. A document does not hold these hashes, and automerge tells them when it has built the graph. So
-//! the document is read under other names first. Each actor gets a prefix that rests on every byte of the document: the order of the
-//! actors stays, and all hashes are others, which nobody could choose. What the changes are under their own names is then worked out,
-//! each from those that it rests on.
+//! The graph of changes takes memory in the square of the checkpoints (see [`super::graph`]), and who writes a document chooses which of its
+//! changes are: those whose hashes begin with a zero byte. A document does not hold these hashes, and automerge tells them when it has built
+//! the graph. So the document is read under other names first. Each actor gets a prefix that rests on every byte of the document: the
+//! order of the actors stays, and all hashes are others, which nobody could choose. What the changes are under their own names is then
+//! worked out, each from those that it rests on. Besides, what a document says beyond its changes is believed nowhere: automerge loads
+//! some from whose inside it cannot give a change back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use automerge::{ActorId, Automerge, Change, ChangeHash, LoadOptions, OnPartialLoad, VerificationMode};
+use automerge::{Automerge, Change, ChangeHash, LoadOptions, OnPartialLoad, VerificationMode};
 use sha2::{Digest, Sha256};
 
 use super::{
@@ -27,8 +28,8 @@ const CHANGE: u8 = 1;
 /// Bytes that each actor gets in front.
 const PREFIX_BYTES: usize = 8;
 
-/// Returns the changes in a document that was scanned, each with its hash and its actor.
-pub(super) fn changes_in(document: &[u8]) -> Result<BTreeMap<ChangeHash, ActorId>, AutomergeError> {
+/// Returns the changes in a document that was scanned, each behind those that it rests on.
+pub(super) fn changes_in(document: &[u8]) -> Result<Vec<Change>, AutomergeError> {
     let renamed = renamed(document)?;
     let options = LoadOptions::new()
         .on_partial_load(OnPartialLoad::Error)
@@ -36,14 +37,27 @@ pub(super) fn changes_in(document: &[u8]) -> Result<BTreeMap<ChangeHash, ActorId
     let changes =
         contained(|| Automerge::load_with_options(&renamed, options).map(|loaded| loaded.get_changes(&[])));
     let changes = changes.map_err(|Failed| AutomergeError::Refused)?.map_err(|_| AutomergeError::Refused)?;
-    let mut own: BTreeMap<ChangeHash, ChangeHash> = BTreeMap::new();
-    let mut found = BTreeMap::new();
-    for change in &changes {
-        let (hash, actor) = own_names(change, &own)?;
-        own.insert(change.hash(), hash);
-        found.insert(hash, actor);
+    let (mut own, mut heads) = (BTreeMap::new(), BTreeSet::new());
+    let mut found = Vec::with_capacity(changes.len());
+    for renamed in changes {
+        let change =
+            contained(|| Change::from_bytes(own_names(&renamed, &own)?).map_err(|_| AutomergeError::Refused));
+        let change = change.map_err(|Failed| AutomergeError::Refused)??;
+        change.deps().iter().for_each(|older| _ = heads.remove(older));
+        heads.insert(change.hash());
+        own.insert(renamed.hash(), change.hash());
+        found.push(change);
     }
-    Ok(found)
+    if heads.into_iter().eq(heads_of(document)?) { Ok(found) } else { Err(AutomergeError::Refused) }
+}
+
+/// Returns the heads that a document names, in order.
+fn heads_of(document: &[u8]) -> Result<BTreeSet<ChangeHash>, Malformed> {
+    let mut reader = body_of(document)?;
+    for _ in 0..reader.count(1, u64::MAX)? {
+        reader.prefixed()?;
+    }
+    Ok(reader.hashes(u64::MAX)?.iter().copied().map(ChangeHash).collect())
 }
 
 /// Returns a document whose actors have other names.
@@ -60,16 +74,11 @@ fn renamed(document: &[u8]) -> Result<Vec<u8>, Malformed> {
         body.extend_from_slice(actor);
     }
     body.extend_from_slice(reader.rest());
-    let hashed = hashed_part(DOCUMENT, &body);
-    Ok([&MAGIC, &Sha256::digest(&hashed)[..4], &hashed].concat())
+    Ok(chunk(DOCUMENT, &body))
 }
 
-/// Returns the hash of a change of a renamed document, and its actor, as they are under their own names. `own` holds the hashes of those
-/// before it.
-fn own_names(
-    change: &Change,
-    own: &BTreeMap<ChangeHash, ChangeHash>,
-) -> Result<(ChangeHash, ActorId), AutomergeError> {
+/// Returns a change of a renamed document as it is under its own names. `own` holds the hashes of those before it.
+fn own_names(change: &Change, own: &BTreeMap<ChangeHash, ChangeHash>) -> Result<Vec<u8>, AutomergeError> {
     let mut reader = body_of(change.raw_bytes())?;
     let mut body = Vec::with_capacity(change.raw_bytes().len());
     let rests_on = reader.hashes(u64::MAX)?.iter().map(|hash| own.get(&ChangeHash(*hash)).copied());
@@ -77,8 +86,7 @@ fn own_names(
     rests_on.sort_unstable();
     write_uleb(&mut body, rests_on.len() as u64);
     rests_on.iter().for_each(|hash| body.extend_from_slice(&hash.0));
-    let actor = own_name(&mut reader)?;
-    write_prefixed(&mut body, actor);
+    write_prefixed(&mut body, own_name(&mut reader)?);
     let whole = reader.rest();
     reader.uleb()?;
     reader.uleb()?;
@@ -91,8 +99,7 @@ fn own_names(
         write_prefixed(&mut body, own_name(&mut reader)?);
     }
     body.extend_from_slice(reader.rest());
-    let hash = Sha256::digest(hashed_part(CHANGE, &body));
-    Ok((ChangeHash(hash.into()), ActorId::from(actor)))
+    Ok(chunk(CHANGE, &body))
 }
 
 /// Reads an actor that was renamed, and returns its own name.
@@ -107,12 +114,11 @@ fn body_of(chunk: &[u8]) -> Result<Leb128<'_>, Malformed> {
     Ok(Leb128::new(reader.prefixed()?, 0))
 }
 
-/// Returns what a chunk is the hash of: all but its beginning.
-fn hashed_part(kind: u8, body: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(body.len() + 10);
-    bytes.push(kind);
-    write_prefixed(&mut bytes, body);
-    bytes
+/// Writes a chunk. Its checksum is the beginning of the hash of what follows.
+fn chunk(kind: u8, body: &[u8]) -> Vec<u8> {
+    let mut hashed = vec![kind];
+    write_prefixed(&mut hashed, body);
+    [&MAGIC, &Sha256::digest(&hashed)[..4], &hashed].concat()
 }
 
 fn write_prefixed(out: &mut Vec<u8>, bytes: &[u8]) {
@@ -131,7 +137,7 @@ fn write_uleb(out: &mut Vec<u8>, mut number: u64) {
 #[cfg(test)]
 mod tests {
     use automerge::{
-        AutoCommit, ObjType, ROOT, ReadDoc,
+        ActorId, AutoCommit, ObjType, ROOT, ReadDoc,
         marks::{ExpandMark, Mark},
         transaction::{CommitOptions, Transactable},
     };
@@ -229,8 +235,10 @@ mod tests {
             }
             let whole = people[0].save();
             let loaded = Automerge::load(&whole).expect("it is sound");
-            let want = loaded.get_changes_meta(&[]).into_iter().map(|change| (change.hash, change.actor.into_owned()));
-            prop_assert_eq!(changes_in(&whole).expect("it is sound"), want.collect());
+            let raw = |changes: Vec<Change>| -> BTreeSet<Vec<u8>> {
+                changes.iter().map(|change| change.raw_bytes().to_vec()).collect()
+            };
+            prop_assert_eq!(raw(changes_in(&whole).expect("it is sound")), raw(loaded.get_changes(&[])));
         }
     }
 }

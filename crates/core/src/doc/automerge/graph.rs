@@ -62,13 +62,6 @@ impl Graph {
         let grown = after.saturating_sub(self.memory_bytes()).saturating_mul(2);
         grown.saturating_add(strangers.len() * ACTOR_BYTES) <= allowed(input_bytes)
     }
-
-    /// Returns whether the checkpoints of a document of so many changes take no more memory than its length allows, whichever they are.
-    /// Its clocks were looked at when it was scanned.
-    pub(super) fn has_memory_for_any(changes: u64, input_bytes: usize) -> bool {
-        let changes = usize::try_from(changes).unwrap_or(usize::MAX);
-        changes.saturating_mul(changes).saturating_mul(4) <= allowed(input_bytes)
-    }
 }
 
 /// A change that waits for others.

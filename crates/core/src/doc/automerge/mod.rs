@@ -10,6 +10,7 @@ mod peer;
 mod stored;
 #[cfg(test)]
 mod tests;
+mod writing;
 mod written;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,6 +23,7 @@ use self::foreign::changes_in;
 use self::graph::{Graph, Orphan};
 use self::newcomer::Encoded;
 pub use self::peer::{AutomergePeer, Received};
+use self::writing::Writing;
 use super::{Broken, authorship::Made};
 use crate::{
     guard::{
@@ -112,25 +114,24 @@ impl AutomergeDocument {
     }
 
     fn apply_scanned(&mut self, chunks: &[Chunk<'_>]) -> Result<Option<Bytes>, AutomergeError> {
-        if let [chunk @ Chunk { kind: ChunkKind::Document, .. }] = chunks
-            && self.is_empty()
-            && self.orphans.is_empty()
-        {
-            let loaded = load_chunk(chunk)?;
-            let fresh = !loaded.get_heads().is_empty();
-            self.hold(loaded);
-            return Ok(fresh.then(|| self.integrated(Bytes::copy_from_slice(chunk.bytes))));
+        let is_whole = matches!(chunks, [Chunk { kind: ChunkKind::Document, .. }]) && self.is_empty();
+        let update = self.integrate(changes_of(chunks)?)?;
+        match update {
+            // It is much shorter than its changes are.
+            Some(_) if is_whole => Ok(Some(self.portable().map_err(|Broken| AutomergeError::Broken)?)),
+            update => Ok(update),
         }
-        let changes = changes_of(chunks)?;
-        self.integrate(changes)
     }
 
     fn integrate(&mut self, changes: Vec<Change>) -> Result<Option<Bytes>, AutomergeError> {
         if !self.has_memory_for(&changes)? {
             return Err(AutomergeError::Actors);
         }
+        let written: Vec<_> = changes.iter().map(Writing::of).collect();
         // To encode the whole document for each change would take too long; for the odd ones it is done.
-        if changes.iter().any(is_odd) && !self.encodes_with(&changes) {
+        let is_sound = !written.contains(&Writing::Impossible)
+            && (!written.contains(&Writing::Odd) || self.encodes_with(&changes));
+        if !is_sound {
             return Err(AutomergeError::Refused);
         }
         let brought: Vec<_> = changes.iter().map(|change| (change.hash(), Orphan::from(change))).collect();
@@ -255,27 +256,9 @@ fn without_orphans() -> automerge::SaveOptions {
     automerge::SaveOptions { retain_orphans: false, ..Default::default() }
 }
 
-/// Returns whether a change is written in another way than automerge would write it. A whole document holds of its changes only what
-/// they do, so one that is written otherwise comes back with another hash, and the document is refused by whoever loads it.
-fn is_odd(change: &Change) -> bool {
-    contained(|| Change::from(change.decode()).hash()) != Ok(change.hash())
-}
-
 /// Returns whether these are the bytes of a document with these heads.
 fn loads_as(whole: &[u8], heads: &[ChangeHash]) -> bool {
     load_document(whole).is_ok_and(|loaded| loaded.get_heads() == heads)
-}
-
-/// Loads a document that comes from outside, or was accepted before.
-fn load_chunk(chunk: &Chunk<'_>) -> Result<Automerge, AutomergeError> {
-    let Chunk { bytes, changes, .. } = chunk;
-    if let Some(changes) = changes
-        && !Graph::has_memory_for_any(*changes, bytes.len())
-        && !Graph::default().has_memory_for(&changes_in(bytes)?, bytes.len())
-    {
-        return Err(AutomergeError::Actors);
-    }
-    load_document(bytes)
 }
 
 /// Loads a document of its own.
@@ -300,10 +283,11 @@ pub(super) fn made_in(update: &[u8]) -> Result<Vec<Made>, AutomergeError> {
 /// Returns the changes in chunks, in their order.
 fn changes_of(chunks: &[Chunk<'_>]) -> Result<Vec<Change>, AutomergeError> {
     let mut changes = Vec::new();
-    for chunk @ Chunk { kind, bytes, .. } in chunks {
+    for Chunk { kind, bytes, changes: scanned } in chunks {
         match kind {
+            ChunkKind::Document if scanned.is_some() => changes.extend(changes_in(bytes)?),
             ChunkKind::Document => {
-                let loaded = load_chunk(chunk)?;
+                let loaded = load_document(bytes)?;
                 let of_it = contained(|| loaded.get_changes(&[]));
                 changes.extend(of_it.map_err(|Failed| AutomergeError::Refused)?);
             }
