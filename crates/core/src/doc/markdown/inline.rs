@@ -159,7 +159,9 @@ impl Line {
         // What is all white space has no end at which one could be left out. Two codes side by side would be one.
         let is_blank = text.trim().is_empty();
         let touches = self.last.is_none() && self.out.ends_with('`') && self.open == marked(marks);
-        !is_blank && !touches && !text.contains(is_odd)
+        // A paragraph that begins with such a link would be what links elsewhere are defined by.
+        let is_definition = marks.link.is_some() && text.contains("]:");
+        !is_blank && !touches && !text.contains(is_odd) && !is_definition
     }
 
     fn image(&mut self, url: &str, alt: &str, title: &str) {

@@ -94,7 +94,8 @@ fn line_of(line: &[Inline], place: &str) -> Vec<Seen> {
             Inline::Text(text, marks) => {
                 let is_odd = |char: char| char.is_control() || place == "cell" && "|\\".contains(char);
                 // Code that cannot be written is no code.
-                let code = marks.code && !text.trim().is_empty() && !text.contains(is_odd);
+                let is_definition = marks.link.is_some() && text.contains("]:");
+                let code = marks.code && !text.trim().is_empty() && !text.contains(is_odd) && !is_definition;
                 let marks = Marks { code, ..marks.clone() };
                 text.chars()
                     .map(|char| Seen::Char(if char == '\0' { '\u{fffd}' } else { char }, marks.clone()))
