@@ -201,14 +201,6 @@ impl TextWalk<'_> {
     }
 }
 
-impl WrittenRange {
-    /// Returns where it ends, in UTF-16 code units.
-    #[must_use]
-    pub fn end(&self) -> u32 {
-        self.at + self.text.encode_utf16().count() as u32
-    }
-}
-
 /// Returns the beginning of a text of at most so many UTF-16 code units, at least one character, and how many it has.
 fn units(text: &str, most: u32) -> (&str, u32) {
     let mut units = 0;

@@ -103,12 +103,9 @@ fn count(done: Done) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use syncline_core::{entity::Secret, hook::HookEvent};
-    use syncline_protocol::hooks::Rules;
-
     use super::*;
     use crate::{
-        hooks::{HookSet, HookSettings},
+        hooks::{HookSet, tests::settings},
         outgoing::Trust,
         tenants::{TenantBound, Tenants},
     };
@@ -117,19 +114,8 @@ mod tests {
     /// the task of the hook has is held by the test, and dropped with the question in it.
     #[tokio::test]
     async fn a_question_outlives_the_epoch_as_a_refusal() {
-        let settings = HookSettings {
-            name: "search".parse().expect("a name"),
-            url: "https://app.example/".into(),
-            secrets: vec![Secret::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".into())],
-            documents: vec!["*".into()],
-            events: HookEvent::ALL.into(),
-            tenants: None,
-            rules: Rules::default(),
-            timeout_ms: None,
-            allow_private: false,
-        };
         let trust = Trust::load(None).expect("nothing is added");
-        let hooks = Hooks::new(&HookSet::new(&[settings], &trust).expect("it makes sense"));
+        let hooks = Hooks::new(&HookSet::new(&[settings()], &trust).expect("it makes sense"));
         let tenant = Tenants::new(&TenantBound::new(1)).default_one();
         assert_eq!(hooks.dead(&tenant, "other").await.err(), Some(NotAsked::NoHook));
         let mut inbox = hooks.lines[0].ends.lock().expect("nobody panics").take().expect("it has not begun");

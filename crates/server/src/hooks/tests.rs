@@ -22,7 +22,8 @@ use crate::{
     tenants::TenantSettings,
 };
 
-fn settings() -> HookSettings {
+/// Settings of a hook that is told of everything, and that nobody is asked for.
+pub(super) fn settings() -> HookSettings {
     HookSettings {
         name: "search".parse().expect("a name"),
         url: "https://app.example/".into(),

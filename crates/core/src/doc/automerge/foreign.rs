@@ -16,12 +16,15 @@ use super::{
     AutomergeError,
     contain::{Failed, contained},
 };
-use crate::guard::{Malformed, automerge::Leb128};
+use crate::guard::{
+    Malformed,
+    automerge::{Leb128, MAGIC},
+    write_buf, write_var_uint,
+};
 
-/// Bytes before the actors of a document, and those of a change, that are their magic number, checksum and kind.
+/// Bytes of the magic number, the checksum and the kind that a chunk begins with.
 const HEADER_BYTES: u64 = 9;
 
-const MAGIC: [u8; 4] = [0x85, 0x6f, 0x4a, 0x83];
 const DOCUMENT: u8 = 0;
 const CHANGE: u8 = 1;
 
@@ -66,10 +69,10 @@ fn renamed(document: &[u8]) -> Result<Vec<u8>, Malformed> {
     let mut reader = body_of(document)?;
     let mut body = Vec::with_capacity(document.len() * 2);
     let count = reader.count(1, u64::MAX)?;
-    write_uleb(&mut body, count);
+    write_var_uint(&mut body, count);
     for _ in 0..count {
         let actor = reader.prefixed()?;
-        write_uleb(&mut body, (PREFIX_BYTES + actor.len()) as u64);
+        write_var_uint(&mut body, (PREFIX_BYTES + actor.len()) as u64);
         body.extend_from_slice(prefix);
         body.extend_from_slice(actor);
     }
@@ -84,9 +87,9 @@ fn own_names(change: &Change, own: &BTreeMap<ChangeHash, ChangeHash>) -> Result<
     let rests_on = reader.hashes(u64::MAX)?.iter().map(|hash| own.get(&ChangeHash(*hash)).copied());
     let mut rests_on: Vec<ChangeHash> = rests_on.collect::<Option<_>>().ok_or(AutomergeError::Refused)?;
     rests_on.sort_unstable();
-    write_uleb(&mut body, rests_on.len() as u64);
+    write_var_uint(&mut body, rests_on.len() as u64);
     rests_on.iter().for_each(|hash| body.extend_from_slice(&hash.0));
-    write_prefixed(&mut body, own_name(&mut reader)?);
+    write_buf(&mut body, own_name(&mut reader)?);
     let whole = reader.rest();
     reader.uleb()?;
     reader.uleb()?;
@@ -94,9 +97,9 @@ fn own_names(change: &Change, own: &BTreeMap<ChangeHash, ChangeHash>) -> Result<
     reader.prefixed()?;
     body.extend_from_slice(&whole[..whole.len() - reader.rest().len()]);
     let others = reader.count(1, u64::MAX)?;
-    write_uleb(&mut body, others);
+    write_var_uint(&mut body, others);
     for _ in 0..others {
-        write_prefixed(&mut body, own_name(&mut reader)?);
+        write_buf(&mut body, own_name(&mut reader)?);
     }
     body.extend_from_slice(reader.rest());
     Ok(chunk(CHANGE, &body))
@@ -117,21 +120,8 @@ fn body_of(chunk: &[u8]) -> Result<Leb128<'_>, Malformed> {
 /// Writes a chunk. Its checksum is the beginning of the hash of what follows.
 fn chunk(kind: u8, body: &[u8]) -> Vec<u8> {
     let mut hashed = vec![kind];
-    write_prefixed(&mut hashed, body);
+    write_buf(&mut hashed, body);
     [&MAGIC, &Sha256::digest(&hashed)[..4], &hashed].concat()
-}
-
-fn write_prefixed(out: &mut Vec<u8>, bytes: &[u8]) {
-    write_uleb(out, bytes.len() as u64);
-    out.extend_from_slice(bytes);
-}
-
-fn write_uleb(out: &mut Vec<u8>, mut number: u64) {
-    while number >= 0x80 {
-        out.push(number as u8 | 0x80);
-        number >>= 7;
-    }
-    out.push(number as u8);
 }
 
 #[cfg(test)]

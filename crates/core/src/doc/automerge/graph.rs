@@ -8,11 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use automerge::{ActorId, Automerge, Change, ChangeHash};
 
-/// Bytes that a message may take for each byte of its own.
-const ALLOWED_A_BYTE: usize = 64;
-
-/// Bytes that any message may take.
-const ALLOWED: usize = 1 << 20;
+use crate::guard::automerge::memory_bytes_max;
 
 /// Bytes that the first change of an actor takes.
 const ACTOR_BYTES: usize = 2 << 10;
@@ -60,7 +56,7 @@ impl Graph {
         );
         // What grows has room for as much again.
         let grown = after.saturating_sub(self.memory_bytes()).saturating_mul(2);
-        grown.saturating_add(strangers.len() * ACTOR_BYTES) <= allowed(input_bytes)
+        grown.saturating_add(strangers.len() * ACTOR_BYTES) <= memory_bytes_max(input_bytes)
     }
 }
 
@@ -86,9 +82,4 @@ fn bytes(changes: usize, checkpoints: usize, actors: usize) -> usize {
     // Those that are some by chance rest on few: one with another zero byte takes their place.
     let chosen = checkpoints.saturating_sub(changes / 128 + 64);
     clocks.saturating_add(chosen.saturating_mul(chosen).saturating_mul(2))
-}
-
-/// Returns what a message of so many bytes may take.
-fn allowed(input_bytes: usize) -> usize {
-    input_bytes.saturating_mul(ALLOWED_A_BYTE).saturating_add(ALLOWED)
 }

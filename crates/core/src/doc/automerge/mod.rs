@@ -271,7 +271,7 @@ fn load_document(chunk: &[u8]) -> Result<Automerge, AutomergeError> {
 
 /// Returns the elements that an update brings that was stored: each op of a change makes one at most.
 pub(super) fn made_in(update: &[u8]) -> Result<Vec<Made>, AutomergeError> {
-    let changes = changes_of(&stored_chunks(update)?)?;
+    let changes = accepted_changes_of(&stored_chunks(update)?)?;
     let made = changes.iter().map(|change| Made {
         maker: Maker::Actor(change.actor_id().to_bytes().into()),
         start: change.start_op().get(),
@@ -280,17 +280,27 @@ pub(super) fn made_in(update: &[u8]) -> Result<Vec<Made>, AutomergeError> {
     Ok(made.filter(|made| made.start < made.end).collect())
 }
 
-/// Returns the changes in chunks, in their order.
+/// Returns the changes in chunks from outside, in their order.
 fn changes_of(chunks: &[Chunk<'_>]) -> Result<Vec<Change>, AutomergeError> {
+    gather(chunks, changes_in)
+}
+
+/// Returns the changes in chunks that were accepted before.
+fn accepted_changes_of(chunks: &[Chunk<'_>]) -> Result<Vec<Change>, AutomergeError> {
+    gather(chunks, |document| {
+        let loaded = load_document(document)?;
+        contained(|| loaded.get_changes(&[])).map_err(|Failed| AutomergeError::Refused)
+    })
+}
+
+fn gather(
+    chunks: &[Chunk<'_>],
+    of_document: impl Fn(&[u8]) -> Result<Vec<Change>, AutomergeError>,
+) -> Result<Vec<Change>, AutomergeError> {
     let mut changes = Vec::new();
-    for Chunk { kind, bytes, changes: scanned } in chunks {
+    for Chunk { kind, bytes } in chunks {
         match kind {
-            ChunkKind::Document if scanned.is_some() => changes.extend(changes_in(bytes)?),
-            ChunkKind::Document => {
-                let loaded = load_document(bytes)?;
-                let of_it = contained(|| loaded.get_changes(&[]));
-                changes.extend(of_it.map_err(|Failed| AutomergeError::Refused)?);
-            }
+            ChunkKind::Document => changes.extend(of_document(bytes)?),
             ChunkKind::Change => {
                 let change = contained(|| Change::from_bytes(bytes.to_vec()));
                 let change = change.map_err(|Failed| AutomergeError::Refused)?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use automerge::{Automerge, ReadDoc, Stats};
 
-use super::{AutomergeDocument, AutomergeError, changes_of, load_document};
+use super::{AutomergeDocument, AutomergeError, accepted_changes_of, load_document};
 use crate::{
     doc::{CompactError, ReplayError},
     guard::automerge::{Chunk, ChunkKind, stored_chunks},
@@ -32,7 +32,7 @@ impl AutomergeDocument {
             for entry in entries {
                 let at = |source| CompactError::Commit { number: *number, source };
                 let chunks = document.take_document(&entry.update).map_err(at)?;
-                changes.extend(changes_of(&chunks).map_err(ReplayError::from).map_err(at)?);
+                changes.extend(accepted_changes_of(&chunks).map_err(ReplayError::from).map_err(at)?);
             }
         }
         document.replay_changes(changes).map_err(|source| CompactError::Commit { number: last, source })?;
@@ -45,14 +45,14 @@ impl AutomergeDocument {
     /// [`ReplayError`] says why it cannot be. The document is then of no further use.
     pub fn replay(&mut self, update: &[u8]) -> Result<(), ReplayError> {
         let chunks = self.take_document(update)?;
-        let changes = changes_of(&chunks)?;
+        let changes = accepted_changes_of(&chunks)?;
         self.replay_changes(changes)
     }
 
     /// Takes the document at the beginning of an update as a whole, if nothing is here yet. Returns what is left.
     fn take_document<'a>(&mut self, update: &'a [u8]) -> Result<Vec<Chunk<'a>>, ReplayError> {
         let mut chunks = stored_chunks(update).map_err(AutomergeError::from)?;
-        if let Some(Chunk { kind: ChunkKind::Document, bytes, .. }) = chunks.first()
+        if let Some(Chunk { kind: ChunkKind::Document, bytes }) = chunks.first()
             && self.is_empty()
         {
             let loaded = load_document(bytes)?;

@@ -49,3 +49,37 @@ fn rests_on(op: &Op) -> impl Iterator<Item = &OpId> {
     };
     object.into_iter().chain(element).chain(op.pred.iter())
 }
+
+#[cfg(test)]
+mod tests {
+    use automerge::{AutoCommit, ROOT, transaction::Transactable};
+
+    use super::*;
+    use crate::doc::{AutomergeDocument, AutomergeError};
+
+    /// A change of one op, which takes the place of an older one, after `alter` has had its way with the op.
+    fn changed(alter: impl FnOnce(&mut Op)) -> Vec<u8> {
+        let mut client = AutoCommit::new();
+        client.put(ROOT, "key", 1).expect("a map");
+        client.commit();
+        client.put(ROOT, "key", 2).expect("a map");
+        client.commit();
+        let [first, second] = &client.get_changes(&[])[..] else { panic!("two changes were made") };
+        let mut expanded = second.decode();
+        alter(&mut expanded.operations[0]);
+        [first.raw_bytes(), Change::from(expanded).raw_bytes()].concat()
+    }
+
+    #[test]
+    fn an_op_that_rests_on_a_younger_one_is_refused() {
+        let apply = |chunks: &[u8]| AutomergeDocument::default().apply(chunks).map(|update| update.is_some());
+        assert_eq!(apply(&changed(|_| {})), Ok(true));
+        for counter in [2, 3, 40] {
+            let chunks = changed(|op| {
+                let OpId(_, actor) = op.pred.iter().next().expect("it takes the place of one").clone();
+                op.pred = vec![OpId(counter, actor)].into();
+            });
+            assert_eq!(apply(&chunks), Err(AutomergeError::Refused), "it rests on {counter}");
+        }
+    }
+}

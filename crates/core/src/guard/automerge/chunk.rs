@@ -28,10 +28,18 @@ use crate::{
     },
 };
 
-const MAGIC: [u8; 4] = [0x85, 0x6f, 0x4a, 0x83];
+/// What each chunk begins with.
+pub(crate) const MAGIC: [u8; 4] = [0x85, 0x6f, 0x4a, 0x83];
 
 /// Automerge keeps a clock of all actors, 4 bytes each, for every sixteenth change of a document.
 const CHANGES_A_CLOCK_BYTE: u64 = 4;
+
+/// Returns how many bytes of memory a message of so many bytes may take.
+pub(crate) fn memory_bytes_max(input_bytes: usize) -> usize {
+    const ALLOWED_A_BYTE: usize = 64;
+    const ALLOWED: usize = 1 << 20;
+    input_bytes.saturating_mul(ALLOWED_A_BYTE).saturating_add(ALLOWED)
+}
 
 /// A chunk that was accepted, with its header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,8 +48,6 @@ pub struct Chunk<'a> {
     pub kind: ChunkKind,
     /// The chunk.
     pub bytes: &'a [u8],
-    /// How many changes are in it, if it was scanned, and nothing if it was accepted before.
-    pub changes: Option<u64>,
 }
 
 /// What a chunk is.
@@ -72,7 +78,7 @@ pub fn stored_chunks(bytes: &[u8]) -> Result<Vec<Chunk<'_>>, Malformed> {
     let mut chunks = Vec::new();
     while !reader.is_empty() {
         let Header { kind, chunk, .. } = header(&mut reader)?;
-        chunks.push(Chunk { kind: kind.into(), bytes: chunk, changes: None });
+        chunks.push(Chunk { kind: kind.into(), bytes: chunk });
     }
     Ok(chunks)
 }
@@ -160,21 +166,20 @@ impl Budget {
         while !reader.is_empty() {
             let Header { kind, chunk, body, body_at } = header(&mut reader)?;
             let inside = Leb128::new(body, body_at);
-            let changes = match kind {
+            match kind {
                 Kind::Document => self.document(inside)?,
                 Kind::Change => self.change(inside)?,
                 Kind::Packed => {
                     let unpacked = self.unpack(body, body_at)?;
-                    self.change(Leb128::new(&unpacked, 0))?
+                    self.change(Leb128::new(&unpacked, 0))?;
                 }
-            };
-            chunks.push(Chunk { kind: kind.into(), bytes: chunk, changes: Some(changes) });
+            }
+            chunks.push(Chunk { kind: kind.into(), bytes: chunk });
         }
         Ok(())
     }
 
-    /// Scans a change. Returns how many it is.
-    fn change(&mut self, mut reader: Leb128<'_>) -> Result<u64, Malformed> {
+    fn change(&mut self, mut reader: Leb128<'_>) -> Result<(), Malformed> {
         reader.hashes(u64::MAX)?;
         actor(&mut reader)?;
         numbers_of_ops(&mut reader)?;
@@ -185,19 +190,17 @@ impl Budget {
         }
         actors(&mut reader)?;
         let columns = Columns::announced(&mut reader, false)?;
-        self.data(&columns, &mut reader)?;
-        Ok(1)
+        self.data(&columns, &mut reader).map(drop)
     }
 
-    /// Scans a document. Returns how many changes it holds, or some more.
-    fn document(&mut self, mut reader: Leb128<'_>) -> Result<u64, Malformed> {
+    fn document(&mut self, mut reader: Leb128<'_>) -> Result<(), Malformed> {
         let (at, bytes) = (reader.at(), reader.rest().len());
         let actors = actors(&mut reader)?;
         let heads = reader.hashes(u64::MAX)?.len();
         let changes = Columns::announced(&mut reader, true)?;
         let ops = Columns::announced(&mut reader, true)?;
         let changes = self.data(&changes, &mut reader)?;
-        if changes.saturating_mul(actors) / CHANGES_A_CLOCK_BYTE > clock_bytes_max(bytes) {
+        if changes.saturating_mul(actors) / CHANGES_A_CLOCK_BYTE > memory_bytes_max(bytes) as u64 {
             return Err(Malformed::Clocks { at, changes, actors });
         }
         if changes > AUTOMERGE_DOCUMENT_CHANGES_MAX {
@@ -210,8 +213,7 @@ impl Budget {
                 reader.uleb()?;
             }
         }
-        reader.finish()?;
-        Ok(changes)
+        reader.finish()
     }
 
     /// Scans the data of columns. Returns how many rows the longest has.
@@ -262,11 +264,6 @@ fn actors(reader: &mut Leb128<'_>) -> Result<u64, Malformed> {
         actor(reader)?;
     }
     Ok(count)
-}
-
-/// Bytes that the clocks of a document may take that has so many.
-fn clock_bytes_max(bytes: usize) -> u64 {
-    (bytes as u64).saturating_mul(64).saturating_add(1 << 20)
 }
 
 /// Reads a change's number and that of its first op. Automerge counts both in 32 bits, here and there without looking.

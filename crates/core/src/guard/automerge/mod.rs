@@ -11,6 +11,7 @@ mod message;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use chunk::{MAGIC, memory_bytes_max};
 pub(crate) use leb128::Leb128;
 
 pub use chunk::{Chunk, ChunkKind, first_document, may_hold_document, scan_chunks, stored_chunks};

@@ -6,11 +6,9 @@ use std::sync::{
 };
 
 use syncline_core::{
-    entity::Secret,
     id::{CommitNumber, DocumentId, RoomName},
     time::{MonotonicMs, WallMs},
 };
-use syncline_protocol::hooks::Rules;
 use syncline_store::{
     CommitError, ReadError, Stats, VacuumError, Vacuumed, Value, committer::Committer, mem::MemoryStore,
 };
@@ -18,7 +16,7 @@ use syncline_store::{
 use super::*;
 use crate::{
     clock::Clock,
-    hooks::{HookSet, HookSettings},
+    hooks::{HookSet, tests::settings},
     memory::MemoryBudget,
     metrics::Metrics,
     outgoing::Trust,
@@ -97,18 +95,7 @@ impl World {
         let (clock, metrics) = (Clock::start(), Arc::new(Metrics::new()));
         let (tenants, usage) = (TenantSettings::of_tests(clock), Usage::new(&Quota::default()));
         let epoch = Epoch::new(clock, &committer.handle(), &memory, &metrics, &tenants, &usage);
-        let settings = HookSettings {
-            name: name(),
-            url: "https://app.example/".into(),
-            secrets: vec![Secret::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".into())],
-            documents: vec!["*".into()],
-            events: HookEvent::ALL.into(),
-            tenants: None,
-            rules: Rules::default(),
-            timeout_ms: None,
-            allow_private: false,
-        };
-        let hooks = HookSet::new(&[settings], &Trust::load(None).expect("nothing is added"));
+        let hooks = HookSet::new(&[settings()], &Trust::load(None).expect("nothing is added"));
         let hook = hooks.expect("it makes sense").iter().next().cloned().expect("there is one");
         let (to_hook, inbox) = mpsc::channel(9);
         let task = HookTask::new(&epoch, &hook, inbox, Arc::default());
