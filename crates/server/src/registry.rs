@@ -73,8 +73,8 @@ enum Cause {
     People,
     /// A request is about its document. Beyond the quota it waits a moment, for rooms that nobody uses end at once then.
     Request,
-    /// The server makes less of what there is: no quota holds it up.
-    Cleaning,
+    /// No quota holds it up.
+    Anyway,
 }
 
 /// What stands in the way of a room.
@@ -144,14 +144,15 @@ impl Registry {
         })
     }
 
-    /// Does what [`tell`](Self::tell) does, whatever the quota: for what leaves less behind than there was, and no room open. Who has
-    /// too much could not get rid of it otherwise.
+    /// Does what [`tell`](Self::tell) does, whatever the quota; a room that is opened beyond it ends as soon as nobody uses it. It is for what
+    /// leaves less behind than there was, since who has too much could not get rid of it otherwise, and for what goes on from one document to
+    /// the next and may not stop.
     pub(crate) async fn tell_anyway(
         epoch: &Arc<Epoch>,
         key: &RoomKey,
         message: ToRoom,
     ) -> Result<mpsc::Sender<ToRoom>, NotOpened> {
-        Self::hand(epoch, key, message, Cause::Cleaning).await
+        Self::hand(epoch, key, message, Cause::Anyway).await
     }
 
     async fn hand(
@@ -247,7 +248,8 @@ impl Registry {
         }
         let of_tenant = rooms.of_tenants.get(&key.tenant.id());
         let count = of_tenant.map_or(0, |of_tenant| of_tenant.count);
-        if cause != Cause::Cleaning && !epoch.usage.may_open(count) {
+        let is_beyond = !epoch.usage.may_open(count);
+        if is_beyond && cause != Cause::Anyway {
             return Err(Obstacle::Full(of_tenant.map(OfTenant::want)));
         }
         rooms.opened += 1;
@@ -258,7 +260,7 @@ impl Registry {
         epoch.tasks.spawn(run);
         let entry = Entry { number, inbox, card };
         rooms.open.insert(key.clone(), entry.clone());
-        rooms.of_tenants.entry(key.tenant.id()).or_default().opened();
+        rooms.of_tenants.entry(key.tenant.id()).or_default().opened(is_beyond);
         Ok(entry)
     }
 
@@ -284,10 +286,9 @@ impl Rooms {
             && let Some(of_tenant) = self.of_tenants.get_mut(&key.tenant.id())
         {
             of_tenant.count -= 1;
-            of_tenant.ended.notify_one();
+            // All of those who wait: whoever finds no place wants one again.
+            of_tenant.ended.notify_waiters();
             if of_tenant.count == 0 {
-                // Whoever still waits finds out that there are none.
-                of_tenant.ended.notify_waiters();
                 self.of_tenants.remove(&key.tenant.id());
             }
         }
@@ -299,15 +300,20 @@ impl Rooms {
 }
 
 impl OfTenant {
-    fn opened(&mut self) {
+    /// Counts a room that was opened; beyond the quota it ends as soon as nobody uses it.
+    fn opened(&mut self, is_beyond: bool) {
         self.count += 1;
-        self.is_short.send_if_modified(std::mem::take);
+        self.tell_short(is_beyond);
     }
 
     /// Has rooms end that nobody uses, and returns what waits for one.
     fn want(&self) -> OwnedNotified {
-        self.is_short.send_if_modified(|is_short| !std::mem::replace(is_short, true));
+        self.tell_short(true);
         Arc::clone(&self.ended).notified_owned()
+    }
+
+    fn tell_short(&self, now: bool) {
+        self.is_short.send_if_modified(|is_short| std::mem::replace(is_short, now) != now);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Whoever has as much open or stored as they may is told so, and by which setting, on every way in.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use data_encoding::BASE64;
@@ -35,10 +35,14 @@ async fn serve(disk: &Disk, bearers: &Arc<Bearers>, set: impl FnOnce(&mut Quota)
 }
 
 async fn limited(server: &Server, limit: &str) -> u64 {
-    let line = format!("syncline_limited_total{{limit=\"{limit}\"}} ");
+    metric(server, &format!("limited_total{{limit=\"{limit}\"}}")).await
+}
+
+async fn metric(server: &Server, name: &str) -> u64 {
+    let line = format!("syncline_{name} ");
     let text = raw::get(server.addr(), "/metrics", "").await.body;
     let count = text.lines().find_map(|found| found.strip_prefix(&line));
-    count.map_or(0, |count| count.parse().expect("a counter is a number"))
+    count.map_or(0, |count| count.parse().expect("it is a number"))
 }
 
 fn used_up(setting: &str) -> (u16, String) {
@@ -140,6 +144,68 @@ async fn requests_open_no_more_rooms() {
     .await;
 }
 
+/// Goal: rooms that are left go from one request to the next, however many wait for them. Method: of three rooms people have one; many
+/// documents are written, imported and read.
+#[tokio::test]
+async fn requests_share_the_rooms_that_are_left() {
+    within(async {
+        let (disk, bearers) = (Disk::new(), Arc::new(Bearers::default()));
+        let server = serve(&disk, &bearers, |quota| quota.tenant_rooms = Some(3)).await;
+        let ann = Caller::bearing(&server, "ann");
+        ann.bind("phone").await;
+        let mut writer = Client::connect(server.addr(), "one?token=bob").await;
+        writer.whole_document().await;
+        let ids: Vec<_> = (10..30).map(|at| format!("n{at}")).collect();
+        let notes = ids.iter().map(|id| {
+            let update = BASE64.encode(&letter(1, 'n'));
+            json!({ "type": "note", "id": id, "op": "crdt", "update": update })
+        });
+        let notes: Vec<_> = notes.collect();
+        assert_eq!(ann.push("phone", 1, &notes).await, ["applied"; 20]);
+        let wanted = json!({ "device_id": "phone", "scopes": [{ "scope": "note" }] });
+        let pulled = ann.ok("POST /sync/v1/pull", wanted).await;
+        assert_eq!(pulled["scopes"][0]["changes"].as_array().map(Vec::len), Some(20), "{pulled}");
+        let token = "Authorization: Bearer ann\r\n";
+        let (_, exported) = raw::fetch(server.addr(), "/sync/v1/export", token).await;
+        let imported = raw::send_bytes(server.addr(), "POST /sync/v1/import", token, &exported).await;
+        assert_eq!(imported.status, 200, "{imported:?}");
+        assert_eq!(limited(&server, "tenant-rooms").await, 0);
+        drop(writer);
+        server.shutdown().await;
+    })
+    .await;
+}
+
+/// Goal: what is done beyond the quota leaves no room open. Method: people have the only room; a deletion on a condition that does not
+/// hold opens another. Nobody waits for as long as rooms are kept that nobody uses.
+#[tokio::test]
+async fn what_is_opened_beyond_the_quota_ends_at_once() {
+    within(async {
+        let (disk, bearers) = (Disk::new(), Arc::new(Bearers::default()));
+        disk.put_document("old", &letter(1, 'o'));
+        let server = serve(&disk, &bearers, |quota| quota.tenant_rooms = Some(1)).await;
+        let addr = server.addr();
+        let token = "Authorization: Bearer ann\r\n";
+        let old = "/docs/v1/documents/old";
+        let head = raw::get(addr, old, token).await.head;
+        let tag = head.lines().find_map(|line| line.strip_prefix("etag: ")).expect("it has one").to_owned();
+        Caller::bearing(&server, "ann")
+            .ok("PUT /docs/v1/documents/one", json!({ "json": { "t": "x" } }))
+            .await;
+        let mut writer = Client::connect(addr, "one?token=bob").await;
+        writer.whole_document().await;
+        let other = format!("{token}If-Match: {}\r\n", tag.replacen('-', "-9", 1));
+        let ended = async {
+            assert_eq!(raw::send(addr, &format!("DELETE {old}"), &other, "").await.status, 412);
+            while metric(&server, "rooms").await > 1 {}
+        };
+        tokio::time::timeout(Duration::from_secs(20), ended).await.expect("the room ends");
+        drop(writer);
+        server.shutdown().await;
+    })
+    .await;
+}
+
 async fn all_rooms_are_shut(server: &Server, ann: &Caller, op: &Value, exported: &[u8]) {
     let (addr, token) = (server.addr(), "Authorization: Bearer ann\r\n");
     let docs = async |request: &str, body: &str| {
@@ -166,8 +232,22 @@ async fn all_rooms_are_shut(server: &Server, ann: &Caller, op: &Value, exported:
         let (status, answer) = ann.ask("POST /sync/v1/pull", body).await;
         sync(status, &answer);
     };
-    let push = async {
+    let reconcile = async {
         assert_eq!(ann.push("phone", 4, std::slice::from_ref(op)).await, ["deferred"]);
+        let ops = [json!({ "n": "5", "type": "stock", "id": "s", "op": "create", "set": { "text": "x" } })];
+        let scopes = json!([{ "scope": "note" }]);
+        let body = json!({ "device_id": "phone", "results_through": "0", "ops": ops, "scopes": scopes });
+        let told = ann.ok("POST /sync/v1/reconcile", body).await;
+        assert_eq!(told["applied"][0]["n"], "5", "what became of ops is told: {told}");
+        assert_eq!(told["pull"]["scopes"][0]["changes"], json!([]), "{told}");
+    };
+    let export = async {
+        let (_, again) = raw::fetch(addr, "/sync/v1/export?type=note", token).await;
+        assert_eq!(
+            again.iter().filter(|byte| **byte == b'\n').count(),
+            3 + 2 + 3,
+            "records, their bytes, and ends"
+        );
     };
     let restore = async {
         let imported = raw::send_bytes(addr, "POST /sync/v1/import", token, exported).await;
@@ -180,7 +260,7 @@ async fn all_rooms_are_shut(server: &Server, ann: &Caller, op: &Value, exported:
         ("POST /docs/v1/documents/other/branches", r#"{"name":"draft"}"#),
     ];
     let all = futures_util::future::join_all(all.map(|(request, body)| docs(request, body)));
-    tokio::join!(all, import, pull, push, restore);
+    tokio::join!(all, import, pull, reconcile, restore, export);
 }
 
 /// The same document has the same bound over both protocols and for ops; whoever has it open and writes nothing stays.

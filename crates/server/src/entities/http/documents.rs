@@ -34,11 +34,20 @@ impl Contents {
     }
 }
 
+/// What is told in one answer with a pull.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Beside {
+    Nothing,
+    /// What became of ops: it is told even if nothing can be pulled now.
+    Results,
+}
+
 /// Reads the documents that have changed, in the order of the pages, as far as their bytes go into one answer; there the pages
 /// end.
 pub(super) async fn read(
     asked: &Asked,
     scopes: &[PullScope],
+    beside: Beside,
     answered: &mut Answered,
 ) -> Result<Contents, Refusal> {
     let Answer::Pulled(pulled) = &mut answered.answer else { return Ok(Contents::default()) };
@@ -53,7 +62,7 @@ pub(super) async fn read(
     }
     let mut contents = Contents(vec![BTreeMap::new(); pulled.scopes.len()]);
     let reads = wanted.into_iter().map(|(scope, at, key, have)| async move {
-        let content = content(asked, &key, have).await;
+        let content = content(asked, &key, Quota::Counts, have).await;
         (scope, at, key, content)
     });
     let mut reads = stream::iter(reads).buffered(DOCUMENT_READS_MAX);
@@ -62,7 +71,9 @@ pub(super) async fn read(
         let content = match content {
             // What comes before is progress, and the rest comes when there are rooms again.
             Err(NotOpened::TooMany)
-                if at > 0 || pulled.scopes[..scope].iter().any(|page| !page.changes.is_empty()) =>
+                if beside == Beside::Results
+                    || at > 0
+                    || pulled.scopes[..scope].iter().any(|page| !page.changes.is_empty()) =>
             {
                 end_before(pulled, scope, at);
                 break;
@@ -90,15 +101,28 @@ fn end_before(pulled: &mut Pulled, scope: usize, at: usize) {
     }
 }
 
+/// Whether a document is read only if its tenant may have another room open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Quota {
+    Counts,
+    /// It is one of many that are read one after the other, and there is no way around it.
+    Waived,
+}
+
 /// Reads a document from its room, which is opened if need be: so a document that breaks its reader is found out where all
 /// documents are.
 pub(super) async fn content(
     asked: &Asked,
     key: &EntityKey,
+    quota: Quota,
     have: Option<Bytes>,
 ) -> Result<Option<Content>, NotOpened> {
     let (done, content) = oneshot::channel();
-    Registry::tell(&asked.epoch, &room_key(asked.tenant(), key), ToRoom::Read { have, done }).await?;
+    let (room, message) = (room_key(asked.tenant(), key), ToRoom::Read { have, done });
+    match quota {
+        Quota::Counts => Registry::tell(&asked.epoch, &room, message).await?,
+        Quota::Waived => Registry::tell_anyway(&asked.epoch, &room, message).await?,
+    };
     let content = content.await.ok();
     if content.is_none() && asked.shared.epoch().is_none() {
         return Err(NotOpened::Closed);

@@ -134,14 +134,17 @@ impl Sender {
                     Ok(page) => page,
                     Err(down) => return Some(Err(io::Error::other(down))),
                 },
-                Next::Document(mut lines, key) => match documents::content(&self.asked, &key, None).await {
-                    Ok(content) => {
-                        let memory = &self.asked.shared.memory;
-                        lines.read = Some((key, content.map(|content| Held::new(memory, content.update))));
-                        (Next::Page(lines), String::new())
+                Next::Document(mut lines, key) => {
+                    match documents::content(&self.asked, &key, documents::Quota::Waived, None).await {
+                        Ok(content) => {
+                            let memory = &self.asked.shared.memory;
+                            lines.read =
+                                Some((key, content.map(|content| Held::new(memory, content.update))));
+                            (Next::Page(lines), String::new())
+                        }
+                        Err(down) => return Some(Err(io::Error::other(down))),
                     }
-                    Err(down) => return Some(Err(io::Error::other(down))),
-                },
+                }
                 Next::Pieces(mut lines, mut held) => {
                     let update = &mut held.bytes;
                     let piece = update.split_to(update.len().min(EXPORT_PIECE_BYTES));

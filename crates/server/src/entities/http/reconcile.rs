@@ -50,7 +50,7 @@ async fn all(mut asked: Asked, ack: Ack, push: Push, pull: Pull) -> Result<Respo
     let answered = asked.ledger(move |ledger, request| input(ledger, request, &identity, push, schema)).await;
     let answered = answered.inspect_err(|_| asked.shared.metrics.sync.reconciled(true))?;
     let mut changed = take(&asked, &pull, scopes).await?;
-    let contents = documents::read(&asked, &pull.scopes, &mut changed).await?;
+    let contents = documents::read(&asked, &pull.scopes, documents::Beside::Results, &mut changed).await?;
     let words = Words::of(&changed, &asked).ok_or_else(unexpected)?.with(contents);
     let reconciled = Reconciled {
         ack: acknowledged(&acked).ok_or_else(unexpected)?,
@@ -112,7 +112,7 @@ async fn without_numbers(mut asked: Asked, short: Short) -> Result<Response, Ref
         vec![PullScope { scope: everything, cursor, count_max: PULL_RECORDS_MAX, without_own: false }];
     let (actor, user) = (device, asked.user.clone());
     let mut changed = asked.ledger(|_, request| Input::Pull { request, actor, user, scopes }).await?;
-    let contents = documents::read(&asked, &[], &mut changed).await?;
+    let contents = documents::read(&asked, &[], documents::Beside::Results, &mut changed).await?;
     let words = Words::of(&changed, &asked).ok_or_else(unexpected)?.with(contents);
     let pulled = pulled(&asked, &changed, &words).ok_or_else(unexpected)?;
     let page = pulled.scopes.into_iter().next().ok_or_else(unexpected)?;
