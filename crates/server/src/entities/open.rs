@@ -18,7 +18,7 @@ use crate::{
     epoch::Epoch,
     limits::LEDGER_INBOX_MAX,
     storage::StoreDown,
-    tenants::{Tenant, Wanted},
+    tenants::{Signals, Tenant},
 };
 
 /// Why the ledger is not open.
@@ -49,7 +49,7 @@ pub(crate) async fn open(
     epoch: &Arc<Epoch>,
     tenant: &Tenant,
     settings: &LedgerSettings,
-    wanted: &Wanted,
+    signals: &Signals,
 ) -> Result<(LedgerHandle, LedgerTask), OpenError> {
     let LedgerSettings { types, handlers, retention } = settings;
     let id = tenant.id();
@@ -59,7 +59,7 @@ pub(crate) async fn open(
     let machine = machine.with_settings(Settings { handled: handlers.own(), ..Settings::default() });
     let (sender, inbox) = mpsc::channel(LEDGER_INBOX_MAX);
     let salt = random().map_err(OpenError::Random)?;
-    let place = (Arc::clone(epoch), tenant.clone(), wanted.clone());
+    let place = (Arc::clone(epoch), tenant.clone(), signals.clone());
     let task = LedgerTask::new(place, machine, shelf, own.first, inbox, salt, Arc::clone(handlers));
     let (moved, durable, documents, keys) = (task.moved(), task.durable(), task.documents(), task.keys());
     let handle = LedgerHandle::new(tenant, sender, (own.key, own.epoch), moved, durable, documents, keys);

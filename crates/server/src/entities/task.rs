@@ -31,7 +31,7 @@ use crate::{
     epoch::Epoch,
     limits::{LEDGER_TICK_MS, LEDGER_TURN_MAX, MOVES_MAX},
     storage::StoreDown,
-    tenants::{Tenant, Wanted},
+    tenants::{Signals, Tenant},
     work::Work,
 };
 
@@ -42,7 +42,7 @@ const OWN_HANDLES: usize = 2;
 pub(crate) struct LedgerTask {
     epoch: Arc<Epoch>,
     tenant: Tenant,
-    wanted: Wanted,
+    signals: Signals,
     /// Whether what had grown old is removed.
     is_swept: bool,
     machine: Ledger,
@@ -76,7 +76,7 @@ struct Down;
 
 impl LedgerTask {
     pub(super) fn new(
-        (epoch, tenant, wanted): (Arc<Epoch>, Tenant, Wanted),
+        (epoch, tenant, signals): (Arc<Epoch>, Tenant, Signals),
         machine: Ledger,
         shelf: LedgerShelf,
         first: Batch,
@@ -94,7 +94,7 @@ impl LedgerTask {
             durable: watch::Sender::default(),
             epoch,
             tenant,
-            wanted,
+            signals,
             is_swept: false,
             machine,
             shelf,
@@ -221,7 +221,7 @@ impl LedgerTask {
         let is_unused = || {
             let has_users = self.inbox.sender_strong_count() > OWN_HANDLES;
             // Whoever wants it says so under the same lock.
-            self.inbox.is_empty() && !has_users && !(is_stored && self.wanted.is_set())
+            self.inbox.is_empty() && !has_users && !(is_stored && self.signals.is_wanted())
         };
         self.epoch.ledgers.remove_if(self.tenant.id(), is_unused)
     }
@@ -229,7 +229,7 @@ impl LedgerTask {
     /// Returns whether all is done for which a ledger is opened that nobody has asked for: nothing is to be done before it is looked
     /// over again.
     fn is_looked_over(&self) -> bool {
-        self.is_swept && !self.wanted.is_set() && self.machine.next_deadline().is_none()
+        self.is_swept && !self.signals.is_wanted() && self.machine.next_deadline().is_none()
     }
 
     /// Takes in a message and what else has come by now, so that one commit holds it all.
@@ -278,7 +278,7 @@ impl LedgerTask {
             }
             ToLedger::Swept => {
                 self.is_swept = true;
-                self.epoch.ledgers.note_swept();
+                self.signals.note_swept();
                 Ok(())
             }
         }

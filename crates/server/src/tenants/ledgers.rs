@@ -14,7 +14,7 @@ use std::{
 };
 
 use syncline_core::{id::TenantId, limits::DAY_MS};
-use syncline_store::{Store, key::ledger_prefix};
+use syncline_store::{ReadError, Store, key::ledger_prefix};
 use tokio::{
     sync::{Notify, watch},
     time::{Duration, MissedTickBehavior, interval, sleep},
@@ -31,8 +31,6 @@ use crate::{
 pub(crate) struct Ledgers {
     settings: Arc<LedgerSettings>,
     open: Mutex<Open>,
-    /// Told when a ledger that was opened has removed what had grown old.
-    swept: Notify,
 }
 
 #[derive(Default)]
@@ -43,20 +41,58 @@ struct Open {
 
 struct Entry {
     state: watch::Receiver<State>,
-    wanted: Wanted,
+    signals: Signals,
 }
 
-/// Whether anybody has asked for a ledger since it was opened.
+/// What a ledger that was opened and whoever has opened it know of each other.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Wanted(Arc<AtomicBool>);
+pub(crate) struct Signals(Arc<Signalled>);
 
-impl Wanted {
-    pub(crate) fn is_set(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+#[derive(Debug, Default)]
+struct Signalled {
+    is_wanted: AtomicBool,
+    swept: Notify,
+}
+
+impl Signals {
+    /// Returns whether anybody has asked for the ledger since it was opened.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.0.is_wanted.load(Ordering::Acquire)
     }
 
-    fn set(&self) {
-        self.0.store(true, Ordering::Release);
+    fn want(&self) {
+        self.0.is_wanted.store(true, Ordering::Release);
+    }
+
+    /// Says that the ledger has removed what had grown old.
+    pub(crate) fn note_swept(&self) {
+        self.0.swept.notify_one();
+    }
+
+    /// Waits until the ledger has removed what had grown old, or never will. One may wait for it.
+    pub(super) async fn swept(&self) {
+        self.0.swept.notified().await;
+    }
+}
+
+/// Why a ledger was not looked over.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NotLookedOver {
+    /// The epoch ends: no ledger is opened any more.
+    #[error("no ledger is opened any more")]
+    Ending,
+    /// What is stored of it cannot be read.
+    #[error("what is stored cannot be read")]
+    Unread(#[source] ReadError),
+}
+
+impl From<ReadError> for NotLookedOver {
+    fn from(error: ReadError) -> Self {
+        match error {
+            // The store has failed, and the epoch with it.
+            ReadError::Latched => Self::Ending,
+            error => Self::Unread(error),
+        }
     }
 }
 
@@ -70,7 +106,7 @@ enum State {
 
 impl Ledgers {
     pub(crate) fn new(settings: &Arc<LedgerSettings>) -> Self {
-        Self { settings: Arc::clone(settings), open: Mutex::default(), swept: Notify::new() }
+        Self { settings: Arc::clone(settings), open: Mutex::default() }
     }
 
     /// Returns the ledger of a tenant, which is opened if need be.
@@ -89,11 +125,11 @@ impl Ledgers {
     /// Opens the ledger of the tenant that is always there, before anyone is let in.
     pub(crate) async fn begin(epoch: &Arc<Epoch>) -> Result<(), OpenError> {
         let tenant = epoch.tenants.default_one();
-        let wanted = Wanted::default();
-        wanted.set();
-        let (ledger, task) = entities::open(epoch, &tenant, &epoch.ledgers.settings, &wanted).await?;
+        let signals = Signals::default();
+        signals.want();
+        let (ledger, task) = entities::open(epoch, &tenant, &epoch.ledgers.settings, &signals).await?;
         let (_, state) = watch::channel(State::Open(ledger));
-        epoch.ledgers.open().by_tenant.insert(tenant.id(), Entry { state, wanted });
+        epoch.ledgers.open().by_tenant.insert(tenant.id(), Entry { state, signals });
         epoch.ledger_tasks.spawn(task.run());
         Ok(())
     }
@@ -107,8 +143,13 @@ impl Ledgers {
             loop {
                 days.tick().await;
                 for tenant in epoch.tenants.stored() {
-                    if Self::look_over_one(&epoch, &tenant).await.is_err() {
-                        return;
+                    match Self::look_over_one(&epoch, &tenant).await {
+                        Ok(()) => {}
+                        Err(NotLookedOver::Ending) => return,
+                        Err(NotLookedOver::Unread(error)) => {
+                            let (tenant, error) = (tenant.name().as_str(), &error as &dyn std::error::Error);
+                            tracing::error!(tenant, error, "the entities of a tenant were not looked over");
+                        }
                     }
                 }
             }
@@ -121,30 +162,23 @@ impl Ledgers {
     }
 
     /// Opens a ledger, unless it is open, and waits until it has done what was due.
-    pub(super) async fn look_over_one(epoch: &Arc<Epoch>, tenant: &Tenant) -> Result<(), LedgerDown> {
+    pub(super) async fn look_over_one(epoch: &Arc<Epoch>, tenant: &Tenant) -> Result<(), NotLookedOver> {
         let id = tenant.id();
         let has_one = move |store: &dyn Store| store.scan(&ledger_prefix(id), &[], 1);
-        let first = epoch.storage.read(has_one).await.map_err(|_| LedgerDown)?.map_err(|_| LedgerDown)?;
-        if first.is_empty() {
+        if epoch.storage.read(has_one).await.map_err(|_| NotLookedOver::Ending)??.is_empty() {
             return Ok(());
         }
-        let Some(mut state) = epoch.ledgers.open_unasked(epoch, tenant)? else { return Ok(()) };
-        let opened = state.wait_for(|state| !matches!(state, State::Opening)).await;
-        let is_open = opened.is_ok_and(|state| matches!(*state, State::Open(_)));
-        if is_open {
-            epoch.ledgers.swept().await;
+        let opened = epoch.ledgers.open_unasked(epoch, tenant).map_err(|_| NotLookedOver::Ending)?;
+        if let Some(signals) = opened {
+            signals.swept().await;
         }
         Ok(())
     }
 
-    /// Waits until a ledger that was opened has removed what had grown old.
-    pub(super) async fn swept(&self) {
-        self.swept.notified().await;
-    }
-
-    /// Says that a ledger which was opened has removed what had grown old.
-    pub(crate) fn note_swept(&self) {
-        self.swept.notify_one();
+    /// Returns what is known of a ledger by those who have opened it.
+    #[cfg(test)]
+    pub(super) fn signals(&self, tenant: TenantId) -> Option<Signals> {
+        self.open().by_tenant.get(&tenant).map(|entry| entry.signals.clone())
     }
 
     /// Returns the ledger of a tenant if it is open.
@@ -179,27 +213,25 @@ impl Ledgers {
         tenant: &Tenant,
     ) -> Result<Result<LedgerHandle, watch::Receiver<State>>, LedgerDown> {
         let mut open = self.open();
-        if let Some(Entry { state, wanted }) = open.by_tenant.get(&tenant.id()) {
-            wanted.set();
+        if let Some(Entry { state, signals }) = open.by_tenant.get(&tenant.id()) {
+            signals.want();
             let ledger = state.borrow().ledger();
             return Ok(ledger.ok_or_else(|| state.clone()));
         }
-        let wanted = Wanted::default();
-        wanted.set();
-        open.begin(epoch, tenant, wanted).map(Err)
+        let signals = Signals::default();
+        signals.want();
+        open.begin(epoch, tenant, signals).map(Err)
     }
 
     /// Opens a ledger that nobody has asked for; nothing if it is open, or about to be.
-    fn open_unasked(
-        &self,
-        epoch: &Arc<Epoch>,
-        tenant: &Tenant,
-    ) -> Result<Option<watch::Receiver<State>>, LedgerDown> {
+    fn open_unasked(&self, epoch: &Arc<Epoch>, tenant: &Tenant) -> Result<Option<Signals>, LedgerDown> {
         let mut open = self.open();
         if open.by_tenant.contains_key(&tenant.id()) {
             return Ok(None);
         }
-        open.begin(epoch, tenant, Wanted::default()).map(Some)
+        let signals = Signals::default();
+        open.begin(epoch, tenant, signals.clone())?;
+        Ok(Some(signals))
     }
 
     /// Nothing that runs under the lock leaves the table half changed, so a poisoned one is still whole.
@@ -213,14 +245,14 @@ impl Open {
         &mut self,
         epoch: &Arc<Epoch>,
         tenant: &Tenant,
-        wanted: Wanted,
+        signals: Signals,
     ) -> Result<watch::Receiver<State>, LedgerDown> {
         if self.closed {
             return Err(LedgerDown);
         }
         let (tell, state) = watch::channel(State::Opening);
-        self.by_tenant.insert(tenant.id(), Entry { state: state.clone(), wanted: wanted.clone() });
-        epoch.ledger_tasks.spawn(run(Arc::clone(epoch), tenant.clone(), wanted, tell));
+        self.by_tenant.insert(tenant.id(), Entry { state: state.clone(), signals: signals.clone() });
+        epoch.ledger_tasks.spawn(run(Arc::clone(epoch), tenant.clone(), signals, tell));
         Ok(state)
     }
 }
@@ -235,15 +267,18 @@ impl State {
 }
 
 /// Opens a ledger and serves it until the epoch ends, or nobody uses it.
-async fn run(epoch: Arc<Epoch>, tenant: Tenant, wanted: Wanted, tell: watch::Sender<State>) {
-    match entities::open(&epoch, &tenant, &epoch.ledgers.settings, &wanted).await {
+async fn run(epoch: Arc<Epoch>, tenant: Tenant, signals: Signals, tell: watch::Sender<State>) {
+    match entities::open(&epoch, &tenant, &epoch.ledgers.settings, &signals).await {
         Ok((handle, task)) => {
             tell.send_replace(State::Open(handle));
             task.run().await;
+            // If it could not be swept, nobody waits for that.
+            signals.note_swept();
         }
         Err(error) => {
             say_why(&tenant, &error);
             tell.send_replace(State::Failed);
+            signals.note_swept();
             // Whoever asks again and again does not have it read as often: others wait for the store, too.
             tokio::select! {
                 () = sleep(Duration::from_millis(LEDGER_RETRY_MS)) => {}

@@ -35,7 +35,7 @@ use syncline_store::{
     records::{self, RecordError},
 };
 
-pub(crate) use self::ledgers::{Ledgers, Wanted};
+pub(crate) use self::ledgers::{Ledgers, Signals};
 use crate::{
     config::Config,
     entities::{Handlers, LedgerSettings, Retention},

@@ -112,7 +112,7 @@ async fn only_what_holds_nothing_is_closed() {
         Epoch::new(clock, &committer.handle(), &memory, &metrics, &settings, &Usage::new(&Quota::default()));
     let acme = epoch.tenants.of(&named("acme")).expect("there is room");
     let (table, task) =
-        entities::open(&epoch, &acme, &settings.ledgers, &Wanted::default()).await.expect("it is empty");
+        entities::open(&epoch, &acme, &settings.ledgers, &Signals::default()).await.expect("it is empty");
     let user = table.clone();
     assert!(!task.is_left(), "somebody uses it");
     drop(user);
@@ -152,7 +152,7 @@ async fn what_is_only_looked_over_is_closed_again() {
     second.ledger(&acme).await.expect("it is opened");
     Ledgers::look_over_one(&second, &acme).await.expect("the store is open");
     // What was removed when it was opened has been told by then.
-    second.ledgers.swept().await;
+    second.ledgers.signals(acme.id()).expect("it is open").swept().await;
     for _ in 0..100 {
         tokio::task::yield_now().await;
     }
