@@ -19,7 +19,8 @@ use crate::{
     hooks::HookSet,
     inbound::InboundBudget,
     limits::{
-        BULK_MAX, BULK_PER_USER_MAX, DOCS_BULK_MAX, HANDSHAKES_MAX, IMPORT_INBOUND_BYTES_MAX, LIVE_MAX,
+        BULK_MAX, BULK_PER_USER_MAX, CHANGE_READERS_MAX, DOCS_BULK_MAX, HANDSHAKES_MAX,
+        IMPORT_INBOUND_BYTES_MAX, LIVE_MAX,
     },
     lobby::Lobby,
     memory::MemoryBudget,
@@ -56,6 +57,8 @@ pub(crate) struct Shared {
     pub(crate) bulk: Arc<Places>,
     /// Exports and imports of documents.
     pub(crate) docs_bulk: Arc<Places>,
+    /// Streams of events of documents.
+    pub(crate) feeds: Arc<Places>,
     connections_max: usize,
     /// One permit for each WebSocket that may still be opened.
     pub(crate) sockets: Arc<Semaphore>,
@@ -106,6 +109,7 @@ impl Shared {
             live: places(LIVE_MAX, None),
             bulk: places(BULK_MAX, Some(BULK_PER_USER_MAX)),
             docs_bulk: places(DOCS_BULK_MAX, Some(BULK_PER_USER_MAX)),
+            feeds: places(CHANGE_READERS_MAX, None),
             connections_max,
             sockets: Arc::new(Semaphore::new(connections_max)),
             handshakes: Arc::new(Semaphore::new(HANDSHAKES_MAX)),

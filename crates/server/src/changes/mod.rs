@@ -28,7 +28,7 @@ use tokio::sync::Notify;
 pub(crate) use self::waiting::Heard;
 use self::waiting::Waiting;
 use crate::{
-    limits::{CHANGE_AUTHORS_MAX, CHANGE_READERS_MAX, CHANGES_KEPT},
+    limits::{CHANGE_AUTHORS_MAX, CHANGES_KEPT},
     loader::new_document_id,
 };
 
@@ -80,11 +80,6 @@ pub(crate) enum Follow {
     /// Of all whose names begin so.
     All { prefix: String },
 }
-
-/// As many listen as may.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("as many listen as may; come again")]
-pub(crate) struct TooManyReaders;
 
 /// The news of one epoch.
 #[derive(Debug)]
@@ -210,17 +205,15 @@ impl Changes {
         }
     }
 
-    /// Listens from now on, or from a position on. Returns where that is, too: behind it everything is heard.
+    /// Listens from now on, or from a position on. Returns where that is, too: behind it everything is heard. Who listens has a place
+    /// among those that are shared.
     pub(crate) fn listen(
         self: &Arc<Self>,
         tenant: TenantId,
         follow: Follow,
         after: Option<Position>,
-    ) -> Result<(Listener, Position), TooManyReaders> {
+    ) -> (Listener, Position) {
         let mut told = self.told();
-        if told.readers.len() >= CHANGE_READERS_MAX {
-            return Err(TooManyReaders);
-        }
         let head = Position { epoch: self.epoch, number: told.last };
         let mailbox = Arc::new(Mailbox::default());
         let begins = after.unwrap_or(head);
@@ -240,7 +233,7 @@ impl Changes {
         told.last_reader += 1;
         let reader = told.last_reader;
         told.readers.insert(reader, Reader { tenant, follow, mailbox: Arc::clone(&mailbox) });
-        Ok((Listener { changes: Arc::clone(self), reader, mailbox }, head))
+        (Listener { changes: Arc::clone(self), reader, mailbox }, head)
     }
 
     /// Nothing that runs under the lock leaves the table half changed, so a poisoned one is still whole.
@@ -320,10 +313,10 @@ mod tests {
     #[test]
     fn readers_hear_of_what_they_follow() {
         let changes = Changes::new();
-        let (plans, _) = changes.listen(OURS, all("plan"), None).expect("a place");
+        let (plans, _) = changes.listen(OURS, all("plan"), None);
         let one = Follow::One(RoomName::new("plan 1").expect("a name"));
-        let (one, _) = changes.listen(OURS, one, None).expect("a place");
-        let (theirs, _) = changes.listen(THEIRS, all(""), None).expect("a place");
+        let (one, _) = changes.listen(OURS, one, None);
+        let (theirs, _) = changes.listen(THEIRS, all(""), None);
         for name in ["plan 1", "plan 2", "note"] {
             changes.tell(OURS, change(name, 1));
         }
@@ -338,13 +331,13 @@ mod tests {
     #[test]
     fn a_reader_goes_on_where_they_were() {
         let changes = Changes::new();
-        let (reader, begin) = changes.listen(OURS, all(""), None).expect("a place");
+        let (reader, begin) = changes.listen(OURS, all(""), None);
         for commit in 1..=3 {
             changes.tell(OURS, change("a", commit));
             changes.tell(THEIRS, change("a", 9));
         }
         assert_eq!(heard(&reader).0, ["a 3"]);
-        let again = |after: Position| heard(&changes.listen(OURS, all(""), Some(after)).expect("a place").0);
+        let again = |after: Position| heard(&changes.listen(OURS, all(""), Some(after)).0);
         let (told, end) = again(begin);
         assert_eq!(told, ["a 3"]);
         assert_eq!(again(end.expect("a position")).0, [""; 0]);
@@ -370,22 +363,12 @@ mod tests {
         let changes = Changes::new();
         let name = RoomName::new("a").expect("a name");
         let gone = Gone { name, document: Some(DocumentId([1; 16])), at: WallMs(4), by: None };
-        let (reader, begin) = changes.listen(OURS, all(""), None).expect("a place");
+        let (reader, begin) = changes.listen(OURS, all(""), None);
         for news in [change("a", 3), change("b", 1), News::Deleted(gone), change("a", 1), change("a", 2)] {
             changes.tell(OURS, news);
         }
         let want = ["b 1", "a deleted", "a 2"];
         assert_eq!(heard(&reader).0, want);
-        assert_eq!(heard(&changes.listen(OURS, all(""), Some(begin)).expect("a place").0).0, want);
-    }
-
-    #[test]
-    fn readers_are_bounded() {
-        let changes = Changes::new();
-        let readers: Vec<_> =
-            (0..CHANGE_READERS_MAX).map(|_| changes.listen(OURS, all(""), None).expect("a place")).collect();
-        assert_eq!(changes.listen(OURS, all(""), None).err(), Some(TooManyReaders));
-        drop(readers);
-        assert!(changes.listen(OURS, all(""), None).is_ok());
+        assert_eq!(heard(&changes.listen(OURS, all(""), Some(begin)).0).0, want);
     }
 }

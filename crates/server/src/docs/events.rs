@@ -58,7 +58,7 @@ struct Feed {
     first: Option<Event>,
     /// Whether the document is there no more, and that was told.
     is_over: bool,
-    _place: Place,
+    _places: (Place, Place),
 }
 
 /// What a feed is about.
@@ -84,10 +84,10 @@ pub(super) async fn of_one(
     let Query(OfOne { after }) = wanted.map_err(odd_query)?;
     let after = last_heard(&headers, after.as_deref());
     let after: Option<u64> = after.map(str::parse).transpose().map_err(|_| no_place())?;
-    let place = caller.place()?;
+    let places = places(&caller)?;
     let tenant = caller.tenant.id();
     // Before the look, so that a deletion behind it is heard.
-    let (listener, _) = caller.epoch.changes.listen(tenant, Follow::One(room.name.clone()), None)?;
+    let (listener, _) = caller.epoch.changes.listen(tenant, Follow::One(room.name.clone()), None);
     let document = state::existing(&caller, &room).await?.document;
     if state::is_gone(&caller, &room).await? {
         return Err(Refusal::Absent);
@@ -101,7 +101,7 @@ pub(super) async fn of_one(
         first = changed.map(|change| told_of(told.0, &change));
     }
     caller.check_lease()?;
-    Ok(Feed { caller, listener, subject, first, is_over: false, _place: place }.into_response())
+    Ok(Feed { caller, listener, subject, first, is_over: false, _places: places }.into_response())
 }
 
 /// Tells of all documents whose names begin so, and which the caller may read when they change.
@@ -113,14 +113,20 @@ pub(super) async fn of_many(
     let Query(OfMany { prefix, after }) = wanted.map_err(odd_query)?;
     let after = last_heard(&headers, after.as_deref());
     let after: Option<Position> = after.map(str::parse).transpose().map_err(|()| no_place())?;
-    let place = caller.place()?;
-    let (listener, head) = caller.epoch.changes.listen(caller.tenant.id(), Follow::All { prefix }, after)?;
+    let places = places(&caller)?;
+    let (listener, head) = caller.epoch.changes.listen(caller.tenant.id(), Follow::All { prefix }, after);
     // Who breaks off before anything has changed comes again with this.
     let begin = Event::default().event("listening").id(head.to_string()).data("{}");
     let first = after.is_none().then_some(begin);
     caller.check_lease()?;
     let subject = Subject::Many;
-    Ok(Feed { caller, listener, subject, first, is_over: false, _place: place }.into_response())
+    Ok(Feed { caller, listener, subject, first, is_over: false, _places: places }.into_response())
+}
+
+/// Takes the places of a stream: one of the server's, of which its tenant has a share, and one of the connections of its user.
+fn places(caller: &Caller) -> Result<(Place, Place), Refusal> {
+    let of_server = caller.shared.feeds.take(&caller.payer()).map_err(Refusal::TooManyFeeds)?;
+    Ok((of_server, caller.place()?))
 }
 
 /// Returns what someone says that they have heard last. Browsers come again with the path that they had, and say it in the header.

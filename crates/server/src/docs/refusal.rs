@@ -9,7 +9,6 @@ use syncline_core::doc::{Broken, EditError, MarkdownError, MergeError, WriteErro
 use super::bulk::NotTaken;
 use crate::{
     access::{TooManyDocumentTokens, Unauthenticated, Undecided},
-    changes::TooManyReaders,
     history::{PastError, Unread},
     hooks::NotAsked,
     http::{problem, too_many},
@@ -35,8 +34,8 @@ pub(super) enum Refusal {
     TooManyRooms(NotOpened),
     #[error("as many connections are open as may be; an operator sets how many by {}", .0.settings())]
     TooManyConnections(Limit),
-    #[error(transparent)]
-    TooManyReaders(#[from] TooManyReaders),
+    #[error("as many streams of events{} are open as may be; come again", .0.whose())]
+    TooManyFeeds(UsedUp),
     #[error("as many exports and imports{} are under way as may be; come again", .0.whose())]
     TooManyBulk(UsedUp),
     #[error(transparent)]
@@ -94,10 +93,12 @@ impl Refusal {
             Self::TooFast(_) => (StatusCode::TOO_MANY_REQUESTS, TOO_MANY),
             Self::TooManyTokens(_) => (StatusCode::TOO_MANY_REQUESTS, "too-many-tokens"),
             Self::TooManyRooms(_) => (StatusCode::TOO_MANY_REQUESTS, "tenant-rooms"),
-            Self::TooManyConnections(_) | Self::TooManyBulk(UsedUp::User | UsedUp::Tenant) => {
+            Self::TooManyConnections(_)
+            | Self::TooManyFeeds(UsedUp::User | UsedUp::Tenant)
+            | Self::TooManyBulk(UsedUp::User | UsedUp::Tenant) => {
                 (StatusCode::TOO_MANY_REQUESTS, "too-many-connections")
             }
-            Self::TooManyReaders(_) | Self::TooManyBulk(UsedUp::All) => {
+            Self::TooManyFeeds(UsedUp::All) | Self::TooManyBulk(UsedUp::All) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "overloaded")
             }
             Self::Refused("storage-full") => (StatusCode::INSUFFICIENT_STORAGE, "storage-full"),

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use syncline_core::{
+    access::Identity,
     entity::{EntityType, Handler as Asked, Policy, TypeName},
+    id::TenantName,
     limits::COMPACT_LOG_BYTES_MIN,
 };
 use syncline_server::{Server, WebhookSettings};
@@ -14,7 +16,7 @@ use super::{PLAN, splice};
 use crate::{
     entities::Caller,
     support::{
-        bearers::Bearers,
+        bearers::{Bearers, of},
         client::Client,
         disk::{Disk, count},
         handler::{Handler, Says},
@@ -337,6 +339,34 @@ async fn streams_are_bounded() {
         let refused = raw::get(server.addr(), "/docs/v1/events", ann).await;
         assert_eq!(refused.status, 429, "{refused:?}");
         assert!(refused.body.contains("too-many-connections"), "{refused:?}");
+        server.shutdown().await;
+    })
+    .await;
+}
+
+/// Goal: one tenant leaves places to others, however many users it has. Method: half of them, and one more of each of two tenants.
+#[tokio::test]
+async fn one_tenant_has_half_of_the_streams() {
+    within(async {
+        let (disk, bearers) = (Disk::new(), Arc::new(Bearers::default()));
+        bearers.set("ann", &["doc:*=read"]);
+        let acme = TenantName::new("acme").expect("a name");
+        bearers.put("eve", Identity { tenant: acme, ..of("eve", &["doc:*=read"]) });
+        let server = start_with(&disk, |config| {
+            config.authenticator = Some(bearers);
+            config.quota.user_connections = None;
+        })
+        .await;
+        let addr = server.addr();
+        let bearing = |user: &str| format!("Authorization: Bearer {user}\r\n");
+        let mut open = Vec::new();
+        for _ in 0..512 {
+            open.push(Events::open(addr, "/docs/v1/events", &bearing("ann")).await);
+        }
+        let refused = raw::get(addr, "/docs/v1/events", &bearing("ann")).await;
+        assert!(refused.status == 429 && refused.body.contains("of one tenant"), "{refused:?}");
+        let mut eve = Events::open(addr, "/docs/v1/events", &bearing("eve")).await;
+        assert_eq!(next(&mut eve).await.0, "listening");
         server.shutdown().await;
     })
     .await;
