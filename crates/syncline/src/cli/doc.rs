@@ -123,7 +123,7 @@ pub(crate) enum DocCommand {
     Diff(past::DiffArgs),
     /// Brings a document to what it was, by a new commit: nothing is rewound.
     Restore(past::RestoreArgs),
-    /// Creates a document that begins with a state of another, and can be merged into it later.
+    /// Creates a document that begins with a state of another, the newest if none is named, and can be merged into it later.
     Branch(branches::BranchArgs),
     /// Brings what a branch holds into its document, or the other way round.
     Merge(branches::MergeArgs),

@@ -213,10 +213,10 @@ pub(crate) enum SettingsError {
     #[error("a token has at least {TOKEN_BYTES_MIN} bytes; `openssl rand -hex 16` makes a good one")]
     ShortToken,
     /// The file holds a token of someone who has no name.
-    #[error("{user:?} is no name of a user")]
+    #[error("the user of `[[token]]` number {number} has no name")]
     User {
-        /// What it holds.
-        user: String,
+        /// Which token of the file, counted from 1.
+        number: usize,
         /// What is wrong with it.
         source: NameError,
     },
@@ -228,11 +228,8 @@ pub(crate) enum SettingsError {
         source: TenantNameError,
     },
     /// The claim that is to name the tenant says something else.
-    #[error("the claim {claim:?} cannot name the tenant: it says something else")]
-    TenantClaim {
-        /// The claim.
-        claim: String,
-    },
+    #[error("the claim that `tenant-claim` names cannot name the tenant: it says something else")]
+    TenantClaim,
     /// The file names a certificate without its key, or a key without its certificate.
     #[error("`tls-cert` and `tls-key` are given together")]
     HalfTls,
@@ -272,9 +269,9 @@ pub(crate) enum SettingsError {
         source: TypeError,
     },
     /// The file says wrongly who is told of documents.
-    #[error("the hook `{name}` makes no sense")]
+    #[error("the hook {name} makes no sense")]
     Hook {
-        /// What it is called.
+        /// What it is called, or where it stands if that is no name.
         name: String,
         /// What is wrong with it.
         source: HookFormError,
@@ -293,10 +290,10 @@ pub(crate) enum SettingsError {
         source: TypeError,
     },
     /// The file holds an origin that is none.
-    #[error("{origin:?} is not an origin")]
+    #[error("`allow-origin` number {number} is not an origin")]
     Origin {
-        /// What it holds.
-        origin: String,
+        /// Which of them, counted from 1.
+        number: usize,
         /// What is wrong with it.
         source: OriginError,
     },
@@ -396,8 +393,9 @@ fn unless_for_ever(days: u32) -> Option<u32> {
 }
 
 fn hooks(forms: Vec<Hook>) -> Result<Vec<HookSettings>, SettingsError> {
-    let hooks = forms.into_iter().map(|form| {
-        let name = form.name().to_owned();
+    let hooks = forms.into_iter().zip(1..).map(|(form, number)| {
+        // What is no name may be a secret that stands at the wrong place.
+        let name = form.name().map_or_else(|_| format!("number {number}"), |name| format!("`{name}`"));
         form.settings().map_err(|source| SettingsError::Hook { name, source })
     });
     hooks.collect()
@@ -412,9 +410,8 @@ fn types(forms: BTreeMap<TypeName, TypeForm>) -> Result<Vec<EntityType>, Setting
 }
 
 fn origins(texts: Vec<String>) -> Result<Vec<Origin>, SettingsError> {
-    let parse = |origin: String| match origin.parse() {
-        Ok(parsed) => Ok(parsed),
-        Err(source) => Err(SettingsError::Origin { origin, source }),
+    let parse = |(origin, number): (String, usize)| {
+        origin.parse().map_err(|source| SettingsError::Origin { number, source })
     };
-    texts.into_iter().map(parse).collect()
+    texts.into_iter().zip(1..).map(parse).collect()
 }

@@ -20,7 +20,6 @@ pub(crate) struct BranchArgs {
     /// Name of the document that is created [default, if it is an Automerge document: one is drawn]
     #[arg(long, value_name = "NAME", value_parser = name)]
     to: Option<RoomName>,
-    /// The state that it begins with [default: the newest]
     #[command(flatten)]
     from: StateArgs,
     /// Who begins it

@@ -93,8 +93,8 @@ pub(super) fn authenticator(
         ways.push(Arc::new(known_tokens(tokens)?));
     }
     if let Some(Auth { keys, jwks_url, issuer, audience, tenant_claim, grants, webhook: _ }) = auth {
-        if let Some(claim) = tenant_claim.as_ref().filter(|claim| !JwtVerifier::may_name_tenant(claim)) {
-            return Err(SettingsError::TenantClaim { claim: claim.clone() });
+        if tenant_claim.as_ref().is_some_and(|claim| !JwtVerifier::may_name_tenant(claim)) {
+            return Err(SettingsError::TenantClaim);
         }
         let settings = JwtSettings { issuer, audience, tenant_claim, grants };
         ways.push(match (keys, jwks_url) {
@@ -132,9 +132,10 @@ fn known_tokens(grants: Vec<TokenGrant>) -> Result<StaticTokens, SettingsError> 
     if secrets.len() < grants.len() {
         return Err(SettingsError::SameSecret);
     }
-    let tokens = grants.into_iter().map(|TokenGrant { secret, tenant, user, grants, claims }| {
+    let tokens = grants.into_iter().zip(1..).map(|(grant, number)| {
+        let TokenGrant { secret, tenant, user, grants, claims } = grant;
         let tenant = tenant.as_deref().map(TenantName::new).transpose()?.unwrap_or_default();
-        let name = UserName::new(&user).map_err(|source| SettingsError::User { user, source })?;
+        let name = UserName::new(&user).map_err(|source| SettingsError::User { number, source })?;
         let claims = claims.into_iter().map(|(name, claim)| (name, claim.into())).collect();
         let identity = Identity { tenant, claims, ..Identity::of(name, grants.into_iter().collect()) };
         Ok(StaticToken { secret, identity: Arc::new(identity) })

@@ -58,9 +58,9 @@ pub(crate) enum HookFormError {
 }
 
 impl Hook {
-    /// Returns what it is called, for whoever made it wrong.
-    pub(super) fn name(&self) -> &str {
-        &self.name
+    /// Returns what it is called.
+    pub(super) fn name(&self) -> Result<HookName, HookNameError> {
+        HookName::new(&self.name)
     }
 
     pub(super) fn settings(self) -> Result<HookSettings, HookFormError> {

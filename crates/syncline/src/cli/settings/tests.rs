@@ -1,3 +1,5 @@
+use std::{error::Error, iter};
+
 use super::*;
 
 fn file(text: &str) -> Result<File, toml::de::Error> {
@@ -43,7 +45,7 @@ fn what_the_file_says_wrongly_is_an_error() {
     let nobodys = ServeArgs::default().over(file(text).unwrap());
     assert!(matches!(nobodys, Err(SettingsError::Tenant { .. })));
     let claimed = file("[auth]\nkeys = '/nowhere'\ntenant-claim = 'sub'").unwrap();
-    assert!(matches!(ServeArgs::default().over(claimed), Err(SettingsError::TenantClaim { .. })));
+    assert!(matches!(ServeArgs::default().over(claimed), Err(SettingsError::TenantClaim)));
 
     let token = |secret: &str, user: &str| {
         format!(
@@ -108,4 +110,28 @@ fn a_line_that_is_wrong_is_named_and_not_shown() {
         assert!(error.contains(told), "{text}: {error}");
         assert!(!error.contains("canary") && !error.contains("1010101"), "{error}");
     }
+    let token = |user: &str| format!("[[token]]\nsecret = 'long enough'\nuser = '{user}'\ngrants = []\n");
+    for (text, told) in [
+        (token(&"canary".repeat(99)), "`[[token]]` number 1"),
+        ("allow-origin = ['http://a', 'canary']".into(), "`allow-origin` number 2"),
+        ("[auth]\nkeys = 'x'\ntenant-claim = 'sub'".into(), "`tenant-claim`"),
+        (
+            "[[hooks]]\nname = 'whsec_Canary'\nurl = 'http://a/canary'\nsecret = 'canary'".into(),
+            "the hook number 1",
+        ),
+    ] {
+        let error = ServeArgs::default().over(file(&text).expect("TOML")).map(drop).expect_err("it is wrong");
+        let errors = iter::successors(Some(&error as &dyn Error), |&error| error.source());
+        let said: Vec<_> = errors.map(ToString::to_string).collect();
+        assert!(said[0].contains(told), "{said:?}");
+        assert!(!said.concat().to_lowercase().contains("canary"), "{said:?}");
+    }
+}
+
+/// What belongs there is told, whatever else the file says.
+#[test]
+fn other_values_hide_no_error() {
+    let text = "log = 'all'\n[history]\nkeep = 'all'\n[[history.rooms]]\nname = 'a'\nkeep = 'weekly'\n";
+    let error = read(Path::new("syncline.toml"), text).map(drop).expect_err("it is wrong").to_string();
+    assert!(error.contains("number of days") && !error.contains("weekly"), "{error}");
 }

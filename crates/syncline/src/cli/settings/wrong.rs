@@ -16,7 +16,8 @@ const UNFIT: &str = "what stands there does not belong there";
 pub(super) fn told(text: &str, error: &Error) -> (usize, String) {
     let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
     let line = before.matches('\n').count() + 1;
-    let why = without_values(text, error.message());
+    let there = error.span().and_then(|span| text.get(span)).unwrap_or(text);
+    let why = without_values(there, error.message());
     match key_before(before) {
         Some(key) => (line, format!("`{key}`: {why}")),
         None => (line, why),
@@ -31,7 +32,8 @@ fn key_before(before: &str) -> Option<&str> {
     Some(key).filter(|key| is_key(key))
 }
 
-fn without_values(text: &str, message: &str) -> String {
+/// Returns what a message says without the values that are there.
+fn without_values(there: &str, message: &str) -> String {
     if SHOWING.iter().any(|showing| message.starts_with(showing)) {
         // The value comes first, whatever is in it.
         let expected = message.rsplit_once("expected ").map(|(_, expected)| format!("expected {expected}"));
@@ -40,8 +42,9 @@ fn without_values(text: &str, message: &str) -> String {
     if OF_KEYS.iter().any(|of_keys| message.starts_with(of_keys)) {
         return message.to_owned();
     }
-    // Our own say what belongs there, but for a few. A file that is no TOML has no values, and its errors show none.
-    let shows = text.parse::<Table>().is_ok_and(|table| shows_one_of(message, table.values()));
+    // Our own say what belongs there, but for a few. What is no TOML has no values, and its errors show none.
+    let values = format!("there = {there}").parse::<Table>().or_else(|_| there.parse::<Table>());
+    let shows = values.is_ok_and(|table| shows_one_of(message, table.values()));
     if shows { UNFIT.to_owned() } else { message.to_owned() }
 }
 
