@@ -59,10 +59,4 @@ export class Samod {
     this.process.stdin.end()
     this.process.kill()
   }
-
-  async end () {
-    this.process.stdin.end()
-    const [code] = await once(this.process, 'exit')
-    return code
-  }
 }
