@@ -136,6 +136,56 @@ mod history {
     }
 }
 
+/// Documents of Automerge that come from outside: each key of the paper's beginning is a change.
+mod automerge {
+    use ::automerge::{AutoCommit, Automerge, ObjType, ROOT, transaction::Transactable};
+    use syncline_core::doc::AutomergeDocument;
+
+    use super::*;
+    use crate::paper::trace::{Edit, edits};
+
+    const CHANGES: usize = 10_000;
+
+    /// What automerge itself takes for it, as the measure.
+    #[divan::bench(sample_count = 10)]
+    fn load_alone(bencher: Bencher<'_, '_>) {
+        let whole = typed().save();
+        bencher.counter(ItemsCount::new(CHANGES)).bench_local(|| Automerge::load(&whole).is_ok());
+    }
+
+    #[divan::bench(sample_count = 10)]
+    fn apply_document(bencher: Bencher<'_, '_>) {
+        let whole = typed().save();
+        take(bencher, &whole);
+    }
+
+    #[divan::bench(sample_count = 10)]
+    fn apply_changes(bencher: Bencher<'_, '_>) {
+        let changes = typed().get_changes(&[]);
+        take(bencher, &changes.iter().map(|change| change.raw_bytes()).collect::<Vec<_>>().concat());
+    }
+
+    fn take(bencher: Bencher<'_, '_>, chunks: &[u8]) {
+        bencher
+            .counter(ItemsCount::new(CHANGES))
+            .bench_local(|| AutomergeDocument::default().apply(chunks).expect("an honest document is taken"));
+    }
+
+    fn typed() -> AutoCommit {
+        let mut doc = AutoCommit::new();
+        let text = doc.put_object(ROOT, "t", ObjType::Text).expect("a map");
+        for edit in edits().into_iter().take(CHANGES) {
+            let (at, removed, typed) = match edit {
+                Edit::Insert { at, character } => (at, 0, character.to_string()),
+                Edit::Remove { at } => (at, 1, String::new()),
+            };
+            doc.splice_text(&text, at as usize, removed, &typed).expect("within the text");
+            doc.commit();
+        }
+        doc
+    }
+}
+
 mod tick {
     use super::*;
 

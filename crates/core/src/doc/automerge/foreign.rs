@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 use super::{
     AutomergeError,
     contain::{Failed, contained},
+    writing::is_possible,
 };
 use crate::guard::{
     Malformed,
@@ -46,6 +47,9 @@ pub(super) fn changes_in(document: &[u8]) -> Result<Vec<Change>, AutomergeError>
         let change =
             contained(|| Change::from_bytes(own_names(&renamed, &own)?).map_err(|_| AutomergeError::Refused));
         let change = change.map_err(|Failed| AutomergeError::Refused)??;
+        if !is_possible(&change) {
+            return Err(AutomergeError::Refused);
+        }
         change.deps().iter().for_each(|older| _ = heads.remove(older));
         heads.insert(change.hash());
         own.insert(renamed.hash(), change.hash());
@@ -85,8 +89,7 @@ fn own_names(change: &Change, own: &BTreeMap<ChangeHash, ChangeHash>) -> Result<
     let mut reader = body_of(change.raw_bytes())?;
     let mut body = Vec::with_capacity(change.raw_bytes().len());
     let rests_on = reader.hashes(u64::MAX)?.iter().map(|hash| own.get(&ChangeHash(*hash)).copied());
-    let mut rests_on: Vec<ChangeHash> = rests_on.collect::<Option<_>>().ok_or(AutomergeError::Refused)?;
-    rests_on.sort_unstable();
+    let rests_on: Vec<ChangeHash> = rests_on.collect::<Option<_>>().ok_or(AutomergeError::Refused)?;
     write_var_uint(&mut body, rests_on.len() as u64);
     rests_on.iter().for_each(|hash| body.extend_from_slice(&hash.0));
     write_buf(&mut body, own_name(&mut reader)?);
@@ -210,6 +213,23 @@ mod tests {
         for doc in people {
             doc.commit();
         }
+    }
+
+    /// Whoever names other heads than the changes have would be believed by whoever is sent the document.
+    #[test]
+    fn a_document_that_names_other_heads_is_refused() {
+        let mut client = AutoCommit::new();
+        client.put(ROOT, "key", 1).expect("a map");
+        let whole = client.save();
+        let own = client.get_heads()[0].0;
+        let with_head = |head: [u8; 32]| {
+            let mut body = body_of(&whole).expect("a document").rest().to_vec();
+            let at = body.windows(32).position(|bytes| bytes == own).expect("it is named");
+            body[at..at + 32].copy_from_slice(&head);
+            changes_in(&chunk(DOCUMENT, &body)).map(|changes| changes.len())
+        };
+        assert_eq!(with_head(own), Ok(1));
+        assert_eq!(with_head(own.map(|byte| byte ^ 1)), Err(AutomergeError::Refused));
     }
 
     proptest! {

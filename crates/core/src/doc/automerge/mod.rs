@@ -107,7 +107,7 @@ impl AutomergeDocument {
     /// # Errors
     /// [`AutomergeError`] says why [`apply`](Self::apply) would refuse them.
     pub fn has_gap(&self, chunks: &[u8]) -> Result<bool, AutomergeError> {
-        let changes = changes_of(&scan_chunks(chunks)?)?;
+        let changes = changes_of(&scan_chunks(chunks)?)?.changes;
         let brought: BTreeSet<ChangeHash> = changes.iter().map(Change::hash).collect();
         let mut rests_on = changes.iter().flat_map(|change| change.deps()).filter(|on| !brought.contains(on));
         Ok(self.doc.read(|doc| rests_on.any(|on| doc.get_change_meta_by_hash(on).is_none()))?)
@@ -123,15 +123,13 @@ impl AutomergeDocument {
         }
     }
 
-    fn integrate(&mut self, changes: Vec<Change>) -> Result<Option<Bytes>, AutomergeError> {
+    fn integrate(&mut self, brought: Brought) -> Result<Option<Bytes>, AutomergeError> {
+        let Brought { changes, has_odd } = brought;
         if !self.has_memory_for(&changes)? {
             return Err(AutomergeError::Actors);
         }
-        let written: Vec<_> = changes.iter().map(Writing::of).collect();
         // To encode the whole document for each change would take too long; for the odd ones it is done.
-        let is_sound = !written.contains(&Writing::Impossible)
-            && (!written.contains(&Writing::Odd) || self.encodes_with(&changes));
-        if !is_sound {
+        if has_odd && !self.encodes_with(&changes) {
             return Err(AutomergeError::Refused);
         }
         let brought: Vec<_> = changes.iter().map(|change| (change.hash(), Orphan::from(change))).collect();
@@ -145,7 +143,8 @@ impl AutomergeDocument {
                 doc.get_changes_meta(&before).iter().map(|change| change.hash).collect();
             let mut new = Vec::new();
             for change in doc.get_changes(&before) {
-                // What it holds under one hash and would hand on under another nobody else could ever have.
+                // What it holds under one hash and would hand on under another nobody else could ever have. automerge asserts it, but not
+                // in builds that are released.
                 if !hashes.contains(&change.hash()) {
                     return Err(Failed);
                 }
@@ -280,33 +279,52 @@ pub(super) fn made_in(update: &[u8]) -> Result<Vec<Made>, AutomergeError> {
     Ok(made.filter(|made| made.start < made.end).collect())
 }
 
-/// Returns the changes in chunks from outside, in their order.
-fn changes_of(chunks: &[Chunk<'_>]) -> Result<Vec<Change>, AutomergeError> {
-    gather(chunks, changes_in)
+/// Changes from outside, in their order.
+#[derive(Default)]
+struct Brought {
+    changes: Vec<Change>,
+    /// Whether one is written in another way than automerge would write it.
+    has_odd: bool,
+}
+
+/// Returns the changes in chunks from outside.
+fn changes_of(chunks: &[Chunk<'_>]) -> Result<Brought, AutomergeError> {
+    let mut brought = Brought::default();
+    for Chunk { kind, bytes } in chunks {
+        match kind {
+            ChunkKind::Document => brought.changes.extend(changes_in(bytes)?),
+            ChunkKind::Change => {
+                let change = change_of(bytes)?;
+                match Writing::of(&change) {
+                    Writing::Usual => {}
+                    Writing::Odd => brought.has_odd = true,
+                    Writing::Impossible => return Err(AutomergeError::Refused),
+                }
+                brought.changes.push(change);
+            }
+        }
+    }
+    Ok(brought)
 }
 
 /// Returns the changes in chunks that were accepted before.
 fn accepted_changes_of(chunks: &[Chunk<'_>]) -> Result<Vec<Change>, AutomergeError> {
-    gather(chunks, |document| {
-        let loaded = load_document(document)?;
-        contained(|| loaded.get_changes(&[])).map_err(|Failed| AutomergeError::Refused)
-    })
-}
-
-fn gather(
-    chunks: &[Chunk<'_>],
-    of_document: impl Fn(&[u8]) -> Result<Vec<Change>, AutomergeError>,
-) -> Result<Vec<Change>, AutomergeError> {
     let mut changes = Vec::new();
     for Chunk { kind, bytes } in chunks {
         match kind {
-            ChunkKind::Document => changes.extend(of_document(bytes)?),
-            ChunkKind::Change => {
-                let change = contained(|| Change::from_bytes(bytes.to_vec()));
-                let change = change.map_err(|Failed| AutomergeError::Refused)?;
-                changes.push(change.map_err(|_| AutomergeError::Refused)?);
+            ChunkKind::Document => {
+                let loaded = load_document(bytes)?;
+                changes
+                    .extend(contained(|| loaded.get_changes(&[])).map_err(|Failed| AutomergeError::Refused)?);
             }
+            ChunkKind::Change => changes.push(change_of(bytes)?),
         }
     }
     Ok(changes)
+}
+
+fn change_of(bytes: &[u8]) -> Result<Change, AutomergeError> {
+    contained(|| Change::from_bytes(bytes.to_vec()))
+        .map_err(|Failed| AutomergeError::Refused)?
+        .map_err(|_| AutomergeError::Refused)
 }

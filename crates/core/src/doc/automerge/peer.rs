@@ -89,7 +89,7 @@ impl AutomergeDocument {
     /// # Errors
     /// [`AutomergeError`] says why [`receive`](Self::receive) would refuse it.
     pub fn brings(&self, message: &[u8]) -> Result<bool, AutomergeError> {
-        let changes = changes_of(&scan_sync_message(message)?.chunks)?;
+        let changes = changes_of(&scan_sync_message(message)?.chunks)?.changes;
         let is_new = |change: &Change, doc: &Automerge| doc.get_change_meta_by_hash(&change.hash()).is_none();
         Ok(self.doc.read(|doc| changes.iter().any(|change| is_new(change, doc)))?)
     }

@@ -32,6 +32,11 @@ impl Writing {
     }
 }
 
+/// Returns whether somebody could have written a change that automerge gave back from a document. It wrote it itself, so it is not odd.
+pub(super) fn is_possible(change: &Change) -> bool {
+    contained(|| is_causal(&change.decode())).unwrap_or(false)
+}
+
 /// Returns whether each op rests on older ones alone: their counters are less.
 fn is_causal(change: &ExpandedChange) -> bool {
     let counters = change.start_op.get()..;
@@ -52,7 +57,7 @@ fn rests_on(op: &Op) -> impl Iterator<Item = &OpId> {
 
 #[cfg(test)]
 mod tests {
-    use automerge::{AutoCommit, ROOT, transaction::Transactable};
+    use automerge::{AutoCommit, Automerge, ROOT, transaction::Transactable};
 
     use super::*;
     use crate::doc::{AutomergeDocument, AutomergeError};
@@ -70,15 +75,36 @@ mod tests {
         [first.raw_bytes(), Change::from(expanded).raw_bytes()].concat()
     }
 
+    fn rest_on(op: &mut Op, counter: u64) {
+        let OpId(_, actor) = op.pred.iter().next().expect("it takes the place of one").clone();
+        op.pred = vec![OpId(counter, actor)].into();
+    }
+
+    /// Goal: what a document brings is looked at as what comes change by change. Method: a document of such changes, as automerge saves it.
+    #[test]
+    fn a_document_of_changes_that_nobody_could_write_is_refused() {
+        let apply = |chunks: &[u8]| {
+            let whole = contained(|| {
+                let mut theirs = Automerge::new();
+                theirs.load_incremental(chunks).ok()?;
+                Some(theirs.save())
+            });
+            let whole = whole.ok().flatten().expect("automerge takes it");
+            AutomergeDocument::default().apply(&whole).map(|update| update.is_some())
+        };
+        assert_eq!(apply(&changed(|_| {})), Ok(true));
+        for counter in [2, 3, 40] {
+            let chunks = changed(|op| rest_on(op, counter));
+            assert_eq!(apply(&chunks), Err(AutomergeError::Refused), "it rests on {counter}");
+        }
+    }
+
     #[test]
     fn an_op_that_rests_on_a_younger_one_is_refused() {
         let apply = |chunks: &[u8]| AutomergeDocument::default().apply(chunks).map(|update| update.is_some());
         assert_eq!(apply(&changed(|_| {})), Ok(true));
         for counter in [2, 3, 40] {
-            let chunks = changed(|op| {
-                let OpId(_, actor) = op.pred.iter().next().expect("it takes the place of one").clone();
-                op.pred = vec![OpId(counter, actor)].into();
-            });
+            let chunks = changed(|op| rest_on(op, counter));
             assert_eq!(apply(&chunks), Err(AutomergeError::Refused), "it rests on {counter}");
         }
     }
