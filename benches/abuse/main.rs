@@ -22,6 +22,8 @@ mod wire;
 
 use std::io;
 use std::iter;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -46,6 +48,15 @@ struct Args {
     /// Runs only this protocol.
     #[arg(long)]
     dialect: Option<Dialect>,
+    /// How long people type in a run, in seconds (20 unless quick).
+    #[arg(long)]
+    seconds: Option<u64>,
+    /// How often each is run (3 unless quick).
+    #[arg(long)]
+    rounds: Option<NonZeroUsize>,
+    /// Puts the data into a folder of its own below this one; where that is memory, what a disk does is left out.
+    #[arg(long)]
+    data_dir: Option<PathBuf>,
     /// Accepted since `cargo bench` passes it.
     #[arg(long, hide = true)]
     bench: bool,
@@ -67,6 +78,23 @@ const SCALE_QUICK: Scale = Scale { people: 10, span: Duration::from_secs(2), rou
 /// How much longer one in a hundred edits may take than without the abuser.
 const RATIO_MAX: f64 = 1.5;
 
+/// Where servers run, and have their data.
+struct Place {
+    data: PathBuf,
+    cores: Cores,
+}
+
+impl Args {
+    fn scale(&self) -> Scale {
+        let usual = if self.quick { SCALE_QUICK } else { SCALE };
+        Scale {
+            span: self.seconds.map_or(usual.span, Duration::from_secs),
+            rounds: self.rounds.map_or(usual.rounds, NonZeroUsize::get),
+            ..usual
+        }
+    }
+}
+
 /// What was measured of one run. Times are in milliseconds.
 struct Measured {
     p50: f64,
@@ -79,16 +107,17 @@ struct Measured {
 fn main() -> io::Result<ExitCode> {
     limit::raise()?;
     let args = Args::parse();
-    let machine = machine::lines(&data_dir(server::FOLDER));
+    let data = args.data_dir.clone().map_or_else(|| data_dir(server::FOLDER), |dir| dir.join(server::FOLDER));
+    let machine = machine::lines(&data);
     let cores = Cores::divide();
     let runtime = tokio::runtime::Runtime::new()?;
-    runtime.block_on(measure(&args, cores))?;
+    runtime.block_on(measure(&args, &Place { data, cores }))?;
     machine.iter().for_each(|line| println!("{line}"));
     Ok(ExitCode::SUCCESS)
 }
 
-async fn measure(args: &Args, cores: Cores) -> io::Result<()> {
-    let scale = if args.quick { SCALE_QUICK } else { SCALE };
+async fn measure(args: &Args, place: &Place) -> io::Result<()> {
+    let scale = args.scale();
     let filter = args.filter.as_deref().unwrap_or("");
     let mut abuses = Abuse::ALL.to_vec();
     abuses.retain(|abuse| abuse.name().contains(filter));
@@ -108,7 +137,7 @@ async fn measure(args: &Args, cores: Cores) -> io::Result<()> {
         for round in 1..=scale.rounds {
             for (runs, &abuse) in runs.iter_mut().zip(&kinds) {
                 eprintln!("{}, round {round}, beside {}", dialect.name(), name(abuse));
-                runs.push(run(dialect, abuse, scale, cores).await?);
+                runs.push(run(dialect, abuse, scale, place).await?);
             }
         }
         for (beside, &abuse) in runs.iter().zip(&kinds) {
@@ -120,7 +149,7 @@ async fn measure(args: &Args, cores: Cores) -> io::Result<()> {
         "\n{people} people, {} s each run, medians of {rounds}, of each abuse one part in {fraction}",
         span.as_secs_f64()
     );
-    println!("{}", cores.line());
+    println!("{}", place.cores.line());
     Ok(())
 }
 
@@ -153,8 +182,8 @@ fn print_row(dialect: Dialect, abuse: Option<Abuse>, runs: &[Measured], alone: &
     );
 }
 
-async fn run(dialect: Dialect, abuse: Option<Abuse>, scale: Scale, cores: Cores) -> io::Result<Measured> {
-    let server = Server::start(dialect, cores)?;
+async fn run(dialect: Dialect, abuse: Option<Abuse>, scale: Scale, place: &Place) -> io::Result<Measured> {
+    let server = Server::start(dialect, place)?;
     let people = people::Pairs::join(&server, scale.people).await?;
     let abuser = match abuse {
         Some(abuse) => Some(abuse.begin(&server, scale.fraction).await?),

@@ -4,7 +4,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::cores::{Cores, seconds_at_work};
+use crate::Place;
+use crate::cores::seconds_at_work;
 use crate::dialect::Dialect;
 use crate::load::process::{Folder, Process};
 
@@ -34,14 +35,14 @@ impl Server {
     /// # Errors
     ///
     /// Any error of the process; [`io::ErrorKind::InvalidData`] if it does not say that it listens.
-    pub(crate) fn start(dialect: Dialect, cores: Cores) -> io::Result<Self> {
-        let folder = Folder::new(FOLDER)?;
+    pub(crate) fn start(dialect: Dialect, place: &Place) -> io::Result<Self> {
+        let folder = Folder::at(place.data.clone())?;
         let token = |secret: &str| {
             format!("[[token]]\nsecret = '{secret}'\nuser = '{secret}'\ngrants = ['*=admin']\n")
         };
         let settings = token(HONEST) + &token(ABUSER) + "[quota]\nuser-messages-per-second = 4000\n";
         let settings = folder.write_settings(&settings)?;
-        let mut command = cores.server(env!("CARGO_BIN_EXE_syncline"));
+        let mut command = place.cores.server(env!("CARGO_BIN_EXE_syncline"));
         command.args([
             "serve",
             "--listen",

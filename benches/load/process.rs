@@ -23,7 +23,15 @@ impl Folder {
     ///
     /// Any error of the file system.
     pub(crate) fn new(bench: &str) -> io::Result<Self> {
-        let path = data_dir(bench);
+        Self::at(data_dir(bench))
+    }
+
+    /// Makes this folder, without what a run left in it that was broken off.
+    ///
+    /// # Errors
+    ///
+    /// Any error of the file system.
+    pub(crate) fn at(path: PathBuf) -> io::Result<Self> {
         if path.exists() {
             fs::remove_dir_all(&path)?;
         }
