@@ -177,14 +177,11 @@ proptest! {
         prop_assert_eq!(all(&whole), want.clone());
         let again = DocumentsImported { whole: true, unchanged: created, ..DocumentsImported::default() };
         let before = whole.live().clone();
-        prop_assert_eq!(import(&mut whole, &text, Existing::Merge).1, again);
+        prop_assert_eq!(import(&mut whole, &text, Existing::Merge).1, again.clone());
         prop_assert_eq!(whole.live(), &before, "nothing is stored the second time");
-        // What was imported is exported the same, but for the numbers of commits.
-        let states = |text: &str| -> Vec<Value> {
-            let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
-            lines.map(|mut line| line["state"].take()).collect()
-        };
-        prop_assert_eq!(states(&export(&mut whole, "", None)), states(&text));
+        // The bytes may be others: what was deleted is encoded shorter the second time.
+        let back = export(&mut whole, "", None);
+        prop_assert_eq!(import(&mut store.clone(), &back, Existing::Merge).1, again, "it brings nothing new");
 
         let names: Vec<&RoomName> = want.keys().collect();
         if !names.is_empty() {

@@ -336,11 +336,11 @@ impl World {
         assert!(folded.is_some() || *locked(&self.process.fate) == Fate::Dead, "nothing else stops it");
     }
 
-    /// Notes what a fold may take away.
+    /// Notes what a fold may take away. The clock goes on: what is as old as that now is older when it is folded.
     fn may_drop(&mut self, retention: HistoryRetention) {
         let is_old = |commit: &u64| match retention {
             HistoryRetention::All => false,
-            HistoryRetention::Days(days) => self.states[*commit as usize].days_ago > u64::from(days),
+            HistoryRetention::Days(days) => self.states[*commit as usize].days_ago >= u64::from(days),
             HistoryRetention::Nothing => true,
         };
         let dropped = (1..=self.folded).take_while(is_old).last().unwrap_or_default();
