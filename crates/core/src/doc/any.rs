@@ -131,14 +131,14 @@ impl AnyDocument {
         }
     }
 
-    /// Returns a root type of a Yjs document as Markdown; nothing for a kind that is not written so.
+    /// Returns a root type as Markdown, or the text at a path of an Automerge document; if none is named, the only one that is rich text.
     ///
     /// # Errors
-    /// [`MarkdownError`] says why a Yjs document is not.
-    pub fn markdown(&self, root: Option<&str>) -> Result<Option<String>, MarkdownError> {
+    /// [`MarkdownError`] says why it is not written.
+    pub fn markdown(&self, root: Option<&str>) -> Result<String, MarkdownError> {
         match self {
-            Self::Yjs(document) => document.markdown(root).map(Some),
-            Self::Automerge(_) => Ok(None),
+            Self::Yjs(document) => document.markdown(root),
+            Self::Automerge(document) => document.markdown(root),
         }
     }
 

@@ -168,6 +168,12 @@ pub(super) fn at<'a>(roots: &'a Roots, path: &str) -> Result<Option<&'a Content>
     Ok(roots.get(&root).and_then(|content| inside.iter().try_fold(content, part)))
 }
 
+/// Returns what an entry of a name holds, or what is at a path.
+#[cfg(feature = "automerge")]
+pub(super) fn entry_at<'a>(entries: &'a Roots, path: &str) -> Option<&'a Content> {
+    if path.starts_with('/') { at(entries, path).ok().flatten() } else { entries.get(path) }
+}
+
 /// Takes a path apart: the root, and what follows.
 fn parts(path: &str) -> Result<(String, Vec<String>), EditError> {
     let wrong = || EditError::Path { path: path.to_owned() };

@@ -86,7 +86,7 @@ pub(super) async fn read(
             Format::Automerge => return Err(Refusal::OtherKind(NO_AUTOMERGE)),
             Format::StateVector => bytes(document.state_vector().ok_or(Refusal::OtherKind(NO_YJS))?),
             Format::Markdown => {
-                let markdown = document.markdown(root.as_deref())?.ok_or(Refusal::OtherKind(NO_YJS))?;
+                let markdown = document.markdown(root.as_deref())?;
                 ([(header::CONTENT_TYPE, MARKDOWN)], markdown).into_response()
             }
         })

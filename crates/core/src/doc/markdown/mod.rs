@@ -1,11 +1,13 @@
 //! Rich text as Markdown: `CommonMark` 0.31.2 with the tables, task lists and `~~` of GitHub.
 //!
-//! Two shapes are read: XML as y-prosemirror writes it for `ProseMirror` and Tiptap ([`prosemirror`]), and texts with the formats of
-//! Quill ([`quill`]). Both become [`Block`]s, which [`write`] writes down; [`inline`] is about what stands in a line.
+//! Three shapes are read: XML as y-prosemirror writes it for `ProseMirror` and Tiptap ([`prosemirror`]), texts with the formats of
+//! Quill ([`quill`]), and texts of Automerge with the blocks of `@automerge/prosemirror` (`automerge`). All become [`Block`]s, which [`write`] writes down; [`inline`] is about what stands in a line.
 //!
 //! Whoever reads the Markdown reads the characters that the document has: what Markdown would take for something else is escaped. What
 //! has no form in Markdown, as underlines, is left out, and nodes that are not known are what they hold.
 
+#[cfg(feature = "automerge")]
+mod automerge;
 mod inline;
 mod prosemirror;
 mod quill;
@@ -17,6 +19,8 @@ use std::collections::BTreeSet;
 
 use yrs::{Out, ReadTxn};
 
+#[cfg(feature = "automerge")]
+use super::{AutomergeDocument, edit::entry_at};
 use super::{
     content::{Content, Items, content_of},
     yjs::{Broken, YjsDocument},
@@ -123,14 +127,42 @@ impl YjsDocument {
                 let blocks = blocks_of(found, txn);
                 blocks.ok_or_else(|| MarkdownError::NotRich { root: root.to_owned() })
             }
-            None => only_one(txn),
+            None => {
+                let roots = txn.root_refs();
+                only_one(roots.filter_map(|(name, root)| Some((name.to_owned(), blocks_of(root, txn)?))))
+            }
         });
         write::write(&found.map_err(Broken::from)??)
     }
 }
 
-fn only_one<T: ReadTxn>(txn: &T) -> Result<Vec<Block>, MarkdownError> {
-    let rich = txn.root_refs().filter_map(|(name, root)| Some((name.to_owned(), blocks_of(root, txn)?)));
+#[cfg(feature = "automerge")]
+impl AutomergeDocument {
+    /// Returns a text as Markdown: that of the entry with a name, or at a JSON pointer (RFC 6901). If none is named, the only entry that is
+    /// a text.
+    ///
+    /// # Errors
+    /// [`MarkdownError`] says which text cannot be written, or that the Markdown would have more than
+    /// [`DOCUMENT_BYTES_MAX`](crate::limits::DOCUMENT_BYTES_MAX) bytes.
+    pub fn markdown(&self, root: Option<&str>) -> Result<String, MarkdownError> {
+        let entries = self.rich_entries()?;
+        let text = |content: &Content| match content {
+            Content::Text(runs) => Some(automerge::blocks(runs)),
+            _ => None,
+        };
+        let blocks = match root {
+            Some(root) => {
+                let found = entry_at(&entries, root)
+                    .ok_or_else(|| MarkdownError::NoRoot { root: root.to_owned() })?;
+                text(found).ok_or_else(|| MarkdownError::NotRich { root: root.to_owned() })?
+            }
+            None => only_one(entries.iter().filter_map(|(name, entry)| Some((name.clone(), text(entry)?))))?,
+        };
+        write::write(&blocks)
+    }
+}
+
+fn only_one(rich: impl Iterator<Item = (String, Vec<Block>)>) -> Result<Vec<Block>, MarkdownError> {
     let mut rich: Vec<_> = rich.collect();
     match rich.pop() {
         Some((_, blocks)) if rich.is_empty() => Ok(blocks),

@@ -3,7 +3,7 @@
 use yrs::{Any, Number};
 
 use super::{Block, DEPTH_MAX, Inline, Item, Marks, harmless};
-use crate::doc::content::{Content, Named, Piece, Run};
+use crate::doc::content::{Content, Named, Piece, Run, chars_of};
 
 /// Reads what a fragment holds.
 pub(super) fn blocks(children: &[Content]) -> Vec<Block> {
@@ -81,7 +81,7 @@ fn block_like(content: &Content, depth: usize) -> bool {
 }
 
 /// `listItem` and `list_item` are one.
-fn plain(name: &str) -> String {
+pub(super) fn plain(name: &str) -> String {
     name.chars().filter(|char| *char != '_' && *char != '-').map(|char| char.to_ascii_lowercase()).collect()
 }
 
@@ -142,7 +142,7 @@ fn inline(content: &Content, line: &mut Vec<Inline>) {
     }
 }
 
-fn image(attributes: &Named) -> Option<Inline> {
+pub(super) fn image(attributes: &Named) -> Option<Inline> {
     let [url, alt, title] = ["src", "alt", "title"].map(|name| text(attributes, name).unwrap_or_default());
     Some(Inline::Image { url: harmless(&url)?.to_owned(), alt, title })
 }
@@ -154,7 +154,7 @@ fn marked(run: &Run) -> Vec<Inline> {
     }
 }
 
-fn marks(run: &Run) -> Marks {
+pub(super) fn marks(run: &Run) -> Marks {
     let mut marks = Marks::default();
     for (name, value) in &run.format {
         if matches!(value, Any::Null | Any::Undefined | Any::Bool(false)) {
@@ -179,19 +179,23 @@ fn marks(run: &Run) -> Marks {
 
 /// Returns the characters of all that is in there.
 fn characters(children: &[Content]) -> String {
+    characters_of(line(children))
+}
+
+pub(super) fn characters_of(line: Vec<Inline>) -> String {
     let piece = |inline| match inline {
         Inline::Text(text, _) => text,
         Inline::Break => "\n".to_owned(),
         Inline::Image { alt, .. } => alt,
     };
-    line(children).into_iter().map(piece).collect()
+    line.into_iter().map(piece).collect()
 }
 
-fn level(attributes: &Named) -> u8 {
+pub(super) fn level(attributes: &Named) -> u8 {
     number(attributes, "level").map_or(1, |level| level.clamp(1, 6) as u8)
 }
 
-fn language(attributes: &Named) -> String {
+pub(super) fn language(attributes: &Named) -> String {
     text(attributes, "language").or_else(|| text(attributes, "params")).unwrap_or_default()
 }
 
@@ -202,9 +206,15 @@ fn value(content: &Content) -> Option<&Any> {
     }
 }
 
-fn text(attributes: &Named, name: &str) -> Option<String> {
-    match attributes.get(name).and_then(value)? {
-        Any::String(text) => Some(text.to_string()),
+pub(super) fn text(attributes: &Named, name: &str) -> Option<String> {
+    attributes.get(name).and_then(word)
+}
+
+/// Returns what a string holds, or a text that people write in together.
+pub(super) fn word(content: &Content) -> Option<String> {
+    match content {
+        Content::Value(Any::String(text)) => Some(text.to_string()),
+        Content::Text(runs) => Some(chars_of(runs)),
         _ => None,
     }
 }

@@ -177,7 +177,7 @@ proptest! {
         prop_assert_eq!(all(&whole), want.clone());
         let again = DocumentsImported { whole: true, unchanged: created, ..DocumentsImported::default() };
         let before = whole.live().clone();
-        prop_assert_eq!(import(&mut whole, &text, Existing::Merge).1, again.clone());
+        prop_assert_eq!(import(&mut whole, &text, Existing::Merge).1, again);
         prop_assert_eq!(whole.live(), &before, "nothing is stored the second time");
         // The bytes may be others: what was deleted is encoded shorter the second time.
         let back = export(&mut whole, "", None);

@@ -46,6 +46,8 @@ async fn a_program_writes_where_automerge_clients_write() {
         assert_eq!(text, "Hello world");
         let item = raw::get(server.addr(), &at("?format=text&root=/todo/0"), "").await.body;
         assert_eq!(item, "a");
+        let markdown = raw::get(server.addr(), &at("?format=markdown&root=text"), "").await.body;
+        assert_eq!(markdown, "Hello world\n");
         let (_, whole) = raw::fetch(server.addr(), &at("?format=automerge"), "").await;
         let loaded = AutoCommit::load(&whole).expect("a document");
         assert!(loaded.get(ROOT, "by").expect("a map").is_some());

@@ -11,12 +11,13 @@ use automerge::{ActorId, Automerge, ROOT, transaction::CommitOptions};
 use bytes::Bytes;
 use serde_json::Value;
 
+use self::read::Blocks;
 use super::{AutomergeDocument, Broken, Failed};
 use crate::{
     doc::{
         Change, DocumentEdit, EditError, WriteError,
         content::{Content, Delta, Named, chars_of, delta, is_same, report},
-        edit::{Top, at, make},
+        edit::{Top, entry_at, make},
     },
     time::WallMs,
 };
@@ -36,9 +37,7 @@ impl AutomergeDocument {
     /// # Errors
     /// [`Broken`] if the document is of no further use.
     pub fn text(&self, path: &str) -> Result<Option<String>, Broken> {
-        let entries = self.entries()?;
-        let found = if path.starts_with('/') { at(&entries, path).ok().flatten() } else { entries.get(path) };
-        Ok(match found {
+        Ok(match entry_at(&self.entries()?, path) {
             Some(Content::Text(runs)) => Some(chars_of(runs)),
             _ => None,
         })
@@ -82,7 +81,12 @@ impl AutomergeDocument {
     }
 
     fn entries(&self) -> Result<Named, Broken> {
-        Ok(self.doc.read(read::entries_of)?)
+        Ok(self.doc.read(|doc| read::entries_of(doc, Blocks::Seen))?)
+    }
+
+    /// Returns the entries, and in their texts what begins each block.
+    pub(in crate::doc) fn rich_entries(&self) -> Result<Named, Broken> {
+        Ok(self.doc.read(|doc| read::entries_of(doc, Blocks::Read))?)
     }
 
     /// Writes in a copy of the document what turns its entries into others, and looks whether it did.
@@ -123,7 +127,7 @@ fn write_in_copy(
     let (hash, _) = txn.commit_with(CommitOptions::default().with_time(time));
     let change = hash.and_then(|_| copy.get_last_local_change());
     let bytes = change.map(|change| Bytes::copy_from_slice(change.raw_bytes()));
-    Some((bytes, Content::Map(read::entries_of(&copy))))
+    Some((bytes, Content::Map(read::entries_of(&copy, Blocks::Seen))))
 }
 
 impl From<Failed> for WriteError {

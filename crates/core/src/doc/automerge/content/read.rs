@@ -13,20 +13,32 @@ use crate::{
 /// What stands in a text for what is no character.
 const PLACEHOLDER: char = '\u{fffc}';
 
-/// Reads what stands at the top. What lies deeper than documents may be stands there as [`Content::Opaque`].
-pub(super) fn entries_of(doc: &Automerge) -> Named {
-    entries(doc, &ROOT, 0)
+/// How far what begins a block in a text is read. automerge would read all that is in it, however deep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Blocks {
+    /// It is seen that there is one.
+    Seen,
+    /// Its own entries are read, and what is in these.
+    Read,
 }
 
-fn entries(doc: &Automerge, map: &ObjId, depth: u32) -> Named {
+/// Levels of what begins a block that are read: itself, its entries, and a text that is one of those in an entry.
+const BLOCK_DEPTH: u32 = 3;
+
+/// Reads what stands at the top. What lies deeper than documents may be stands there as [`Content::Opaque`].
+pub(super) fn entries_of(doc: &Automerge, blocks: Blocks) -> Named {
+    entries((doc, blocks), &ROOT, 0)
+}
+
+fn entries((doc, blocks): (&Automerge, Blocks), map: &ObjId, depth: u32) -> Named {
     let entries = doc.map_range(map, ..).map(|entry| {
         let (key, id) = (entry.key.clone().into_owned(), entry.id());
-        (key, content(doc, entry.value.into_value().into_owned(), &id, depth))
+        (key, content((doc, blocks), entry.value.into_value().into_owned(), &id, depth))
     });
     entries.collect()
 }
 
-fn content(doc: &Automerge, value: Value<'_>, id: &ObjId, depth: u32) -> Content {
+fn content((doc, blocks): (&Automerge, Blocks), value: Value<'_>, id: &ObjId, depth: u32) -> Content {
     let kind = match value {
         Value::Scalar(scalar) => return scalar_content(&scalar),
         Value::Object(kind) => kind,
@@ -35,15 +47,24 @@ fn content(doc: &Automerge, value: Value<'_>, id: &ObjId, depth: u32) -> Content
         return Content::Opaque;
     }
     match kind {
-        ObjType::Map | ObjType::Table => Content::Map(entries(doc, id, depth + 1)),
+        ObjType::Map | ObjType::Table => Content::Map(entries((doc, blocks), id, depth + 1)),
         ObjType::List => {
             let items = doc.list_range(id, ..).map(|item| {
                 let own = item.id();
-                content(doc, item.value.into_value().into_owned(), &own, depth + 1)
+                content((doc, blocks), item.value.into_value().into_owned(), &own, depth + 1)
             });
             Content::Items(Items::Array, items.collect())
         }
-        ObjType::Text => Content::Text(runs(doc, id)),
+        ObjType::Text => {
+            let block = |kind: ObjType, id: &ObjId| match blocks {
+                Blocks::Seen => Content::Opaque,
+                Blocks::Read => {
+                    // Where it lies does not matter: it is no part of the tree.
+                    content((doc, Blocks::Seen), Value::Object(kind), id, TYPE_DEPTH_MAX - BLOCK_DEPTH)
+                }
+            };
+            Content::Text(runs_with(doc, id, block))
+        }
     }
 }
 
@@ -62,8 +83,13 @@ fn scalar_content(scalar: &ScalarValue) -> Content {
     })
 }
 
-/// Reads a text. automerge would read blocks with all that is in them, however deep: they are only seen to be there.
+/// Reads a text. Blocks are only seen to be there.
 pub(super) fn runs(doc: &impl ReadDoc, text: &ObjId) -> Vec<Run> {
+    runs_with(doc, text, |_, _| Content::Opaque)
+}
+
+/// Reads a text, and what begins blocks in it with `block`.
+fn runs_with(doc: &impl ReadDoc, text: &ObjId, block: impl Fn(ObjType, &ObjId) -> Content) -> Vec<Run> {
     let chars: Vec<char> = doc.text(text).unwrap_or_default().chars().collect();
     // Where marks begin and end, and what then counts.
     let mut turns: BTreeMap<usize, Vec<(String, Option<Any>)>> = BTreeMap::new();
@@ -75,7 +101,10 @@ pub(super) fn runs(doc: &impl ReadDoc, text: &ObjId) -> Vec<Run> {
         turns.entry(mark.end).or_default().insert(0, (mark.name().to_owned(), None));
         turns.entry(mark.start).or_default().push((mark.name().to_owned(), Some(value)));
     }
-    let is_block = |at: usize| matches!(doc.get(text, at), Ok(Some((Value::Object(_), _))));
+    let block_at = |at: usize| match doc.get(text, at) {
+        Ok(Some((Value::Object(kind), id))) => Some(block(kind, &id)),
+        _ => None,
+    };
     let mut runs: Vec<Run> = Vec::new();
     let (mut format, mut joins) = (BTreeMap::new(), false);
     for (at, char) in chars.into_iter().enumerate() {
@@ -86,8 +115,10 @@ pub(super) fn runs(doc: &impl ReadDoc, text: &ObjId) -> Vec<Run> {
             }
             joins = false;
         }
-        if char == PLACEHOLDER && is_block(at) {
-            runs.push(Run { piece: Piece::Embed(Box::new(Content::Opaque)), format: format.clone() });
+        if char == PLACEHOLDER
+            && let Some(block) = block_at(at)
+        {
+            runs.push(Run { piece: Piece::Embed(Box::new(block)), format: format.clone() });
             joins = false;
             continue;
         }
