@@ -103,7 +103,7 @@ fn steps(quick: bool) -> Vec<Step> {
     ]
 }
 
-/// The core without `std`, and with what no other crate here asks for.
+/// The core without `std`, with Yjs documents alone, and with what no other crate here asks for.
 fn core_alone() -> Result<(), String> {
     let core = |command, more: &[&str]| {
         process::run(&mut process::cargo(
@@ -111,6 +111,7 @@ fn core_alone() -> Result<(), String> {
         ))
     };
     core("check", &[])?;
+    core("check", &["--features", "yjs"])?;
     core("test", &["--features", "serde,rules", "--lib", "--test", "entity"])
 }
 

@@ -182,8 +182,9 @@ fn blocks_of<T: ReadTxn>(root: Out, txn: &T) -> Option<Vec<Block>> {
         | Content::Element { .. }
         | Content::XmlText { .. }
         | Content::Value(_)
-        | Content::Special(_)
         | Content::Opaque => None,
+        #[cfg(feature = "automerge")]
+        Content::Special(_) => None,
     }
 }
 

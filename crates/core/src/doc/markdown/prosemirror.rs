@@ -138,7 +138,9 @@ fn inline(content: &Content, line: &mut Vec<Inline>) {
             _ => children.iter().for_each(|child| inline(child, line)),
         },
         Content::Items(_, children) => children.iter().for_each(|child| inline(child, line)),
-        Content::Map(_) | Content::Value(_) | Content::Special(_) | Content::Opaque => {}
+        Content::Map(_) | Content::Value(_) | Content::Opaque => {}
+        #[cfg(feature = "automerge")]
+        Content::Special(_) => {}
     }
 }
 
