@@ -1,14 +1,14 @@
 //! Changes that programs make: JSON operations and splices of texts, decided on the tree of content and written as what
 //! differs.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
 use serde_json::Value;
 use yrs::Any;
 
 use super::{
-    content::{Content, Items, Piece, Run, joined},
+    content::{Content, Format, Items, Piece, Run, joined},
     restore::WriteError,
     yjs::{Broken, YjsDocument},
 };
@@ -156,7 +156,8 @@ pub(super) fn make(top: Top, roots: &mut Roots, edit: &DocumentEdit) -> Result<(
             if same { Ok(()) } else { Err(EditError::Test { path: path.clone() }) }
         }
         DocumentEdit::Splice { path, at, remove, insert, format } => {
-            let format = format.iter().map(|(name, value)| (name.clone(), any(value))).collect();
+            let format = format.iter().map(|(name, value)| (Arc::from(name.as_str()), any(value)));
+            let format = Arc::new(format.collect());
             splice(top, roots, path, (*at, *remove), insert, format)
         }
     }
@@ -337,7 +338,7 @@ fn splice(
     path: &str,
     (at, len): (u32, u32),
     insert: &str,
-    format: BTreeMap<String, Any>,
+    format: Format,
 ) -> Result<(), EditError> {
     let (root, inside) = parts(path)?;
     if inside.is_empty() && top == Top::Roots {
@@ -398,7 +399,7 @@ fn root_of(value: &Value) -> Result<Content, EditError> {
     match value {
         Value::String(text) if text.is_empty() => Ok(Content::Text(Vec::new())),
         Value::String(text) => {
-            let run = Run { piece: Piece::Text(text.clone()), format: BTreeMap::new() };
+            let run = Run { piece: Piece::Text(text.clone()), format: Format::default() };
             Ok(Content::Text(vec![run]))
         }
         Value::Object(_) | Value::Array(_) => Ok(content_of(value)),
@@ -427,7 +428,7 @@ fn with_texts(value: &Value) -> Content {
         Value::Array(items) => Content::Items(Items::Array, items.iter().map(with_texts).collect()),
         Value::String(text) if text.is_empty() => Content::Text(Vec::new()),
         Value::String(text) => {
-            let run = Run { piece: Piece::Text(text.clone()), format: BTreeMap::new() };
+            let run = Run { piece: Piece::Text(text.clone()), format: Format::default() };
             Content::Text(vec![run])
         }
         other => Content::Value(any(other)),

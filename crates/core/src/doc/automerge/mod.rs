@@ -107,7 +107,7 @@ impl AutomergeDocument {
     /// # Errors
     /// [`AutomergeError`] says why [`apply`](Self::apply) would refuse them.
     pub fn has_gap(&self, chunks: &[u8]) -> Result<bool, AutomergeError> {
-        let changes = changes_of(&scan_chunks(chunks)?)?.changes;
+        let Brought { changes, .. } = changes_of(&scan_chunks(chunks)?)?;
         let brought: BTreeSet<ChangeHash> = changes.iter().map(Change::hash).collect();
         let mut rests_on = changes.iter().flat_map(|change| change.deps()).filter(|on| !brought.contains(on));
         Ok(self.doc.read(|doc| rests_on.any(|on| doc.get_change_meta_by_hash(on).is_none()))?)
@@ -124,7 +124,8 @@ impl AutomergeDocument {
     }
 
     fn integrate(&mut self, brought: Brought) -> Result<Option<Bytes>, AutomergeError> {
-        let Brought { changes, has_odd } = brought;
+        let has_odd = brought.has_odd()?;
+        let Brought { changes, .. } = brought;
         if !self.has_memory_for(&changes)? {
             return Err(AutomergeError::Actors);
         }
@@ -283,8 +284,23 @@ pub(super) fn made_in(update: &[u8]) -> Result<Vec<Made>, AutomergeError> {
 #[derive(Default)]
 struct Brought {
     changes: Vec<Change>,
-    /// Whether one is written in another way than automerge would write it.
-    has_odd: bool,
+    /// The places of those that came alone, and not in a document.
+    alone: Vec<usize>,
+}
+
+impl Brought {
+    /// Returns whether one is written in another way than automerge would write it. Those of a document it has written itself.
+    fn has_odd(&self) -> Result<bool, AutomergeError> {
+        let mut has_odd = false;
+        for at in &self.alone {
+            match Writing::of(&self.changes[*at]) {
+                Writing::Usual => {}
+                Writing::Odd => has_odd = true,
+                Writing::Impossible => return Err(AutomergeError::Refused),
+            }
+        }
+        Ok(has_odd)
+    }
 }
 
 /// Returns the changes in chunks from outside.
@@ -294,13 +310,8 @@ fn changes_of(chunks: &[Chunk<'_>]) -> Result<Brought, AutomergeError> {
         match kind {
             ChunkKind::Document => brought.changes.extend(changes_in(bytes)?),
             ChunkKind::Change => {
-                let change = change_of(bytes)?;
-                match Writing::of(&change) {
-                    Writing::Usual => {}
-                    Writing::Odd => brought.has_odd = true,
-                    Writing::Impossible => return Err(AutomergeError::Refused),
-                }
-                brought.changes.push(change);
+                brought.alone.push(brought.changes.len());
+                brought.changes.push(change_of(bytes)?);
             }
         }
     }

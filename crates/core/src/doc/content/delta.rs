@@ -181,7 +181,7 @@ fn runs_form(runs: &[Run]) -> Value {
             Piece::Text(text) => Value::from(&**text),
             Piece::Embed(content) => form(content),
         };
-        let format = run.format.iter().map(|(name, value)| (name.clone(), value_form(value)));
+        let format = run.format.iter().map(|(name, value)| (name.to_string(), value_form(value)));
         [piece, format.collect()]
     });
     parts.collect()

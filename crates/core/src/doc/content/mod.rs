@@ -7,7 +7,7 @@ mod read;
 mod report;
 mod write;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::Value;
 use yrs::Any;
@@ -22,6 +22,9 @@ pub(super) use report::{escaped, report};
 pub(super) use write::{Unwritable, append, write};
 
 use super::read::json;
+
+/// What formats a run has, by name. Many runs of a text have the same, and none has a copy.
+pub(super) type Format = Arc<BTreeMap<Arc<str>, Any>>;
 
 /// Named parts, in order.
 pub(super) type Named = BTreeMap<String, Content>;
@@ -90,7 +93,7 @@ pub(super) enum Items {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Run {
     pub(super) piece: Piece,
-    pub(super) format: BTreeMap<String, Any>,
+    pub(super) format: Format,
 }
 
 /// What a run holds.
@@ -194,7 +197,7 @@ fn runs_json(runs: &[Run]) -> Value {
             Piece::Text(text) => Value::from(&**text),
             Piece::Embed(content) => content.to_json(),
         };
-        [piece, run.format.iter().map(|(name, value)| (name.clone(), json(value))).collect()]
+        [piece, run.format.iter().map(|(name, value)| (name.to_string(), json(value))).collect()]
     });
     parts.collect()
 }

@@ -1,5 +1,7 @@
 //! Reads content from yrs.
 
+use std::sync::Arc;
+
 use yrs::{
     Array, ArrayRef, Map, MapRef, Out, ReadTxn, Text, TextRef,
     branch::{Branch, BranchPtr},
@@ -43,7 +45,7 @@ pub(in crate::doc) fn runs_of<T: ReadTxn>(text: &TextRef, txn: &T) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();
     for diff in text.diff(txn, YChange::identity) {
         let format = diff.attributes.iter().flat_map(|format| format.iter());
-        let format = format.map(|(name, value)| (name.to_string(), value.clone())).collect();
+        let format = Arc::new(format.map(|(name, value)| (Arc::clone(name), value.clone())).collect());
         let piece = match diff.insert {
             Out::Any(yrs::Any::String(text)) if !text.is_empty() => Piece::Text(text.to_string()),
             other => Piece::Embed(Box::new(content_of(other, txn))),

@@ -1,6 +1,6 @@
 //! Writes content into yrs.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use yrs::{
     Any, Array, ArrayPrelim, ArrayRef, In, Map, MapPrelim, MapRef, Out, Text, TextRef, TransactionMut,
@@ -10,7 +10,7 @@ use yrs::{
 };
 
 use super::{
-    Content, Delta, Items, Named, Piece, Run,
+    Content, Delta, Format, Items, Named, Piece, Run,
     delta::{Hunk, ItemsHunk},
     read::runs_of,
 };
@@ -295,13 +295,12 @@ fn embedded(content: &Content) -> Result<In, Unwritable> {
 }
 
 /// What makes one format another; null ends an attribute.
-fn format_change(old: &BTreeMap<String, Any>, new: &BTreeMap<String, Any>) -> Attrs {
-    let ended =
-        old.keys().filter(|name| !new.contains_key(*name)).map(|name| (name.as_str().into(), Any::Null));
+fn format_change(old: &Format, new: &Format) -> Attrs {
+    let ended = old.keys().filter(|name| !new.contains_key(*name)).map(|name| (Arc::clone(name), Any::Null));
     let begun = new.iter().filter(|(name, value)| old.get(*name) != Some(value));
-    ended.chain(begun.map(|(name, value)| (name.as_str().into(), value.clone()))).collect()
+    ended.chain(begun.map(|(name, value)| (Arc::clone(name), value.clone()))).collect()
 }
 
-fn attrs(format: &BTreeMap<String, Any>) -> Attrs {
-    format.iter().map(|(name, value)| (name.as_str().into(), value.clone())).collect()
+fn attrs(format: &Format) -> Attrs {
+    format.iter().map(|(name, value)| (Arc::clone(name), value.clone())).collect()
 }

@@ -1,9 +1,11 @@
 //! Reads a text of Automerge with the blocks of `@automerge/prosemirror`: a marker begins each block, and names those that it stands in.
 
+use std::{collections::BTreeMap, sync::Arc};
+
 use yrs::Any;
 
 use super::{
-    Block, DEPTH_MAX, Inline, Item, harmless,
+    Block, DEPTH_MAX, Inline, Item, LINK_BYTES_MAX, Marks, link,
     prosemirror::{characters_of, image, language, level, marks, plain, text, word},
 };
 use crate::doc::content::{Content, Named, Piece, Run};
@@ -40,9 +42,16 @@ enum Kind {
 /// Reads a text. What stands before the first marker is plain: each of its lines is a paragraph.
 pub(super) fn blocks(runs: &[Run]) -> Vec<Block> {
     let (mut lines, mut is_plain) = (Vec::new(), true);
+    let mut links = Links::default();
     for run in runs {
         match &run.piece {
-            Piece::Text(text) => put(&mut lines, is_plain, text, run),
+            Piece::Text(text) => {
+                let mut marks = marks(run);
+                if let Some(Any::String(link)) = run.format.get("link") {
+                    marks.link = links.of(link);
+                }
+                put(&mut lines, is_plain, text, &marks);
+            }
             Piece::Embed(content) => match &**content {
                 Content::Map(marker) if is_embed(marker) => {
                     let image = attributes(marker).and_then(image);
@@ -59,7 +68,7 @@ pub(super) fn blocks(runs: &[Run]) -> Vec<Block> {
     nested(lines, 0)
 }
 
-fn put(lines: &mut Vec<Line>, is_plain: bool, text: &str, run: &Run) {
+fn put(lines: &mut Vec<Line>, is_plain: bool, text: &str, marks: &Marks) {
     for (at, part) in text.split('\n').enumerate() {
         match at {
             0 => {}
@@ -67,11 +76,7 @@ fn put(lines: &mut Vec<Line>, is_plain: bool, text: &str, run: &Run) {
             _ => last(lines).inlines.push(Inline::Break),
         }
         if !part.is_empty() {
-            let mut marks = marks(run);
-            if let Some(Any::String(link)) = run.format.get("link") {
-                marks.link = address(link);
-            }
-            last(lines).inlines.push(Inline::Text(part.to_owned(), marks));
+            last(lines).inlines.push(Inline::Text(part.to_owned(), marks.clone()));
         }
     }
 }
@@ -172,11 +177,23 @@ fn parents(marker: &Named) -> Vec<String> {
     parents.iter().filter_map(word).collect()
 }
 
-/// A link is JSON with an `href`, as `@automerge/prosemirror` writes it, or the address itself.
-fn address(link: &str) -> Option<String> {
-    let members: Option<serde_json::Value> = serde_json::from_str(link).ok();
-    let href = members.as_ref().and_then(|members| members.get("href")).and_then(serde_json::Value::as_str);
-    harmless(href.unwrap_or(link)).map(str::to_owned)
+/// Links that were read: what many runs have is read once.
+#[derive(Default)]
+struct Links(BTreeMap<Arc<str>, Option<Arc<str>>>);
+
+impl Links {
+    /// A link is JSON with an `href`, as `@automerge/prosemirror` writes it, or the address itself.
+    fn of(&mut self, mark: &Arc<str>) -> Option<Arc<str>> {
+        if mark.len() > LINK_BYTES_MAX {
+            return None;
+        }
+        let read = || {
+            let members: Option<serde_json::Value> = serde_json::from_str(mark).ok();
+            let href = members.as_ref().and_then(|members| members.get("href")?.as_str());
+            link(&href.map_or_else(|| Arc::clone(mark), Arc::from))
+        };
+        self.0.entry(Arc::clone(mark)).or_insert_with(read).clone()
+    }
 }
 
 #[cfg(test)]
@@ -327,6 +344,20 @@ beside![b](https://a.example/b.png) and behind
         assert!(
             matches!(document.markdown(None), Err(MarkdownError::Ambiguous { roots }) if roots.len() == 2)
         );
+    }
+
+    /// Goal: nothing is written that is longer than documents may be. Method: the lines of a paragraph are one link, which each of them writes
+    /// again; an address that is longer than those of links may be is left out.
+    #[test]
+    fn a_link_over_many_lines_is_written_until_it_is_too_long() {
+        const LINES: usize = 33_000;
+        for (address, is_link) in [("a".repeat(2_048), true), ("a".repeat(2_049), false)] {
+            let mut editor = Editor::new();
+            editor.block("paragraph", &[], "");
+            editor.marked(&"x\n".repeat(LINES), "link", address);
+            let markdown = editor.document().markdown(None).map(|markdown| markdown.len() < 5 * LINES);
+            assert_eq!(markdown, if is_link { Err(MarkdownError::TooLong) } else { Ok(true) });
+        }
     }
 
     fn kinds() -> impl Strategy<Value = &'static str> {

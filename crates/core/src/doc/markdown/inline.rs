@@ -4,7 +4,9 @@
 //! at both sides of it (`CommonMark` 0.31.2, 6.2); where they are not as they must be, one of them is written as a character reference,
 //! which counts as punctuation.
 
-use super::{Inline, Marks};
+use std::sync::Arc;
+
+use super::{BYTES_MAX, Inline, Marks, harmless};
 
 /// What a character is to a delimiter beside it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +26,7 @@ enum Delimiter {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Mark {
-    Link(String),
+    Link(Arc<str>),
     Bold,
     Italic,
     Strike,
@@ -121,8 +123,12 @@ impl Line {
         }
     }
 
+    /// Ends early where it is too long for anybody.
     fn write(mut self, line: &[Inline]) -> String {
         for inline in trimmed(line) {
+            if self.out.len() > BYTES_MAX {
+                break;
+            }
             match inline {
                 Inline::Text(text, marks) => self.text(text, marks),
                 Inline::Break => self.end_of_line(true),
@@ -231,7 +237,9 @@ impl Line {
         for delimiter in delimiters {
             self.raw(&match delimiter {
                 Delimiter::Opens(Mark::Link(_)) => "[".to_owned(),
-                Delimiter::Closes(Mark::Link(url)) => format!("]({})", destination(&url)),
+                Delimiter::Closes(Mark::Link(url)) => {
+                    format!("]({})", destination(harmless(&url).unwrap_or_default()))
+                }
                 Delimiter::Opens(mark) | Delimiter::Closes(mark) => mark.sign().to_owned(),
             });
             self.start = Start::Past;

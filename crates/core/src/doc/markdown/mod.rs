@@ -15,7 +15,7 @@ mod quill;
 mod tests;
 mod write;
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use yrs::{Out, ReadTxn};
 
@@ -28,6 +28,9 @@ use super::{
 
 /// Longest Markdown that is written, in bytes: as long as a document may be.
 const BYTES_MAX: usize = crate::limits::DOCUMENT_BYTES_MAX;
+
+/// Longest address of a link, in bytes; what has a longer one is no link. Each line of a text may be one.
+const LINK_BYTES_MAX: usize = 2_048;
 
 /// Lists and quotes in each other. What lies deeper is written as what it holds: each level makes all lines in it longer.
 const DEPTH_MAX: usize = 32;
@@ -107,7 +110,8 @@ enum Inline {
 /// How characters look.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Marks {
-    link: Option<String>,
+    /// As it stands in the document: many runs may have it, and none a copy.
+    link: Option<Arc<str>>,
     bold: bool,
     italic: bool,
     strike: bool,
@@ -186,6 +190,12 @@ fn blocks_of<T: ReadTxn>(root: Out, txn: &T) -> Option<Vec<Block>> {
         #[cfg(feature = "automerge")]
         Content::Special(_) => None,
     }
+}
+
+/// Returns a link if its address may stand in one, and is no longer than [`LINK_BYTES_MAX`].
+fn link(address: &Arc<str>) -> Option<Arc<str>> {
+    let is_short = address.len() <= LINK_BYTES_MAX;
+    (is_short && harmless(address).is_some()).then(|| Arc::clone(address))
 }
 
 /// Returns an address that may stand in a link: a relative one, or one of a kind that does nothing but lead somewhere.

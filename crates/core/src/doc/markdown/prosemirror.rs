@@ -2,7 +2,7 @@
 
 use yrs::{Any, Number};
 
-use super::{Block, DEPTH_MAX, Inline, Item, Marks, harmless};
+use super::{Block, DEPTH_MAX, Inline, Item, Marks, harmless, link};
 use crate::doc::content::{Content, Named, Piece, Run, chars_of};
 
 /// Reads what a fragment holds.
@@ -158,7 +158,7 @@ fn marked(run: &Run) -> Vec<Inline> {
 
 pub(super) fn marks(run: &Run) -> Marks {
     let mut marks = Marks::default();
-    for (name, value) in &run.format {
+    for (name, value) in run.format.iter() {
         if matches!(value, Any::Null | Any::Undefined | Any::Bool(false)) {
             continue;
         }
@@ -171,7 +171,7 @@ pub(super) fn marks(run: &Run) -> Marks {
             "link" => {
                 let Any::Map(members) = value else { continue };
                 let Some(Any::String(url)) = members.get("href") else { continue };
-                marks.link = harmless(url).map(str::to_owned);
+                marks.link = link(url);
             }
             _ => {}
         }

@@ -1,11 +1,9 @@
 //! Reads a text with the formats of Quill: those of a line break are about its line.
 
-use std::collections::BTreeMap;
-
 use yrs::Any;
 
-use super::{Block, DEPTH_MAX, Inline, Item, Marks, harmless};
-use crate::doc::content::{Content, Piece, Run};
+use super::{Block, DEPTH_MAX, Inline, Item, Marks, harmless, link};
+use crate::doc::content::{Content, Format, Piece, Run};
 
 /// What a line is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,10 +52,11 @@ fn lines(runs: &[Run]) -> Vec<(Kind, Vec<Inline>)> {
     for run in runs {
         match &run.piece {
             Piece::Text(text) => {
+                let marks = marks(&run.format);
                 let mut parts = text.split('\n').peekable();
                 while let Some(part) = parts.next() {
                     if !part.is_empty() {
-                        line.push(Inline::Text(part.to_owned(), marks(&run.format)));
+                        line.push(Inline::Text(part.to_owned(), marks.clone()));
                     }
                     if parts.peek().is_some() {
                         lines.push((kind(&run.format), std::mem::take(&mut line)));
@@ -73,7 +72,7 @@ fn lines(runs: &[Run]) -> Vec<(Kind, Vec<Inline>)> {
     lines
 }
 
-fn kind(format: &BTreeMap<String, Any>) -> Kind {
+fn kind(format: &Format) -> Kind {
     let indent = match format.get("indent").and_then(whole) {
         Some(indent) => usize::try_from(indent).unwrap_or(0).min(DEPTH_MAX - 1),
         None => 0,
@@ -125,10 +124,10 @@ fn embed(content: &Content) -> Option<Inline> {
     Some(Inline::Image { url, alt: String::new(), title: String::new() })
 }
 
-fn marks(format: &BTreeMap<String, Any>) -> Marks {
+fn marks(format: &Format) -> Marks {
     let is_set = |name: &str| matches!(format.get(name), Some(Any::Bool(true)));
     let link = match format.get("link") {
-        Some(Any::String(url)) => harmless(url).map(str::to_owned),
+        Some(Any::String(url)) => link(url),
         _ => None,
     };
     let (bold, italic, strike, code) = (is_set("bold"), is_set("italic"), is_set("strike"), is_set("code"));

@@ -44,7 +44,7 @@ fn read(markdown: &str) -> Vec<Seen> {
             Event::End(TagEnd::Emphasis) => marks.italic = false,
             Event::Start(Tag::Strikethrough) => marks.strike = true,
             Event::End(TagEnd::Strikethrough) => marks.strike = false,
-            Event::Start(Tag::Link { dest_url, .. }) => marks.link = Some(dest_url.to_string()),
+            Event::Start(Tag::Link { dest_url, .. }) => marks.link = Some(dest_url.to_string().into()),
             Event::End(TagEnd::Link) => marks.link = None,
             Event::Start(Tag::Image { dest_url, title, .. }) => {
                 seen.push(sign(format!("image {dest_url} {title}")))
@@ -209,13 +209,7 @@ fn marks() -> impl Strategy<Value = Marks> {
         proptest::sample::select(vec!["https://a.example/x?y=1&z", "/b", "mailto:a@b"]),
     );
     (link, any::<bool>(), any::<bool>(), any::<bool>(), proptest::bool::weighted(0.2)).prop_map(
-        |(link, bold, italic, strike, code)| Marks {
-            link: link.map(str::to_owned),
-            bold,
-            italic,
-            strike,
-            code,
-        },
+        |(link, bold, italic, strike, code)| Marks { link: link.map(Into::into), bold, italic, strike, code },
     )
 }
 

@@ -125,9 +125,15 @@ impl Writer {
     fn table(&mut self, rows: &[Vec<Vec<Inline>>]) -> Result<(), MarkdownError> {
         let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
         for (at, row) in rows.iter().enumerate() {
-            let cells =
-                (0..columns).map(|column| row.get(column).map_or(String::new(), |cell| inline::cell(cell)));
-            self.line(&format!("| {} |", cells.collect::<Vec<_>>().join(" | ")))?;
+            let mut line = String::from("|");
+            for column in 0..columns {
+                let cell = row.get(column).map_or(String::new(), |cell| inline::cell(cell));
+                line.push_str(&format!(" {cell} |"));
+                if line.len() > BYTES_MAX {
+                    return Err(MarkdownError::TooLong);
+                }
+            }
+            self.line(&line)?;
             if at == 0 {
                 self.line(&format!("|{}", " --- |".repeat(columns)))?;
             }

@@ -1,9 +1,9 @@
 //! Documents that are brought to what another holds.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::*;
-use crate::doc::content::{Content, Items, Named, Piece, Run, append};
+use crate::doc::content::{Content, Format, Items, Named, Piece, Run, append};
 
 const AUTHOR: ClientId = ClientId(900);
 
@@ -17,9 +17,10 @@ fn values() -> impl Strategy<Value = Any> {
     ]
 }
 
-fn formats() -> impl Strategy<Value = BTreeMap<String, Any>> {
-    let names = prop::sample::select(vec!["bold", "link", "size"]).prop_map(str::to_owned);
+fn formats() -> impl Strategy<Value = Format> {
+    let names = prop::sample::select(vec!["bold", "link", "size"]).prop_map(Arc::from);
     prop::collection::btree_map(names, prop_oneof![Just(Any::from(true)), Just(Any::from("x"))], 0..2)
+        .prop_map(Arc::new)
 }
 
 fn runs() -> impl Strategy<Value = Vec<Run>> {
@@ -169,7 +170,7 @@ fn paragraphs(texts: &[&str]) -> BTreeMap<String, Content> {
         attributes: Named::new(),
         children: vec![Content::XmlText {
             attributes: Named::new(),
-            runs: vec![Run { piece: Piece::Text((*text).to_owned()), format: BTreeMap::new() }],
+            runs: vec![Run { piece: Piece::Text((*text).to_owned()), format: Format::default() }],
         }],
     };
     let items = texts.iter().map(paragraph).collect();
@@ -213,7 +214,7 @@ fn long_texts_without_anything_in_common_take_no_time_in_the_square() {
             .collect()
     };
     let text = |seed| {
-        let runs = vec![Run { piece: Piece::Text(letters(seed)), format: BTreeMap::new() }];
+        let runs = vec![Run { piece: Piece::Text(letters(seed)), format: Format::default() }];
         document(&[("text".to_owned(), Content::Text(runs))].into())
     };
     let (mut one, other) = (text(1), text(2));

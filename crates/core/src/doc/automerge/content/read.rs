@@ -1,14 +1,20 @@
 //! Reads content from automerge.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use automerge::{Automerge, ObjId, ObjType, ROOT, ReadDoc, ScalarValue, Value};
 use yrs::{Any, Number};
 
 use crate::{
-    doc::content::{Content, Items, Named, Piece, Run, Special, joined},
+    doc::content::{Content, Format, Items, Named, Piece, Run, Special, joined},
     limits::TYPE_DEPTH_MAX,
 };
+
+/// Longest name of a mark that is read, in bytes: each difference names those of its runs.
+const MARK_NAME_BYTES_MAX: usize = 256;
+
+/// Marks that are read of one place. Each place where one more begins has all of them.
+const MARKS_MAX: usize = 64;
 
 /// What stands in a text for what is no character.
 const PLACEHOLDER: char = '\u{fffc}';
@@ -88,43 +94,59 @@ pub(super) fn runs(doc: &impl ReadDoc, text: &ObjId) -> Vec<Run> {
     runs_with(doc, text, |_, _| Content::Opaque)
 }
 
+/// Where marks begin and end.
+#[derive(Default)]
+struct Turn {
+    ended: Vec<Arc<str>>,
+    begun: Vec<(Arc<str>, Any)>,
+}
+
+impl Turn {
+    fn take(self, format: &mut BTreeMap<Arc<str>, Any>) {
+        self.ended.iter().for_each(|name| drop(format.remove(name)));
+        for (name, value) in self.begun {
+            if format.len() < MARKS_MAX || format.contains_key(&name) {
+                format.insert(name, value);
+            }
+        }
+    }
+}
+
 /// Reads a text, and what begins blocks in it with `block`.
 fn runs_with(doc: &impl ReadDoc, text: &ObjId, block: impl Fn(ObjType, &ObjId) -> Content) -> Vec<Run> {
     let chars: Vec<char> = doc.text(text).unwrap_or_default().chars().collect();
     // Where marks begin and end, and what then counts.
-    let mut turns: BTreeMap<usize, Vec<(String, Option<Any>)>> = BTreeMap::new();
+    let mut turns: BTreeMap<usize, Turn> = BTreeMap::new();
     for mark in doc.marks(text).unwrap_or_default() {
         let Content::Value(value) = scalar_content(mark.value()) else { continue };
-        if value == Any::Null {
+        if value == Any::Null || mark.name().len() > MARK_NAME_BYTES_MAX {
             continue;
         }
-        turns.entry(mark.end).or_default().insert(0, (mark.name().to_owned(), None));
-        turns.entry(mark.start).or_default().push((mark.name().to_owned(), Some(value)));
+        let name: Arc<str> = mark.name().into();
+        turns.entry(mark.end).or_default().ended.push(Arc::clone(&name));
+        turns.entry(mark.start).or_default().begun.push((name, value));
     }
     let block_at = |at: usize| match doc.get(text, at) {
         Ok(Some((Value::Object(kind), id))) => Some(block(kind, &id)),
         _ => None,
     };
     let mut runs: Vec<Run> = Vec::new();
-    let (mut format, mut joins) = (BTreeMap::new(), false);
+    let (mut format, mut joins) = (Format::default(), false);
     for (at, char) in chars.into_iter().enumerate() {
-        for (name, value) in turns.remove(&at).into_iter().flatten() {
-            match value {
-                Some(value) => drop(format.insert(name, value)),
-                None => drop(format.remove(&name)),
-            }
+        if let Some(turn) = turns.remove(&at) {
+            turn.take(Arc::make_mut(&mut format));
             joins = false;
         }
         if char == PLACEHOLDER
             && let Some(block) = block_at(at)
         {
-            runs.push(Run { piece: Piece::Embed(Box::new(block)), format: format.clone() });
+            runs.push(Run { piece: Piece::Embed(Box::new(block)), format: Arc::clone(&format) });
             joins = false;
             continue;
         }
         match runs.last_mut() {
             Some(Run { piece: Piece::Text(text), .. }) if joins => text.push(char),
-            _ => runs.push(Run { piece: Piece::Text(char.into()), format: format.clone() }),
+            _ => runs.push(Run { piece: Piece::Text(char.into()), format: Arc::clone(&format) }),
         }
         joins = true;
     }

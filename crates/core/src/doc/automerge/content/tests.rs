@@ -234,3 +234,25 @@ proptest! {
         prop_assert_eq!(document.changes_to(&target), Ok(Vec::new()));
     }
 }
+
+/// Goal: marks cost what they are long, however many blocks lie under them. Method: a mark over many markers of blocks is held once; one
+/// with a long name is not read, nor more marks than a place may have.
+#[test]
+fn marks_are_shared_and_bounded() {
+    let mut client = AutoCommit::new();
+    let text = client.put_object(ROOT, "text", ObjType::Text).expect("a map");
+    for at in 0..100 {
+        client.split_block(&text, at).expect("within the text");
+    }
+    let name = |at: usize| format!("{at:03}{}", "n".repeat(at));
+    for at in 150..300 {
+        let mark = automerge::marks::Mark::new(name(at), true, 0, 100);
+        client.mark(&text, mark, automerge::marks::ExpandMark::None).expect("within the text");
+    }
+    let entries = loaded(&mut client).entries().expect("sound");
+    let Some(Content::Text(runs)) = entries.get("text") else { panic!("a text: {entries:?}") };
+    assert_eq!(runs.len(), 100);
+    assert!(runs.iter().all(|run| std::sync::Arc::ptr_eq(&run.format, &runs[0].format)), "it is held once");
+    assert_eq!(runs[0].format.len(), 64);
+    assert!(runs[0].format.keys().all(|name| name.len() <= 256), "long names are not read");
+}

@@ -11,7 +11,7 @@ use yrs::{Any, Number};
 
 use super::read;
 use crate::doc::content::{
-    Content, Delta, Hunk, ItemsHunk, Named, Piece, Run, Special, Unwritable, chars_of,
+    Content, Delta, Format, Hunk, ItemsHunk, Named, Piece, Run, Special, Unwritable, chars_of,
 };
 
 impl From<AutomergeError> for Unwritable {
@@ -106,7 +106,7 @@ fn write_text(
 }
 
 /// Each character of a text, or nothing for what is none, with its format.
-fn slots(runs: &[Run]) -> Vec<(Option<char>, &BTreeMap<String, Any>)> {
+fn slots(runs: &[Run]) -> Vec<(Option<char>, &Format)> {
     let slots = runs.iter().flat_map(|run| {
         let chars: Vec<Option<char>> = match &run.piece {
             Piece::Text(text) => text.chars().map(Some).collect(),
@@ -121,26 +121,26 @@ fn slots(runs: &[Run]) -> Vec<(Option<char>, &BTreeMap<String, Any>)> {
 fn write_marks(
     txn: &mut Transaction<'_>,
     text: &ObjId,
-    wanted: &[(Option<char>, &BTreeMap<String, Any>)],
+    wanted: &[(Option<char>, &Format)],
 ) -> Result<(), Unwritable> {
     let found = read::runs(txn, text);
     let found = slots(&found);
-    let mut open: BTreeMap<&String, (usize, Option<&Any>)> = BTreeMap::new();
+    let mut open: BTreeMap<&str, (usize, Option<&Any>)> = BTreeMap::new();
     let mut marks = Vec::new();
     for at in 0..=wanted.len() {
         let (is, should) = match (found.get(at), wanted.get(at)) {
             (Some((_, is)), Some((_, should))) => (Some(*is), Some(*should)),
             _ => (None, None),
         };
-        let names = is.into_iter().chain(should).flat_map(BTreeMap::keys);
-        let differing: BTreeMap<&String, Option<&Any>> = names
+        let names = is.into_iter().chain(should).flat_map(|format| format.keys());
+        let differing: BTreeMap<&str, Option<&Any>> = names
             .filter(|name| is.and_then(|is| is.get(*name)) != should.and_then(|should| should.get(*name)))
-            .map(|name| (name, should.and_then(|should| should.get(name))))
+            .map(|name| (&**name, should.and_then(|should| should.get(name))))
             .collect();
         open.retain(|name, (from, value)| {
             let goes_on = differing.get(name) == Some(value);
             if !goes_on {
-                marks.push((*from, at, (*name).clone(), value.cloned()));
+                marks.push((*from, at, (*name).to_owned(), value.cloned()));
             }
             goes_on
         });
