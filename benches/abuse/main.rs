@@ -107,7 +107,10 @@ struct Measured {
 fn main() -> io::Result<ExitCode> {
     limit::raise()?;
     let args = Args::parse();
-    let data = args.data_dir.clone().map_or_else(|| data_dir(server::FOLDER), |dir| dir.join(server::FOLDER));
+    let data = args
+        .data_dir
+        .clone()
+        .map_or_else(|| data_dir(server::FOLDER), |dir| dir.join("syncline-bench").join(server::FOLDER));
     let machine = machine::lines(&data);
     let cores = Cores::divide();
     let runtime = tokio::runtime::Runtime::new()?;

@@ -61,7 +61,7 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // It lies in the build's own folder: what cannot be removed is in nobody's way.
+        // It lies in a folder of the benches' own: what cannot be removed is in nobody's way.
         drop((fs::remove_dir_all(&self.0), fs::remove_file(self.settings())));
     }
 }

@@ -268,17 +268,16 @@ impl State {
 
 /// Opens a ledger and serves it until the epoch ends, or nobody uses it.
 async fn run(epoch: Arc<Epoch>, tenant: Tenant, signals: Signals, tell: watch::Sender<State>) {
+    // If it cannot be swept, whyever, nobody waits for that.
+    let _over = Over(signals.clone());
     match entities::open(&epoch, &tenant, &epoch.ledgers.settings, &signals).await {
         Ok((handle, task)) => {
             tell.send_replace(State::Open(handle));
             task.run().await;
-            // If it could not be swept, nobody waits for that.
-            signals.note_swept();
         }
         Err(error) => {
             say_why(&tenant, &error);
             tell.send_replace(State::Failed);
-            signals.note_swept();
             // Whoever asks again and again does not have it read as often: others wait for the store, too.
             tokio::select! {
                 () = sleep(Duration::from_millis(LEDGER_RETRY_MS)) => {}
@@ -286,6 +285,15 @@ async fn run(epoch: Arc<Epoch>, tenant: Tenant, signals: Signals, tell: watch::S
             }
             epoch.ledgers.remove_if(tenant.id(), || true);
         }
+    }
+}
+
+/// Says that a ledger is over when it is dropped.
+struct Over(Signals);
+
+impl Drop for Over {
+    fn drop(&mut self) {
+        self.0.note_swept();
     }
 }
 

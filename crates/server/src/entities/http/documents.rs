@@ -42,6 +42,13 @@ pub(super) enum Beside {
     Results,
 }
 
+impl Beside {
+    /// Returns what is told beside a pull of what became of so many ops.
+    pub(super) fn ops(count: usize) -> Self {
+        if count > 0 { Self::Results } else { Self::Nothing }
+    }
+}
+
 /// Reads the documents that have changed, in the order of the pages, as far as their bytes go into one answer; there the pages
 /// end.
 pub(super) async fn read(

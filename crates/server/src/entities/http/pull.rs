@@ -15,7 +15,7 @@ use super::{
     ack,
     ask::Asked,
     cursors,
-    documents::{self, Contents},
+    documents::{self, Beside, Contents},
     news::News,
     push::{told, veiled},
     refusal::Refusal,
@@ -45,7 +45,7 @@ pub(super) async fn pull(mut asked: Asked, body: Body) -> Result<Response, Refus
     let asked_at = Instant::now();
     let mut answered = changed(&asked, &pull).await?;
     let waited = if pull.wait_ms > 0 { asked_at.elapsed() } else { Duration::ZERO };
-    let contents = documents::read(&asked, &pull.scopes, documents::Beside::Nothing, &mut answered).await?;
+    let contents = documents::read(&asked, &pull.scopes, Beside::Nothing, &mut answered).await?;
     let words = Words::of(&answered, &asked).ok_or_else(unexpected)?.with(contents);
     let body = pulled(&asked, &answered, &words).ok_or_else(unexpected)?.body(&answered.actors);
     let mut response = json(StatusCode::OK, body);

@@ -19,7 +19,8 @@ use syncline_protocol::{
 use super::{
     ack::{acknowledge, acknowledged},
     ask::Asked,
-    cursors, documents,
+    cursors,
+    documents::{self, Beside},
     pull::{Words, pulled, take, wanted},
     push::{SCHEMA_UNSAID, input, kinds, note, pushed},
     refusal::Refusal,
@@ -47,10 +48,11 @@ async fn all(mut asked: Asked, ack: Ack, push: Push, pull: Pull) -> Result<Respo
     asked.check_schema(kinds(&push)).await?;
     let acked = acknowledge(&asked, ack).await?;
     let (identity, device, faults) = (Arc::clone(&asked.identity), push.device.clone(), push.faults());
+    let beside = Beside::ops(push.ops.len());
     let answered = asked.ledger(move |ledger, request| input(ledger, request, &identity, push, schema)).await;
     let answered = answered.inspect_err(|_| asked.shared.metrics.sync.reconciled(true))?;
     let mut changed = take(&asked, &pull, scopes).await?;
-    let contents = documents::read(&asked, &pull.scopes, documents::Beside::Results, &mut changed).await?;
+    let contents = documents::read(&asked, &pull.scopes, beside, &mut changed).await?;
     let words = Words::of(&changed, &asked).ok_or_else(unexpected)?.with(contents);
     let reconciled = Reconciled {
         ack: acknowledged(&acked).ok_or_else(unexpected)?,
@@ -112,7 +114,7 @@ async fn without_numbers(mut asked: Asked, short: Short) -> Result<Response, Ref
         vec![PullScope { scope: everything, cursor, count_max: PULL_RECORDS_MAX, without_own: false }];
     let (actor, user) = (device, asked.user.clone());
     let mut changed = asked.ledger(|_, request| Input::Pull { request, actor, user, scopes }).await?;
-    let contents = documents::read(&asked, &[], documents::Beside::Results, &mut changed).await?;
+    let contents = documents::read(&asked, &[], Beside::ops(told.len()), &mut changed).await?;
     let words = Words::of(&changed, &asked).ok_or_else(unexpected)?.with(contents);
     let pulled = pulled(&asked, &changed, &words).ok_or_else(unexpected)?;
     let page = pulled.scopes.into_iter().next().ok_or_else(unexpected)?;
