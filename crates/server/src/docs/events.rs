@@ -21,6 +21,7 @@ use syncline_protocol::wire::sync_v1::time_text;
 
 use super::{
     caller::{Caller, InPath},
+    places::Places,
     refusal::Refusal,
     state,
 };
@@ -28,7 +29,6 @@ use crate::{
     changes::{Change, Follow, Gone, Heard, Listener, News, Position},
     history::{author_json, since},
     limits::LIVE_HEARTBEAT_MS,
-    quota::Place,
 };
 
 /// Where someone begins with one document.
@@ -58,7 +58,7 @@ struct Feed {
     first: Option<Event>,
     /// Whether the document is there no more, and that was told.
     is_over: bool,
-    _places: (Place, Place),
+    _places: Places,
 }
 
 /// What a feed is about.
@@ -84,7 +84,7 @@ pub(super) async fn of_one(
     let Query(OfOne { after }) = wanted.map_err(odd_query)?;
     let after = last_heard(&headers, after.as_deref());
     let after: Option<u64> = after.map(str::parse).transpose().map_err(|_| no_place())?;
-    let places = places(&caller)?;
+    let places = Places::of_feed(&caller)?;
     let tenant = caller.tenant.id();
     // Before the look, so that a deletion behind it is heard.
     let (listener, _) = caller.epoch.changes.listen(tenant, Follow::One(room.name.clone()), None);
@@ -113,7 +113,7 @@ pub(super) async fn of_many(
     let Query(OfMany { prefix, after }) = wanted.map_err(odd_query)?;
     let after = last_heard(&headers, after.as_deref());
     let after: Option<Position> = after.map(str::parse).transpose().map_err(|()| no_place())?;
-    let places = places(&caller)?;
+    let places = Places::of_feed(&caller)?;
     let (listener, head) = caller.epoch.changes.listen(caller.tenant.id(), Follow::All { prefix }, after);
     // Who breaks off before anything has changed comes again with this.
     let begin = Event::default().event("listening").id(head.to_string()).data("{}");
@@ -121,12 +121,6 @@ pub(super) async fn of_many(
     caller.check_lease()?;
     let subject = Subject::Many;
     Ok(Feed { caller, listener, subject, first, is_over: false, _places: places }.into_response())
-}
-
-/// Takes the places of a stream: one of the server's, of which its tenant has a share, and one of the connections of its user.
-fn places(caller: &Caller) -> Result<(Place, Place), Refusal> {
-    let of_server = caller.shared.feeds.take(&caller.payer()).map_err(Refusal::TooManyFeeds)?;
-    Ok((of_server, caller.place()?))
 }
 
 /// Returns what someone says that they have heard last. Browsers come again with the path that they had, and say it in the header.

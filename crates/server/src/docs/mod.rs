@@ -26,6 +26,7 @@ mod kind;
 mod links;
 mod list;
 mod past;
+mod places;
 mod refusal;
 mod schemas;
 mod state;

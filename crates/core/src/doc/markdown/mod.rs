@@ -1,7 +1,8 @@
 //! Rich text as Markdown: `CommonMark` 0.31.2 with the tables, task lists and `~~` of GitHub.
 //!
 //! Three shapes are read: XML as y-prosemirror writes it for `ProseMirror` and Tiptap ([`prosemirror`]), texts with the formats of
-//! Quill ([`quill`]), and texts of Automerge with the blocks of `@automerge/prosemirror` (`automerge`). All become [`Block`]s, which [`write`] writes down; [`inline`] is about what stands in a line.
+//! Quill ([`quill`]), and texts of Automerge with the blocks of `@automerge/prosemirror` (`automerge`). All become [`Block`]s, which
+//! [`write`] writes down; [`inline`] is about what stands in a line.
 //!
 //! Whoever reads the Markdown reads the characters that the document has: what Markdown would take for something else is escaped. What
 //! has no form in Markdown, as underlines, is left out, and nodes that are not known are what they hold.

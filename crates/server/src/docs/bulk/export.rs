@@ -15,11 +15,10 @@ use super::{
     intake::NotTaken,
     line,
     outlet::{Outlet, Unread, finished, outlet},
-    places::Places,
     stored::{self, NoState, State},
 };
 use crate::{
-    docs::{caller::Caller, list::names, refusal::Refusal, state},
+    docs::{caller::Caller, list::names, places::Places, refusal::Refusal, state},
     http::lines,
     limits::{EXPORT_PIECES_MAX, NAMES_PAGE},
     memory::Held,
@@ -45,7 +44,7 @@ pub(in crate::docs) async fn export(
     let Query(Wanted { prefix, after }) =
         wanted.map_err(|rejection| Refusal::Malformed(rejection.body_text()))?;
     let after = after.map(|after| RoomName::new(&after).map_err(|_| Refusal::Name)).transpose()?;
-    let places = Places::of(&caller)?;
+    let places = Places::of_bulk(&caller)?;
     let exporter = Exporter { caller, prefix, after, _places: places };
     let documents = exporter.count().await?;
     exporter.caller.check_lease()?;

@@ -18,13 +18,13 @@ use super::{
     intake::{DocumentsImported, Existing, ImportedLine, Intake, NotTaken, Taken},
     line::{self, LINE_BYTES_MAX, NoExport},
     outlet::{Outlet, Unread, outlet},
-    places::Places,
     window::Window,
 };
 use crate::{
     docs::{
         caller::Caller,
         edit::{OTHER_KIND, check_name},
+        places::Places,
         refusal::Refusal,
         state,
     },
@@ -52,7 +52,7 @@ pub(in crate::docs) async fn import(
     body: Body,
 ) -> Result<Response, Refusal> {
     let Query(Manner { existing }) = manner.map_err(|rejection| Refusal::Malformed(rejection.body_text()))?;
-    let places = Places::of(&caller)?;
+    let places = Places::of_bulk(&caller)?;
     let lines = Lines::of(body, LINE_BYTES_MAX).charged(Charge::new(&caller.shared.import_lines));
     let mut source = Source { lines, ready_at: Instant::now(), paid: 0, read: 0 };
     let first = source.next(&caller).await.map_err(Ended::refusal)?;

@@ -12,7 +12,6 @@ mod intake;
 mod line;
 mod offline;
 mod outlet;
-mod places;
 mod stored;
 #[cfg(test)]
 mod tests;

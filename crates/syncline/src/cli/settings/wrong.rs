@@ -16,8 +16,8 @@ const UNFIT: &str = "what stands there does not belong there";
 pub(super) fn told(text: &str, error: &Error) -> (usize, String) {
     let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
     let line = before.matches('\n').count() + 1;
-    let there = error.span().and_then(|span| text.get(span)).unwrap_or(text);
-    let why = without_values(there, error.message());
+    let there = error.span().and_then(|span| text.get(span)).unwrap_or_default();
+    let why = without_values(text, there, error.message());
     match key_before(before) {
         Some(key) => (line, format!("`{key}`: {why}")),
         None => (line, why),
@@ -32,8 +32,8 @@ fn key_before(before: &str) -> Option<&str> {
     Some(key).filter(|key| is_key(key))
 }
 
-/// Returns what a message says without the values that are there.
-fn without_values(there: &str, message: &str) -> String {
+/// Returns what a message says without the value that is there; where none is, as in the head of a table, without those of the file.
+fn without_values(text: &str, there: &str, message: &str) -> String {
     if SHOWING.iter().any(|showing| message.starts_with(showing)) {
         // The value comes first, whatever is in it.
         let expected = message.rsplit_once("expected ").map(|(_, expected)| format!("expected {expected}"));
@@ -43,7 +43,7 @@ fn without_values(there: &str, message: &str) -> String {
         return message.to_owned();
     }
     // Our own say what belongs there, but for a few. What is no TOML has no values, and its errors show none.
-    let values = format!("there = {there}").parse::<Table>().or_else(|_| there.parse::<Table>());
+    let values = format!("there = {there}").parse::<Table>().or_else(|_| text.parse::<Table>());
     let shows = values.is_ok_and(|table| shows_one_of(message, table.values()));
     if shows { UNFIT.to_owned() } else { message.to_owned() }
 }
@@ -55,4 +55,21 @@ fn shows_one_of<'a>(message: &str, mut values: impl Iterator<Item = &'a Value>) 
         Value::Table(table) => shows_one_of(message, table.values()),
         Value::Integer(_) | Value::Float(_) | Value::Boolean(_) | Value::Datetime(_) => false,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An error may stand at the head of a table, and be about a value in it.
+    #[test]
+    fn what_is_said_of_a_table_shows_none_of_its_values() {
+        let text = "[types.note]\nrule = 'canary'\n";
+        assert_eq!(without_values(text, "[types.note]", "no rule is `canary`"), UNFIT);
+        assert_eq!(without_values(text, "'canary'", "no rule is `canary`"), UNFIT);
+        assert_eq!(
+            without_values(text, "'weekly'", "a rule is `canary` or none"),
+            "a rule is `canary` or none"
+        );
+    }
 }
