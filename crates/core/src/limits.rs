@@ -18,6 +18,10 @@ pub const INBOUND_BYTES_MAX: usize = 256 << 20;
 /// Encoded state of one document, in bytes.
 pub const DOCUMENT_BYTES_MAX: usize = 64 << 20;
 
+/// What the formats of a Yjs document's texts come to where they are read, in bytes: their names and values and about 100
+/// for each, told again for each run in which they hold. A document with more is kept and passed on, but not read.
+pub const FORMATS_BYTES_MAX: u64 = 64 << 20;
+
 /// Nesting of `Any` and JSON values within one update. yrs recurses over them; at 8,000 a 2 MiB stack is gone.
 pub const VALUE_DEPTH_MAX: usize = 64;
 

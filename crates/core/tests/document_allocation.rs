@@ -9,7 +9,8 @@ mod payloads;
 
 use bytes::Bytes;
 use peak_alloc::PeakAlloc;
-use syncline_core::{doc::YjsDocument, guard::write_var_uint};
+use syncline_core::{doc::YjsDocument, guard::write_var_uint, id::ClientId, limits::FORMATS_BYTES_MAX};
+use yrs::{Any, Doc, Text, Transact, types::Attrs};
 
 use payloads::Payload;
 
@@ -58,8 +59,45 @@ fn measure(update: Vec<u8>, accepted: bool) -> (usize, usize, usize) {
     (peak, HEAP.current_usage().saturating_sub(before), update.len())
 }
 
+/// Returns an update with so many embeds in a text, and as many formats around all of them.
+fn formatted(len: u32) -> Bytes {
+    let doc = Doc::new();
+    let text = doc.get_or_insert_text("t");
+    let mut txn = doc.transact_mut();
+    for _ in 0..len {
+        text.insert_embed(&mut txn, 0, Any::from(7));
+    }
+    for number in 0..len {
+        text.format(&mut txn, 0, len, Attrs::from([(format!("m{number}").into(), true.into())]));
+    }
+    txn.encode_update_v1().into()
+}
+
+/// What is read of a document takes at most so many times what its formats come to at most.
+const READ_FACTOR: usize = 4;
+
+/// The most formats of which a document with as many embeds is read, and far too many.
+fn formats_are_read_in_bounded_memory() {
+    let read_of = |len| {
+        let mut document = YjsDocument::default();
+        document.apply(&formatted(len)).expect("it may be held");
+        HEAP.reset_peak_usage();
+        let before = HEAP.current_usage();
+        let read = document.to_json().is_ok();
+        let restored = document.restore(&YjsDocument::default(), ClientId(3)).is_ok();
+        assert_eq!((read, document.markdown(None).is_ok()), (restored, restored));
+        (read, HEAP.peak_usage().saturating_sub(before))
+    };
+    let most = FORMATS_BYTES_MAX as usize;
+    let (read, peak) = read_of(800);
+    assert!(read && peak <= READ_FACTOR * most, "{peak} bytes");
+    let (read, peak) = read_of(3_000);
+    assert!(!read && peak <= most, "{peak} bytes");
+}
+
 #[test]
 fn the_memory_of_a_document_is_bounded() {
+    formats_are_read_in_bounded_memory();
     let mut refused = payloads::refused();
     let crowded = payloads::clients(150_000, |i| i << 16 | 7);
     refused.push(Payload { name: "more crowded clients", reason: "crowded-clients", update: crowded });

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{
     Authorship, AutomergeDocument, Broken, Change, CompactError, DocumentEdit, EditError, MarkdownError,
-    MergeError, ReplayError, WriteError, WrittenRange, YjsDocument,
+    MergeError, ReadError, ReplayError, WriteError, WrittenRange, YjsDocument,
 };
 use crate::{
     id::ClientId,
@@ -112,22 +112,22 @@ impl AnyDocument {
     /// Returns the document as JSON.
     ///
     /// # Errors
-    /// [`Broken`] if the document is of no further use.
-    pub fn to_json(&self) -> Result<Value, Broken> {
+    /// [`ReadError`] says why it is not read.
+    pub fn to_json(&self) -> Result<Value, ReadError> {
         match self {
             Self::Yjs(document) => document.to_json(),
-            Self::Automerge(document) => document.to_json(),
+            Self::Automerge(document) => Ok(document.to_json()?),
         }
     }
 
     /// Returns the characters of a root type, or of the text at a path of an Automerge document, if there is one.
     ///
     /// # Errors
-    /// [`Broken`] if the document is of no further use.
-    pub fn text(&self, root: &str) -> Result<Option<String>, Broken> {
+    /// [`ReadError`] says why it is not read.
+    pub fn text(&self, root: &str) -> Result<Option<String>, ReadError> {
         match self {
             Self::Yjs(document) => document.text(root),
-            Self::Automerge(document) => document.text(root),
+            Self::Automerge(document) => Ok(document.text(root)?),
         }
     }
 
@@ -145,11 +145,11 @@ impl AnyDocument {
     /// Returns what has to change for this document to hold what `after` holds; nothing if they are of two kinds.
     ///
     /// # Errors
-    /// [`Broken`] if one of them is of no further use.
-    pub fn changes_to(&self, after: &Self) -> Result<Option<Vec<Change>>, Broken> {
+    /// [`ReadError`] says why one of them is not read.
+    pub fn changes_to(&self, after: &Self) -> Result<Option<Vec<Change>>, ReadError> {
         match (self, after) {
             (Self::Yjs(before), Self::Yjs(after)) => before.changes_to(after).map(Some),
-            (Self::Automerge(before), Self::Automerge(after)) => before.changes_to(after).map(Some),
+            (Self::Automerge(before), Self::Automerge(after)) => Ok(Some(before.changes_to(after)?)),
             (Self::Yjs(_), Self::Automerge(_)) | (Self::Automerge(_), Self::Yjs(_)) => Ok(None),
         }
     }

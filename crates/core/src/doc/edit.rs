@@ -9,6 +9,7 @@ use yrs::Any;
 
 use super::{
     content::{Content, Format, Items, Piece, Run, joined},
+    formats::ReadError,
     restore::WriteError,
     yjs::{Broken, YjsDocument},
 };
@@ -116,6 +117,12 @@ pub enum EditError {
 impl From<Broken> for EditError {
     fn from(broken: Broken) -> Self {
         Self::Write(broken.into())
+    }
+}
+
+impl From<ReadError> for EditError {
+    fn from(error: ReadError) -> Self {
+        Self::Write(error.into())
     }
 }
 

@@ -115,8 +115,7 @@ impl YjsDocument {
     /// # Errors
     /// [`WriteError`] if the document cannot be copied.
     pub fn written_by(&self, authorship: &Authorship) -> Result<Vec<WrittenRange>, WriteError> {
-        let mut copy = Self::default();
-        copy.replay(&self.encode()?)?;
+        let mut copy = self.without_formats()?;
         let (ranges, _) = copy
             .contained_mut()
             .write(|txn| {

@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, iter::Peekable};
 
-use super::slices::{Slices, Take};
+use super::{
+    formats::FormatBound,
+    slices::{Slices, Take},
+};
 use crate::{
     guard::{Fidelity, Id, Parent, ScannedUpdate, Section, Struct, StructKind, Structs},
     id::ClientId,
@@ -18,6 +21,7 @@ use crate::{
 #[derive(Debug, Default)]
 pub(crate) struct StructIndex {
     clients: BTreeMap<ClientId, ClientStructs>,
+    formats: FormatBound,
 }
 
 #[derive(Debug, Default)]
@@ -61,6 +65,7 @@ pub(crate) struct Plan {
     pub(crate) fidelity: Fidelity,
     /// The same structs as in `sections`, in the order of their dependencies, if they are too many to go in at once.
     pub(crate) slices: Option<Slices>,
+    formats: FormatBound,
     added: BTreeMap<ClientId, ClientStructs>,
 }
 
@@ -78,6 +83,7 @@ pub(crate) struct TooDeep;
 impl StructIndex {
     /// Takes over what was planned, once the document has integrated it.
     pub(crate) fn commit(&mut self, plan: Plan) {
+        self.formats.add(plan.formats);
         for (client, added) in plan.added {
             let known = self.clients.entry(client).or_default();
             for (at, &(clock, depth)) in added.runs.iter().enumerate() {
@@ -102,6 +108,11 @@ impl StructIndex {
         self.clients.iter().map(|(&client, structs)| (client, structs.end))
     }
 
+    /// Returns what the formats of the document come to at most.
+    pub(super) fn formats(&self) -> &FormatBound {
+        &self.formats
+    }
+
     fn depth(&self, id: Id) -> u32 {
         self.clients.get(&id.client).map_or(0, |structs| structs.depth(id.clock))
     }
@@ -114,6 +125,7 @@ impl StructIndex {
 /// of its dependencies.
 struct Planner<'a> {
     index: &'a StructIndex,
+    update: &'a [u8],
     cursors: Vec<Cursor<'a>>,
     /// Sections that wait for a client to pass a clock.
     waiting: BTreeMap<(ClientId, u32), Vec<usize>>,
@@ -142,6 +154,7 @@ impl<'a> Planner<'a> {
         };
         Self {
             index,
+            update: update.bytes(),
             cursors: update.sections().iter().map(cursor).collect(),
             waiting: BTreeMap::new(),
             plan: Plan { slices: Slices::may_be_needed(update).then(Slices::default), ..Plan::default() },
@@ -203,6 +216,7 @@ impl<'a> Planner<'a> {
             return Err(TooDeep);
         }
         self.plan.straddles |= next.clock < reached;
+        self.plan.formats.take(self.update, next);
         self.plan.weak_link |= next.weak_link.is_some();
         self.plan.fidelity = self.plan.fidelity.and(next.fidelity);
         self.plan.added.entry(client).or_default().push(reached, end, depth);

@@ -2,7 +2,10 @@
 
 use bytes::Bytes;
 
-use super::yjs::{Broken, DiffError, ReplayError, YjsDocument};
+use super::{
+    formats::ReadError,
+    yjs::{Broken, DiffError, ReplayError, YjsDocument},
+};
 
 /// Why a branch is not merged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -17,6 +20,9 @@ pub enum MergeError {
     /// One is of Yjs and the other of Automerge.
     #[error("the two documents are of two kinds")]
     OtherKind,
+    /// What they hold together is not read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
     /// What they hold together cannot be taken up.
     #[error(transparent)]
     Replay(#[from] ReplayError),

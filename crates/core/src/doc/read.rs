@@ -11,6 +11,7 @@ use yrs::{
 };
 
 use super::{
+    formats::ReadError,
     subdocument::may_be_subdocument,
     yjs::{Broken, YjsDocument},
 };
@@ -23,28 +24,31 @@ impl YjsDocument {
     /// map, one that holds text is a text, one that holds XML is a fragment, any other an array.
     ///
     /// # Errors
-    /// [`Broken`] if the document is of no further use.
-    pub fn to_json(&self) -> Result<Value, Broken> {
+    /// [`ReadError`] says why it is not read.
+    pub fn to_json(&self) -> Result<Value, ReadError> {
+        self.check_formats()?;
         let object = self.contained().read(|txn| {
             let roots =
                 txn.root_refs().map(|(name, root)| (name.to_owned(), json(&typed(root, txn).to_json(txn))));
             roots.collect::<JsonMap<_, _>>()
-        })?;
-        Ok(Value::Object(object))
+        });
+        Ok(Value::Object(object.map_err(Broken::from)?))
     }
 
     /// Returns the root type `root` as plain text, if the document has it: the characters of a text, the markup of XML.
     ///
     /// # Errors
-    /// [`Broken`] if the document is of no further use.
-    pub fn text(&self, root: &str) -> Result<Option<String>, Broken> {
-        Ok(self.contained().read(|txn| {
+    /// [`ReadError`] says why it is not read.
+    pub fn text(&self, root: &str) -> Result<Option<String>, ReadError> {
+        self.check_formats()?;
+        let text = self.contained().read(|txn| {
             let branch = branch_of(txn.get(root)?)?;
             Some(match typed(Out::UndefinedRef(branch), txn) {
                 Out::YXmlFragment(fragment) => fragment.get_string(txn),
                 _ => TextRef::from(branch).get_string(txn),
             })
-        })?)
+        });
+        Ok(text.map_err(Broken::from)?)
     }
 }
 

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use yrs::{
-    ReadTxn, TransactionMut, WriteTxn,
+    TransactionMut, WriteTxn,
     branch::{Branch, BranchPtr},
 };
 
 use super::{
-    content::{self, Change, Content, Delta, Items, Unwritable, content_of, delta, escaped, report},
+    content::{self, Change, Content, Delta, Items, Unwritable, Writer, delta, escaped, report, roots_of},
+    formats::ReadError,
     yjs::{Broken, ReplayError, YjsDocument},
 };
 use crate::{guard::scan_update, id::ClientId};
@@ -26,6 +27,9 @@ pub enum WriteError {
         "there was something that cannot be written anew: a subdocument, or a type that the engine only passes on"
     )]
     Unwritable,
+    /// Its formats, or those that would be written, come to more than [`crate::limits::FORMATS_BYTES_MAX`].
+    #[error("{}", ReadError::Formats)]
+    Formats,
     /// The document is of no further use.
     #[error(transparent)]
     Broken(#[from] Broken),
@@ -34,12 +38,30 @@ pub enum WriteError {
     Replay(#[from] ReplayError),
 }
 
+impl From<Unwritable> for WriteError {
+    fn from(error: Unwritable) -> Self {
+        match error {
+            Unwritable::Content => Self::Unwritable,
+            Unwritable::Formats => Self::Formats,
+        }
+    }
+}
+
+impl From<ReadError> for WriteError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Formats => Self::Formats,
+            ReadError::Broken(broken) => Self::Broken(broken),
+        }
+    }
+}
+
 impl YjsDocument {
     /// Returns what has to change for this document to hold what `after` holds.
     ///
     /// # Errors
-    /// [`Broken`] if one of them is of no further use.
-    pub fn changes_to(&self, after: &Self) -> Result<Vec<Change>, Broken> {
+    /// [`ReadError`] says why one of them is not read.
+    pub fn changes_to(&self, after: &Self) -> Result<Vec<Change>, ReadError> {
         let (before, after) = (self.roots()?, after.roots()?);
         let mut changes = Vec::new();
         for (name, delta) in differing(&before, &after) {
@@ -69,9 +91,9 @@ impl YjsDocument {
         if changes.is_empty() {
             return Ok(None);
         }
-        self.write_as(author, |txn| {
+        self.write_as(author, |writer| {
             changes.iter().try_for_each(|(name, delta)| {
-                write_root(txn, name, delta, before.get(*name), after.get(*name))
+                write_root(writer, name, delta, before.get(*name), after.get(*name))
             })
         })
     }
@@ -80,24 +102,24 @@ impl YjsDocument {
     pub(super) fn write_as(
         &self,
         author: ClientId,
-        write: impl FnOnce(&mut TransactionMut<'_>) -> Result<(), Unwritable>,
+        write: impl FnOnce(&mut Writer<'_, '_>) -> Result<(), Unwritable>,
     ) -> Result<Option<Bytes>, WriteError> {
         if self.clock(author) > 0 || author == ClientId(0) {
             return Err(WriteError::ClientTaken(author));
         }
         let mut copy = Self::of(author);
         copy.replay(&self.encode()?)?;
-        let (written, update) = copy.contained_mut().write(write).map_err(Broken::from)?;
-        written.map_err(|Unwritable| WriteError::Unwritable)?;
+        let (written, update) =
+            copy.contained_mut().write(|txn| write(&mut Writer::new(txn))).map_err(Broken::from)?;
+        written?;
         let scanned = scan_update(&update).map_err(|_| Broken)?;
         Ok((!scanned.is_empty()).then_some(update))
     }
 
     /// Reads what each root type holds.
-    pub(super) fn roots(&self) -> Result<BTreeMap<String, Content>, Broken> {
-        Ok(self.contained().read(|txn| {
-            txn.root_refs().map(|(name, root)| (name.to_owned(), content_of(root, txn))).collect()
-        })?)
+    pub(super) fn roots(&self) -> Result<BTreeMap<String, Content>, ReadError> {
+        self.check_formats()?;
+        Ok(self.contained().read(|txn| roots_of(txn)).map_err(Broken::from)?)
     }
 }
 
@@ -120,7 +142,7 @@ fn differing<'a>(
 }
 
 fn write_root(
-    txn: &mut TransactionMut<'_>,
+    writer: &mut Writer<'_, '_>,
     name: &str,
     delta: &Delta,
     before: Option<&Content>,
@@ -129,19 +151,19 @@ fn write_root(
     match (delta, before, after) {
         (Delta::Other, before, after) => {
             if let Some(before) = before {
-                let branch = root(txn, name, before)?;
+                let branch = root(writer.txn(), name, before)?;
                 let nothing = before.emptied();
-                content::write(txn, branch, &content::delta(before, &nothing), &nothing)?;
+                content::write(writer, branch, &content::delta(before, &nothing), &nothing)?;
             }
             let Some(after) = after else { return Ok(()) };
-            let branch = root(txn, name, after)?;
-            content::append(txn, branch, after)
+            let branch = root(writer.txn(), name, after)?;
+            content::append(writer, branch, after)
         }
         (delta, Some(before), Some(after)) => {
-            let branch = root(txn, name, before)?;
-            content::write(txn, branch, delta, after)
+            let branch = root(writer.txn(), name, before)?;
+            content::write(writer, branch, delta, after)
         }
-        _ => Err(Unwritable),
+        _ => Err(Unwritable::Content),
     }
 }
 
@@ -159,6 +181,6 @@ pub(super) fn root(
         Content::Items(Items::Array, _) => branch(&txn.get_or_insert_array(name)),
         Content::Items(Items::Fragment, _) => branch(&txn.get_or_insert_xml_fragment(name)),
         Content::Map(_) => branch(&txn.get_or_insert_map(name)),
-        _ => return Err(Unwritable),
+        _ => return Err(Unwritable::Content),
     })
 }

@@ -1,9 +1,15 @@
 //! Compares two documents.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 use yrs::{ClientID, ID, ReadTxn};
 
-use super::yjs::{Broken, YjsDocument};
+use super::{
+    content::{Content, roots_of},
+    formats::Marked,
+    yjs::{Broken, YjsDocument},
+};
 use crate::guard::Id;
 
 impl YjsDocument {
@@ -15,12 +21,25 @@ impl YjsDocument {
         let is_alive = |id: Id| !mine.delete_set.contains(&ID::new(ClientID::new(id.client.0), id.clock));
         Ok(mine == theirs
             && self.originals().lost(is_alive).eq(other.originals().lost(is_alive))
-            && same_json(&whole(self)?, &whole(other)?))
+            && self.same_content(other)?)
+    }
+
+    /// Compares what two documents hold: as it is read, or, if the formats of one may come to too much for that, with each where it
+    /// begins and ends.
+    fn same_content(&self, other: &Self) -> Result<bool, Broken> {
+        let mut both = [self, other].into_iter();
+        let roots = if both.all(|document| document.index().formats().is_within()) {
+            [self, other].map(|document| Ok(document.contained().read(|txn| roots_of(txn))?))
+        } else {
+            [self, other].map(|document| document.marked().map(Marked::in_place))
+        };
+        let [mine, theirs] = roots.map(|roots: Result<_, Broken>| roots.map(whole));
+        Ok(same_json(&mine?, &theirs?))
     }
 }
 
-fn whole(document: &YjsDocument) -> Result<Value, Broken> {
-    Ok(document.roots()?.iter().map(|(name, root)| (name.clone(), root.to_json())).collect())
+fn whole(roots: BTreeMap<String, Content>) -> Value {
+    roots.into_iter().map(|(name, root)| (name, root.to_json())).collect()
 }
 
 /// Compares two JSON values; numbers by what a double makes of them, since yrs encodes whole numbers beyond 2^53 in the

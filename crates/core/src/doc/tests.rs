@@ -9,6 +9,7 @@ use yrs::{
 };
 
 mod edit;
+mod formats;
 mod history;
 mod large;
 mod markdown;

@@ -4,7 +4,7 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
-use syncline_core::doc::{Broken, EditError, MarkdownError, MergeError, WriteError};
+use syncline_core::doc::{Broken, EditError, MarkdownError, MergeError, ReadError, WriteError};
 
 use super::bulk::NotTaken;
 use crate::{
@@ -65,6 +65,9 @@ pub(super) enum Refusal {
     Malformed(String),
     #[error("{0}")]
     Impossible(String),
+    /// It cannot be read in this form.
+    #[error("{0}")]
+    TooRich(String),
     #[error("the document has changed since the revision in `If-Match`")]
     Changed,
     #[error("the document breaks its rules with this change: {0}")]
@@ -102,7 +105,9 @@ impl Refusal {
                 (StatusCode::SERVICE_UNAVAILABLE, "overloaded")
             }
             Self::Refused("storage-full") => (StatusCode::INSUFFICIENT_STORAGE, "storage-full"),
-            Self::TooLarge | Self::Refused("too-large") => (StatusCode::PAYLOAD_TOO_LARGE, "too-large"),
+            Self::TooLarge | Self::TooRich(_) | Self::Refused("too-large") => {
+                (StatusCode::PAYLOAD_TOO_LARGE, "too-large")
+            }
             Self::Unauthenticated(_) => (StatusCode::UNAUTHORIZED, "unauthorized"),
             Self::TooManyTenants(_) => (StatusCode::INSUFFICIENT_STORAGE, "too-many-tenants"),
             Self::Name => (StatusCode::BAD_REQUEST, "bad-name"),
@@ -211,8 +216,20 @@ impl From<Broken> for Refusal {
     }
 }
 
+impl From<ReadError> for Refusal {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Formats => Self::TooRich(error.to_string()),
+            _ => Self::Broken,
+        }
+    }
+}
+
 impl From<MergeError> for Refusal {
     fn from(error: MergeError) -> Self {
+        if let MergeError::Read(error) = error {
+            return error.into();
+        }
         tracing::error!(%error, "a branch cannot be merged");
         Self::Broken
     }
@@ -235,7 +252,8 @@ impl From<MarkdownError> for Refusal {
             MarkdownError::NotRich { .. } | MarkdownError::Ambiguous { .. } => {
                 Self::Malformed(error.to_string())
             }
-            MarkdownError::TooLong => Self::Refused("too-large"),
+            MarkdownError::TooLong => Self::TooRich(error.to_string()),
+            MarkdownError::Read(error) => error.into(),
             _ => Self::Broken,
         }
     }
@@ -245,6 +263,7 @@ impl From<WriteError> for Refusal {
     fn from(error: WriteError) -> Self {
         match error {
             WriteError::Unwritable => Self::Impossible(error.to_string()),
+            WriteError::Formats => Self::TooRich(error.to_string()),
             _ => Self::Broken,
         }
     }

@@ -258,7 +258,7 @@ const OPERATIONS: &[Operation<Word>] = &[
         ],
         body: &[],
         answers: &[(200, Content::Json("Diff"))],
-        codes: &[UNKNOWN_VERSION, OTHER_KIND, NOT_KEPT, ROOMS, TOO_LONG],
+        codes: &[UNKNOWN_VERSION, OTHER_KIND, NOT_KEPT, ROOMS, TOO_LARGE, TOO_LONG],
         serve: || get(past::diff),
     },
     Operation {

@@ -98,6 +98,9 @@ pub enum OfflineHistoryError {
     /// A document is of no further use.
     #[error(transparent)]
     Broken(#[from] Broken),
+    /// A document is not read.
+    #[error(transparent)]
+    Unread(#[from] syncline_core::doc::ReadError),
     /// The system gives no random numbers.
     #[error("the system gives no random numbers: {0}")]
     Random(getrandom::Error),

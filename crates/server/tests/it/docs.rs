@@ -15,7 +15,12 @@ use syncline_server::Server;
 use crate::{
     entities::Caller,
     support::{
-        bearers::Bearers, client::Client, disk::Disk, raw, start, start_with, updates::letter, within,
+        bearers::Bearers,
+        client::Client,
+        disk::Disk,
+        raw, start, start_with,
+        updates::{formats, letter},
+        within,
     },
 };
 
@@ -55,6 +60,31 @@ async fn a_document_is_created_once() {
         let listed = ann.ok("GET /docs/v1/documents?prefix=team/", json!({})).await;
         assert_eq!(listed["documents"][0]["name"], "team/plan");
         assert_eq!(listed["next"], Value::Null);
+    })
+    .await;
+}
+
+/// Goal: a document whose formats would take the server's memory where they are told again for each run is kept and passed on.
+#[tokio::test]
+async fn a_document_with_too_many_formats_is_passed_on_but_not_read() {
+    within(async {
+        let disk = Disk::new();
+        let server = start(&disk).await;
+        let mut person = Client::connect(server.addr(), "team/plan").await;
+        let mut other = Client::connect(server.addr(), "team/plan").await;
+        person.update(&formats(2_000)).await;
+        assert!(!other.hear_update().await.is_empty(), "others have it");
+        let bot = Caller::of(&server, "bot");
+        for form in ["json", "text&root=t", "markdown"] {
+            let (status, answer) = bot.ask(&format!("GET {PLAN}?format={form}"), Value::Null).await;
+            assert_eq!((status, &answer["error"]), (413, &json!("too-large")), "{form}: {answer}");
+        }
+        assert_eq!(bot.ask(&format!("GET {PLAN}/diff?from=0"), Value::Null).await.0, 413);
+        assert_eq!(bot.ask(&format!("PATCH {PLAN}"), splice(0, 0, "x")).await.0, 413);
+        assert_eq!(bot.ask(&format!("POST {PLAN}/restore"), json!({ "commit": 0 })).await.0, 413);
+        bot.ok(&format!("GET {PLAN}/authors"), Value::Null).await;
+        let mut late = Client::connect(server.addr(), "team/plan").await;
+        assert!(!late.whole_document().await.is_empty());
     })
     .await;
 }

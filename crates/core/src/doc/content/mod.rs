@@ -17,9 +17,9 @@ pub use report::{Change, ItemsChange, TextChange};
 pub(super) use delta::{Delta, delta};
 #[cfg(feature = "automerge")]
 pub(super) use delta::{Hunk, ItemsHunk, is_same};
-pub(super) use read::content_of;
+pub(super) use read::{content_of, roots_of};
 pub(super) use report::{escaped, report};
-pub(super) use write::{Unwritable, append, write};
+pub(super) use write::{Unwritable, Writer, append, write};
 
 use super::read::json;
 

@@ -1,6 +1,6 @@
 //! Reads content from yrs.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use yrs::{
     Array, ArrayRef, Map, MapRef, Out, ReadTxn, Text, TextRef,
@@ -38,6 +38,11 @@ pub(in crate::doc) fn content_of<T: ReadTxn>(out: Out, txn: &T) -> Content {
         }
         Out::YDoc(_) | Out::YWeakLink(_) | Out::UndefinedRef(_) => Content::Opaque,
     }
+}
+
+/// Reads what each root type holds.
+pub(in crate::doc) fn roots_of<T: ReadTxn>(txn: &T) -> BTreeMap<String, Content> {
+    txn.root_refs().map(|(name, root)| (name.to_owned(), content_of(root, txn))).collect()
 }
 
 /// Reads the runs of a text. Neighbours with one format are one run.

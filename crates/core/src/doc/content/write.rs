@@ -6,7 +6,7 @@ use yrs::{
     Any, Array, ArrayPrelim, ArrayRef, In, Map, MapPrelim, MapRef, Out, Text, TextRef, TransactionMut,
     XmlElementPrelim,
     branch::BranchPtr,
-    types::{Attrs, text::DeltaPrelim},
+    types::{self, Attrs, text::DeltaPrelim},
 };
 
 use super::{
@@ -14,14 +14,50 @@ use super::{
     delta::{Hunk, ItemsHunk},
     read::runs_of,
 };
+use crate::{doc::formats::weight, limits::FORMATS_BYTES_MAX};
 
-/// There is something that cannot be written anew: a subdocument, or a type that yrs only passes on.
+/// Why something cannot be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::doc) struct Unwritable;
+pub(in crate::doc) enum Unwritable {
+    /// It cannot be written anew: a subdocument, or a type that the engine only passes on.
+    Content,
+    /// Its formats, and those of what stands there, come to too much.
+    Formats,
+}
+
+/// Most bytes of formats that are written, and compared, at once. What is read of both documents and what is inserted may come to
+/// [`FORMATS_BYTES_MAX`] each; yrs ends and opens again all formats around what is inserted.
+const WRITTEN_BYTES_MAX: u64 = 4 * FORMATS_BYTES_MAX;
+
+/// Writes in a transaction.
+pub(in crate::doc) struct Writer<'a, 'doc> {
+    txn: &'a mut TransactionMut<'doc>,
+    /// Bytes of formats that may still be written.
+    left: u64,
+}
+
+impl<'a, 'doc> Writer<'a, 'doc> {
+    /// Begins.
+    pub(in crate::doc) fn new(txn: &'a mut TransactionMut<'doc>) -> Self {
+        Self { txn, left: WRITTEN_BYTES_MAX }
+    }
+
+    /// Returns the transaction.
+    pub(in crate::doc) fn txn(&mut self) -> &mut TransactionMut<'doc> {
+        self.txn
+    }
+
+    fn spend<'f>(&mut self, formats: impl IntoIterator<Item = &'f Format>) -> Result<(), Unwritable> {
+        for format in formats {
+            self.left = self.left.checked_sub(weight(format)).ok_or(Unwritable::Formats)?;
+        }
+        Ok(())
+    }
+}
 
 /// Changes a shared type by `delta`, which turns what it holds into `after`.
 pub(in crate::doc) fn write(
-    txn: &mut TransactionMut<'_>,
+    w: &mut Writer<'_, '_>,
     branch: BranchPtr,
     delta: &Delta,
     after: &Content,
@@ -29,57 +65,57 @@ pub(in crate::doc) fn write(
     match (delta, after) {
         (Delta::Same, _) => Ok(()),
         (Delta::Text(hunks), Content::Text(runs) | Content::XmlText { runs, .. }) => {
-            write_text(txn, &TextRef::from(branch), hunks, runs)
+            write_text(w, &TextRef::from(branch), hunks, runs)
         }
         (Delta::Items(hunks), Content::Items(_, items) | Content::Element { children: items, .. }) => {
-            write_items(txn, &ArrayRef::from(branch), hunks, items)
+            write_items(w, &ArrayRef::from(branch), hunks, items)
         }
-        (Delta::Named(named), Content::Map(entries)) => write_named(txn, branch, named, entries),
+        (Delta::Named(named), Content::Map(entries)) => write_named(w, branch, named, entries),
         (
             Delta::Xml { attributes, inside },
             Content::Element { attributes: entries, .. } | Content::XmlText { attributes: entries, .. },
         ) => {
-            write_named(txn, branch, attributes, entries)?;
-            write(txn, branch, inside, after)
+            write_named(w, branch, attributes, entries)?;
+            write(w, branch, inside, after)
         }
         // A shared type stays what it is; who holds it puts another in its place.
-        _ => Err(Unwritable),
+        _ => Err(Unwritable::Content),
     }
 }
 
 /// Puts content at the end of what an empty shared type holds.
 pub(in crate::doc) fn append(
-    txn: &mut TransactionMut<'_>,
+    w: &mut Writer<'_, '_>,
     branch: BranchPtr,
     content: &Content,
 ) -> Result<(), Unwritable> {
     match content {
-        Content::Text(runs) => insert_runs(txn, &TextRef::from(branch), runs),
-        Content::Items(_, items) => insert_items(txn, &ArrayRef::from(branch), 0, items),
-        Content::Map(entries) => put_all(txn, branch, entries),
+        Content::Text(runs) => insert_runs(w, &TextRef::from(branch), runs),
+        Content::Items(_, items) => insert_items(w, &ArrayRef::from(branch), 0, items),
+        Content::Map(entries) => put_all(w, branch, entries),
         Content::Element { attributes, children, .. } => {
-            put_all(txn, branch, attributes)?;
-            insert_items(txn, &ArrayRef::from(branch), 0, children)
+            put_all(w, branch, attributes)?;
+            insert_items(w, &ArrayRef::from(branch), 0, children)
         }
         Content::XmlText { attributes, runs } => {
-            put_all(txn, branch, attributes)?;
-            insert_runs(txn, &TextRef::from(branch), runs)
+            put_all(w, branch, attributes)?;
+            insert_runs(w, &TextRef::from(branch), runs)
         }
-        _ => Err(Unwritable),
+        _ => Err(Unwritable::Content),
     }
 }
 
-fn put_all(txn: &mut TransactionMut<'_>, branch: BranchPtr, entries: &Named) -> Result<(), Unwritable> {
-    entries.iter().try_for_each(|(name, content)| put(txn, &MapRef::from(branch), name, content))
+fn put_all(w: &mut Writer<'_, '_>, branch: BranchPtr, entries: &Named) -> Result<(), Unwritable> {
+    entries.iter().try_for_each(|(name, content)| put(w, &MapRef::from(branch), name, content))
 }
 
-fn put(txn: &mut TransactionMut<'_>, map: &MapRef, name: &str, content: &Content) -> Result<(), Unwritable> {
-    let there = map.insert(txn, name, empty(content)?);
-    fill(txn, &there, content)
+fn put(w: &mut Writer<'_, '_>, map: &MapRef, name: &str, content: &Content) -> Result<(), Unwritable> {
+    let there = map.insert(w.txn, name, empty(content)?);
+    fill(w, &there, content)
 }
 
 fn write_named(
-    txn: &mut TransactionMut<'_>,
+    w: &mut Writer<'_, '_>,
     branch: BranchPtr,
     changed: &BTreeMap<String, Delta>,
     after: &Named,
@@ -88,12 +124,12 @@ fn write_named(
     for (name, delta) in changed {
         match (delta, after.get(name)) {
             (_, None) => {
-                map.remove(txn, name);
+                map.remove(w.txn, name);
             }
-            (Delta::Other, Some(content)) => put(txn, &map, name, content)?,
+            (Delta::Other, Some(content)) => put(w, &map, name, content)?,
             (delta, Some(content)) => {
-                let inside = map.get(txn, name).as_ref().and_then(Out::try_branch).map(BranchPtr::from);
-                write(txn, inside.ok_or(Unwritable)?, delta, content)?;
+                let inside = map.get(w.txn, name).as_ref().and_then(Out::try_branch).map(BranchPtr::from);
+                write(w, inside.ok_or(Unwritable::Content)?, delta, content)?;
             }
         }
     }
@@ -101,21 +137,21 @@ fn write_named(
 }
 
 fn insert_items(
-    txn: &mut TransactionMut<'_>,
+    w: &mut Writer<'_, '_>,
     array: &ArrayRef,
     at: u32,
     items: &[Content],
 ) -> Result<(), Unwritable> {
     for (place, content) in (at..).zip(items) {
-        let there = array.insert(txn, place, empty(content)?);
-        fill(txn, &there, content)?;
+        let there = array.insert(w.txn, place, empty(content)?);
+        fill(w, &there, content)?;
     }
     Ok(())
 }
 
 /// From the last to the first, so that the numbers of those before stay.
 fn write_items(
-    txn: &mut TransactionMut<'_>,
+    w: &mut Writer<'_, '_>,
     array: &ArrayRef,
     hunks: &[ItemsHunk],
     after: &[Content],
@@ -124,17 +160,17 @@ fn write_items(
         let kept = changed.len();
         let end = (before.start + kept) as u32;
         if before.len() > kept {
-            array.remove_range(txn, end, (before.len() - kept) as u32);
+            array.remove_range(w.txn, end, (before.len() - kept) as u32);
         }
-        insert_items(txn, array, end, &after[new.start + kept..new.end])?;
+        insert_items(w, array, end, &after[new.start + kept..new.end])?;
         for (i, delta) in changed.iter().enumerate().rev() {
             let (place, content) = ((before.start + i) as u32, &after[new.start + i]);
             if *delta == Delta::Other {
-                array.remove_range(txn, place, 1);
-                insert_items(txn, array, place, std::slice::from_ref(content))?;
+                array.remove_range(w.txn, place, 1);
+                insert_items(w, array, place, std::slice::from_ref(content))?;
             } else {
-                let inside = array.get(txn, place).as_ref().and_then(Out::try_branch).map(BranchPtr::from);
-                write(txn, inside.ok_or(Unwritable)?, delta, content)?;
+                let inside = array.get(w.txn, place).as_ref().and_then(Out::try_branch).map(BranchPtr::from);
+                write(w, inside.ok_or(Unwritable::Content)?, delta, content)?;
             }
         }
     }
@@ -151,63 +187,64 @@ fn empty(content: &Content) -> Result<In, Unwritable> {
         Content::Element { name, .. } => In::XmlElement(XmlElementPrelim::empty(&**name)),
         Content::XmlText { .. } => In::XmlText(yrs::types::xml::XmlDeltaPrelim::default()),
         Content::Value(any) => In::Any(any.clone()),
-        _ => return Err(Unwritable),
+        _ => return Err(Unwritable::Content),
     })
 }
 
-fn fill(txn: &mut TransactionMut<'_>, there: &Out, content: &Content) -> Result<(), Unwritable> {
+fn fill(w: &mut Writer<'_, '_>, there: &Out, content: &Content) -> Result<(), Unwritable> {
     match there.try_branch() {
-        Some(branch) => append(txn, BranchPtr::from(branch), content),
+        Some(branch) => append(w, BranchPtr::from(branch), content),
         None => Ok(()),
     }
 }
 
 /// Characters first, in one pass; formats then, from what has come of them.
 fn write_text(
-    txn: &mut TransactionMut<'_>,
+    w: &mut Writer<'_, '_>,
     text: &TextRef,
     hunks: &[Hunk],
     after: &[Run],
 ) -> Result<(), Unwritable> {
-    let before = runs_of(text, txn);
+    let before = runs_of(text, w.txn);
     let (mut old, mut new) = (Units::of(&before), Units::of(after));
     let mut delta = Vec::new();
     for hunk in hunks {
-        delta.push(yrs::types::Delta::Retain(old.skip_to(hunk.before.start), None));
-        delta.push(yrs::types::Delta::Deleted(old.skip_to(hunk.before.end)));
+        delta.push(types::Delta::Retain(old.skip_to(hunk.before.start), None));
+        delta.push(types::Delta::Deleted(old.skip_to(hunk.before.end)));
         new.skip_to(hunk.after.start);
-        new.insert_to(hunk.after.end, &mut delta)?;
+        new.insert_to(hunk.after.end, &old.around(), w, &mut delta)?;
     }
-    text.apply_delta(txn, delta);
-    reformat(txn, text, after);
-    Ok(())
+    text.apply_delta(w.txn, delta);
+    reformat(w, text, after)
 }
 
 /// Gives each stretch of a text, whose characters are as they should be, the format that it should have.
-fn reformat(txn: &mut TransactionMut<'_>, text: &TextRef, after: &[Run]) {
-    let before = runs_of(text, txn);
+fn reformat(w: &mut Writer<'_, '_>, text: &TextRef, after: &[Run]) -> Result<(), Unwritable> {
+    let before = runs_of(text, w.txn);
     let (mut old, mut new) = (Units::of(&before), Units::of(after));
-    let mut at = 0;
+    let mut delta: TextDelta = Vec::new();
     while let (Some((run, left)), Some((other, other_left))) = (old.rest(), new.rest()) {
         let both = left.min(other_left);
         let len = old.advance(both);
         new.advance(both);
+        w.spend([&run.format, &other.format])?;
         let change = format_change(&run.format, &other.format);
-        if !change.is_empty() {
-            text.format(txn, at, len, change);
-        }
-        at += len;
+        delta.push(types::Delta::Retain(len, (!change.is_empty()).then(|| Box::new(change))));
     }
-}
-
-fn insert_runs(txn: &mut TransactionMut<'_>, text: &TextRef, runs: &[Run]) -> Result<(), Unwritable> {
-    let mut delta = Vec::new();
-    Units::of(runs).insert_to(usize::MAX, &mut delta)?;
-    text.apply_delta(txn, delta);
+    if delta.iter().any(|retained| matches!(retained, types::Delta::Retain(_, Some(_)))) {
+        text.apply_delta(w.txn, delta);
+    }
     Ok(())
 }
 
-type TextDelta = Vec<yrs::types::Delta<In>>;
+fn insert_runs(w: &mut Writer<'_, '_>, text: &TextRef, runs: &[Run]) -> Result<(), Unwritable> {
+    let mut delta = Vec::new();
+    Units::of(runs).insert_to(usize::MAX, &[], w, &mut delta)?;
+    text.apply_delta(w.txn, delta);
+    Ok(())
+}
+
+type TextDelta = Vec<types::Delta<In>>;
 
 /// Walks through runs by characters; what is no character counts as one.
 struct Units<'a> {
@@ -261,8 +298,20 @@ impl<'a> Units<'a> {
         len
     }
 
-    /// Inserts all before a character.
-    fn insert_to(&mut self, upto: usize, delta: &mut TextDelta) -> Result<(), Unwritable> {
+    /// Returns the formats of what stands before the place reached and of what comes then.
+    fn around(&mut self) -> Vec<&'a Format> {
+        let before = self.current.map(|(run, ..)| &run.format);
+        before.into_iter().chain(self.rest().map(|(run, _)| &run.format)).collect()
+    }
+
+    /// Inserts all before a character, at a place where these formats hold.
+    fn insert_to(
+        &mut self,
+        upto: usize,
+        around: &[&Format],
+        w: &mut Writer<'_, '_>,
+        delta: &mut TextDelta,
+    ) -> Result<(), Unwritable> {
         while self.place < upto
             && let Some((run, left)) = self.rest()
         {
@@ -271,7 +320,8 @@ impl<'a> Units<'a> {
                 Piece::Text(_) => In::Any(taken.into()),
                 Piece::Embed(content) => embedded(content)?,
             };
-            delta.push(yrs::types::Delta::Inserted(inserted, Some(Box::new(attrs(&run.format)))));
+            w.spend(around.iter().copied().chain([&run.format]))?;
+            delta.push(types::Delta::Inserted(inserted, Some(Box::new(attrs(&run.format)))));
         }
         Ok(())
     }
@@ -290,7 +340,7 @@ fn embedded(content: &Content) -> Result<In, Unwritable> {
                 .map(|(name, content)| Ok::<_, Unwritable>((name.as_str(), embedded(content)?)));
             In::Map(entries.collect::<Result<MapPrelim, _>>()?)
         }
-        _ => return Err(Unwritable),
+        _ => return Err(Unwritable::Content),
     })
 }
 

@@ -24,6 +24,7 @@ use yrs::{Out, ReadTxn};
 use super::{AutomergeDocument, edit::entry_at};
 use super::{
     content::{Content, Items, content_of},
+    formats::ReadError,
     yjs::{Broken, YjsDocument},
 };
 
@@ -61,9 +62,9 @@ pub enum MarkdownError {
     /// The Markdown is longer than a document may be.
     #[error("the Markdown is too long")]
     TooLong,
-    /// The document is of no further use.
+    /// The document is not read.
     #[error(transparent)]
-    Broken(#[from] Broken),
+    Read(#[from] ReadError),
 }
 
 /// One part of a text.
@@ -126,6 +127,7 @@ impl YjsDocument {
     /// [`MarkdownError`] says which root type cannot be written, or that the Markdown would have more than
     /// [`DOCUMENT_BYTES_MAX`](crate::limits::DOCUMENT_BYTES_MAX) bytes.
     pub fn markdown(&self, root: Option<&str>) -> Result<String, MarkdownError> {
+        self.check_formats()?;
         let found = self.contained().read(|txn| match root {
             Some(root) => {
                 let found = txn.get(root).ok_or_else(|| MarkdownError::NoRoot { root: root.to_owned() })?;
@@ -137,7 +139,7 @@ impl YjsDocument {
                 only_one(roots.filter_map(|(name, root)| Some((name.to_owned(), blocks_of(root, txn)?))))
             }
         });
-        write::write(&found.map_err(Broken::from)??)
+        write::write(&found.map_err(|failed| ReadError::from(Broken::from(failed)))??)
     }
 }
 
@@ -150,7 +152,7 @@ impl AutomergeDocument {
     /// [`MarkdownError`] says which text cannot be written, or that the Markdown would have more than
     /// [`DOCUMENT_BYTES_MAX`](crate::limits::DOCUMENT_BYTES_MAX) bytes.
     pub fn markdown(&self, root: Option<&str>) -> Result<String, MarkdownError> {
-        let entries = self.rich_entries()?;
+        let entries = self.rich_entries().map_err(ReadError::from)?;
         let text = |content: &Content| match content {
             Content::Text(runs) => Some(automerge::blocks(runs)),
             _ => None,

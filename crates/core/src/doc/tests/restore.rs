@@ -100,10 +100,10 @@ fn roots() -> impl Strategy<Value = BTreeMap<String, Content>> {
 
 fn document(roots: &BTreeMap<String, Content>) -> YjsDocument {
     let mut document = YjsDocument::default();
-    let update = document.write_as(ClientId(1), |txn| {
+    let update = document.write_as(ClientId(1), |writer| {
         for (name, content) in roots {
-            let branch = crate::doc::restore::root(txn, name, content)?;
-            append(txn, branch, content)?;
+            let branch = crate::doc::restore::root(writer.txn(), name, content)?;
+            append(writer, branch, content)?;
         }
         Ok(())
     });

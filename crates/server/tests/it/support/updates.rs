@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use syncline_core::doc::YjsDocument;
+use yrs::{Doc, Text, Transact};
 
 /// Returns the first update of a client: it inserts `letter` into the root text "t", beside whatever is there.
 pub(crate) fn letter(client: u64, letter: char) -> Bytes {
@@ -25,6 +26,20 @@ pub(crate) fn text(client: u64, text: &str) -> Bytes {
     update.extend_from_slice(text.as_bytes());
     update.push(0);
     update.into()
+}
+
+/// Returns an update with so many embeds in the root text "t", and as many formats around all of them.
+pub(crate) fn formats(many: u32) -> Bytes {
+    let doc = Doc::with_client_id(7);
+    let text = doc.get_or_insert_text("t");
+    let mut txn = doc.transact_mut();
+    for _ in 0..many {
+        text.insert_embed(&mut txn, 0, yrs::Any::from(7));
+    }
+    for number in 0..many {
+        text.format(&mut txn, 0, many, [(format!("m{number}").into(), true.into())].into());
+    }
+    txn.encode_update_v1().into()
 }
 
 /// Returns the letters of the root text "t" in a document of these updates, sorted.

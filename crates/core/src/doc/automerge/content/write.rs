@@ -16,7 +16,7 @@ use crate::doc::content::{
 
 impl From<AutomergeError> for Unwritable {
     fn from(_: AutomergeError) -> Self {
-        Self
+        Self::Content
     }
 }
 
@@ -51,7 +51,7 @@ fn write_at(
             if let ScalarValue::Counter(counter) = scalar.as_ref() =>
         {
             // Whoever adds to it meanwhile loses nothing.
-            let more = value.checked_sub(i64::from(counter)).ok_or(Unwritable)?;
+            let more = value.checked_sub(i64::from(counter)).ok_or(Unwritable::Content)?;
             Ok(txn.increment(holder, place, more)?)
         }
         (Delta::Other, ..) => put(txn, holder, place, after),
@@ -64,7 +64,7 @@ fn write_at(
         (Delta::Text(hunks), Content::Text(runs), Some((Value::Object(_), id))) => {
             write_text(txn, id, hunks, runs)
         }
-        _ => Err(Unwritable),
+        _ => Err(Unwritable::Content),
     }
 }
 
@@ -99,8 +99,8 @@ fn write_text(
     let chars = slots(after);
     for Hunk { before: old, after: new } in hunks.iter().rev() {
         let inserted: Option<String> = chars[new.clone()].iter().map(|(char, _)| *char).collect();
-        let removed = isize::try_from(old.len()).map_err(|_| Unwritable)?;
-        txn.splice_text(text, old.start, removed, &inserted.ok_or(Unwritable)?)?;
+        let removed = isize::try_from(old.len()).map_err(|_| Unwritable::Content)?;
+        txn.splice_text(text, old.start, removed, &inserted.ok_or(Unwritable::Content)?)?;
     }
     write_marks(txn, text, &chars)
 }
@@ -201,12 +201,12 @@ fn fill(txn: &mut Transaction<'_>, object: &ObjId, content: &Content) -> Result<
         Content::Text(runs) => {
             let slots = slots(runs);
             if slots.iter().any(|(char, _)| char.is_none()) {
-                return Err(Unwritable);
+                return Err(Unwritable::Content);
             }
             txn.splice_text(object, 0, 0, &chars_of(runs))?;
             write_marks(txn, object, &slots)
         }
-        _ => Err(Unwritable),
+        _ => Err(Unwritable::Content),
     }
 }
 
@@ -216,7 +216,7 @@ fn plain(content: &Content) -> Result<ScalarValue, Unwritable> {
         Content::Special(Special::Counter(value)) => Ok(ScalarValue::counter(*value)),
         Content::Special(Special::Timestamp(at)) => Ok(ScalarValue::Timestamp(*at)),
         Content::Special(Special::Unsigned(value)) => Ok(ScalarValue::Uint(*value)),
-        _ => Err(Unwritable),
+        _ => Err(Unwritable::Content),
     }
 }
 
@@ -228,6 +228,6 @@ fn scalar(any: &Any) -> Result<ScalarValue, Unwritable> {
         Any::Number(Number::Float(value)) => ScalarValue::F64(*value),
         Any::String(text) => ScalarValue::Str(text.as_ref().into()),
         Any::Buffer(bytes) => ScalarValue::Bytes(bytes.to_vec()),
-        Any::Array(_) | Any::Map(_) => return Err(Unwritable),
+        Any::Array(_) | Any::Map(_) => return Err(Unwritable::Content),
     })
 }
