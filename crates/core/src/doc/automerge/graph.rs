@@ -1,12 +1,15 @@
-//! How much memory automerge's graph of changes takes, beside the changes themselves.
+//! automerge's graph of changes: how much memory it takes, beside the changes themselves, and whether it can hand a change on.
 //!
 //! automerge 0.12 keeps a clock of all actors, 4 bytes each, for every sixteenth change and for every checkpoint: a change whose hash
 //! begins with a zero byte. With each checkpoint it keeps those that it rests on, 4 bytes each (its `change_graph.rs`). One change in 256 is a
 //! checkpoint by chance; whoever wants to can write one that is.
+//!
+//! It finds the change of an op by the actor and where the changes of that actor begin. So one that begins before those that it rests on
+//! end, or before the last one of its actor does, takes the ops of another, which then cannot be handed on to anybody.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use automerge::{ActorId, Automerge, Change, ChangeHash};
+use automerge::{ActorId, Automerge, Change, ChangeHash, ChangeMetadata};
 
 use crate::guard::automerge::memory_bytes_max;
 
@@ -18,7 +21,8 @@ const ACTOR_BYTES: usize = 2 << 10;
 pub(super) struct Graph {
     changes: usize,
     checkpoints: usize,
-    actors: BTreeSet<ActorId>,
+    /// By actor the last op of its changes.
+    actors: BTreeMap<ActorId, u64>,
 }
 
 impl Graph {
@@ -26,18 +30,29 @@ impl Graph {
     pub(super) fn of(doc: &Automerge) -> Self {
         let mut graph = Self::default();
         for change in doc.get_changes_meta(&[]) {
-            graph.note(&change.hash, &change.actor);
+            graph.note(&change.hash, &change.actor, change.max_op);
         }
         graph
     }
 
     /// Notes a change that the document holds now.
-    pub(super) fn note(&mut self, hash: &ChangeHash, actor: &ActorId) {
+    pub(super) fn note(&mut self, hash: &ChangeHash, actor: &ActorId, last_op: u64) {
         self.changes += 1;
         self.checkpoints += usize::from(is_checkpoint(hash));
-        if !self.actors.contains(actor) {
-            self.actors.insert(actor.clone());
+        if let Some(last) = self.actors.get_mut(actor) {
+            *last = last_op.max(*last);
+        } else {
+            self.actors.insert(actor.clone(), last_op);
         }
+    }
+
+    /// Returns whether a change that the document holds begins behind those that it rests on and the one of its actor before it.
+    pub(super) fn is_in_order(&self, doc: &Automerge, change: &ChangeMetadata<'_>) -> bool {
+        let ends_before = |older: &ChangeHash| {
+            doc.get_change_meta_by_hash(older).is_some_and(|older| older.max_op < change.start_op)
+        };
+        let own = self.actors.get(&*change.actor).copied().unwrap_or(0);
+        own < change.start_op && change.deps.iter().all(ends_before)
     }
 
     /// Estimates how much memory the graph takes, in bytes.
@@ -47,7 +62,7 @@ impl Graph {
 
     /// Returns whether changes that the document does not hold take no more memory than so many bytes of input allow.
     pub(super) fn has_memory_for(&self, new: &BTreeMap<ChangeHash, ActorId>, input_bytes: usize) -> bool {
-        let strangers: BTreeSet<_> = new.values().filter(|actor| !self.actors.contains(actor)).collect();
+        let strangers: BTreeSet<_> = new.values().filter(|actor| !self.actors.contains_key(actor)).collect();
         let checkpoints = new.keys().filter(|hash| is_checkpoint(hash)).count();
         let after = bytes(
             self.changes + new.len(),
@@ -82,4 +97,54 @@ fn bytes(changes: usize, checkpoints: usize, actors: usize) -> usize {
     // Those that are some by chance rest on few: one with another zero byte takes their place.
     let chosen = checkpoints.saturating_sub(changes / 128 + 64);
     clocks.saturating_add(chosen.saturating_mul(chosen).saturating_mul(2))
+}
+
+#[cfg(test)]
+mod tests {
+    use automerge::{AutoCommit, ExpandedChange, ROOT, transaction::Transactable};
+
+    use super::*;
+    use crate::doc::{AutomergeDocument, AutomergeError};
+
+    /// Two changes of one client, of five ops each, and a third as `alter` leaves it.
+    fn changes(alter: impl FnOnce(&mut ExpandedChange)) -> (Vec<u8>, Vec<u8>) {
+        let mut client = AutoCommit::new();
+        for change in 0..3 {
+            (0..5).for_each(|value| client.put(ROOT, "key", change * 5 + value).expect("a map"));
+            client.commit();
+        }
+        let changes = client.get_changes(&[]);
+        let mut last = changes[2].decode();
+        alter(&mut last);
+        ([changes[0].raw_bytes(), changes[1].raw_bytes()].concat(), Change::from(last).raw_bytes().to_vec())
+    }
+
+    /// Goal: what is taken in can be handed on. Method: a change without ops begins where those of the one before it are, or, as that
+    /// of an honest client, behind all of them; it is by their author or another, and rests on them or on nothing.
+    #[test]
+    fn a_change_that_begins_within_another_is_refused() {
+        let apply = |start: u64, alter: fn(&mut ExpandedChange)| {
+            let (before, last) = changes(|last| {
+                last.operations.clear();
+                last.start_op = start.try_into().expect("it is not 0");
+                alter(last);
+            });
+            let mut document = AutomergeDocument::default();
+            document.apply(&before).expect("honest");
+            document.apply(&last)?;
+            document.pieces().expect("it can be handed on");
+            Ok(())
+        };
+        let alters: [fn(&mut ExpandedChange); 3] = [
+            |_| {},
+            |on_its_own| on_its_own.deps.clear(),
+            |by_another| (by_another.actor_id, by_another.seq) = (vec![7; 16].into(), 1),
+        ];
+        for alter in alters {
+            assert_eq!(apply(11, alter), Ok(()));
+            for start in [1, 5, 6, 10] {
+                assert_eq!(apply(start, alter), Err(AutomergeError::Broken), "from {start}");
+            }
+        }
+    }
 }

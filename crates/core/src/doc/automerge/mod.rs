@@ -140,8 +140,14 @@ impl AutomergeDocument {
             if doc.get_heads() == before {
                 return Ok(Vec::new());
             }
-            let hashes: BTreeSet<_> =
-                doc.get_changes_meta(&before).iter().map(|change| change.hash).collect();
+            let mut hashes = BTreeSet::new();
+            for change in doc.get_changes_meta(&before) {
+                if !graph.is_in_order(doc, &change) {
+                    return Err(Failed);
+                }
+                graph.note(&change.hash, &change.actor, change.max_op);
+                hashes.insert(change.hash);
+            }
             let mut new = Vec::new();
             for change in doc.get_changes(&before) {
                 // What it holds under one hash and would hand on under another nobody else could ever have. automerge asserts it, but not
@@ -149,7 +155,6 @@ impl AutomergeDocument {
                 if !hashes.contains(&change.hash()) {
                     return Err(Failed);
                 }
-                graph.note(&change.hash(), change.actor_id());
                 new.extend_from_slice(change.raw_bytes());
             }
             Ok(new)

@@ -73,9 +73,9 @@ impl AutomergeDocument {
             let new: BTreeMap<_, _> = changes
                 .iter()
                 .filter(|change| doc.get_change_meta_by_hash(&change.hash()).is_none())
-                .map(|change| (change.hash(), change.actor_id().clone()))
+                .map(|change| (change.hash(), (change.actor_id().clone(), change.max_op())))
                 .collect();
-            new.iter().for_each(|(hash, actor)| graph.note(hash, actor));
+            new.iter().for_each(|(hash, (actor, last_op))| graph.note(hash, actor, *last_op));
             doc.apply_changes(changes).map_err(|_| super::Failed)?;
             Ok(doc.get_missing_deps(&[]))
         });
