@@ -57,7 +57,7 @@ fn rests_on(op: &Op) -> impl Iterator<Item = &OpId> {
 
 #[cfg(test)]
 mod tests {
-    use automerge::{AutoCommit, Automerge, ROOT, transaction::Transactable};
+    use automerge::{AutoCommit, Automerge, ObjType, ROOT, transaction::Transactable};
 
     use super::*;
     use crate::doc::{AutomergeDocument, AutomergeError};
@@ -80,6 +80,22 @@ mod tests {
         op.pred = vec![OpId(counter, actor)].into();
     }
 
+    /// Two changes, in the second of which a map is written in before it is made.
+    fn written_too_early() -> Vec<u8> {
+        let mut client = AutoCommit::new();
+        client.put(ROOT, "key", 1).expect("a map");
+        client.commit();
+        let map = client.put_object(ROOT, "map", ObjType::Map).expect("a map");
+        client.put(&map, "key", 2).expect("a map");
+        client.commit();
+        let [first, second] = &client.get_changes(&[])[..] else { panic!("two changes were made") };
+        let mut expanded = second.decode();
+        let made = OpId(3, expanded.actor_id.clone());
+        expanded.operations.swap(0, 1);
+        expanded.operations[0].obj = ObjectId::Id(made);
+        [first.raw_bytes(), Change::from(expanded).raw_bytes()].concat()
+    }
+
     /// Goal: what a document brings is looked at as what comes change by change. Method: a document of such changes, as automerge saves it.
     #[test]
     fn a_document_of_changes_that_nobody_could_write_is_refused() {
@@ -97,6 +113,8 @@ mod tests {
             let chunks = changed(|op| rest_on(op, counter));
             assert_eq!(apply(&chunks), Err(AutomergeError::Refused), "it rests on {counter}");
         }
+        // This one automerge gives back from the document as it is.
+        assert_eq!(apply(&written_too_early()), Err(AutomergeError::Refused));
     }
 
     #[test]
@@ -107,5 +125,6 @@ mod tests {
             let chunks = changed(|op| rest_on(op, counter));
             assert_eq!(apply(&chunks), Err(AutomergeError::Refused), "it rests on {counter}");
         }
+        assert_eq!(apply(&written_too_early()), Err(AutomergeError::Refused));
     }
 }
