@@ -7,7 +7,7 @@ use automerge::{ActorId, AutoCommit, Automerge, Change, ROOT, transaction::Trans
 use peak_alloc::PeakAlloc;
 use sha2::{Digest, Sha256};
 use syncline_core::{
-    doc::{AutomergeDocument, AutomergeError},
+    doc::{AutomergeDocument, AutomergeError, AutomergePeer},
     guard::{Malformed, automerge::scan_chunks},
 };
 
@@ -176,6 +176,25 @@ fn measure_what_waits() {
 }
 
 /// One test, since the counter sees the whole process.
+/// A document that breaks leaves nothing behind: whoever breaks them comes again.
+fn measure_broken_documents() {
+    let mut honest = AutoCommit::new();
+    honest.put(ROOT, "text", "x".repeat(1 << 20)).expect("a key of a map");
+    let (honest, hostile) = (honest.save(), include_bytes!("data/automerge-message-other-hash.bin"));
+    // To tell of a panic takes memory, too.
+    std::panic::set_hook(Box::new(|_| {}));
+    let before = HEAP.current_usage();
+    for _ in 0..20 {
+        let mut document = AutomergeDocument::default();
+        document.apply(&honest).expect("honest");
+        let broken = document.receive(&mut AutomergePeer::default(), hostile);
+        assert_eq!(broken, Err(AutomergeError::Broken));
+    }
+    let left = HEAP.current_usage().saturating_sub(before);
+    drop(std::panic::take_hook());
+    assert!(left < 1 << 20, "{left} bytes are left of 20 documents of 1 MiB");
+}
+
 #[test]
 fn tiny_changes_take_no_more_than_their_length_allows() {
     for (count, taken) in [(500, Ok(())), (INPUT / 21, Err(AutomergeError::Actors))] {
@@ -195,4 +214,5 @@ fn tiny_changes_take_no_more_than_their_length_allows() {
     measure_a_document_of_many_actors();
     measure_a_document_of_checkpoints();
     measure_what_waits();
+    measure_broken_documents();
 }

@@ -1,9 +1,6 @@
 //! Keeps a panic inside automerge from reaching anyone else.
 
-use std::{
-    mem::ManuallyDrop,
-    panic::{AssertUnwindSafe, catch_unwind},
-};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use automerge::Automerge;
 
@@ -11,11 +8,12 @@ use crate::doc::Broken;
 
 /// An Automerge document that survives panics of automerge by being given up.
 ///
-/// After [`Failed`] nothing more may be asked of it: its inside may be half changed. It is then leaked when dropped, since
-/// dropping it could panic again.
+/// After [`Failed`] nothing more may be asked of it: its inside may be half changed. It is dropped all the same, since whoever
+/// breaks documents one after the other would take the memory of each: automerge has neither unsafe code nor anything that
+/// looks at a document when it is dropped.
 #[derive(Debug)]
 pub(super) struct Contained {
-    doc: ManuallyDrop<Automerge>,
+    doc: Automerge,
     sound: bool,
 }
 
@@ -37,7 +35,7 @@ impl Default for Contained {
 
 impl Contained {
     pub(super) fn of(doc: Automerge) -> Self {
-        Self { doc: ManuallyDrop::new(doc), sound: true }
+        Self { doc, sound: true }
     }
 
     /// Changes the document. Whatever fails in between gives it up.
@@ -71,13 +69,8 @@ impl Contained {
 
 impl Drop for Contained {
     fn drop(&mut self) {
-        if self.sound {
-            // `ManuallyDrop::drop` would be unsafe; taking the document out is not, and costs an empty one.
-            drop(ManuallyDrop::into_inner(std::mem::replace(
-                &mut self.doc,
-                ManuallyDrop::new(Automerge::new()),
-            )));
-        }
+        let doc = std::mem::replace(&mut self.doc, Automerge::new());
+        let _ = contained(|| drop(doc));
     }
 }
 
