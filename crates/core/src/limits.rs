@@ -18,6 +18,10 @@ pub const INBOUND_BYTES_MAX: usize = 256 << 20;
 /// Encoded state of one document, in bytes.
 pub const DOCUMENT_BYTES_MAX: usize = 64 << 20;
 
+/// Ops of an Automerge document that is read. It takes up to 400 bytes of memory for each where it is edited, and a change of a hundred
+/// bytes may have half a million. A document with more is kept and passed on.
+pub const AUTOMERGE_OPS_MAX: u64 = 2_000_000;
+
 /// What the formats of a Yjs document's texts come to where they are read, in bytes: their names and values and about 100
 /// for each, told again for each run in which they hold. A document with more is kept and passed on, but not read.
 pub const FORMATS_BYTES_MAX: u64 = 64 << 20;

@@ -9,8 +9,14 @@ mod payloads;
 
 use bytes::Bytes;
 use peak_alloc::PeakAlloc;
-use syncline_core::{doc::YjsDocument, guard::write_var_uint, id::ClientId, limits::FORMATS_BYTES_MAX};
-use yrs::{Any, Doc, Text, Transact, types::Attrs};
+use syncline_core::{
+    doc::{Authorship, DocumentEdit, ReadError, YjsDocument, compact},
+    guard::{write_string, write_var_uint},
+    id::{ClientId, CommitNumber},
+    limits::FORMATS_BYTES_MAX,
+    log::Snapshot,
+};
+use yrs::{Any, Doc, Text, Transact, XmlFragment, XmlTextPrelim, types::Attrs};
 
 use payloads::Payload;
 
@@ -95,9 +101,97 @@ fn formats_are_read_in_bounded_memory() {
     assert!(!read && peak <= most, "{peak} bytes");
 }
 
+/// Returns the most bytes that something takes beyond what it is about.
+fn peak_of<T>(act: impl FnOnce() -> T) -> usize {
+    HEAP.reset_peak_usage();
+    let before = HEAP.current_usage();
+    act();
+    HEAP.peak_usage().saturating_sub(before)
+}
+
+/// Most bytes that what programs ask of a short document takes.
+const ASKED: usize = 128 << 20;
+
+/// Returns an update of client 2 with these contents one behind the other in the root `t`.
+fn chained(contents: impl IntoIterator<Item = (u8, Vec<u8>)>) -> Vec<u8> {
+    let (mut structs, mut count) = (Vec::new(), 0_u64);
+    for (content, body) in contents {
+        match count.checked_sub(1) {
+            None => structs.extend([content, 1, 1, b't']),
+            Some(before) => {
+                structs.extend([0x80 | content, 2]);
+                write_var_uint(&mut structs, before);
+            }
+        }
+        structs.extend(body);
+        count += 1;
+    }
+    let mut out = vec![1];
+    write_var_uint(&mut out, count);
+    out.extend([2, 0]);
+    out.extend(structs);
+    out.push(0);
+    out
+}
+
+/// A format as content.
+fn format_of(name: &str, value: &str) -> (u8, Vec<u8>) {
+    let mut body = Vec::new();
+    write_string(&mut body, name);
+    write_string(&mut body, value);
+    (6, body)
+}
+
+/// Goal: values of many parts and subdocuments are counted as what they are read as.
+fn parts_and_subdocuments_are_counted() {
+    let parts = format_of("parts", &format!("[1{}]", ",1".repeat(15_000)));
+    let of_parts = chained([parts].into_iter().chain((0..900).map(|_| (5, vec![1, b'7']))));
+    let formats = (0..500).map(|name| format_of(&name.to_string(), "1"));
+    let of_subdocuments = chained(formats.chain((0..10_000).map(|_| (9, vec![0, 118, 0]))));
+    for update in [of_parts, of_subdocuments] {
+        let mut document = YjsDocument::default();
+        document.apply(&update.clone().into()).expect("it may be held");
+        let snapshot = Snapshot { number: CommitNumber(1), state: update.into() };
+        let peak = peak_of(|| compact::<YjsDocument>(Some(&snapshot), &[]).expect("it is folded"));
+        assert!(peak <= ASKED, "folding: {peak} bytes");
+        assert_eq!(document.to_json(), Err(ReadError::Formats));
+    }
+}
+
+/// Goal: what is written in long arrays, and who wrote many texts, is told in memory for what they hold.
+fn long_arrays_and_many_texts_take_what_they_hold() {
+    let mut document = YjsDocument::default();
+    let value = (0..20_000).collect::<Vec<_>>().into();
+    let add = [DocumentEdit::Add { path: "/a".into(), value }];
+    let peak = peak_of(|| {
+        let update = document.edit(&add, ClientId(3)).expect("it is an array").expect("it is not empty");
+        document.apply(&update).expect("it was written here");
+    });
+    assert!(peak <= ASKED, "an array of 20,000 numbers: {peak} bytes");
+    let other = [DocumentEdit::Replace { path: "/a/7".into(), value: "x".into() }];
+    let peak = peak_of(|| document.edit(&other, ClientId(4)).expect("one is replaced"));
+    assert!(peak <= ASKED, "one of them: {peak} bytes");
+
+    let paragraphs = Doc::new();
+    let root = paragraphs.get_or_insert_xml_fragment("p");
+    let mut txn = paragraphs.transact_mut();
+    for _ in 0..1_000 {
+        let text = root.push_back(&mut txn, XmlTextPrelim::new("one two three four five"));
+        for word in 0..5 {
+            text.format(&mut txn, word * 4, 3, Attrs::from([("bold".into(), true.into())]));
+        }
+    }
+    let mut document = YjsDocument::default();
+    document.apply(&txn.encode_update_v1().into()).expect("honest");
+    let peak = peak_of(|| document.written_by(&Authorship::default()).expect("it is told"));
+    assert!(peak <= ASKED, "blame of 1,000 paragraphs: {peak} bytes");
+}
+
 #[test]
 fn the_memory_of_a_document_is_bounded() {
     formats_are_read_in_bounded_memory();
+    parts_and_subdocuments_are_counted();
+    long_arrays_and_many_texts_take_what_they_hold();
     let mut refused = payloads::refused();
     let crowded = payloads::clients(150_000, |i| i << 16 | 7);
     refused.push(Payload { name: "more crowded clients", reason: "crowded-clients", update: crowded });

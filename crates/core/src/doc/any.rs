@@ -116,7 +116,7 @@ impl AnyDocument {
     pub fn to_json(&self) -> Result<Value, ReadError> {
         match self {
             Self::Yjs(document) => document.to_json(),
-            Self::Automerge(document) => Ok(document.to_json()?),
+            Self::Automerge(document) => document.to_json(),
         }
     }
 
@@ -127,7 +127,7 @@ impl AnyDocument {
     pub fn text(&self, root: &str) -> Result<Option<String>, ReadError> {
         match self {
             Self::Yjs(document) => document.text(root),
-            Self::Automerge(document) => Ok(document.text(root)?),
+            Self::Automerge(document) => document.text(root),
         }
     }
 
@@ -149,7 +149,7 @@ impl AnyDocument {
     pub fn changes_to(&self, after: &Self) -> Result<Option<Vec<Change>>, ReadError> {
         match (self, after) {
             (Self::Yjs(before), Self::Yjs(after)) => before.changes_to(after).map(Some),
-            (Self::Automerge(before), Self::Automerge(after)) => Ok(Some(before.changes_to(after)?)),
+            (Self::Automerge(before), Self::Automerge(after)) => before.changes_to(after).map(Some),
             (Self::Yjs(_), Self::Automerge(_)) | (Self::Automerge(_), Self::Yjs(_)) => Ok(None),
         }
     }

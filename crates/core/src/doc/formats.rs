@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     guard::{Reader, ScannedUpdate, Struct, StructKind, scan_update, write_string},
-    limits::FORMATS_BYTES_MAX,
+    limits::{AUTOMERGE_OPS_MAX, FORMATS_BYTES_MAX},
 };
 
 /// Reference numbers of contents.
@@ -28,12 +28,16 @@ const CONTENT_DELETED: u8 = 1;
 const CONTENT_EMBED: u8 = 5;
 const CONTENT_FORMAT: u8 = 6;
 const CONTENT_TYPE: u8 = 7;
+const CONTENT_DOCUMENT: u8 = 9;
 
 /// The bits of a struct's first byte that say what its content is.
 const CONTENT_BITS: u8 = 0x1f;
 
 /// Bytes that a format takes in a run, beside its name and its value.
 pub(super) const ENTRY_BYTES: u64 = 96;
+
+/// Digits of a number at most.
+const DIGITS_MAX: u64 = 330;
 
 /// Names that are told apart, and the bytes of each. A document with more is counted.
 const NAMES_MAX: usize = 1_024;
@@ -46,6 +50,9 @@ pub enum ReadError {
     /// The formats of its texts, told again for each run, come to more than [`FORMATS_BYTES_MAX`].
     #[error("the formats of its texts come to more than {} MiB where they are read", FORMATS_BYTES_MAX >> 20)]
     Formats,
+    /// It is an Automerge document of more than [`AUTOMERGE_OPS_MAX`] ops.
+    #[error("it has more than {AUTOMERGE_OPS_MAX} ops, too many to be read")]
+    Ops,
     /// The document is of no further use.
     #[error(transparent)]
     Broken(#[from] Broken),
@@ -66,7 +73,7 @@ impl FormatBound {
     /// Counts a struct of an update.
     pub(super) fn take(&mut self, update: &[u8], read: &Struct) {
         match read.kind {
-            StructKind::Item { content: CONTENT_EMBED | CONTENT_TYPE } => self.ends += 2,
+            StructKind::Item { content: CONTENT_EMBED | CONTENT_TYPE | CONTENT_DOCUMENT } => self.ends += 2,
             StructKind::Item { content: CONTENT_FORMAT } => {
                 self.ends += 2;
                 let Some((name, value)) = format_of(update, read) else { return };
@@ -288,8 +295,26 @@ fn value_bytes(value: &Any) -> u64 {
     }
 }
 
+/// Returns what a format comes to in a run, whose value is this JSON.
 fn bytes_of(name: &str, value: &str) -> u64 {
-    (name.len() + value.len()) as u64 + ENTRY_BYTES
+    name.len() as u64 + json_bytes(value.as_bytes()) + ENTRY_BYTES
+}
+
+/// Returns what a value comes to where it is read, of which this is the JSON: each part of it takes memory, and a number that is written
+/// with an exponent is told in digits.
+fn json_bytes(json: &[u8]) -> u64 {
+    let (mut bytes, mut in_string, mut before) = (json.len() as u64, false, b' ');
+    for &byte in json {
+        match byte {
+            b'"' if before != b'\\' => in_string = !in_string,
+            b',' | b'[' | b'{' if !in_string => bytes += ENTRY_BYTES,
+            b'e' | b'E' if !in_string && (before.is_ascii_digit() || before == b'.') => bytes += DIGITS_MAX,
+            _ => {}
+        }
+        // Two of them are one character.
+        before = if byte == b'\\' && before == b'\\' { b' ' } else { byte };
+    }
+    bytes
 }
 
 /// Returns the name of a format, and its value as JSON.

@@ -120,7 +120,7 @@ impl YjsDocument {
             .contained_mut()
             .write(|txn| {
                 let names: Vec<String> = txn.root_refs().map(|(name, _)| name.to_owned()).collect();
-                let mut walk = TextWalk { authorship, all: txn.snapshot(), ranges: Ranges::default() };
+                let mut walk = TextWalk { authorship, all: everything(txn), ranges: Ranges::default() };
                 for name in names {
                     if let Some(root) = txn.get(&name) {
                         walk.visit(txn, &format!("/{}", escaped(&name)), typed(root, txn));
@@ -131,6 +131,12 @@ impl YjsDocument {
             .map_err(Broken::from)?;
         Ok(ranges)
     }
+}
+
+/// Returns a snapshot of all that was ever there: of what is deleted a copy has nothing that could be seen. With the deletions yrs would
+/// walk over all of them for each text.
+fn everything(txn: &TransactionMut<'_>) -> Snapshot {
+    Snapshot::new(txn.state_vector(), IdSet::default())
 }
 
 struct TextWalk<'a> {

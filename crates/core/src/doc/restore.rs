@@ -27,9 +27,12 @@ pub enum WriteError {
         "there was something that cannot be written anew: a subdocument, or a type that the engine only passes on"
     )]
     Unwritable,
-    /// Its formats, or those that would be written, come to more than [`crate::limits::FORMATS_BYTES_MAX`].
-    #[error("{}", ReadError::Formats)]
-    Formats,
+    /// What it holds, or would, is not read.
+    #[error(transparent)]
+    Read(ReadError),
+    /// So much changes in arrays so long that it would take too much time.
+    #[error("too much changes in long arrays to be written at once")]
+    Long,
     /// The document is of no further use.
     #[error(transparent)]
     Broken(#[from] Broken),
@@ -42,7 +45,8 @@ impl From<Unwritable> for WriteError {
     fn from(error: Unwritable) -> Self {
         match error {
             Unwritable::Content => Self::Unwritable,
-            Unwritable::Formats => Self::Formats,
+            Unwritable::Formats => Self::Read(ReadError::Formats),
+            Unwritable::Long => Self::Long,
         }
     }
 }
@@ -50,8 +54,8 @@ impl From<Unwritable> for WriteError {
 impl From<ReadError> for WriteError {
     fn from(error: ReadError) -> Self {
         match error {
-            ReadError::Formats => Self::Formats,
             ReadError::Broken(broken) => Self::Broken(broken),
+            unread => Self::Read(unread),
         }
     }
 }

@@ -219,7 +219,7 @@ impl From<Broken> for Refusal {
 impl From<ReadError> for Refusal {
     fn from(error: ReadError) -> Self {
         match error {
-            ReadError::Formats => Self::TooRich(error.to_string()),
+            ReadError::Formats | ReadError::Ops => Self::TooRich(error.to_string()),
             _ => Self::Broken,
         }
     }
@@ -263,7 +263,7 @@ impl From<WriteError> for Refusal {
     fn from(error: WriteError) -> Self {
         match error {
             WriteError::Unwritable => Self::Impossible(error.to_string()),
-            WriteError::Formats => Self::TooRich(error.to_string()),
+            WriteError::Read(_) | WriteError::Long => Self::TooRich(error.to_string()),
             _ => Self::Broken,
         }
     }

@@ -23,28 +23,42 @@ pub(in crate::doc) enum Unwritable {
     Content,
     /// Its formats, and those of what stands there, come to too much.
     Formats,
+    /// Too much changes in long arrays.
+    Long,
 }
 
 /// Most bytes of formats that are written, and compared, at once. What is read of both documents and what is inserted may come to
 /// [`FORMATS_BYTES_MAX`] each; yrs ends and opens again all formats around what is inserted.
 const WRITTEN_BYTES_MAX: u64 = 4 * FORMATS_BYTES_MAX;
 
+/// Most elements of arrays that are walked over at once: some seconds.
+const WALKED_MAX: u64 = 200_000_000;
+
 /// Writes in a transaction.
 pub(in crate::doc) struct Writer<'a, 'doc> {
     txn: &'a mut TransactionMut<'doc>,
     /// Bytes of formats that may still be written.
     left: u64,
+    /// Elements of arrays that may still be walked over.
+    steps: u64,
 }
 
 impl<'a, 'doc> Writer<'a, 'doc> {
     /// Begins.
     pub(in crate::doc) fn new(txn: &'a mut TransactionMut<'doc>) -> Self {
-        Self { txn, left: WRITTEN_BYTES_MAX }
+        Self { txn, left: WRITTEN_BYTES_MAX, steps: WALKED_MAX }
     }
 
     /// Returns the transaction.
     pub(in crate::doc) fn txn(&mut self) -> &mut TransactionMut<'doc> {
         self.txn
+    }
+
+    /// Counts a change of an array: yrs walks there from its beginning.
+    fn walk(&mut self, array: &ArrayRef) -> Result<(), Unwritable> {
+        let steps = u64::from(array.len(self.txn));
+        self.steps = self.steps.checked_sub(steps).ok_or(Unwritable::Long)?;
+        Ok(())
     }
 
     fn spend<'f>(&mut self, formats: impl IntoIterator<Item = &'f Format>) -> Result<(), Unwritable> {
@@ -136,17 +150,33 @@ fn write_named(
     Ok(())
 }
 
+/// Puts in values that follow each other at once: yrs joins what is put in one by one, and copies what it has joined each time.
 fn insert_items(
     w: &mut Writer<'_, '_>,
     array: &ArrayRef,
-    at: u32,
+    mut at: u32,
     items: &[Content],
 ) -> Result<(), Unwritable> {
-    for (place, content) in (at..).zip(items) {
-        let there = array.insert(w.txn, place, empty(content)?);
-        fill(w, &there, content)?;
+    for group in items.chunk_by(|one, next| is_value(one) && is_value(next)) {
+        w.walk(array)?;
+        let values = group.iter().filter_map(|item| match item {
+            Content::Value(value) => Some(value.clone()),
+            _ => None,
+        });
+        match group {
+            [content] if !is_value(content) => {
+                let there = array.insert(w.txn, at, empty(content)?);
+                fill(w, &there, content)?;
+            }
+            _ => array.insert_range(w.txn, at, values),
+        }
+        at += group.len() as u32;
     }
     Ok(())
+}
+
+fn is_value(content: &Content) -> bool {
+    matches!(content, Content::Value(_))
 }
 
 /// From the last to the first, so that the numbers of those before stay.
@@ -160,15 +190,22 @@ fn write_items(
         let kept = changed.len();
         let end = (before.start + kept) as u32;
         if before.len() > kept {
+            w.walk(array)?;
             array.remove_range(w.txn, end, (before.len() - kept) as u32);
         }
         insert_items(w, array, end, &after[new.start + kept..new.end])?;
-        for (i, delta) in changed.iter().enumerate().rev() {
-            let (place, content) = ((before.start + i) as u32, &after[new.start + i]);
-            if *delta == Delta::Other {
-                array.remove_range(w.txn, place, 1);
-                insert_items(w, array, place, std::slice::from_ref(content))?;
-            } else {
+        let is_other = |delta: &Delta| *delta == Delta::Other;
+        let mut left = kept;
+        for group in changed.chunk_by(|one, next| is_other(one) && is_other(next)).rev() {
+            left -= group.len();
+            let (place, others) = ((before.start + left) as u32, &after[new.start + left..]);
+            w.walk(array)?;
+            if group.iter().all(is_other) {
+                array.remove_range(w.txn, place, group.len() as u32);
+                insert_items(w, array, place, &others[..group.len()])?;
+                continue;
+            }
+            for (delta, content) in group.iter().zip(others).filter(|(delta, _)| **delta != Delta::Same) {
                 let inside = array.get(w.txn, place).as_ref().and_then(Out::try_branch).map(BranchPtr::from);
                 write(w, inside.ok_or(Unwritable::Content)?, delta, content)?;
             }

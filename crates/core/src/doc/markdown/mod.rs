@@ -152,7 +152,7 @@ impl AutomergeDocument {
     /// [`MarkdownError`] says which text cannot be written, or that the Markdown would have more than
     /// [`DOCUMENT_BYTES_MAX`](crate::limits::DOCUMENT_BYTES_MAX) bytes.
     pub fn markdown(&self, root: Option<&str>) -> Result<String, MarkdownError> {
-        let entries = self.rich_entries().map_err(ReadError::from)?;
+        let entries = self.rich_entries()?;
         let text = |content: &Content| match content {
             Content::Text(runs) => Some(automerge::blocks(runs)),
             _ => None,

@@ -39,9 +39,9 @@ fn formats_that_come_to_too_much_are_kept_but_not_read() {
     assert_eq!(document.text("t"), Err(ReadError::Formats));
     assert_eq!(document.markdown(None), Err(ReadError::Formats.into()));
     assert_eq!(document.changes_to(&document), Err(ReadError::Formats));
-    assert_eq!(document.restore(&document, ClientId(3)), Err(WriteError::Formats));
+    assert_eq!(document.restore(&document, ClientId(3)), Err(WriteError::Read(ReadError::Formats)));
     let nothing: [DocumentEdit; 0] = [];
-    assert_eq!(document.edit(&nothing, ClientId(3)), Err(WriteError::Formats.into()));
+    assert_eq!(document.edit(&nothing, ClientId(3)), Err(WriteError::Read(ReadError::Formats).into()));
     assert_eq!(document.written_by(&Authorship::default()), Ok(Vec::new()));
 
     let number = CommitNumber(1);
@@ -76,7 +76,7 @@ fn formats_are_not_ended_and_begun_again_without_bound() {
     };
     assert!(document.edit(&[splice(5, "b")], ClientId(3)).expect("one is written").is_some());
     let many: Vec<_> = (0..400).map(|n| splice(5, ["b", "i"][n % 2])).collect();
-    assert_eq!(document.edit(&many, ClientId(3)), Err(WriteError::Formats.into()));
+    assert_eq!(document.edit(&many, ClientId(3)), Err(WriteError::Read(ReadError::Formats).into()));
 }
 
 /// One edit of a text: how much of it, from where, and what.

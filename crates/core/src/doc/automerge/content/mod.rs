@@ -7,7 +7,7 @@ mod write;
 
 use std::collections::BTreeMap;
 
-use automerge::{ActorId, Automerge, ROOT, transaction::CommitOptions};
+use automerge::{ActorId, Automerge, ROOT, ReadDoc, transaction::CommitOptions};
 use bytes::Bytes;
 use serde_json::Value;
 
@@ -15,10 +15,11 @@ use self::read::Blocks;
 use super::{AutomergeDocument, Broken, Failed};
 use crate::{
     doc::{
-        Change, DocumentEdit, EditError, WriteError,
+        Change, DocumentEdit, EditError, ReadError, WriteError,
         content::{Content, Delta, Named, chars_of, delta, is_same, report},
         edit::{Top, entry_at, make},
     },
+    limits::AUTOMERGE_OPS_MAX,
     time::WallMs,
 };
 
@@ -27,16 +28,16 @@ impl AutomergeDocument {
     /// of numbers. Of values that were written at once the one that automerge shows is there.
     ///
     /// # Errors
-    /// [`Broken`] if the document is of no further use.
-    pub fn to_json(&self) -> Result<Value, Broken> {
+    /// [`ReadError`] says why it is not read.
+    pub fn to_json(&self) -> Result<Value, ReadError> {
         Ok(Content::Map(self.entries()?).plain())
     }
 
     /// Returns the characters of the text at a path, if there is one: the name of an entry, or a JSON pointer (RFC 6901).
     ///
     /// # Errors
-    /// [`Broken`] if the document is of no further use.
-    pub fn text(&self, path: &str) -> Result<Option<String>, Broken> {
+    /// [`ReadError`] says why it is not read.
+    pub fn text(&self, path: &str) -> Result<Option<String>, ReadError> {
         Ok(match entry_at(&self.entries()?, path) {
             Some(Content::Text(runs)) => Some(chars_of(runs)),
             _ => None,
@@ -46,8 +47,8 @@ impl AutomergeDocument {
     /// Returns what has to change for this document to hold what `after` holds.
     ///
     /// # Errors
-    /// [`Broken`] if one of them is of no further use.
-    pub fn changes_to(&self, after: &Self) -> Result<Vec<Change>, Broken> {
+    /// [`ReadError`] says why it is not read.
+    pub fn changes_to(&self, after: &Self) -> Result<Vec<Change>, ReadError> {
         let (before, after) = (Content::Map(self.entries()?), Content::Map(after.entries()?));
         let mut changes = Vec::new();
         report("", &delta(&before, &after), Some(&before), Some(&after), &mut changes);
@@ -80,13 +81,21 @@ impl AutomergeDocument {
         self.write(self.entries()?, target.entries()?, author, now)
     }
 
-    fn entries(&self) -> Result<Named, Broken> {
-        Ok(self.doc.read(|doc| read::entries_of(doc, Blocks::Seen))?)
+    fn entries(&self) -> Result<Named, ReadError> {
+        self.entries_of(Blocks::Seen, AUTOMERGE_OPS_MAX)
     }
 
     /// Returns the entries, and in their texts what begins each block.
-    pub(in crate::doc) fn rich_entries(&self) -> Result<Named, Broken> {
-        Ok(self.doc.read(|doc| read::entries_of(doc, Blocks::Read))?)
+    pub(in crate::doc) fn rich_entries(&self) -> Result<Named, ReadError> {
+        self.entries_of(Blocks::Read, AUTOMERGE_OPS_MAX)
+    }
+
+    /// Returns the entries of a document of at most so many ops.
+    fn entries_of(&self, blocks: Blocks, ops_max: u64) -> Result<Named, ReadError> {
+        if self.doc.read(|doc| doc.stats().num_ops).map_err(Broken::from)? > ops_max {
+            return Err(ReadError::Ops);
+        }
+        Ok(self.doc.read(|doc| read::entries_of(doc, blocks)).map_err(Broken::from)?)
     }
 
     /// Writes in a copy of the document what turns its entries into others, and looks whether it did.

@@ -256,3 +256,13 @@ fn marks_are_shared_and_bounded() {
     assert_eq!(runs[0].format.len(), 64);
     assert!(runs[0].format.keys().all(|name| name.len() <= 256), "long names are not read");
 }
+
+#[test]
+fn a_document_of_too_many_ops_is_not_read() {
+    let mut client = AutoCommit::new();
+    (0..3).for_each(|value| client.put(ROOT, "key", value).expect("a map"));
+    let mut document = AutomergeDocument::default();
+    document.apply(&client.save()).expect("honest");
+    assert!(document.entries_of(Blocks::Seen, 3).is_ok());
+    assert_eq!(document.entries_of(Blocks::Seen, 2), Err(ReadError::Ops));
+}
