@@ -9,7 +9,9 @@ use yrs::{
 };
 
 use super::{
-    content::{self, Change, Content, Delta, Items, Unwritable, Writer, delta, escaped, report, roots_of},
+    content::{
+        self, Change, Comparison, Content, Delta, Items, Unwritable, Writer, escaped, report, roots_of,
+    },
     formats::ReadError,
     yjs::{Broken, ReplayError, YjsDocument},
 };
@@ -133,10 +135,11 @@ fn differing<'a>(
     after: &'a BTreeMap<String, Content>,
 ) -> Vec<(&'a str, Delta)> {
     let names = before.keys().chain(after.keys().filter(|name| !before.contains_key(*name)));
+    let mut comparison = Comparison::default();
     let differing = names.filter_map(|name| {
         let delta = match (before.get(name), after.get(name)) {
             (Some(before), Some(after)) if before.is_empty() && after.is_empty() => Delta::Same,
-            (Some(before), Some(after)) => delta(before, after),
+            (Some(before), Some(after)) => comparison.delta(before, after),
             (Some(one), None) | (None, Some(one)) if one.is_empty() => Delta::Same,
             _ => Delta::Other,
         };

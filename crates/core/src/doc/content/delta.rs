@@ -1,14 +1,16 @@
 //! Finds what turns one content into another, with as little changed as possible.
 
-use std::{collections::BTreeMap, hash::Hash, ops::Range};
+use std::collections::BTreeMap;
 
-use imara_diff::{Algorithm, Diff, InternedInput, Interner};
 use serde_json::Value;
 use yrs::Any;
 
 #[cfg(feature = "automerge")]
 use super::Special;
-use super::{Content, Items, Named, Piece, Run};
+use super::{
+    Content, Items, Named, Piece, Run,
+    hunks::{Effort, Hunk, hunks},
+};
 use crate::doc::read::json;
 
 /// What turns one content into another.
@@ -26,13 +28,6 @@ pub(in crate::doc) enum Delta {
     Named(BTreeMap<String, Delta>),
     /// Attributes of something in XML, or what it holds.
     Xml { attributes: BTreeMap<String, Delta>, inside: Box<Delta> },
-}
-
-/// A stretch that is replaced: by number of the character or thing in the one, and in the other.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::doc) struct Hunk {
-    pub(in crate::doc) before: Range<usize>,
-    pub(in crate::doc) after: Range<usize>,
 }
 
 /// A stretch of a sequence: things of one kind, one behind the other in both, are changed in place; what is left over of
@@ -63,44 +58,96 @@ impl Token {
 
 /// Returns what turns `before` into `after`.
 pub(in crate::doc) fn delta(before: &Content, after: &Content) -> Delta {
-    if before == after {
-        return Delta::Same;
-    }
-    match (before, after) {
-        (Content::Text(before), Content::Text(after)) => text(before, after),
-        (Content::Items(kind, before), Content::Items(same, after)) if kind == same => items(before, after),
-        (Content::Map(before), Content::Map(after)) => Delta::Named(named(before, after)),
-        (
-            Content::Element { name, attributes, children },
-            Content::Element { name: same, attributes: new, children: others },
-        ) if name == same => xml(named(attributes, new), items(children, others)),
-        (Content::XmlText { attributes, runs }, Content::XmlText { attributes: new, runs: others }) => {
-            xml(named(attributes, new), text(runs, others))
+    Comparison::default().delta(before, after)
+}
+
+/// Compares contents of two documents, one after the other, and has one [`Effort`] for all of them.
+#[derive(Default)]
+pub(in crate::doc) struct Comparison {
+    effort: Effort,
+}
+
+impl Comparison {
+    /// Returns what turns `before` into `after`.
+    pub(in crate::doc) fn delta(&mut self, before: &Content, after: &Content) -> Delta {
+        if before == after {
+            return Delta::Same;
         }
-        _ => Delta::Other,
+        match (before, after) {
+            (Content::Text(before), Content::Text(after)) => self.text(before, after),
+            (Content::Items(kind, before), Content::Items(same, after)) if kind == same => {
+                self.items(before, after)
+            }
+            (Content::Map(before), Content::Map(after)) => Delta::Named(self.named(before, after)),
+            (
+                Content::Element { name, attributes, children },
+                Content::Element { name: same, attributes: new, children: others },
+            ) if name == same => Delta::Xml {
+                attributes: self.named(attributes, new),
+                inside: Box::new(self.items(children, others)),
+            },
+            (Content::XmlText { attributes, runs }, Content::XmlText { attributes: new, runs: others }) => {
+                Delta::Xml {
+                    attributes: self.named(attributes, new),
+                    inside: Box::new(self.text(runs, others)),
+                }
+            }
+            _ => Delta::Other,
+        }
     }
-}
 
-fn xml(attributes: BTreeMap<String, Delta>, inside: Delta) -> Delta {
-    Delta::Xml { attributes, inside: Box::new(inside) }
-}
-
-/// Only names whose parts differ are in it.
-fn named(before: &Named, after: &Named) -> BTreeMap<String, Delta> {
-    let gone =
-        before.keys().filter(|name| !after.contains_key(*name)).map(|name| (name.clone(), Delta::Other));
-    let there = after.iter().filter_map(|(name, new)| {
-        let delta = before.get(name).map_or(Delta::Other, |old| delta(old, new));
-        (delta != Delta::Same).then(|| (name.clone(), delta))
-    });
-    gone.chain(there).collect()
-}
-
-fn text(before: &[Run], after: &[Run]) -> Delta {
-    if before == after {
-        return Delta::Same;
+    /// Only names whose parts differ are in it.
+    fn named(&mut self, before: &Named, after: &Named) -> BTreeMap<String, Delta> {
+        let gone =
+            before.keys().filter(|name| !after.contains_key(*name)).map(|name| (name.clone(), Delta::Other));
+        let there = after.iter().filter_map(|(name, new)| {
+            let delta = before.get(name).map_or(Delta::Other, |old| self.delta(old, new));
+            (delta != Delta::Same).then(|| (name.clone(), delta))
+        });
+        gone.chain(there).collect()
     }
-    Delta::Text(hunks(&tokens(before), &tokens(after)))
+
+    fn text(&mut self, before: &[Run], after: &[Run]) -> Delta {
+        if before == after {
+            return Delta::Same;
+        }
+        Delta::Text(hunks(&tokens(before), &tokens(after), &mut self.effort))
+    }
+
+    fn items(&mut self, before: &[Content], after: &[Content]) -> Delta {
+        if before == after {
+            return Delta::Same;
+        }
+        let forms = |items: &[Content]| items.iter().map(|item| form(item).to_string()).collect::<Vec<_>>();
+        let mut found = Vec::new();
+        for hunk in hunks(&forms(before), &forms(after), &mut self.effort) {
+            self.changed(hunk, before, after, &mut found);
+        }
+        Delta::Items(found)
+    }
+
+    /// Appends a stretch of a sequence, cut where things in one place are the same: a stretch that was not looked into may
+    /// have such.
+    fn changed(&mut self, hunk: Hunk, before: &[Content], after: &[Content], found: &mut Vec<ItemsHunk>) {
+        let Hunk { before: mut old, after: mut new } = hunk;
+        let mut changed = Vec::new();
+        for (before, after) in before[old.clone()].iter().zip(&after[new.clone()]) {
+            let delta = self.delta(before, after);
+            if delta != Delta::Same {
+                changed.push(delta);
+                continue;
+            }
+            let (old_end, new_end) = (old.start + changed.len(), new.start + changed.len());
+            if !changed.is_empty() {
+                let hunk = Hunk { before: old.start..old_end, after: new.start..new_end };
+                found.push(ItemsHunk { hunk, changed: std::mem::take(&mut changed) });
+            }
+            (old.start, new.start) = (old_end + 1, new_end + 1);
+        }
+        if !old.is_empty() || !new.is_empty() {
+            found.push(ItemsHunk { hunk: Hunk { before: old, after: new }, changed });
+        }
+    }
 }
 
 /// Takes a text apart; formats are left out.
@@ -113,19 +160,6 @@ pub(in crate::doc) fn tokens(runs: &[Run]) -> Vec<Token> {
         }
     }
     tokens
-}
-
-fn items(before: &[Content], after: &[Content]) -> Delta {
-    if before == after {
-        return Delta::Same;
-    }
-    let forms = |items: &[Content]| items.iter().map(|item| form(item).to_string()).collect::<Vec<_>>();
-    let hunks = hunks(&forms(before), &forms(after)).into_iter().map(|hunk| {
-        let pairs = before[hunk.before.clone()].iter().zip(&after[hunk.after.clone()]);
-        let changed = pairs.map(|(before, after)| delta(before, after)).collect();
-        ItemsHunk { hunk, changed }
-    });
-    Delta::Items(hunks.collect())
 }
 
 /// Returns whether two contents are the same to a reader.
@@ -195,15 +229,4 @@ fn value_form(any: &Any) -> Value {
         Any::Map(entries) => entries.iter().map(|(name, value)| (name.clone(), value_form(value))).collect(),
         Any::Null | Any::Bool(_) | Any::Number(_) | Any::String(_) => json(any),
     }
-}
-
-/// Returns the stretches in which two sequences differ, in order and apart.
-fn hunks<T: Eq + Hash>(before: &[T], after: &[T]) -> Vec<Hunk> {
-    let interner = Interner::new(before.len() + after.len());
-    let mut input = InternedInput { before: Vec::new(), after: Vec::new(), interner };
-    input.update_before(before.iter());
-    input.update_after(after.iter());
-    let found = Diff::compute(Algorithm::Histogram, &input);
-    let range = |range: Range<u32>| range.start as usize..range.end as usize;
-    found.hunks().map(|hunk| Hunk { before: range(hunk.before), after: range(hunk.after) }).collect()
 }

@@ -3,6 +3,7 @@
 //! A tree of content knows neither ids nor authors. Two documents with the same content are the same to a reader.
 
 mod delta;
+mod hunks;
 mod read;
 mod report;
 mod write;
@@ -14,9 +15,11 @@ use yrs::Any;
 
 pub use report::{Change, ItemsChange, TextChange};
 
-pub(super) use delta::{Delta, delta};
+pub(super) use delta::{Comparison, Delta, delta};
 #[cfg(feature = "automerge")]
-pub(super) use delta::{Hunk, ItemsHunk, is_same};
+pub(super) use delta::{ItemsHunk, is_same};
+#[cfg(feature = "automerge")]
+pub(super) use hunks::Hunk;
 pub(super) use read::{content_of, roots_of};
 pub(super) use report::{escaped, report};
 pub(super) use write::{Unwritable, Writer, append, write};

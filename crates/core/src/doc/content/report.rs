@@ -4,7 +4,8 @@ use serde_json::Value;
 
 use super::{
     Content, Delta, Run,
-    delta::{Hunk, ItemsHunk, Token, tokens},
+    delta::{ItemsHunk, Token, tokens},
+    hunks::Hunk,
 };
 use crate::limits::TOLD_PATH_BYTES_MAX;
 

@@ -9,11 +9,7 @@ use yrs::{
     types::{self, Attrs, text::DeltaPrelim},
 };
 
-use super::{
-    Content, Delta, Format, Items, Named, Piece, Run,
-    delta::{Hunk, ItemsHunk},
-    read::runs_of,
-};
+use super::{Content, Delta, Format, Items, Named, Piece, Run, delta::ItemsHunk, hunks::Hunk, read::runs_of};
 use crate::{doc::formats::weight, limits::FORMATS_BYTES_MAX};
 
 /// Why something cannot be written.
