@@ -139,6 +139,7 @@ fn differing<'a>(
     let differing = names.filter_map(|name| {
         let delta = match (before.get(name), after.get(name)) {
             (Some(before), Some(after)) if before.is_empty() && after.is_empty() => Delta::Same,
+            (Some(before), Some(after)) if before == after => Delta::Same,
             (Some(before), Some(after)) => comparison.delta(before, after),
             (Some(one), None) | (None, Some(one)) if one.is_empty() => Delta::Same,
             _ => Delta::Other,

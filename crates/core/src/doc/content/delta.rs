@@ -2,16 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
-use yrs::Any;
-
-#[cfg(feature = "automerge")]
-use super::Special;
 use super::{
-    Content, Items, Named, Piece, Run,
+    Content, Named, Piece, Run,
+    forms::{Forms, form},
     hunks::{Effort, Hunk, hunks},
 };
-use crate::doc::read::json;
 
 /// What turns one content into another.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,23 +53,26 @@ impl Token {
 
 /// Returns what turns `before` into `after`.
 pub(in crate::doc) fn delta(before: &Content, after: &Content) -> Delta {
+    if before == after {
+        return Delta::Same;
+    }
     Comparison::default().delta(before, after)
 }
 
-/// Compares contents of two documents, one after the other, and has one [`Effort`] for all of them.
+/// Compares contents of two documents, one after the other. It has one [`Effort`] for all of them, and looks at each thing
+/// once, however deep it lies.
 #[derive(Default)]
-pub(in crate::doc) struct Comparison {
+pub(in crate::doc) struct Comparison<'a> {
     effort: Effort,
+    forms: Forms<'a>,
 }
 
-impl Comparison {
+impl<'a> Comparison<'a> {
     /// Returns what turns `before` into `after`.
-    pub(in crate::doc) fn delta(&mut self, before: &Content, after: &Content) -> Delta {
-        if before == after {
-            return Delta::Same;
-        }
+    pub(in crate::doc) fn delta(&mut self, before: &'a Content, after: &'a Content) -> Delta {
         match (before, after) {
             (Content::Text(before), Content::Text(after)) => self.text(before, after),
+            _ if self.forms.of(before) == self.forms.of(after) => Delta::Same,
             (Content::Items(kind, before), Content::Items(same, after)) if kind == same => {
                 self.items(before, after)
             }
@@ -97,7 +95,7 @@ impl Comparison {
     }
 
     /// Only names whose parts differ are in it.
-    fn named(&mut self, before: &Named, after: &Named) -> BTreeMap<String, Delta> {
+    fn named(&mut self, before: &'a Named, after: &'a Named) -> BTreeMap<String, Delta> {
         let gone =
             before.keys().filter(|name| !after.contains_key(*name)).map(|name| (name.clone(), Delta::Other));
         let there = after.iter().filter_map(|(name, new)| {
@@ -114,13 +112,15 @@ impl Comparison {
         Delta::Text(hunks(&tokens(before), &tokens(after), &mut self.effort))
     }
 
-    fn items(&mut self, before: &[Content], after: &[Content]) -> Delta {
-        if before == after {
+    fn items(&mut self, before: &'a [Content], after: &'a [Content]) -> Delta {
+        let mut forms =
+            |items: &'a [Content]| items.iter().map(|item| self.forms.of(item)).collect::<Vec<_>>();
+        let (old, new) = (forms(before), forms(after));
+        if old == new {
             return Delta::Same;
         }
-        let forms = |items: &[Content]| items.iter().map(|item| form(item).to_string()).collect::<Vec<_>>();
         let mut found = Vec::new();
-        for hunk in hunks(&forms(before), &forms(after), &mut self.effort) {
+        for hunk in hunks(&old, &new, &mut self.effort) {
             self.changed(hunk, before, after, &mut found);
         }
         Delta::Items(found)
@@ -128,7 +128,13 @@ impl Comparison {
 
     /// Appends a stretch of a sequence, cut where things in one place are the same: a stretch that was not looked into may
     /// have such.
-    fn changed(&mut self, hunk: Hunk, before: &[Content], after: &[Content], found: &mut Vec<ItemsHunk>) {
+    fn changed(
+        &mut self,
+        hunk: Hunk,
+        before: &'a [Content],
+        after: &'a [Content],
+        found: &mut Vec<ItemsHunk>,
+    ) {
         let Hunk { before: mut old, after: mut new } = hunk;
         let mut changed = Vec::new();
         for (before, after) in before[old.clone()].iter().zip(&after[new.clone()]) {
@@ -162,71 +168,28 @@ pub(in crate::doc) fn tokens(runs: &[Run]) -> Vec<Token> {
     tokens
 }
 
-/// Returns whether two contents are the same to a reader.
-#[cfg(feature = "automerge")]
-pub(in crate::doc) fn is_same(one: &Content, other: &Content) -> bool {
-    form(one) == form(other)
-}
+#[cfg(test)]
+mod tests {
+    use yrs::Any;
 
-/// What tells things in a sequence apart: those that differ never have one form, at any depth.
-fn form(content: &Content) -> Value {
-    match content {
-        Content::Text(runs) => tagged("text", [runs_form(runs)]),
-        Content::Items(kind, items) => tagged(
-            match kind {
-                Items::Array => "array",
-                Items::Fragment => "fragment",
-            },
-            items.iter().map(form),
-        ),
-        Content::Map(entries) => tagged("map", [named_form(entries)]),
-        Content::Element { name, attributes, children } => {
-            let name = [Value::from(&**name), named_form(attributes)];
-            tagged("element", name.into_iter().chain(children.iter().map(form)))
-        }
-        Content::XmlText { attributes, runs } => {
-            tagged("xml-text", [named_form(attributes), runs_form(runs)])
-        }
-        Content::Value(any) => value_form(any),
-        #[cfg(feature = "automerge")]
-        Content::Special(special) => {
-            let kind = match special {
-                Special::Counter(_) => "counter",
-                Special::Timestamp(_) => "timestamp",
-                Special::Unsigned(_) => "unsigned",
-            };
-            tagged(kind, [special.to_json()])
-        }
-        Content::Opaque => tagged("opaque", []),
+    use super::*;
+    use crate::doc::content::Items;
+
+    /// Arrays in arrays, in each of which something else differs, and many values in the last.
+    fn nested(levels: usize, values: usize, first: bool) -> Content {
+        let null = Content::Value(Any::Null);
+        let array = |items| Content::Items(Items::Array, items);
+        let last = array(vec![null; values]);
+        (1..levels).fold(last, |inner, _| array(vec![Content::Value(first.into()), inner]))
     }
-}
 
-fn tagged(kind: &str, parts: impl IntoIterator<Item = Value>) -> Value {
-    std::iter::once(Value::from(kind)).chain(parts).collect()
-}
-
-fn named_form(named: &Named) -> Value {
-    named.iter().map(|(name, content)| (name.clone(), form(content))).collect()
-}
-
-fn runs_form(runs: &[Run]) -> Value {
-    let parts = runs.iter().flat_map(|run| {
-        let piece = match &run.piece {
-            Piece::Text(text) => Value::from(&**text),
-            Piece::Embed(content) => form(content),
-        };
-        let format = run.format.iter().map(|(name, value)| (name.to_string(), value_form(value)));
-        [piece, format.collect()]
-    });
-    parts.collect()
-}
-
-fn value_form(any: &Any) -> Value {
-    match any {
-        Any::Undefined => tagged("undefined", []),
-        Any::Buffer(_) => tagged("bytes", [json(any)]),
-        Any::Array(items) => tagged("values", items.iter().map(value_form)),
-        Any::Map(entries) => entries.iter().map(|(name, value)| (name.clone(), value_form(value))).collect(),
-        Any::Null | Any::Bool(_) | Any::Number(_) | Any::String(_) => json(any),
+    /// Goal: what lies deep is not looked at once for each level. Method: each thing has been counted once.
+    #[test]
+    fn each_thing_is_formed_once() {
+        let (before, after) = (nested(200, 1_000, true), nested(200, 1_001, false));
+        let mut comparison = Comparison::default();
+        assert!(matches!(comparison.delta(&before, &after), Delta::Items(_)));
+        let things = 2 * (200 + 199) + 2_001;
+        assert_eq!(comparison.forms.formed(), things);
     }
 }

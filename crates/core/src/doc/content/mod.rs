@@ -3,6 +3,7 @@
 //! A tree of content knows neither ids nor authors. Two documents with the same content are the same to a reader.
 
 mod delta;
+mod forms;
 mod hunks;
 mod read;
 mod report;
@@ -15,9 +16,11 @@ use yrs::Any;
 
 pub use report::{Change, ItemsChange, TextChange};
 
+#[cfg(feature = "automerge")]
+pub(super) use delta::ItemsHunk;
 pub(super) use delta::{Comparison, Delta, delta};
 #[cfg(feature = "automerge")]
-pub(super) use delta::{ItemsHunk, is_same};
+pub(super) use forms::is_same;
 #[cfg(feature = "automerge")]
 pub(super) use hunks::Hunk;
 pub(super) use read::{content_of, roots_of};
