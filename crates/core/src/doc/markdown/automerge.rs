@@ -36,7 +36,7 @@ enum Kind {
     #[default]
     Paragraph,
     Heading(u8),
-    Code(String),
+    Code(Option<Arc<str>>),
 }
 
 /// Reads a text. What stands before the first marker is plain: each of its lines is a paragraph.
@@ -357,6 +357,18 @@ beside![b](https://a.example/b.png) and behind
             editor.marked(&"x\n".repeat(LINES), "link", address);
             let markdown = editor.document().markdown(None).map(|markdown| markdown.len() < 5 * LINES);
             assert_eq!(markdown, if is_link { Err(MarkdownError::TooLong) } else { Ok(true) });
+        }
+    }
+
+    /// A language may have as many bytes in a block of Automerge as anywhere else.
+    #[test]
+    fn a_language_that_is_too_long_is_none() {
+        for (name, is_written) in [("a".repeat(64), true), ("a".repeat(65), false)] {
+            let mut editor = Editor::new();
+            editor.marker("code-block", &[], &[("language", &name)]);
+            editor.write("x");
+            let name = if is_written { &*name } else { "" };
+            assert_eq!(editor.markdown(), format!("```{name}\nx\n```\n"));
         }
     }
 

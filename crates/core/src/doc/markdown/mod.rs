@@ -34,6 +34,9 @@ const BYTES_MAX: usize = crate::limits::DOCUMENT_BYTES_MAX;
 /// Longest address of a link, in bytes; what has a longer one is no link. Each line of a text may be one.
 const LINK_BYTES_MAX: usize = 2_048;
 
+/// Longest name of the language of code, in bytes; code with a longer one has none. Each line of a text may begin code.
+const LANGUAGE_BYTES_MAX: usize = 64;
+
 /// Lists and quotes in each other. What lies deeper is written as what it holds: each level makes all lines in it longer.
 const DEPTH_MAX: usize = 32;
 
@@ -74,7 +77,8 @@ enum Block {
     /// From 1 to 6.
     Heading(u8, Vec<Inline>),
     Code {
-        language: String,
+        /// As it stands in the document, if that is short.
+        language: Option<Arc<str>>,
         text: String,
     },
     Rule,
@@ -199,6 +203,11 @@ fn blocks_of<T: ReadTxn>(root: Out, txn: &T) -> Option<Vec<Block>> {
 fn link(address: &Arc<str>) -> Option<Arc<str>> {
     let is_short = address.len() <= LINK_BYTES_MAX;
     (is_short && harmless(address).is_some()).then(|| Arc::clone(address))
+}
+
+/// Returns the language of code, if it has a name, and one that is no longer than [`LANGUAGE_BYTES_MAX`].
+fn language(name: &Arc<str>) -> Option<Arc<str>> {
+    (1..=LANGUAGE_BYTES_MAX).contains(&name.len()).then(|| Arc::clone(name))
 }
 
 /// Returns an address that may stand in a link: a relative one, or one of a kind that does nothing but lead somewhere.

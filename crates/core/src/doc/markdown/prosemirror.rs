@@ -1,5 +1,7 @@
 //! Reads XML as y-prosemirror writes it: elements are nodes, attributes of a text are marks.
 
+use std::sync::Arc;
+
 use yrs::{Any, Number};
 
 use super::{Block, DEPTH_MAX, Inline, Item, Marks, harmless, link};
@@ -197,8 +199,9 @@ pub(super) fn level(attributes: &Named) -> u8 {
     number(attributes, "level").map_or(1, |level| level.clamp(1, 6) as u8)
 }
 
-pub(super) fn language(attributes: &Named) -> String {
-    text(attributes, "language").or_else(|| text(attributes, "params")).unwrap_or_default()
+pub(super) fn language(attributes: &Named) -> Option<Arc<str>> {
+    let name = text(attributes, "language").or_else(|| text(attributes, "params"))?;
+    super::language(&name.into())
 }
 
 fn value(content: &Content) -> Option<&Any> {

@@ -1,8 +1,10 @@
 //! Reads a text with the formats of Quill: those of a line break are about its line.
 
+use std::sync::Arc;
+
 use yrs::Any;
 
-use super::{Block, DEPTH_MAX, Inline, Item, Marks, harmless, link};
+use super::{Block, DEPTH_MAX, Inline, Item, Marks, harmless, language, link};
 use crate::doc::content::{Content, Format, Piece, Run};
 
 /// What a line is.
@@ -11,8 +13,13 @@ enum Kind {
     Plain,
     Heading(u8),
     Quote,
-    Code(String),
-    Item { is_numbered: bool, is_done: Option<bool>, indent: usize },
+    /// Many lines may have the language, and none a copy.
+    Code(Option<Arc<str>>),
+    Item {
+        is_numbered: bool,
+        is_done: Option<bool>,
+        indent: usize,
+    },
 }
 
 /// Reads a text.
@@ -90,8 +97,8 @@ fn kind(format: &Format) -> Kind {
         return Kind::Heading(level.clamp(1, 6) as u8);
     }
     match (format.get("code-block"), format.get("blockquote")) {
-        (Some(Any::String(language)), _) if &**language != "plain" => Kind::Code(language.to_string()),
-        (Some(Any::Bool(true) | Any::String(_)), _) => Kind::Code(String::new()),
+        (Some(Any::String(name)), _) if &**name != "plain" => Kind::Code(language(name)),
+        (Some(Any::Bool(true) | Any::String(_)), _) => Kind::Code(None),
         (_, Some(Any::Bool(true))) => Kind::Quote,
         _ => Kind::Plain,
     }

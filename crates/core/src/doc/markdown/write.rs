@@ -53,7 +53,7 @@ impl Writer {
                 let marks = "#".repeat(usize::from(*level));
                 self.line(&format!("{marks} {}", inline::in_one_line(line)))
             }
-            Block::Code { language, text } => self.code(language, text),
+            Block::Code { language, text } => self.code(language.as_deref().unwrap_or_default(), text),
             // Behind the mark of an item `-` and `*` would make one rule of both.
             Block::Rule => self.line("___"),
             Block::Quote(blocks) => self.within("> ".into(), "> ".into(), blocks),

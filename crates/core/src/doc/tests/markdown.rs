@@ -187,3 +187,26 @@ fn depth_is_bounded() {
     let markdown = taken(&doc).markdown(None).expect("there is one");
     assert_eq!(markdown, format!("{}deep\n", "> ".repeat(32)));
 }
+
+/// Goal: a language has as many bytes wherever code stands. Method: the longest, and one that is longer, in a text with the formats of
+/// Quill and in an element of `ProseMirror`.
+#[test]
+fn a_language_that_is_too_long_is_none() {
+    for (name, is_written) in [("a".repeat(64), true), ("a".repeat(65), false)] {
+        let doc = client(1);
+        let text = doc.get_or_insert_text("quill");
+        let root = doc.get_or_insert_xml_fragment("xml");
+        {
+            let txn = &mut doc.transact_mut();
+            text.insert(txn, 0, "x");
+            let format = Attrs::from([(Arc::from("code-block"), name.as_str().into())]);
+            text.insert_with_attributes(txn, 1, "\n", format);
+            put(&root, txn, "codeBlock", &[("language", name.as_str().into())], "x");
+        }
+        let (document, name) = (taken(&doc), if is_written { &*name } else { "" });
+        for root in ["quill", "xml"] {
+            let markdown = document.markdown(Some(root));
+            assert_eq!(markdown.as_deref(), Ok(&*format!("```{name}\nx\n```\n")), "{root}");
+        }
+    }
+}
