@@ -48,12 +48,6 @@ impl<'a> Forms<'a> {
     }
 }
 
-/// Returns whether two contents are the same to a reader.
-#[cfg(feature = "automerge")]
-pub(in crate::doc) fn is_same(one: &Content, other: &Content) -> bool {
-    form(one) == form(other)
-}
-
 /// Returns the form of a content and of all that is in it.
 pub(super) fn form(content: &Content) -> Value {
     form_with(content, &mut form)

@@ -7,6 +7,8 @@ mod forms;
 mod hunks;
 mod read;
 mod report;
+#[cfg(feature = "automerge")]
+mod same;
 mod write;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -20,11 +22,11 @@ pub use report::{Change, ItemsChange, TextChange};
 pub(super) use delta::ItemsHunk;
 pub(super) use delta::{Comparison, Delta, delta};
 #[cfg(feature = "automerge")]
-pub(super) use forms::is_same;
-#[cfg(feature = "automerge")]
 pub(super) use hunks::Hunk;
 pub(super) use read::{content_of, roots_of};
 pub(super) use report::{escaped, report};
+#[cfg(feature = "automerge")]
+pub(super) use same::is_same;
 pub(super) use write::{Unwritable, Writer, append, write};
 
 use super::read::json;
