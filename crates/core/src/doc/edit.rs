@@ -1,14 +1,18 @@
 //! Changes that programs make: JSON operations and splices of texts, decided on the tree of content and written as what
 //! differs.
 
+mod spliced;
+mod texts;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
 use serde_json::Value;
 use yrs::Any;
 
+use self::texts::Texts;
 use super::{
-    content::{Content, Format, Items, Piece, Run, joined},
+    content::{Content, Format, Items, Piece, Run},
     formats::ReadError,
     restore::WriteError,
     yjs::{Broken, YjsDocument},
@@ -147,25 +151,34 @@ impl YjsDocument {
     pub fn edit(&self, edits: &[DocumentEdit], author: ClientId) -> Result<Option<Bytes>, EditError> {
         let before = self.roots()?;
         let mut after = before.clone();
-        edits.iter().try_for_each(|edit| make(Top::Roots, &mut after, edit))?;
+        make_all(Top::Roots, &mut after, edits)?;
         Ok(self.write_roots(&before, &after, author)?)
     }
 }
 
-/// Makes one edit in what a document holds.
-pub(super) fn make(top: Top, roots: &mut Roots, edit: &DocumentEdit) -> Result<(), EditError> {
+/// Makes edits in what a document holds. If one of them is refused, what then holds it is of no use.
+pub(super) fn make_all(top: Top, roots: &mut Roots, edits: &[DocumentEdit]) -> Result<(), EditError> {
+    let mut texts = Texts::default();
+    edits.iter().try_for_each(|edit| make(top, roots, &mut texts, edit))?;
+    texts.close_all(roots);
+    Ok(())
+}
+
+fn make(top: Top, roots: &mut Roots, texts: &mut Texts, edit: &DocumentEdit) -> Result<(), EditError> {
     match edit {
-        DocumentEdit::Add { path, value } => put(top, roots, path, value, Put::Add),
-        DocumentEdit::Replace { path, value } => put(top, roots, path, value, Put::Replace),
-        DocumentEdit::Remove { path } => remove(top, roots, path),
+        DocumentEdit::Add { path, value } => put(top, texts.closed(roots, path)?, path, value, Put::Add),
+        DocumentEdit::Replace { path, value } => {
+            put(top, texts.closed(roots, path)?, path, value, Put::Replace)
+        }
+        DocumentEdit::Remove { path } => remove(top, texts.closed(roots, path)?, path),
         DocumentEdit::Test { path, value } => {
-            let same = at(roots, path)?.is_some_and(|content| content.plain() == *value);
+            let same = at(texts.closed(roots, path)?, path)?.is_some_and(|content| content.plain() == *value);
             if same { Ok(()) } else { Err(EditError::Test { path: path.clone() }) }
         }
         DocumentEdit::Splice { path, at, remove, insert, format } => {
             let format = format.iter().map(|(name, value)| (Arc::from(name.as_str()), any(value)));
             let format = Arc::new(format.collect());
-            splice(top, roots, path, (*at, *remove), insert, format)
+            texts.splice(top, roots, path, (*at, *remove), insert, format)
         }
     }
 }
@@ -337,68 +350,6 @@ fn remove(top: Top, roots: &mut Roots, path: &str) -> Result<(), EditError> {
         _ => None,
     };
     gone.map(|_| ()).ok_or_else(missing)
-}
-
-fn splice(
-    top: Top,
-    roots: &mut Roots,
-    path: &str,
-    (at, len): (u32, u32),
-    insert: &str,
-    format: Format,
-) -> Result<(), EditError> {
-    let (root, inside) = parts(path)?;
-    if inside.is_empty() && top == Top::Roots {
-        roots.entry(root.clone()).or_insert_with(|| Content::Text(Vec::new()));
-    }
-    let found = roots.get_mut(&root).and_then(|root| inside.iter().try_fold(root, part_mut));
-    let Some(Content::Text(runs) | Content::XmlText { runs, .. }) = found else {
-        return Err(EditError::Missing { path: path.to_owned() });
-    };
-    let end = u64::from(at) + u64::from(len);
-    let range = || EditError::Range { path: path.to_owned(), at, end };
-    let (before, rest) = cut(runs, at).ok_or_else(range)?;
-    let (_, behind) = cut(&rest, len).ok_or_else(range)?;
-    let new = (!insert.is_empty()).then(|| Run { piece: Piece::Text(insert.to_owned()), format });
-    *runs = joined(before.into_iter().chain(new).chain(behind).collect());
-    Ok(())
-}
-
-/// Cuts a text in two at so many UTF-16 code units; nothing if it is shorter, or the place is within a surrogate pair.
-fn cut(runs: &[Run], at: u32) -> Option<(Vec<Run>, Vec<Run>)> {
-    let (mut before, mut left) = (Vec::new(), at);
-    for (i, run) in runs.iter().enumerate() {
-        let len = match &run.piece {
-            Piece::Text(text) => text.encode_utf16().count() as u32,
-            Piece::Embed(_) => 1,
-        };
-        if left == 0 {
-            return Some((before, runs[i..].to_vec()));
-        }
-        if left < len {
-            let Piece::Text(text) = &run.piece else { return None };
-            let (one, other) = text.split_at(byte_at(text, left)?);
-            let part = |text: &str| Run { piece: Piece::Text(text.to_owned()), format: run.format.clone() };
-            before.push(part(one));
-            let rest = std::iter::once(part(other)).chain(runs[i + 1..].iter().cloned());
-            return Some((before, rest.collect()));
-        }
-        left -= len;
-        before.push(run.clone());
-    }
-    (left == 0).then_some((before, Vec::new()))
-}
-
-/// Returns the byte at which so many UTF-16 code units end.
-fn byte_at(text: &str, units: u32) -> Option<usize> {
-    let mut left = units as usize;
-    for (at, char) in text.char_indices() {
-        if left == 0 {
-            return Some(at);
-        }
-        left = left.checked_sub(char.len_utf16())?;
-    }
-    (left == 0).then_some(text.len())
 }
 
 /// Makes a root of JSON.

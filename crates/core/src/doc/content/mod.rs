@@ -185,7 +185,9 @@ pub(super) fn joined(runs: Vec<Run>) -> Vec<Run> {
     let mut joined: Vec<Run> = Vec::new();
     for run in runs {
         match (joined.last_mut(), &run.piece) {
-            (Some(Run { piece: Piece::Text(text), format }), Piece::Text(more)) if *format == run.format => {
+            (Some(Run { piece: Piece::Text(text), format }), Piece::Text(more))
+                if Arc::ptr_eq(format, &run.format) || *format == run.format =>
+            {
                 text.push_str(more);
             }
             _ => joined.push(run),

@@ -1,8 +1,14 @@
 //! Documents that programs edit, beside a model of plain JSON.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::*;
+use crate::doc::{
+    content::{Content, Items, Piece, Run},
+    edit::{Top, make_all},
+};
 
 const AUTHOR: ClientId = ClientId(700);
 
@@ -164,6 +170,52 @@ proptest! {
                 model = next;
                 update.iter().for_each(|update| drop(document.apply(update).expect("taken")));
                 prop_assert_eq!(&document.to_json().expect("sound")["r"], &model);
+            }
+        }
+    }
+}
+
+/// Texts in a sequence, whose places have several names in paths, and in a map, whose names are what they are.
+fn texts() -> BTreeMap<String, Content> {
+    let text = |text: &str| {
+        Content::Text(vec![Run { piece: Piece::Text(text.to_owned()), format: Default::default() }])
+    };
+    let entries = ["0", "00"].map(|name| (name.to_owned(), text(name)));
+    [
+        ("t".to_owned(), text("a 🙂 text")),
+        ("r".to_owned(), Content::Items(Items::Array, vec![text("first"), text("second")])),
+        ("m".to_owned(), Content::Map(entries.into())),
+    ]
+    .into()
+}
+
+fn edits_of_texts() -> impl Strategy<Value = DocumentEdit> {
+    let paths = vec!["/t", "/r/0", "/r/00", "/r/1", "/m/0", "/m/00", "/new"];
+    let path = prop::sample::select(paths).prop_map(str::to_owned);
+    (path, 0..8u8, 0..4u32, 0..3u32).prop_map(|(path, kind, at, remove)| match kind {
+        0 => DocumentEdit::Remove { path },
+        1 => DocumentEdit::Add { path, value: json!({"n": at}) },
+        2 => DocumentEdit::Test { path, value: json!("") },
+        _ => splice(&path, at, remove, if kind < 5 { "" } else { "🙂b" }),
+    })
+}
+
+proptest! {
+    /// Goal: many edits at once come to what they come to one by one. Method: those that are refused one by one are left out.
+    #[test]
+    fn edits_at_once_are_edits_one_by_one(edits in prop::collection::vec(edits_of_texts(), 0..24)) {
+        let mut model = texts();
+        let mut taken = Vec::new();
+        for edit in edits {
+            let mut next = model.clone();
+            let mut all = taken.clone();
+            all.push(edit.clone());
+            let one = make_all(Top::Roots, &mut next, std::slice::from_ref(&edit));
+            let mut at_once = texts();
+            prop_assert_eq!(make_all(Top::Roots, &mut at_once, &all), one.clone());
+            if one.is_ok() {
+                prop_assert_eq!(&at_once, &next);
+                (model, taken) = (next, all);
             }
         }
     }

@@ -17,7 +17,7 @@ use crate::{
     doc::{
         Change, DocumentEdit, EditError, ReadError, WriteError,
         content::{Content, Delta, Named, chars_of, delta, is_same, report},
-        edit::{Top, entry_at, make},
+        edit::{Top, entry_at, make_all},
     },
     limits::AUTOMERGE_OPS_MAX,
     time::WallMs,
@@ -68,7 +68,7 @@ impl AutomergeDocument {
     ) -> Result<Option<Bytes>, EditError> {
         let before = self.entries()?;
         let mut after = before.clone();
-        edits.iter().try_for_each(|edit| make(Top::Entries, &mut after, edit))?;
+        make_all(Top::Entries, &mut after, edits)?;
         Ok(self.write(before, after, author, now)?)
     }
 
