@@ -192,4 +192,20 @@ mod tests {
         let things = 2 * (200 + 199) + 2_001;
         assert_eq!(comparison.forms.formed(), things);
     }
+
+    #[test]
+    fn numbers_that_json_does_not_know_differ_and_are_the_same_as_themselves() {
+        let numbers = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY].map(Any::from);
+        let values: Vec<Any> = numbers.into_iter().chain([Any::Null, Any::Undefined]).collect();
+        for (i, before) in values.iter().enumerate() {
+            for (j, after) in values.iter().enumerate() {
+                let value = |any: &Any| Content::Value(any.clone());
+                let map = |any| Content::Map([("a".to_owned(), value(any))].into());
+                let array = |any| Content::Items(Items::Array, vec![value(any)]);
+                let is_same = |before, after| Comparison::default().delta(&before, &after) == Delta::Same;
+                assert_eq!(is_same(map(before), map(after)), i == j, "{before} to {after} in a map");
+                assert_eq!(is_same(array(before), array(after)), i == j, "{before} to {after} in an array");
+            }
+        }
+    }
 }

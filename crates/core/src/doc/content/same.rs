@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use yrs::Any;
+use yrs::{Any, Number};
 
 use super::{Content, Named, Piece, Run};
 use crate::doc::read::json;
@@ -101,9 +101,9 @@ impl Comparison {
                     || one.len() == other.len() && one.iter().all(|(name, one)| same(name, one))
             }
             (Any::Undefined, Any::Undefined) => true,
-            // These are as JSON has them: 1.0 is 1, and what is no number is null.
+            // These are as JSON has them, 1.0 is 1, but for what JSON has null for.
             (Any::Null | Any::Bool(_) | Any::Number(_), Any::Null | Any::Bool(_) | Any::Number(_)) => {
-                json(one) == json(other)
+                json(one) == json(other) && beyond_json(one) == beyond_json(other)
             }
             (
                 Any::Null
@@ -133,6 +133,14 @@ impl Comparison {
             self.known.insert(place);
         }
         is_same
+    }
+}
+
+/// Returns the name of a number that is infinite or none.
+fn beyond_json(any: &Any) -> Option<String> {
+    match any {
+        Any::Number(Number::Float(value)) if !value.is_finite() => Some(value.to_string()),
+        _ => None,
     }
 }
 
