@@ -387,3 +387,25 @@ fn format_change(old: &Format, new: &Format) -> Attrs {
 fn attrs(format: &Format) -> Attrs {
     format.iter().map(|(name, value)| (Arc::clone(name), value.clone())).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use yrs::{Doc, Transact};
+
+    use super::*;
+
+    #[test]
+    fn arrays_are_walked_over_so_far_and_no_further() {
+        let maps = vec![Content::Map(Named::new()); 5];
+        let written = |steps| {
+            let doc = Doc::new();
+            let array = doc.get_or_insert_array("a");
+            let mut txn = doc.transact_mut();
+            let mut writer = Writer { steps, ..Writer::new(&mut txn) };
+            insert_items(&mut writer, &array, 0, &maps)
+        };
+        // The array has none, one, two, three and four of them.
+        assert_eq!(written(10), Ok(()));
+        assert_eq!(written(9), Err(Unwritable::Long));
+    }
+}
