@@ -33,23 +33,43 @@ const BASE: usize = 1 << 20;
 /// again, of which slices are copied.
 const MORE: usize = 8 << 20;
 
-/// An update of client 2 with as many structs as fit into `len` bytes, each an element of the root `m`: the first as given,
-/// the others with the content `body` after the one before.
-fn repeated(len: usize, content: u8, body: &[u8]) -> Vec<u8> {
-    let (mut structs, mut count) = ([&[content, 1, 1, b'm'], body].concat(), 1_u64);
-    while structs.len() < len {
-        structs.push(0x80 | content);
-        write_var_uint(&mut structs, 2);
-        write_var_uint(&mut structs, count - 1);
-        structs.extend(body);
-        count += 1;
+/// Structs of client 2 in the root `m`, one behind the other.
+#[derive(Default)]
+struct Chain {
+    structs: Vec<u8>,
+    count: u64,
+}
+
+impl Chain {
+    fn push(&mut self, content: u8, body: &[u8]) {
+        match self.count.checked_sub(1) {
+            None => self.structs.extend([content, 1, 1, b'm']),
+            Some(before) => {
+                self.structs.extend([0x80 | content, 2]);
+                write_var_uint(&mut self.structs, before);
+            }
+        }
+        self.structs.extend(body);
+        self.count += 1;
     }
-    let mut out = vec![1];
-    write_var_uint(&mut out, count);
-    out.extend([2, 0]);
-    out.extend(structs);
-    out.push(0);
-    out
+
+    fn update(self) -> Vec<u8> {
+        let mut out = vec![1];
+        write_var_uint(&mut out, self.count);
+        out.extend([2, 0]);
+        out.extend(self.structs);
+        out.push(0);
+        out
+    }
+}
+
+/// An update with as many structs of one content as fit into `len` bytes.
+fn repeated(len: usize, content: u8, body: &[u8]) -> Vec<u8> {
+    let mut chain = Chain::default();
+    while chain.structs.len() < len {
+        chain.push(content, body);
+    }
+    chain.update()
 }
 
 /// Applies, and returns the peak of what that took and what of it is still held.
@@ -112,26 +132,11 @@ fn peak_of<T>(act: impl FnOnce() -> T) -> usize {
 /// Most bytes that what programs ask of a short document takes.
 const ASKED: usize = 128 << 20;
 
-/// Returns an update of client 2 with these contents one behind the other in the root `t`.
+/// An update with these contents.
 fn chained(contents: impl IntoIterator<Item = (u8, Vec<u8>)>) -> Vec<u8> {
-    let (mut structs, mut count) = (Vec::new(), 0_u64);
-    for (content, body) in contents {
-        match count.checked_sub(1) {
-            None => structs.extend([content, 1, 1, b't']),
-            Some(before) => {
-                structs.extend([0x80 | content, 2]);
-                write_var_uint(&mut structs, before);
-            }
-        }
-        structs.extend(body);
-        count += 1;
-    }
-    let mut out = vec![1];
-    write_var_uint(&mut out, count);
-    out.extend([2, 0]);
-    out.extend(structs);
-    out.push(0);
-    out
+    let mut chain = Chain::default();
+    contents.into_iter().for_each(|(content, body)| chain.push(content, &body));
+    chain.update()
 }
 
 /// A format as content.

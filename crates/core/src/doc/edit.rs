@@ -13,7 +13,7 @@ use yrs::Any;
 use self::texts::Texts;
 use super::{
     content::{Content, Format, Items, Piece, Run},
-    formats::ReadError,
+    read::ReadError,
     restore::WriteError,
     yjs::{Broken, YjsDocument},
 };

@@ -15,12 +15,13 @@ use yrs::{Any, Number};
 
 use super::{
     content::{Content, Format, Piece, Run, roots_of},
+    read::ReadError,
     splice::{NotContiguous, Splice},
     yjs::{Broken, YjsDocument},
 };
 use crate::{
     guard::{Reader, ScannedUpdate, Struct, StructKind, scan_update, write_string},
-    limits::{AUTOMERGE_OPS_MAX, FORMATS_BYTES_MAX},
+    limits::FORMATS_BYTES_MAX,
 };
 
 /// Reference numbers of contents.
@@ -42,21 +43,6 @@ const DIGITS_MAX: u64 = 330;
 /// Names that are told apart, and the bytes of each. A document with more is counted.
 const NAMES_MAX: usize = 1_024;
 const NAME_BYTES_MAX: usize = 256;
-
-/// Why a document is not read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ReadError {
-    /// The formats of its texts, told again for each run, come to more than [`FORMATS_BYTES_MAX`].
-    #[error("the formats of its texts come to more than {} MiB where they are read", FORMATS_BYTES_MAX >> 20)]
-    Formats,
-    /// It is an Automerge document of more than [`AUTOMERGE_OPS_MAX`] ops.
-    #[error("it has more than {AUTOMERGE_OPS_MAX} ops, too many to be read")]
-    Ops,
-    /// The document is of no further use.
-    #[error(transparent)]
-    Broken(#[from] Broken),
-}
 
 /// What the formats of a document come to at most.
 #[derive(Debug, Default)]
@@ -329,8 +315,8 @@ fn replayed(whole: &Bytes) -> Result<YjsDocument, Broken> {
     Ok(copy)
 }
 
-/// Returns the update with other contents: `content` says of what kind and which, for one of a kind, in an update, in a struct. The
-/// new one has as many elements.
+/// Returns an update with other contents in some of its items. `content` is given the kind of an item's content, the update and the item;
+/// it returns another kind and content of as many elements, or nothing if it is to stay.
 fn rewritten(
     update: &Bytes,
     mut content: impl FnMut(u8, &[u8], &Struct) -> Option<(u8, Vec<u8>)>,

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::{
-    formats::ReadError,
+    read::ReadError,
     yjs::{Broken, DiffError, ReplayError, YjsDocument},
 };
 

@@ -11,10 +11,25 @@ use yrs::{
 };
 
 use super::{
-    formats::ReadError,
     subdocument::may_be_subdocument,
     yjs::{Broken, YjsDocument},
 };
+use crate::limits::{AUTOMERGE_OPS_MAX, FORMATS_BYTES_MAX};
+
+/// Why a document is not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// The formats of its texts, told again for each run, come to more than [`FORMATS_BYTES_MAX`].
+    #[error("the formats of its texts come to more than {} MiB where they are read", FORMATS_BYTES_MAX >> 20)]
+    Formats,
+    /// It is an Automerge document of more than [`AUTOMERGE_OPS_MAX`] ops.
+    #[error("it has more than {AUTOMERGE_OPS_MAX} ops, too many to be read")]
+    Ops,
+    /// The document is of no further use.
+    #[error(transparent)]
+    Broken(#[from] Broken),
+}
 
 impl YjsDocument {
     /// Returns the document as JSON: an object with one member for each root type. Maps and arrays become objects and

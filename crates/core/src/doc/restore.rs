@@ -12,7 +12,7 @@ use super::{
     content::{
         self, Change, Comparison, Content, Delta, Items, Unwritable, Writer, escaped, report, roots_of,
     },
-    formats::ReadError,
+    read::ReadError,
     yjs::{Broken, ReplayError, YjsDocument},
 };
 use crate::{guard::scan_update, id::ClientId};

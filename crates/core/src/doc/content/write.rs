@@ -201,7 +201,7 @@ fn write_items(
                 insert_items(w, array, place, &others[..group.len()])?;
                 continue;
             }
-            for (delta, content) in group.iter().zip(others).filter(|(delta, _)| **delta != Delta::Same) {
+            for (delta, content) in group.iter().zip(others) {
                 let inside = array.get(w.txn, place).as_ref().and_then(Out::try_branch).map(BranchPtr::from);
                 write(w, inside.ok_or(Unwritable::Content)?, delta, content)?;
             }

@@ -24,7 +24,7 @@ use yrs::{Out, ReadTxn};
 use super::{AutomergeDocument, edit::entry_at};
 use super::{
     content::{Content, Items, content_of},
-    formats::ReadError,
+    read::ReadError,
     yjs::{Broken, YjsDocument},
 };
 
