@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, iter::Peekable};
 
 use super::{
+    contest::Contest,
     formats::FormatBound,
     slices::{Slices, Take},
 };
@@ -22,6 +23,7 @@ use crate::{
 pub(crate) struct StructIndex {
     clients: BTreeMap<ClientId, ClientStructs>,
     formats: FormatBound,
+    contest: Box<Contest>,
 }
 
 #[derive(Debug, Default)]
@@ -65,6 +67,7 @@ pub(crate) struct Plan {
     pub(crate) fidelity: Fidelity,
     /// The same structs as in `sections`, in the order of their dependencies, if they are too many to go in at once.
     pub(crate) slices: Option<Slices>,
+    pub(super) contest: Contest,
     formats: FormatBound,
     added: BTreeMap<ClientId, ClientStructs>,
 }
@@ -84,6 +87,7 @@ impl StructIndex {
     /// Takes over what was planned, once the document has integrated it.
     pub(crate) fn commit(&mut self, plan: Plan) {
         self.formats.add(plan.formats);
+        self.contest.add(plan.contest);
         for (client, added) in plan.added {
             let known = self.clients.entry(client).or_default();
             for (at, &(clock, depth)) in added.runs.iter().enumerate() {
@@ -111,6 +115,11 @@ impl StructIndex {
     /// Returns what the formats of the document come to at most.
     pub(super) fn formats(&self) -> &FormatBound {
         &self.formats
+    }
+
+    /// Returns how far the items of the document walk at most to find their places.
+    pub(super) fn contest(&self) -> &Contest {
+        &self.contest
     }
 
     fn depth(&self, id: Id) -> u32 {
@@ -217,6 +226,9 @@ impl<'a> Planner<'a> {
         }
         self.plan.straddles |= next.clock < reached;
         self.plan.formats.take(self.update, next);
+        let is_last = next.origin.is_none_or(|origin| self.reached(origin.client) <= origin.clock + 1);
+        let id = Id { client, clock: reached };
+        self.plan.contest.take(&self.index.contest, self.update, id, next, is_last);
         self.plan.weak_link |= next.weak_link.is_some();
         self.plan.fidelity = self.plan.fidelity.and(next.fidelity);
         self.plan.added.entry(client).or_default().push(reached, end, depth);

@@ -46,7 +46,10 @@ impl YjsDocument {
     pub fn merged_with(&self, update: &Bytes) -> Result<Self, MergeError> {
         let mut merged = Self::default();
         merged.replay(&self.encode()?)?;
-        merged.replay(update)?;
+        let applied = merged.apply(update).map_err(ReplayError::from)?;
+        if applied.gap {
+            return Err(ReplayError::Gap.into());
+        }
         Ok(merged)
     }
 }

@@ -18,6 +18,7 @@ mod compact;
 mod contain;
 mod contains;
 mod content;
+mod contest;
 mod edit;
 mod engine;
 mod formats;

@@ -56,6 +56,10 @@ pub enum ApplyError {
     /// Shared types would nest deeper than [`crate::limits::TYPE_DEPTH_MAX`].
     #[error("shared types nest too deeply")]
     TooDeep,
+    /// Items were put into one place by so many who did not know of each other that finding their order takes more than
+    /// [`crate::limits::CONTEST_STEPS_MAX`] steps.
+    #[error("too many items were put into one place without knowledge of each other")]
+    TooConcurrent,
     /// There is a new weak link. Only yrs knows this type: yjs 13 throws when it reads one, whatever else is in the
     /// update. Those that are stored already are loaded and passed on.
     #[error("weak links break documents for yjs 13")]
@@ -78,6 +82,7 @@ impl ApplyError {
         match self {
             Self::Malformed(malformed) => malformed.reason(),
             Self::TooDeep => "too-deep",
+            Self::TooConcurrent => "too-concurrent",
             Self::WeakLink => "weak-link",
             Self::CrowdedClients => "crowded-clients",
             Self::Disagreement => "disagreement",
@@ -149,10 +154,11 @@ impl YjsDocument {
     /// [`ApplyError`] says why it is refused. After [`ApplyError::Broken`] the document is of no further use.
     pub fn apply(&mut self, update: &Bytes) -> Result<Applied, ApplyError> {
         let scanned = scan_update(update)?;
-        let plan = self.index.plan(&scanned).map_err(|TooDeep| ApplyError::TooDeep)?;
+        let mut plan = self.index.plan(&scanned).map_err(|TooDeep| ApplyError::TooDeep)?;
         if plan.weak_link {
             return Err(ApplyError::WeakLink);
         }
+        self.check_contest(&scanned, &mut plan)?;
         let newcomers = plan.newcomers();
         self.clients.admit(&newcomers).map_err(|CrowdedClients { .. }| ApplyError::CrowdedClients)?;
         let taken = self.take_in(update, &scanned, plan);
@@ -173,7 +179,7 @@ impl YjsDocument {
         Ok(plan.gap || self.reachable_deletes(&scanned, &plan).trimmed)
     }
 
-    /// Takes in an update that this engine stored before. The rules on client ids and weak links do not apply, so
+    /// Takes in an update that this engine stored before. The rules on client ids, weak links and concurrency do not apply, so
     /// that whatever was once accepted can always be loaded.
     ///
     /// # Errors
@@ -192,7 +198,7 @@ impl YjsDocument {
         &mut self,
         update: &Bytes,
         scanned: &ScannedUpdate<'_>,
-        plan: Plan,
+        mut plan: Plan,
     ) -> Result<Applied, ApplyError> {
         if !self.doc.is_sound() {
             return Err(ApplyError::Broken);
@@ -216,6 +222,7 @@ impl YjsDocument {
             ApplyError::Broken
         })?;
         applied.before = plan.sections.iter().map(|take| (take.client, take.from)).collect();
+        plan.contest.delete(changes.deleted.len());
         applied.update = new_part(update, part, &plan, &deletes.ranges, changes);
         self.index.commit(plan);
         self.integrated_bytes += applied.update.as_ref().map_or(0, Bytes::len);

@@ -56,7 +56,7 @@ pub use json::{JsonRules, JsonSink, scan_json, scan_json_into};
 pub use lib0::{NUMBER_MAX, Reader, write_buf, write_string, write_var_uint};
 pub use malformed::Malformed;
 pub use state_vector::scan_state_vector;
-pub use structs::{Id, Parent, Struct, StructKind, WeakLink};
+pub use structs::{Beginning, Id, Parent, Struct, StructKind, WeakLink};
 pub use update::{DeleteRange, ScannedUpdate, Section, Structs, scan_update};
 pub use value::{Fidelity, scan_any};
 

@@ -71,7 +71,7 @@ pub enum StructKind {
 }
 
 /// Where an item belongs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Parent {
     /// Where its origin, or else its right origin, belongs. Also said of structs that are not items.
     Inherited,
@@ -86,6 +86,17 @@ pub enum Parent {
 pub struct WeakLink {
     /// The elements and types that the quotation begins and ends with; nothing for a root type.
     pub quotes: [Option<Id>; 2],
+}
+
+/// What an item without neighbours begins: a list of elements, or the values of one entry of a map.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Beginning<'a> {
+    /// The type that it is in.
+    pub parent: Parent,
+    /// The name of a root type.
+    pub root: Option<&'a str>,
+    /// The key of an entry.
+    pub key: Option<&'a str>,
 }
 
 /// A run of consecutive elements of one client.
@@ -118,6 +129,26 @@ impl Struct {
     #[must_use]
     pub const fn end(&self) -> u32 {
         self.clock + self.len
+    }
+
+    /// Returns what this begins, an item of `update` that names no neighbours; nothing if it is another.
+    #[must_use]
+    pub fn beginning<'a>(&self, update: &'a [u8]) -> Option<Beginning<'a>> {
+        let mut reader = Reader::starting_at(update, self.span.start as usize);
+        let info = reader.u8().ok()?;
+        let root = match self.parent {
+            Parent::Inherited => return None,
+            Parent::Root => {
+                reader.var_uint().ok()?;
+                Some(reader.var_string().ok()?)
+            }
+            Parent::Item(_) => {
+                read_parent(&mut reader).ok()?;
+                None
+            }
+        };
+        let key = if info & HAS_PARENT_SUB == 0 { None } else { Some(reader.var_string().ok()?) };
+        Some(Beginning { parent: self.parent, root, key })
     }
 }
 

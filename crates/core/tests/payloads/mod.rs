@@ -42,6 +42,7 @@ pub(crate) fn refused() -> Vec<Payload> {
         make("crowded clients", "crowded-clients", clients(20_000, |i| i << 16 | 7)),
         make("deep types at once", "too-deep", levels(8_000)),
         make("just too deep types at once", "too-deep", levels(TYPE_DEPTH_MAX + 1)),
+        make("items of two clients in one place", "too-concurrent", beside_each_other(6_000)),
         make("nothing", "truncated", vec![]),
         make("bytes after the end", "trailing-bytes", vec![0, 0, 0]),
     ]
@@ -80,6 +81,23 @@ pub(crate) fn level(depth: u32) -> Vec<u8> {
 fn levels(n: u32) -> Vec<u8> {
     let levels: Vec<_> = (1..=n).map(level).collect();
     nested(&levels.iter().map(Vec::as_slice).collect::<Vec<_>>())
+}
+
+/// Client 2 puts items behind each other into the root `m`, and client 3 as many to the beginning, without knowing of those.
+fn beside_each_other(items: u32) -> Vec<u8> {
+    let mut out = vec![2];
+    write_var_uint(&mut out, items.into());
+    out.extend([2, 0, 5, 1, 1, b'm', 1, b'1']);
+    for behind in 0..items - 1 {
+        out.extend([0x85, 2]);
+        write_var_uint(&mut out, behind.into());
+        out.extend([1, b'1']);
+    }
+    write_var_uint(&mut out, items.into());
+    out.extend([3, 0]);
+    out.extend([5, 1, 1, b'm', 1, b'1'].repeat(items as usize));
+    out.push(0);
+    out
 }
 
 fn nested(structs: &[&[u8]]) -> Vec<u8> {
