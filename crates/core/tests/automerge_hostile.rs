@@ -23,7 +23,7 @@ use syncline_core::{
     doc::{AutomergeDocument, AutomergeError, AutomergePeer, compact},
     guard::{
         Malformed,
-        automerge::{scan_chunks, scan_sync_message},
+        automerge::{ops_in, scan_chunks, scan_sync_message},
     },
     id::{CommitNumber, ConnectionId},
     limits::AUTOMERGE_UNPACKED_BYTES_MAX,
@@ -141,6 +141,22 @@ fn columns_of_2_to_the_40_rows() {
     let nulls = [0, 0x80, 0x80, 0x80, 0x80, 0x80, 0x20];
     assert!(matches!(rows(&nulls), Err(Malformed::Rows { .. })));
     assert!(matches!(rows(&[0x80, 0x80, 0x80, 0x80, 0x80, 0x60, 1]), Err(Malformed::Truncated { .. })));
+}
+
+/// automerge takes 600 bytes for each op, and a change of some bytes may have half a million; so what counts is how many a message brings.
+#[test]
+fn many_small_changes_bring_no_more_ops_than_one() {
+    let body = change(&[], &[0x80, 0x89, 0x1a, 1]);
+    let half_a_million = chunk(CHANGE, &body, &body);
+    let ops = |changes: usize| ops_in(&half_a_million.repeat(changes));
+    assert_eq!(ops(1), Ok(427_136));
+    assert_eq!(ops(9), Ok(9 * 427_136));
+    assert!(matches!(ops(10), Err(Malformed::Rows { rows: 427_136, .. })));
+    let message = |changes: usize| {
+        scan_sync_message(&message_with(&half_a_million.repeat(changes))).map(|read| read.ops)
+    };
+    assert_eq!(message(2), Ok(2 * 427_136));
+    assert!(matches!(message(10), Err(Malformed::Rows { .. })));
 }
 
 #[test]

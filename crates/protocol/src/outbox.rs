@@ -35,6 +35,8 @@ pub struct Outbox {
     text_bytes: usize,
     /// Updates of the client's that are durable and of which it was not told yet.
     acknowledged: u32,
+    /// Bytes that its connection is to be charged for, beside those that it sent.
+    charged: u64,
     /// The version of the client's document that is kept, of which it was not told yet.
     kept: Option<u64>,
     /// The last commit that everything handed to the socket covers.
@@ -81,6 +83,8 @@ pub enum Written {
     Batch(Arc<Batch>),
     /// Tell the client that this many more of its updates are durable, one by one, then come again.
     Acknowledge(u32),
+    /// Count so many bytes more as read from the client, then come again.
+    Charge(u64),
     /// Tell the client that its document is kept up to this version, as it counts, then come again.
     Kept(u64),
     /// All is written, and something was dropped: tell the room, once, to resume from this commit.
@@ -107,6 +111,7 @@ impl Outbox {
             live_bytes_max,
             text_bytes: 0,
             acknowledged: 0,
+            charged: 0,
             kept: None,
             delivered: CommitNumber(0),
             lag: Lag::Asked,
@@ -159,6 +164,11 @@ impl Outbox {
         self.acknowledged = self.acknowledged.saturating_add(updates);
     }
 
+    /// Notes that what the client sent took as much work as `bytes` bytes more.
+    pub fn charge(&mut self, bytes: u64) {
+        self.charged = self.charged.saturating_add(bytes);
+    }
+
     /// Notes that the client's document is kept up to this version, as it counts.
     pub fn kept(&mut self, version: u64) {
         self.kept = self.kept.max(Some(version));
@@ -184,6 +194,9 @@ impl Outbox {
     /// Returns what the writer does next. The writer has written everything it was handed before.
     #[must_use]
     pub fn poll(&mut self) -> Written {
+        if self.charged > 0 {
+            return Written::Charge(std::mem::take(&mut self.charged));
+        }
         if self.acknowledged > 0 {
             let updates = self.acknowledged.min(ACKNOWLEDGED_AT_ONCE_MAX);
             self.acknowledged -= updates;

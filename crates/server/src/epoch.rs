@@ -21,6 +21,7 @@ use crate::{
     metrics::Metrics,
     quota::Usage,
     registry::{Registry, RoomKey},
+    room::LongWork,
     storage::Storage,
     tenants::{Ledgers, Tenant, TenantSettings, Tenants},
 };
@@ -57,6 +58,8 @@ pub(crate) struct Epoch {
     /// The ledgers.
     pub(crate) ledger_tasks: TaskTracker,
     pub(crate) loads: Arc<Semaphore>,
+    /// Where rooms do what takes long.
+    pub(crate) long: LongWork,
     /// One compaction at a time: it is CPU and disk that clients would rather have.
     pub(crate) compactions: Arc<Semaphore>,
 }
@@ -90,6 +93,7 @@ impl Epoch {
             ledger_drain: CancellationToken::new(),
             ledger_tasks: TaskTracker::new(),
             loads: Arc::new(Semaphore::new(LOADS_MAX)),
+            long: LongWork::new(),
             compactions: Arc::new(Semaphore::new(1)),
         })
     }

@@ -70,7 +70,11 @@ impl SharedOutbox {
         self.is_ready.store(false, Ordering::Release);
         let written = self.outbox().poll();
         match &written {
-            Written::Batch(_) | Written::Acknowledge(_) | Written::Kept(_) | Written::AskResume(_) => {
+            Written::Batch(_)
+            | Written::Acknowledge(_)
+            | Written::Charge(_)
+            | Written::Kept(_)
+            | Written::AskResume(_) => {
                 self.tell();
             }
             Written::Close(_) | Written::Idle => {}

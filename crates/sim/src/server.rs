@@ -175,6 +175,8 @@ impl<F: Family> Server<F> {
                 self.with(to, |outbox| outbox.acknowledge(updates));
                 "acknowledge"
             }
+            // Nobody has a rate here.
+            Effect::Charge(..) => "charge",
             Effect::Kept(to, version) => {
                 self.with(to, |outbox| outbox.kept(version));
                 "kept"
@@ -244,6 +246,7 @@ impl<F: Family> Server<F> {
             Written::Acknowledge(updates) => {
                 Wrote::Frames(vec![hocuspocus::sync_status(true); updates as usize])
             }
+            Written::Charge(_) => Wrote::Nothing,
             Written::Kept(version) => Wrote::Frames(vec![yjs::sync_status(version)]),
             Written::AskResume(since) if self.fault == Some(Fault::LoseLaggingFlag) => {
                 outbox.resume(Batch::new(since, Vec::new()));
@@ -272,7 +275,7 @@ impl<F: Family> Server<F> {
 /// Returns whether the room of a document of this family may ask for this.
 fn is_of_family(room: &Hosted, effect: &Effect) -> bool {
     match effect {
-        Effect::Step(..) => matches!(room, Hosted::Automerge(_)),
+        Effect::Step(..) | Effect::Charge(..) => matches!(room, Hosted::Automerge(_)),
         Effect::Publish(_)
         | Effect::Answer(..)
         | Effect::Note(..)

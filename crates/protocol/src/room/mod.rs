@@ -197,6 +197,8 @@ pub enum Effect {
     Step(ConnectionId, Arc<Batch>),
     /// So many of this connection's updates are durable: [`crate::Outbox::acknowledge`].
     Acknowledge(ConnectionId, u32),
+    /// What this connection sent took as much work as so many bytes more: [`crate::Outbox::charge`].
+    Charge(ConnectionId, u64),
     /// This connection's document is kept up to this version, as it counts: [`crate::Outbox::kept`].
     Kept(ConnectionId, u64),
     /// Put this into one outbox: [`crate::Outbox::resume`].

@@ -347,6 +347,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
                         self.write(now, batch);
                     }
                 }
+                Written::Charge(bytes) => self.throttle.spend(now, 0, bytes),
                 Written::Kept(version) => {
                     if let Some(batch) = self.session.kept(slot, version) {
                         self.write(now, batch);

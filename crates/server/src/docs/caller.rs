@@ -9,7 +9,9 @@ use axum::{
 use serde::de::DeserializeOwned;
 use syncline_core::{
     access::{Action, Identity, Resource},
+    guard::automerge::ops_in,
     id::RoomName,
+    limits::AUTOMERGE_OP_CHARGE_BYTES,
     log::Author,
 };
 
@@ -111,6 +113,14 @@ impl Caller {
             return Err(Refusal::Absent);
         }
         Ok(RoomKey { tenant: self.tenant.clone(), name })
+    }
+
+    /// Takes it that the caller has sent the ops of an update, which may be far more than its bytes.
+    pub(super) fn pay_for_ops(&self, update: &[u8]) {
+        // What is malformed is refused.
+        let bytes = ops_in(update).unwrap_or(0).saturating_mul(AUTOMERGE_OP_CHARGE_BYTES);
+        let (payer, now) = (self.shared.payer(&self.identity), self.shared.clock.monotonic());
+        self.shared.pace.spend(now, &payer, 0, bytes);
     }
 
     /// Returns whether a grant says so; nobody else is asked.

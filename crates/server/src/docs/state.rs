@@ -168,6 +168,9 @@ pub(super) async fn bring(
     made_for: Option<Revision>,
 ) -> Result<bool, Refusal> {
     caller.check_lease()?;
+    if engine == Engine::Automerge {
+        caller.pay_for_ops(&update);
+    }
     let (done, absorbed) = oneshot::channel();
     let message = ToRoom::Absorb { engine, credit, update, made_for, done };
     Registry::tell(&caller.epoch, room, message).await?;

@@ -57,6 +57,7 @@ pub(crate) fn absorb_alone<E: From<RecordTooLong>>(
             | Effect::Ask(..)
             | Effect::Step(..)
             | Effect::Acknowledge(..)
+            | Effect::Charge(..)
             | Effect::Kept(..)
             | Effect::Resume(..)
             | Effect::Close(..)

@@ -22,6 +22,7 @@ use syncline_store::records::Branch;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 pub(crate) use self::alone::{Place, absorb_alone};
+pub(crate) use self::task::LongWork;
 use self::task::RoomTask;
 use crate::{
     access::Lease,

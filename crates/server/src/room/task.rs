@@ -18,7 +18,8 @@ use tokio::{
     time::{Sleep, sleep_until},
 };
 
-use self::long::{is_long, work};
+pub(crate) use self::long::LongWork;
+use self::long::is_long;
 use super::{
     Join, ToRoom,
     entity::{Owed, Uncommitted},
@@ -345,7 +346,7 @@ impl RoomTask {
     fn input(&mut self, input: Input) {
         let now = self.epoch.clock.now();
         let is_long = is_long(&self.machine, &input);
-        work(is_long, || self.machine.handle(now, input));
+        self.epoch.long.work(is_long, || self.machine.handle(now, input));
     }
 
     fn carry_out(&mut self) -> Next {
@@ -377,6 +378,7 @@ impl RoomTask {
                 Effect::Text(to, batch) => self.change(to, |outbox| outbox.text(&batch)),
                 Effect::Ask(to, batch) => self.change(to, |outbox| outbox.ask(batch)),
                 Effect::Step(to, batch) => self.change(to, |outbox| outbox.step(batch)),
+                Effect::Charge(to, bytes) => self.change(to, |outbox| outbox.charge(bytes)),
                 Effect::Acknowledge(to, updates) => self.change(to, |outbox| outbox.acknowledge(updates)),
                 Effect::Kept(to, version) => self.change(to, |outbox| outbox.kept(version)),
                 Effect::Resume(to, batch) => self.change(to, |outbox| outbox.resume(batch)),

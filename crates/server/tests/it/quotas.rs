@@ -10,6 +10,7 @@ use syncline_server::Server;
 use crate::{
     entities::Caller,
     support::{
+        automerge::{DOCUMENT, OTHER, Repo},
         bearers::Bearers,
         client::Client,
         disk::Disk,
@@ -130,6 +131,35 @@ async fn connections_of_one_user_share_their_rate() {
         assert!(begun.elapsed().as_millis() >= FLOOD_MS_MIN, "{:?}", begun.elapsed());
         assert!(limited(&server, "user-rate").await > 0);
         drop((clients, bob));
+        server.shutdown().await;
+    })
+    .await;
+}
+
+/// Goal: what is short and takes long counts as more than it is long. Method: a text of 1 KB, and one of 4 KB, with an op for each
+/// letter, where 200 KB may come at once.
+#[tokio::test]
+async fn ops_count_as_more_than_their_bytes() {
+    within(async {
+        let disk = Disk::new();
+        let rate = Rate { burst: 200_000, per_second: 200_000 };
+        let bytes = Allowance { messages: None, bytes: Some(rate) };
+        let server = start_with(&disk, |config| config.quota.connection = bytes).await;
+        for (actor, document, letters, is_limited) in [(1, DOCUMENT, 1_000, false), (2, OTHER, 4_000, true)] {
+            let mut ann = Repo::connect(server.addr(), "", actor).await;
+            ann.type_text("text", &"a".repeat(letters));
+            ann.settle(document).await;
+            assert_eq!(limited(&server, "connection-rate").await > 0, is_limited);
+        }
+        server.shutdown().await;
+
+        let server = start_with(&Disk::new(), |config| config.quota.tenant = bytes).await;
+        let ann = Caller::of(&server, "ann");
+        for (document, letters, next) in [(DOCUMENT, 1_000, 200), (OTHER, 4_000, 429)] {
+            let seed = json!({ "kind": "automerge", "json": { "text": "a".repeat(letters) } });
+            assert_eq!(ann.ask(&format!("PUT /docs/v1/documents/{document}"), seed).await.0, 201);
+            assert_eq!(ann.ask("GET /docs/v1/documents", json!({})).await.0, next);
+        }
         server.shutdown().await;
     })
     .await;

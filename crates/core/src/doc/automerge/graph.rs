@@ -7,11 +7,14 @@
 //! It finds the change of an op by the actor and where the changes of that actor begin. So one that begins before those that it rests on
 //! end, or before the last one of its actor does, takes the ops of another, which then cannot be handed on to anybody.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::RangeInclusive,
+};
 
 use automerge::{ActorId, Automerge, Change, ChangeHash, ChangeMetadata};
 
-use crate::guard::automerge::memory_bytes_max;
+use crate::{guard::automerge::memory_bytes_max, limits::AUTOMERGE_DOCUMENT_OPS_MAX};
 
 /// Bytes that the first change of an actor takes.
 const ACTOR_BYTES: usize = 2 << 10;
@@ -21,6 +24,8 @@ const ACTOR_BYTES: usize = 2 << 10;
 pub(super) struct Graph {
     changes: usize,
     checkpoints: usize,
+    /// Ops of all changes, deletions among them.
+    ops: u64,
     /// By actor the last op of its changes.
     actors: BTreeMap<ActorId, u64>,
 }
@@ -30,20 +35,27 @@ impl Graph {
     pub(super) fn of(doc: &Automerge) -> Self {
         let mut graph = Self::default();
         for change in doc.get_changes_meta(&[]) {
-            graph.note(&change.hash, &change.actor, change.max_op);
+            graph.note(&change.hash, &change.actor, change.start_op..=change.max_op);
         }
         graph
     }
 
-    /// Notes a change that the document holds now.
-    pub(super) fn note(&mut self, hash: &ChangeHash, actor: &ActorId, last_op: u64) {
+    /// Notes a change that the document holds now, with its ops.
+    pub(super) fn note(&mut self, hash: &ChangeHash, actor: &ActorId, ops: RangeInclusive<u64>) {
         self.changes += 1;
         self.checkpoints += usize::from(is_checkpoint(hash));
+        let last_op = *ops.end();
+        self.ops += (last_op + 1).saturating_sub(*ops.start());
         if let Some(last) = self.actors.get_mut(actor) {
             *last = last_op.max(*last);
         } else {
             self.actors.insert(actor.clone(), last_op);
         }
+    }
+
+    /// Returns whether so many more ops are not too many.
+    pub(super) fn has_room_for(&self, ops: u64) -> bool {
+        ops == 0 || self.ops.saturating_add(ops) <= AUTOMERGE_DOCUMENT_OPS_MAX
     }
 
     /// Returns whether a change that the document holds begins behind those that it rests on and the one of its actor before it.
@@ -61,8 +73,9 @@ impl Graph {
     }
 
     /// Returns whether changes that the document does not hold take no more memory than so many bytes of input allow.
-    pub(super) fn has_memory_for(&self, new: &BTreeMap<ChangeHash, ActorId>, input_bytes: usize) -> bool {
-        let strangers: BTreeSet<_> = new.values().filter(|actor| !self.actors.contains_key(actor)).collect();
+    pub(super) fn has_memory_for(&self, new: &BTreeMap<ChangeHash, Orphan>, input_bytes: usize) -> bool {
+        let actors = new.values().map(|change| &change.actor);
+        let strangers: BTreeSet<_> = actors.filter(|actor| !self.actors.contains_key(actor)).collect();
         let checkpoints = new.keys().filter(|hash| is_checkpoint(hash)).count();
         let after = bytes(
             self.changes + new.len(),
@@ -79,12 +92,13 @@ impl Graph {
 #[derive(Clone, Debug)]
 pub(super) struct Orphan {
     pub(super) bytes: usize,
+    pub(super) ops: u64,
     pub(super) actor: ActorId,
 }
 
 impl From<&Change> for Orphan {
     fn from(change: &Change) -> Self {
-        Self { bytes: change.raw_bytes().len(), actor: change.actor_id().clone() }
+        Self { bytes: change.raw_bytes().len(), ops: change.len() as u64, actor: change.actor_id().clone() }
     }
 }
 
@@ -117,6 +131,30 @@ mod tests {
         let mut last = changes[2].decode();
         alter(&mut last);
         ([changes[0].raw_bytes(), changes[1].raw_bytes()].concat(), Change::from(last).raw_bytes().to_vec())
+    }
+
+    /// Goal: the ops of a document have an end, those that wait for others among them. Method: a document that has almost as many as it may.
+    #[test]
+    fn ops_have_an_end() {
+        let (before, last) = changes(|_| {});
+        let almost = |left: u64| {
+            let mut document = AutomergeDocument::default();
+            let ops = 1..=AUTOMERGE_DOCUMENT_OPS_MAX - left;
+            document.graph.note(&ChangeHash([1; 32]), &ActorId::from([7; 16]), ops);
+            document
+        };
+        let mut document = almost(15);
+        document.apply(&before).expect("10 ops");
+        document.apply(&last).expect("5 ops");
+        assert_eq!(document.apply(&before), Ok(None), "what is known brings none");
+        let mut document = almost(14);
+        document.apply(&before).expect("10 ops");
+        let heads = document.heads();
+        assert_eq!(document.apply(&last), Err(AutomergeError::Ops));
+        assert_eq!(document.heads(), heads);
+        let mut document = almost(14);
+        assert_eq!(document.apply(&last), Ok(None), "it waits");
+        assert_eq!(document.apply(&before), Err(AutomergeError::Ops));
     }
 
     /// Goal: what is taken in can be handed on. Method: a change without ops begins where those of the one before it are, or, as that

@@ -66,6 +66,9 @@ pub enum AutomergeError {
     /// The changes, or their actors, are so many that what is kept about them takes more memory than their length allows.
     #[error("the changes are too many, or by too many actors, for their length")]
     Actors,
+    /// The document would have more than [`crate::limits::AUTOMERGE_DOCUMENT_OPS_MAX`] ops.
+    #[error("the ops are too many")]
+    Ops,
     /// automerge failed on the document. It is of no further use and has to be built anew.
     #[error("the document broke on the message")]
     Broken,
@@ -80,6 +83,7 @@ impl AutomergeError {
             Self::Refused => "refused",
             Self::Orphans => "orphans",
             Self::Actors => "actors",
+            Self::Ops => "ops",
             Self::Broken => "broken",
         }
     }
@@ -126,9 +130,7 @@ impl AutomergeDocument {
     fn integrate(&mut self, brought: Brought) -> Result<Option<Bytes>, AutomergeError> {
         let has_odd = brought.has_odd()?;
         let Brought { changes, .. } = brought;
-        if !self.has_memory_for(&changes)? {
-            return Err(AutomergeError::Actors);
-        }
+        self.check_room_for(&changes)?;
         // To encode the whole document for each change would take too long; for the odd ones it is done.
         if has_odd && !self.encodes_with(&changes) {
             return Err(AutomergeError::Refused);
@@ -145,7 +147,7 @@ impl AutomergeDocument {
                 if !graph.is_in_order(doc, &change) {
                     return Err(Failed);
                 }
-                graph.note(&change.hash, &change.actor, change.max_op);
+                graph.note(&change.hash, &change.actor, change.start_op..=change.max_op);
                 hashes.insert(change.hash);
             }
             let mut new = Vec::new();
@@ -163,15 +165,20 @@ impl AutomergeDocument {
         Ok((!new.is_empty()).then(|| self.integrated(new.into())))
     }
 
-    /// Returns whether these changes, and those that they may release, take no more memory than their length allows.
-    fn has_memory_for(&self, changes: &[Change]) -> Result<bool, AutomergeError> {
-        let waiting = self.orphans.iter().map(|(hash, orphan)| (*hash, orphan.actor.clone()));
-        let new = self.doc.read(|doc| {
+    /// Says whether there is room for these changes, and those that they may release: for what is kept about them, as much as their
+    /// length allows, and for their ops.
+    fn check_room_for(&self, changes: &[Change]) -> Result<(), AutomergeError> {
+        let waiting = self.orphans.iter().map(|(hash, orphan)| (*hash, orphan.clone()));
+        let new: BTreeMap<ChangeHash, Orphan> = self.doc.read(|doc| {
             let new = changes.iter().filter(|change| doc.get_change_meta_by_hash(&change.hash()).is_none());
-            new.map(|change| (change.hash(), change.actor_id().clone())).chain(waiting).collect()
+            new.map(|change| (change.hash(), Orphan::from(change))).chain(waiting).collect()
         })?;
+        if !self.graph.has_room_for(new.values().map(|change| change.ops).sum()) {
+            return Err(AutomergeError::Ops);
+        }
         let bytes: usize = changes.iter().map(|change| change.raw_bytes().len()).sum();
-        Ok(self.graph.has_memory_for(&new, bytes + self.orphan_bytes()))
+        let has_memory = self.graph.has_memory_for(&new, bytes + self.orphan_bytes());
+        if has_memory { Ok(()) } else { Err(AutomergeError::Actors) }
     }
 
     fn orphan_bytes(&self) -> usize {

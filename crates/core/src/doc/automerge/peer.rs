@@ -26,6 +26,8 @@ pub struct Received {
     pub has_heads: bool,
     /// Whether the message brought anything, taken or not.
     pub brought: bool,
+    /// How many ops were looked at to take it, at most.
+    pub ops: u64,
 }
 
 impl AutomergePeer {
@@ -71,9 +73,13 @@ impl AutomergeDocument {
         {
             peer.state.last_sent_heads = said;
         }
-        let mut received =
-            Received { update: None, has_heads: scanned.has_heads, brought: !scanned.chunks.is_empty() };
+        let mut received = Received {
+            has_heads: scanned.has_heads,
+            brought: !scanned.chunks.is_empty(),
+            ..Received::default()
+        };
         if received.brought && !peer.state.read_only {
+            received.ops = scanned.ops;
             received.update = self.apply_scanned(&scanned.chunks)?;
             let knows_all =
                 self.doc.read(|doc| heads.iter().all(|head| doc.get_change_meta_by_hash(head).is_some()));

@@ -73,9 +73,11 @@ impl AutomergeDocument {
             let new: BTreeMap<_, _> = changes
                 .iter()
                 .filter(|change| doc.get_change_meta_by_hash(&change.hash()).is_none())
-                .map(|change| (change.hash(), (change.actor_id().clone(), change.max_op())))
+                .map(|change| (change.hash(), change))
                 .collect();
-            new.iter().for_each(|(hash, (actor, last_op))| graph.note(hash, actor, *last_op));
+            for (hash, change) in new {
+                graph.note(&hash, change.actor_id(), change.start_op().get()..=change.max_op());
+            }
             doc.apply_changes(changes).map_err(|_| super::Failed)?;
             Ok(doc.get_missing_deps(&[]))
         });

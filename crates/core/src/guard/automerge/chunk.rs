@@ -23,8 +23,9 @@ use super::{columns::Columns, leb128::Leb128};
 use crate::{
     guard::Malformed,
     limits::{
-        AUTOMERGE_ACTOR_BYTES_MAX, AUTOMERGE_DOCUMENT_CHANGES_MAX, AUTOMERGE_ROWS_MAX,
-        AUTOMERGE_UNPACKED_BYTES_FREE, AUTOMERGE_UNPACKED_BYTES_MAX, AUTOMERGE_UNPACKED_RATIO_MAX,
+        AUTOMERGE_ACTOR_BYTES_MAX, AUTOMERGE_DOCUMENT_CHANGES_MAX, AUTOMERGE_DOCUMENT_OPS_MAX,
+        AUTOMERGE_ROWS_MAX, AUTOMERGE_UNPACKED_BYTES_FREE, AUTOMERGE_UNPACKED_BYTES_MAX,
+        AUTOMERGE_UNPACKED_RATIO_MAX,
     },
 };
 
@@ -69,6 +70,16 @@ pub fn scan_chunks(bytes: &[u8]) -> Result<Vec<Chunk<'_>>, Malformed> {
     Ok(chunks)
 }
 
+/// Returns how many ops there are in chunks, at most: each takes time and memory, with or without bytes of its own.
+///
+/// # Errors
+/// [`Malformed`] says why they are refused.
+pub fn ops_in(bytes: &[u8]) -> Result<u64, Malformed> {
+    let mut budget = Budget::default();
+    budget.chunks(Leb128::new(bytes, 0), &mut Vec::new())?;
+    Ok(budget.ops_scanned())
+}
+
 /// Tells chunks apart that were accepted before, without another look at what is in them.
 ///
 /// # Errors
@@ -90,10 +101,11 @@ pub fn first_document(bytes: &[u8]) -> Option<usize> {
     (kind == Kind::Document).then_some(chunk.len())
 }
 
-/// Returns whether there may be a whole document somewhere in the bytes, or what looks like the beginning of one.
+/// Returns whether there may be a whole document somewhere in the bytes, or a packed change, or what looks like the beginning of one: what may
+/// hold more than it is long.
 #[must_use]
-pub fn may_hold_document(bytes: &[u8]) -> bool {
-    let is_beginning = |at: &[u8; 9]| at[..4] == MAGIC && at[8] == 0;
+pub fn may_unpack(bytes: &[u8]) -> bool {
+    let is_beginning = |at: &[u8; 9]| at[..4] == MAGIC && (at[8] == 0 || at[8] == 2);
     bytes.array_windows().any(is_beginning)
 }
 
@@ -147,12 +159,12 @@ fn header<'a>(reader: &mut Leb128<'a>) -> Result<Header<'a>, Malformed> {
 #[derive(Debug)]
 pub(super) struct Budget {
     unpacked: usize,
-    rows: u64,
+    ops: u64,
 }
 
 impl Default for Budget {
     fn default() -> Self {
-        Self { unpacked: AUTOMERGE_UNPACKED_BYTES_MAX, rows: AUTOMERGE_ROWS_MAX }
+        Self { unpacked: AUTOMERGE_UNPACKED_BYTES_MAX, ops: AUTOMERGE_DOCUMENT_OPS_MAX }
     }
 }
 
@@ -190,7 +202,7 @@ impl Budget {
         }
         actors(&mut reader)?;
         let columns = Columns::announced(&mut reader, false)?;
-        self.data(&columns, &mut reader).map(drop)
+        self.ops(&columns, &mut reader)
     }
 
     fn document(&mut self, mut reader: Leb128<'_>) -> Result<(), Malformed> {
@@ -206,7 +218,7 @@ impl Budget {
         if changes > AUTOMERGE_DOCUMENT_CHANGES_MAX {
             return Err(Malformed::Rows { at, rows: changes });
         }
-        self.data(&ops, &mut reader)?;
+        self.ops(&ops, &mut reader)?;
         // Old writers left the places of the heads out.
         if !reader.is_empty() {
             for _ in 0..heads {
@@ -216,24 +228,38 @@ impl Budget {
         reader.finish()
     }
 
+    /// Scans the data of columns of ops.
+    fn ops(&mut self, columns: &Columns, reader: &mut Leb128<'_>) -> Result<(), Malformed> {
+        let rows = self.data(columns, reader)?;
+        let left = self.ops.checked_sub(rows);
+        self.ops = left.ok_or(Malformed::Rows { at: reader.at(), rows })?;
+        Ok(())
+    }
+
+    /// Returns how many ops were scanned, at most.
+    pub(super) fn ops_scanned(&self) -> u64 {
+        AUTOMERGE_DOCUMENT_OPS_MAX - self.ops
+    }
+
     /// Scans the data of columns. Returns how many rows the longest has.
     fn data(&mut self, columns: &Columns, reader: &mut Leb128<'_>) -> Result<u64, Malformed> {
-        let mut longest = 0;
+        let (mut longest, mut bytes) = (0_u64, 0);
         for column in columns.iter() {
             let data = reader.take(column.len)?;
             let at = reader.at() - data.len();
-            let (rows, bytes) = if column.is_packed() {
+            let rows = if column.is_packed() {
                 let unpacked = self.unpack(data, at)?;
-                (column.rows(&mut Leb128::new(&unpacked, 0))?, unpacked.len())
+                bytes += unpacked.len() as u64;
+                column.rows(&mut Leb128::new(&unpacked, 0))?
             } else {
-                (column.rows(&mut Leb128::new(data, at))?, data.len())
+                bytes += data.len() as u64;
+                column.rows(&mut Leb128::new(data, at))?
             };
-            // What stands for no more rows than it has bytes costs nothing beyond them.
-            let beyond = rows.saturating_sub(bytes as u64);
-            if beyond > self.rows {
-                return Err(Malformed::Rows { at: reader.at(), rows });
-            }
             longest = longest.max(rows);
+        }
+        // What stands for no more rows than it has bytes costs nothing beyond them.
+        if longest.saturating_sub(bytes) > AUTOMERGE_ROWS_MAX {
+            return Err(Malformed::Rows { at: reader.at(), rows: longest });
         }
         Ok(longest)
     }

@@ -30,6 +30,8 @@ pub struct ScannedMessage<'a> {
     pub chunks: Vec<Chunk<'a>>,
     /// Whether its sender has any change.
     pub has_heads: bool,
+    /// How many ops it brings, at most.
+    pub ops: u64,
 }
 
 /// Scans a sync message.
@@ -59,7 +61,7 @@ pub fn scan_sync_message(bytes: &[u8]) -> Result<ScannedMessage<'_>, Malformed> 
         reader.prefixed()?;
     }
     reader.finish()?;
-    Ok(ScannedMessage { chunks, has_heads })
+    Ok(ScannedMessage { chunks, has_heads, ops: budget.ops_scanned() })
 }
 
 /// Reads hashes that must be in order. Returns whether there are any.

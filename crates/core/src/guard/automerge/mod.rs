@@ -14,5 +14,5 @@ mod tests;
 pub(crate) use chunk::{MAGIC, memory_bytes_max};
 pub(crate) use leb128::Leb128;
 
-pub use chunk::{Chunk, ChunkKind, first_document, may_hold_document, scan_chunks, stored_chunks};
+pub use chunk::{Chunk, ChunkKind, first_document, may_unpack, ops_in, scan_chunks, stored_chunks};
 pub use message::{ScannedMessage, scan_sync_message};

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use syncline_core::{
     doc::{AutomergeError, Broken},
     id::ConnectionId,
-    limits::AUTOMERGE_ANNOUNCED_MS_MAX,
+    limits::{AUTOMERGE_ANNOUNCED_MS_MAX, AUTOMERGE_OP_CHARGE_BYTES},
     log::{Author, LogEntry},
     time::Now,
 };
@@ -68,6 +68,10 @@ impl AutomergeRoom {
                 return;
             }
         };
+        if received.ops > 0 {
+            let bytes = received.ops.saturating_mul(AUTOMERGE_OP_CHARGE_BYTES);
+            self.effects.push_back(Effect::Charge(connection, bytes));
+        }
         peer.spoke = true;
         peer.dirty = true;
         if wants {

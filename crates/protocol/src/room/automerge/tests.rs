@@ -6,7 +6,7 @@ mod sizes;
 use std::collections::BTreeMap;
 
 use automerge::{
-    ActorId, AutoCommit, ROOT, ReadDoc,
+    ActorId, AutoCommit, ObjType, ROOT, ReadDoc,
     sync::{Message, State, SyncDoc},
     transaction::Transactable,
 };
@@ -14,7 +14,7 @@ use bytes::Bytes;
 use proptest::{collection::vec, prelude::*};
 use syncline_core::{
     id::{CommitNumber, ConnectionId},
-    limits::AUTOMERGE_ANNOUNCED_MS_MAX,
+    limits::{AUTOMERGE_ANNOUNCED_MS_MAX, AUTOMERGE_OP_CHARGE_BYTES},
     log::LogRecord,
     time::WallMs,
 };
@@ -85,6 +85,8 @@ struct World {
     folding: bool,
     /// What programs were told.
     told: Vec<Effect>,
+    /// Bytes that each was charged for, beside those that it sent.
+    charged: BTreeMap<ConnectionId, u64>,
 }
 
 impl World {
@@ -111,6 +113,7 @@ impl World {
             folds: 0,
             folding: false,
             told: Vec::new(),
+            charged: BTreeMap::new(),
         };
         for &connection in connections {
             world.clients.insert(connection, Client::new(connection));
@@ -149,6 +152,7 @@ impl World {
                 Effect::Reload => self.reload = true,
                 Effect::Compact(_) => self.folding = true,
                 Effect::Unload => {}
+                Effect::Charge(to, bytes) => self.outbox(to, |outbox| outbox.charge(bytes)),
                 told @ (Effect::Absorbed(..) | Effect::Read(..)) => self.told.push(told),
                 other => panic!("{other:?} is not expected"),
             }
@@ -198,6 +202,7 @@ impl World {
                     return true;
                 }
                 Written::AskResume(since) => self.input(Input::Resume { connection, since }),
+                Written::Charge(bytes) => *self.charged.entry(connection).or_default() += bytes,
                 Written::Idle | Written::Close(_) => return false,
                 Written::Acknowledge(_) | Written::Kept(_) => panic!("heads acknowledge"),
             }
@@ -256,6 +261,26 @@ fn a_change_is_acknowledged_and_shown_only_when_it_is_durable() {
     world.settle();
     assert_eq!(world.heads(BOB), world.heads(ALICE));
     assert_eq!(world.on_disk().heads(), world.heads(ALICE));
+}
+
+/// Goal: who sends ops is charged for them, also for those that need no bytes, and nobody else is.
+#[test]
+fn ops_are_charged_to_who_sends_them() {
+    let mut world = World::with(&[ALICE, BOB]);
+    let alice = world.clients.get_mut(&ALICE).expect("alice");
+    let text = alice.doc.put_object(ROOT, "text", ObjType::Text).expect("a map");
+    alice.doc.splice_text(&text, 0, 0, &"a".repeat(1_000)).expect("a text");
+    alice.doc.commit();
+    world.settle();
+    assert_eq!(world.charged, BTreeMap::from([(ALICE, 1_001 * AUTOMERGE_OP_CHARGE_BYTES)]));
+    world.clients.get_mut(&ALICE).expect("alice").doc.splice_text(&text, 0, 1_000, "").expect("a text");
+    world.settle();
+    assert!(
+        (2_001..=2_002).contains(&(world.charged[&ALICE] / AUTOMERGE_OP_CHARGE_BYTES)),
+        "{:?}",
+        world.charged
+    );
+    assert!(!world.charged.contains_key(&BOB));
 }
 
 #[test]

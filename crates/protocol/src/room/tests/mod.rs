@@ -117,6 +117,7 @@ impl World {
                 Effect::Text(to, batch) => self.outbox(*to).text(batch),
                 Effect::Ask(to, batch) => self.outbox(*to).ask(batch.clone()),
                 Effect::Acknowledge(to, updates) => self.outbox(*to).acknowledge(*updates),
+                Effect::Charge(to, bytes) => self.outbox(*to).charge(*bytes),
                 Effect::Kept(to, version) => self.outbox(*to).kept(*version),
                 Effect::Resume(to, batch) => self.outbox(*to).resume(batch.clone()),
                 Effect::Close(to, reason) => self.outbox(*to).close(*reason),
@@ -139,6 +140,7 @@ impl World {
             match self.outbox(connection).poll() {
                 Written::Batch(batch) => got.extend(batch.frames().iter().map(Got::from)),
                 Written::Acknowledge(updates) => got.push(Got::Durable(updates)),
+                Written::Charge(_) => panic!("a room of a Yjs document charges nothing"),
                 Written::Kept(version) => got.push(Got::Kept(version)),
                 Written::AskResume(since) => self.input(Input::Resume { connection, since }),
                 Written::Close(reason) => {

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use automerge::{
-    ActorId, AutoCommit, ROOT, ReadDoc,
+    ActorId, AutoCommit, ObjType, ROOT, ReadDoc,
     sync::{Message as SyncMessage, State, SyncDoc},
     transaction::Transactable,
 };
@@ -122,6 +122,13 @@ impl Repo {
 
     pub(crate) fn put(&mut self, key: &str, value: &str) {
         self.doc.put(ROOT, key, value).expect("a key of a map");
+        self.doc.commit();
+    }
+
+    /// Types a text.
+    pub(crate) fn type_text(&mut self, key: &str, typed: &str) {
+        let text = self.doc.put_object(ROOT, key, ObjType::Text).expect("a key of a map");
+        self.doc.splice_text(&text, 0, 0, typed).expect("a text");
         self.doc.commit();
     }
 
