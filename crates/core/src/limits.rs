@@ -319,6 +319,11 @@ pub const AUTOMERGE_UNPACKED_BYTES_FREE: usize = 1 << 20;
 /// characters makes 260,000. What would bring more is refused.
 pub const AUTOMERGE_DOCUMENT_OPS_MAX: u64 = 4_000_000;
 
+/// Entries of the sets of marks that automerge makes of an Automerge document, one set wherever a mark begins or ends and one entry for
+/// each that is open there: about 100 bytes each while they come in. A book with 100,000 marks of which ten are open at a time has as
+/// many. What would bring more is refused.
+pub const AUTOMERGE_MARK_ENTRIES_MAX: u64 = 2_000_000;
+
 /// Bytes that whoever sends an op of an Automerge document is charged for, beside those of the message: it may have none, and takes as long as
 /// a hundred bytes of a Yjs update, or longer.
 pub const AUTOMERGE_OP_CHARGE_BYTES: u64 = 100;

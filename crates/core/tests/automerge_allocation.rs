@@ -3,7 +3,12 @@
 
 #![cfg(feature = "automerge")]
 
-use automerge::{ActorId, AutoCommit, Automerge, Change, ROOT, transaction::Transactable};
+use automerge::{
+    ActorId, AutoCommit, Automerge, Change, ObjType, ROOT, ScalarValue,
+    hydrate::Value,
+    marks::{ExpandMark, Mark},
+    transaction::Transactable,
+};
 use peak_alloc::PeakAlloc;
 use sha2::{Digest, Sha256};
 use syncline_core::{
@@ -175,7 +180,44 @@ fn measure_what_waits() {
     assert_eq!(refused, Some(AutomergeError::Actors));
 }
 
-/// One test, since the counter sees the whole process.
+/// What automerge takes for an op while it takes it in is kept for few at a time.
+fn measure_many_ops() {
+    let mut author = AutoCommit::new();
+    for key in ["a", "b", "c"] {
+        let list = author.put_object(ROOT, key, ObjType::List).expect("a map");
+        let nulls = std::iter::repeat_n(ScalarValue::Null, 60_000);
+        author.splice(&list, 0, 0, nulls.map(Value::from)).expect("a list");
+        author.commit();
+    }
+    let input: Vec<u8> =
+        author.get_changes(&[]).iter().flat_map(|change| change.raw_bytes().to_vec()).collect();
+    assert!(input.len() < 500);
+    let mut document = AutomergeDocument::default();
+    let (peak, applied) = peak_of(|| document.apply(&input).map(drop));
+    println!("180,000 ops in {} bytes took {peak} bytes", input.len());
+    assert_eq!(applied, Ok(()));
+    assert!(peak < 64 << 20, "{peak} bytes");
+}
+
+/// Marks around each other, as many as may be, and some more.
+fn measure_marks_that_overlap() {
+    for (marks, taken) in [(950, Ok(())), (1_050, Err(AutomergeError::Marks))] {
+        let mut author = AutoCommit::new();
+        let text = author.put_object(ROOT, "t", ObjType::Text).expect("a map");
+        author.splice_text(&text, 0, 0, &"a".repeat(2 * marks)).expect("a text");
+        for number in 0..marks {
+            let mark = Mark::new(format!("m{number}"), true, number, 2 * marks - number);
+            author.mark(&text, mark, ExpandMark::None).expect("it is in the text");
+        }
+        let input = author.get_changes(&[])[0].raw_bytes().to_vec();
+        let mut document = AutomergeDocument::default();
+        let (peak, applied) = peak_of(|| document.apply(&input).map(drop));
+        println!("{marks} marks in {} bytes took {peak} bytes", input.len());
+        assert_eq!(applied, taken);
+        assert!(peak < 200 << 20, "{peak} bytes");
+    }
+}
+
 /// A document that breaks leaves nothing behind: whoever breaks them comes again.
 fn measure_broken_documents() {
     let mut honest = AutoCommit::new();
@@ -195,6 +237,7 @@ fn measure_broken_documents() {
     assert!(left < 1 << 20, "{left} bytes are left of 20 documents of 1 MiB");
 }
 
+/// One test, since the counter sees the whole process.
 #[test]
 fn tiny_changes_take_no_more_than_their_length_allows() {
     for (count, taken) in [(500, Ok(())), (INPUT / 21, Err(AutomergeError::Actors))] {
@@ -215,4 +258,6 @@ fn tiny_changes_take_no_more_than_their_length_allows() {
     measure_a_document_of_checkpoints();
     measure_what_waits();
     measure_broken_documents();
+    measure_many_ops();
+    measure_marks_that_overlap();
 }

@@ -14,7 +14,10 @@ use std::{
 
 use automerge::{ActorId, Automerge, Change, ChangeHash, ChangeMetadata};
 
-use crate::{guard::automerge::memory_bytes_max, limits::AUTOMERGE_DOCUMENT_OPS_MAX};
+use crate::{
+    guard::automerge::{ChunkKind, Marks, marks_in, memory_bytes_max},
+    limits::AUTOMERGE_DOCUMENT_OPS_MAX,
+};
 
 /// Bytes that the first change of an actor takes.
 const ACTOR_BYTES: usize = 2 << 10;
@@ -93,12 +96,19 @@ impl Graph {
 pub(super) struct Orphan {
     pub(super) bytes: usize,
     pub(super) ops: u64,
+    pub(super) marks: Marks,
     pub(super) actor: ActorId,
 }
 
 impl From<&Change> for Orphan {
     fn from(change: &Change) -> Self {
-        Self { bytes: change.raw_bytes().len(), ops: change.len() as u64, actor: change.actor_id().clone() }
+        Self {
+            bytes: change.raw_bytes().len(),
+            ops: change.len() as u64,
+            // What automerge has read is a change.
+            marks: marks_in(ChunkKind::Change, change.raw_bytes()).unwrap_or_default(),
+            actor: change.actor_id().clone(),
+        }
     }
 }
 

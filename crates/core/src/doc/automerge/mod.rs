@@ -4,6 +4,7 @@ mod contain;
 mod content;
 mod foreign;
 mod graph;
+mod marks;
 mod merge;
 mod newcomer;
 mod peer;
@@ -21,6 +22,7 @@ use bytes::Bytes;
 use self::contain::{Contained, Failed, contained};
 use self::foreign::changes_in;
 use self::graph::{Graph, Orphan};
+use self::marks::MarkBound;
 use self::newcomer::Encoded;
 pub use self::peer::{AutomergePeer, Received};
 use self::writing::Writing;
@@ -28,7 +30,7 @@ use super::{Broken, authorship::Made};
 use crate::{
     guard::{
         Malformed,
-        automerge::{Chunk, ChunkKind, scan_chunks, stored_chunks},
+        automerge::{Chunk, ChunkKind, Marks, scan_chunks, stored_chunks},
     },
     limits::AUTOMERGE_ORPHAN_BYTES_MAX,
     log::Maker,
@@ -42,6 +44,7 @@ use crate::{
 pub struct AutomergeDocument {
     doc: Contained,
     graph: Graph,
+    marks: MarkBound,
     /// Changes that wait for others.
     orphans: BTreeMap<ChangeHash, Orphan>,
     /// What newcomers are sent, as long as it is the whole document.
@@ -69,6 +72,9 @@ pub enum AutomergeError {
     /// The document would have more than [`crate::limits::AUTOMERGE_DOCUMENT_OPS_MAX`] ops.
     #[error("the ops are too many")]
     Ops,
+    /// The marks of the document's texts would overlap too much: see [`crate::limits::AUTOMERGE_MARK_ENTRIES_MAX`].
+    #[error("the marks overlap too much")]
+    Marks,
     /// automerge failed on the document. It is of no further use and has to be built anew.
     #[error("the document broke on the message")]
     Broken,
@@ -84,6 +90,7 @@ impl AutomergeError {
             Self::Orphans => "orphans",
             Self::Actors => "actors",
             Self::Ops => "ops",
+            Self::Marks => "marks",
             Self::Broken => "broken",
         }
     }
@@ -138,7 +145,7 @@ impl AutomergeDocument {
         let brought: Vec<_> = changes.iter().map(|change| (change.hash(), Orphan::from(change))).collect();
         let (before, graph) = (self.heads(), &mut self.graph);
         let new = self.doc.change(|doc| {
-            doc.apply_changes(changes).map_err(|_| Failed)?;
+            take_in(doc, changes)?;
             if doc.get_heads() == before {
                 return Ok(Vec::new());
             }
@@ -167,7 +174,7 @@ impl AutomergeDocument {
 
     /// Says whether there is room for these changes, and those that they may release: for what is kept about them, as much as their
     /// length allows, and for their ops.
-    fn check_room_for(&self, changes: &[Change]) -> Result<(), AutomergeError> {
+    fn check_room_for(&mut self, changes: &[Change]) -> Result<(), AutomergeError> {
         let waiting = self.orphans.iter().map(|(hash, orphan)| (*hash, orphan.clone()));
         let new: BTreeMap<ChangeHash, Orphan> = self.doc.read(|doc| {
             let new = changes.iter().filter(|change| doc.get_change_meta_by_hash(&change.hash()).is_none());
@@ -177,8 +184,12 @@ impl AutomergeDocument {
             return Err(AutomergeError::Ops);
         }
         let bytes: usize = changes.iter().map(|change| change.raw_bytes().len()).sum();
-        let has_memory = self.graph.has_memory_for(&new, bytes + self.orphan_bytes());
-        if has_memory { Ok(()) } else { Err(AutomergeError::Actors) }
+        if !self.graph.has_memory_for(&new, bytes + self.orphan_bytes()) {
+            return Err(AutomergeError::Actors);
+        }
+        let mut marks = Marks::default();
+        new.values().for_each(|change| marks.add(&change.marks));
+        self.admit_marks(&marks)
     }
 
     fn orphan_bytes(&self) -> usize {
@@ -189,7 +200,7 @@ impl AutomergeDocument {
     fn encodes_with(&self, changes: &[Change]) -> bool {
         let encodes = self.doc.read(|doc| {
             let mut with = doc.clone();
-            with.apply_changes(changes.iter().cloned()).ok()?;
+            take_in(&mut with, changes.to_vec()).ok()?;
             let (heads, whole) = (with.get_heads(), with.save_with_options(without_orphans()));
             Some(heads.is_empty() || loads_as(&whole, &heads))
         });
@@ -199,6 +210,7 @@ impl AutomergeDocument {
     /// Holds a document that was loaded.
     fn hold(&mut self, loaded: Automerge) {
         self.graph = contained(|| Graph::of(&loaded)).unwrap_or_default();
+        self.marks = MarkBound::unknown();
         self.doc = Contained::of(loaded);
     }
 
@@ -262,6 +274,21 @@ impl AutomergeDocument {
     pub fn break_for_test(&mut self) {
         self.doc.give_up();
     }
+}
+
+/// Has automerge take changes in, some at a time: until it is done it keeps what it would tell of each op, 600 bytes.
+fn take_in(doc: &mut Automerge, changes: Vec<Change>) -> Result<(), Failed> {
+    const OPS_AT_ONCE: usize = 100_000;
+    let (mut some, mut ops) = (Vec::new(), 0);
+    for change in changes {
+        if ops > 0 && ops + change.len() > OPS_AT_ONCE {
+            doc.apply_changes(std::mem::take(&mut some)).map_err(|_| Failed)?;
+            ops = 0;
+        }
+        ops += change.len();
+        some.push(change);
+    }
+    doc.apply_changes(some).map_err(|_| Failed)
 }
 
 fn without_orphans() -> automerge::SaveOptions {

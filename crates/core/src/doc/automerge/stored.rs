@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use automerge::{Automerge, ReadDoc, Stats};
 
-use super::{AutomergeDocument, AutomergeError, accepted_changes_of, load_document};
+use super::{
+    AutomergeDocument, AutomergeError, accepted_changes_of, load_document, marks::MarkBound, take_in,
+};
 use crate::{
     doc::{CompactError, ReplayError},
     guard::automerge::{Chunk, ChunkKind, stored_chunks},
@@ -68,6 +70,7 @@ impl AutomergeDocument {
             return Ok(());
         }
         let bytes: usize = changes.iter().map(|change| change.raw_bytes().len()).sum();
+        self.marks = MarkBound::unknown();
         let graph = &mut self.graph;
         let missing = self.doc.change(|doc| {
             let new: BTreeMap<_, _> = changes
@@ -78,7 +81,7 @@ impl AutomergeDocument {
             for (hash, change) in new {
                 graph.note(&hash, change.actor_id(), change.start_op().get()..=change.max_op());
             }
-            doc.apply_changes(changes).map_err(|_| super::Failed)?;
+            take_in(doc, changes)?;
             Ok(doc.get_missing_deps(&[]))
         });
         if !missing.map_err(AutomergeError::from)?.is_empty() {

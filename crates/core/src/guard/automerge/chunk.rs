@@ -109,6 +109,34 @@ pub fn may_unpack(bytes: &[u8]) -> bool {
     bytes.array_windows().any(is_beginning)
 }
 
+/// Returns the columns of the ops of a chunk that was accepted before: what each is, and its data. A change must not be packed.
+pub(super) fn columns_of_ops(kind: ChunkKind, chunk: &[u8]) -> Result<Vec<(u64, Leb128<'_>)>, Malformed> {
+    let Header { body, .. } = header(&mut Leb128::new(chunk, 0))?;
+    let mut reader = Leb128::new(body, 0);
+    let columns = match kind {
+        ChunkKind::Document => {
+            actors(&mut reader)?;
+            reader.hashes(u64::MAX)?;
+            let changes = Columns::announced(&mut reader, true)?;
+            let ops = Columns::announced(&mut reader, true)?;
+            for column in changes.iter() {
+                reader.take(column.len)?;
+            }
+            ops
+        }
+        ChunkKind::Change => {
+            reader.hashes(u64::MAX)?;
+            actor(&mut reader)?;
+            numbers_of_ops(&mut reader)?;
+            reader.sleb()?;
+            reader.prefixed()?;
+            actors(&mut reader)?;
+            Columns::announced(&mut reader, false)?
+        }
+    };
+    columns.iter().map(|column| Ok((column.spec, Leb128::new(reader.take(column.len)?, 0)))).collect()
+}
+
 /// What a chunk is, and how it is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {

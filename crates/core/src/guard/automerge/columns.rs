@@ -24,7 +24,8 @@ pub(super) struct Columns(Vec<Column>);
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Column {
-    spec: u64,
+    /// What it holds.
+    pub(super) spec: u64,
     /// Length of its data, in bytes.
     pub(super) len: u64,
 }

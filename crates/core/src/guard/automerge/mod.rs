@@ -7,12 +7,14 @@
 mod chunk;
 mod columns;
 mod leb128;
+mod marks;
 mod message;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use chunk::{MAGIC, memory_bytes_max};
 pub(crate) use leb128::Leb128;
+pub(crate) use marks::{Marks, marks_in};
 
 pub use chunk::{Chunk, ChunkKind, first_document, may_unpack, ops_in, scan_chunks, stored_chunks};
 pub use message::{ScannedMessage, scan_sync_message};
