@@ -13,7 +13,7 @@ Runs a test of which other runs see only the beginning.
   probes     A server with two tenants that call everything by the same names
              is asked at random as one or the other, 1000000 times if AMOUNT is
              not given. No answer may hold a byte that the other has written.
-  mutations  Automerge messages are mutated, 4000000 if AMOUNT is not given,
+  mutations  Automerge messages are mutated, 16000000 if AMOUNT is not given,
              which takes about an hour. Whatever they hold the process lives,
              and what is taken in loads again.
   traces     What real people typed is stored, folded, and read back at 100
@@ -43,7 +43,7 @@ const SOAKS: [Soak; 3] = [
         name: "mutations",
         test: &["--package", "syncline-core", "--test", "automerge_hostile", "mutated_messages_are_survived"],
         variable: "SYNCLINE_MUTATIONS",
-        amount: "4000000",
+        amount: "16000000",
     },
     Soak {
         name: "traces",

@@ -31,7 +31,7 @@ use syncline_core::{
     time::WallMs,
 };
 
-/// Messages that are mutated unless `SYNCLINE_MUTATIONS` says how many; `SYNCLINE_SEED` makes others of them. A core does 80,000 in
+/// Messages that are mutated unless `SYNCLINE_MUTATIONS` says how many; `SYNCLINE_SEED` makes others of them. A core does 260,000 in
 /// a minute.
 const MUTATIONS_DEFAULT: u64 = 5_000;
 
