@@ -27,7 +27,7 @@ pub const AUTOMERGE_OPS_MAX: u64 = 2_000_000;
 pub const FORMATS_BYTES_MAX: u64 = 64 << 20;
 
 /// Steps that yrs may walk to find the places of a Yjs document's items, in whatever order they come: some five seconds. Two people
-/// who each put 4,000 items one by one to the beginning of a list without knowing of each other reach it; an update that goes beyond it is refused.
+/// who each put 3,000 items one by one to the beginning of a list without knowing of each other reach it; an update that goes beyond it is refused.
 pub const CONTEST_STEPS_MAX: u64 = 20_000_000;
 
 /// Nesting of `Any` and JSON values within one update. yrs recurses over them; at 8,000 a 2 MiB stack is gone.

@@ -14,6 +14,7 @@ use crate::{
     doc::{ApplyError, YjsDocument},
     guard::{Id, scan_update, write_string, write_var_uint},
     id::ClientId,
+    limits::CONTEST_STEPS_MAX,
 };
 
 /// An item of one element.
@@ -327,6 +328,16 @@ fn walks_past_higher_and_lower_clients_count_as_more() {
     let (one, two) = (steps(1), steps(2));
     assert_eq!(two - one, one, "each counts as much as the first, and is walked past by as many");
     assert_eq!(one, 10_000 + 5_000 * 5_000 / NOTED_STEPS + 6_000);
+}
+
+/// Goal: two people who each put thousands of items one by one to the beginning of a list, both offline, stay within the limit.
+#[test]
+fn thousands_of_items_that_two_put_to_one_beginning_are_within_the_limit() {
+    let steps = |items: u32| {
+        let both = [before_each_other(2, items, None), before_each_other(3, items, None)].concat();
+        counted(&update(&both)).iter().sum::<u64>()
+    };
+    assert!(steps(2_800) <= CONTEST_STEPS_MAX && steps(3_000) > CONTEST_STEPS_MAX);
 }
 
 /// Goal: what is within the limit is counted once and taken in.
