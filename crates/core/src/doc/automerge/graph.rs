@@ -76,7 +76,7 @@ impl Graph {
     }
 
     /// Returns whether changes that the document does not hold take no more memory than so many bytes of input allow.
-    pub(super) fn has_memory_for(&self, new: &BTreeMap<ChangeHash, Orphan>, input_bytes: usize) -> bool {
+    pub(super) fn has_memory_for(&self, new: &BTreeMap<ChangeHash, Needs>, input_bytes: usize) -> bool {
         let actors = new.values().map(|change| &change.actor);
         let strangers: BTreeSet<_> = actors.filter(|actor| !self.actors.contains_key(actor)).collect();
         let checkpoints = new.keys().filter(|hash| is_checkpoint(hash)).count();
@@ -91,16 +91,16 @@ impl Graph {
     }
 }
 
-/// A change that waits for others.
+/// What there has to be room for if a change is taken in.
 #[derive(Clone, Debug)]
-pub(super) struct Orphan {
+pub(super) struct Needs {
     pub(super) bytes: usize,
     pub(super) ops: u64,
     pub(super) marks: Marks,
     pub(super) actor: ActorId,
 }
 
-impl From<&Change> for Orphan {
+impl From<&Change> for Needs {
     fn from(change: &Change) -> Self {
         Self {
             bytes: change.raw_bytes().len(),

@@ -21,7 +21,7 @@ use bytes::Bytes;
 
 use self::contain::{Contained, Failed, contained};
 use self::foreign::changes_in;
-use self::graph::{Graph, Orphan};
+use self::graph::{Graph, Needs};
 use self::marks::MarkBound;
 use self::newcomer::Encoded;
 pub use self::peer::{AutomergePeer, Received};
@@ -30,7 +30,7 @@ use super::{Broken, authorship::Made};
 use crate::{
     guard::{
         Malformed,
-        automerge::{Chunk, ChunkKind, Marks, scan_chunks, stored_chunks},
+        automerge::{Chunk, ChunkKind, scan_chunks, stored_chunks},
     },
     limits::AUTOMERGE_ORPHAN_BYTES_MAX,
     log::Maker,
@@ -46,7 +46,7 @@ pub struct AutomergeDocument {
     graph: Graph,
     marks: MarkBound,
     /// Changes that wait for others.
-    orphans: BTreeMap<ChangeHash, Orphan>,
+    orphans: BTreeMap<ChangeHash, Needs>,
     /// What newcomers are sent, as long as it is the whole document.
     encoded: Option<Encoded>,
     /// Bytes of all changes that were integrated.
@@ -137,12 +137,12 @@ impl AutomergeDocument {
     fn integrate(&mut self, brought: Brought) -> Result<Option<Bytes>, AutomergeError> {
         let has_odd = brought.has_odd()?;
         let Brought { changes, .. } = brought;
-        self.check_room_for(&changes)?;
+        let needs: Vec<_> = changes.iter().map(|change| (change.hash(), Needs::from(change))).collect();
+        self.check_room_for(&changes, &needs)?;
         // To encode the whole document for each change would take too long; for the odd ones it is done.
         if has_odd && !self.encodes_with(&changes) {
             return Err(AutomergeError::Refused);
         }
-        let brought: Vec<_> = changes.iter().map(|change| (change.hash(), Orphan::from(change))).collect();
         let (before, graph) = (self.heads(), &mut self.graph);
         let new = self.doc.change(|doc| {
             take_in(doc, changes)?;
@@ -168,28 +168,29 @@ impl AutomergeDocument {
             }
             Ok(new)
         })?;
-        self.note_orphans(brought)?;
+        self.note_orphans(needs)?;
         Ok((!new.is_empty()).then(|| self.integrated(new.into())))
     }
 
     /// Says whether there is room for these changes, and those that they may release: for what is kept about them, as much as their
-    /// length allows, and for their ops.
-    fn check_room_for(&mut self, changes: &[Change]) -> Result<(), AutomergeError> {
-        let waiting = self.orphans.iter().map(|(hash, orphan)| (*hash, orphan.clone()));
-        let new: BTreeMap<ChangeHash, Orphan> = self.doc.read(|doc| {
-            let new = changes.iter().filter(|change| doc.get_change_meta_by_hash(&change.hash()).is_none());
-            new.map(|change| (change.hash(), Orphan::from(change))).chain(waiting).collect()
+    /// length allows, for their ops, and for their marks.
+    fn check_room_for(
+        &mut self,
+        changes: &[Change],
+        needs: &[(ChangeHash, Needs)],
+    ) -> Result<(), AutomergeError> {
+        let new: BTreeMap<ChangeHash, Needs> = self.doc.read(|doc| {
+            let new = needs.iter().filter(|(hash, _)| doc.get_change_meta_by_hash(hash).is_none());
+            new.cloned().chain(self.orphans.clone()).collect()
         })?;
-        if !self.graph.has_room_for(new.values().map(|change| change.ops).sum()) {
+        if !self.graph.has_room_for(new.values().map(|needs| needs.ops).sum()) {
             return Err(AutomergeError::Ops);
         }
-        let bytes: usize = changes.iter().map(|change| change.raw_bytes().len()).sum();
+        let bytes: usize = needs.iter().map(|(_, needs)| needs.bytes).sum();
         if !self.graph.has_memory_for(&new, bytes + self.orphan_bytes()) {
             return Err(AutomergeError::Actors);
         }
-        let mut marks = Marks::default();
-        new.values().for_each(|change| marks.add(&change.marks));
-        self.admit_marks(&marks)
+        self.check_marks(changes, &new)
     }
 
     fn orphan_bytes(&self) -> usize {
@@ -210,7 +211,7 @@ impl AutomergeDocument {
     /// Holds a document that was loaded.
     fn hold(&mut self, loaded: Automerge) {
         self.graph = contained(|| Graph::of(&loaded)).unwrap_or_default();
-        self.marks = MarkBound::unknown();
+        self.marks.forget();
         self.doc = Contained::of(loaded);
     }
 
@@ -221,7 +222,7 @@ impl AutomergeDocument {
     }
 
     /// Notes which of these changes wait for others; so many that it is too much are all dropped.
-    fn note_orphans(&mut self, brought: Vec<(ChangeHash, Orphan)>) -> Result<(), AutomergeError> {
+    fn note_orphans(&mut self, brought: Vec<(ChangeHash, Needs)>) -> Result<(), AutomergeError> {
         self.orphans.extend(brought);
         let orphans = &mut self.orphans;
         self.doc.read(|doc| orphans.retain(|hash, _| doc.get_change_meta_by_hash(hash).is_none()))?;

@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 
 use automerge::{Automerge, ReadDoc, Stats};
 
-use super::{
-    AutomergeDocument, AutomergeError, accepted_changes_of, load_document, marks::MarkBound, take_in,
-};
+use super::{AutomergeDocument, AutomergeError, accepted_changes_of, load_document, take_in};
 use crate::{
     doc::{CompactError, ReplayError},
     guard::automerge::{Chunk, ChunkKind, stored_chunks},
@@ -70,7 +68,7 @@ impl AutomergeDocument {
             return Ok(());
         }
         let bytes: usize = changes.iter().map(|change| change.raw_bytes().len()).sum();
-        self.marks = MarkBound::unknown();
+        self.marks.forget();
         let graph = &mut self.graph;
         let missing = self.doc.change(|doc| {
             let new: BTreeMap<_, _> = changes

@@ -11,7 +11,7 @@ use yrs::{
 
 use super::{Contest, NOTED_STEPS, count};
 use crate::{
-    doc::{ApplyError, YjsDocument},
+    doc::{ApplyError, ReplayError, YjsDocument},
     guard::{Id, scan_update, write_string, write_var_uint},
     id::ClientId,
     limits::CONTEST_STEPS_MAX,
@@ -338,6 +338,17 @@ fn thousands_of_items_that_two_put_to_one_beginning_are_within_the_limit() {
         counted(&update(&both)).iter().sum::<u64>()
     };
     assert!(steps(2_800) <= CONTEST_STEPS_MAX && steps(3_000) > CONTEST_STEPS_MAX);
+}
+
+/// Goal: a branch that would make a document too contested is not merged to be looked at either.
+#[test]
+fn branches_that_are_too_concurrent_are_not_merged() {
+    let [behind, beginning] =
+        [behind_each_other(2, 6_000), at_the_beginning(3, 6_000)].map(|items| update(&items));
+    let mut document = YjsDocument::default();
+    document.apply(&behind.into()).expect("each is behind the one before");
+    let merged = document.merged_with(&beginning.into()).map(drop);
+    assert_eq!(merged, Err(ReplayError::Refused(ApplyError::TooConcurrent).into()));
 }
 
 /// Goal: what is within the limit is counted once and taken in.

@@ -113,28 +113,49 @@ pub fn may_unpack(bytes: &[u8]) -> bool {
 pub(super) fn columns_of_ops(kind: ChunkKind, chunk: &[u8]) -> Result<Vec<(u64, Leb128<'_>)>, Malformed> {
     let Header { body, .. } = header(&mut Leb128::new(chunk, 0))?;
     let mut reader = Leb128::new(body, 0);
-    let columns = match kind {
+    let ops = match kind {
+        ChunkKind::Change => change_head(&mut reader)?,
         ChunkKind::Document => {
-            actors(&mut reader)?;
-            reader.hashes(u64::MAX)?;
-            let changes = Columns::announced(&mut reader, true)?;
-            let ops = Columns::announced(&mut reader, true)?;
+            let DocumentHead { changes, ops, .. } = document_head(&mut reader)?;
             for column in changes.iter() {
                 reader.take(column.len)?;
             }
             ops
         }
-        ChunkKind::Change => {
-            reader.hashes(u64::MAX)?;
-            actor(&mut reader)?;
-            numbers_of_ops(&mut reader)?;
-            reader.sleb()?;
-            reader.prefixed()?;
-            actors(&mut reader)?;
-            Columns::announced(&mut reader, false)?
-        }
     };
-    columns.iter().map(|column| Ok((column.spec, Leb128::new(reader.take(column.len)?, 0)))).collect()
+    ops.iter().map(|column| Ok((column.spec, Leb128::new(reader.take(column.len)?, 0)))).collect()
+}
+
+/// Reads a change up to the data of its columns, which are of its ops.
+fn change_head(reader: &mut Leb128<'_>) -> Result<Columns, Malformed> {
+    reader.hashes(u64::MAX)?;
+    actor(reader)?;
+    numbers_of_ops(reader)?;
+    reader.sleb()?;
+    let message = reader.prefixed()?;
+    if core::str::from_utf8(message).is_err() {
+        return Err(Malformed::Utf8 { at: reader.at() - message.len() });
+    }
+    actors(reader)?;
+    Columns::announced(reader, false)
+}
+
+/// What a document says before the data of its columns.
+#[derive(Debug)]
+struct DocumentHead {
+    actors: u64,
+    heads: usize,
+    changes: Columns,
+    ops: Columns,
+}
+
+fn document_head(reader: &mut Leb128<'_>) -> Result<DocumentHead, Malformed> {
+    Ok(DocumentHead {
+        actors: actors(reader)?,
+        heads: reader.hashes(u64::MAX)?.len(),
+        changes: Columns::announced(reader, true)?,
+        ops: Columns::announced(reader, true)?,
+    })
 }
 
 /// What a chunk is, and how it is written.
@@ -220,25 +241,13 @@ impl Budget {
     }
 
     fn change(&mut self, mut reader: Leb128<'_>) -> Result<(), Malformed> {
-        reader.hashes(u64::MAX)?;
-        actor(&mut reader)?;
-        numbers_of_ops(&mut reader)?;
-        reader.sleb()?;
-        let message = reader.prefixed()?;
-        if core::str::from_utf8(message).is_err() {
-            return Err(Malformed::Utf8 { at: reader.at() - message.len() });
-        }
-        actors(&mut reader)?;
-        let columns = Columns::announced(&mut reader, false)?;
+        let columns = change_head(&mut reader)?;
         self.ops(&columns, &mut reader)
     }
 
     fn document(&mut self, mut reader: Leb128<'_>) -> Result<(), Malformed> {
         let (at, bytes) = (reader.at(), reader.rest().len());
-        let actors = actors(&mut reader)?;
-        let heads = reader.hashes(u64::MAX)?.len();
-        let changes = Columns::announced(&mut reader, true)?;
-        let ops = Columns::announced(&mut reader, true)?;
+        let DocumentHead { actors, heads, changes, ops } = document_head(&mut reader)?;
         let changes = self.data(&changes, &mut reader)?;
         if changes.saturating_mul(actors) / CHANGES_A_CLOCK_BYTE > memory_bytes_max(bytes) as u64 {
             return Err(Malformed::Clocks { at, changes, actors });

@@ -109,3 +109,38 @@ fn runs<'a>(
     }
     Ok(rows)
 }
+
+/// The rows of a column that was accepted before, one by one.
+pub(super) struct Rows<'a, T> {
+    reader: Leb128<'a>,
+    value: fn(&mut Leb128<'a>) -> Result<T, Malformed>,
+    /// Rows of the run that are left, and their value; or values that follow one by one.
+    run: (u64, Option<T>),
+    values: u64,
+}
+
+impl<'a, T: Copy> Rows<'a, T> {
+    pub(super) fn new(reader: Leb128<'a>, value: fn(&mut Leb128<'a>) -> Result<T, Malformed>) -> Self {
+        Self { reader, value, run: (0, None), values: 0 }
+    }
+
+    /// Returns the value of the next row, which may be none; nothing at the end, where none are left out.
+    pub(super) fn next_row(&mut self) -> Result<Option<Option<T>>, Malformed> {
+        while self.run.0 == 0 {
+            if self.values > 0 {
+                self.values -= 1;
+                self.run = (1, Some((self.value)(&mut self.reader)?));
+            } else if self.reader.is_empty() {
+                return Ok(None);
+            } else {
+                match self.reader.sleb()? {
+                    0 => self.run = (self.reader.uleb()?, None),
+                    run @ 1.. => self.run = (run.unsigned_abs(), Some((self.value)(&mut self.reader)?)),
+                    values => self.values = values.unsigned_abs(),
+                }
+            }
+        }
+        self.run.0 -= 1;
+        Ok(Some(self.run.1))
+    }
+}
