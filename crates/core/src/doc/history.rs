@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use yrs::{
-    Array, ArrayRef, IdSet, Map, MapRef, Out, ReadTxn, Snapshot, StateVector, Text, TextRef, TransactionMut,
+    ArrayRef, IdSet, Map, MapRef, Out, ReadTxn, Snapshot, StateVector, Text, TextRef, TransactionMut,
     branch::{Branch, BranchPtr},
 };
 
@@ -11,7 +11,7 @@ use super::{
     authorship::Authorship,
     content::escaped,
     ranges::Ranges,
-    read::typed,
+    read::{items_of, typed},
     restore::WriteError,
     yjs::{Broken, YjsDocument},
 };
@@ -110,7 +110,7 @@ pub struct Written {
 impl YjsDocument {
     /// Returns who wrote what stands in each text of the document, in order; neighbours by one author in one commit are one
     /// range. Things that are no characters are passed over, and so are texts whose path is longer than
-    /// [`TOLD_PATH_BYTES_MAX`].
+    /// [`TOLD_PATH_BYTES_MAX`] and what is in arrays that cannot be read.
     ///
     /// # Errors
     /// [`WriteError`] if the document cannot be copied.
@@ -162,8 +162,7 @@ impl TextWalk<'_> {
     }
 
     fn items(&mut self, txn: &mut TransactionMut<'_>, path: &str, array: &ArrayRef) {
-        let items: Vec<Out> = array.iter(txn).collect();
-        for (place, item) in items.into_iter().enumerate() {
+        for (place, item) in items_of(array, txn).into_iter().flatten().enumerate() {
             self.visit(txn, &format!("{path}/{place}"), item);
         }
     }

@@ -3,7 +3,7 @@
 use serde_json::{Map as JsonMap, Value};
 use yrs::{
     Any, Array, ArrayRef, GetString, Map, MapRef, Number, Out, ReadTxn, Text, TextRef, XmlFragmentRef,
-    branch::BranchPtr,
+    branch::{Branch, BranchPtr},
     types::{
         ToJson,
         text::{Diff, YChange},
@@ -11,6 +11,7 @@ use yrs::{
 };
 
 use super::{
+    content::content_of,
     subdocument::may_be_subdocument,
     yjs::{Broken, YjsDocument},
 };
@@ -38,19 +39,23 @@ impl YjsDocument {
     /// A Yjs document does not say what type a root has. It is read from the content: a root with named entries is a
     /// map, one that holds text is a text, one that holds XML is a fragment, any other an array.
     ///
+    /// An array is null if it holds characters as only a text does, and yrs cannot read them; in a root with such, XML is
+    /// written as objects and arrays.
+    ///
     /// # Errors
     /// [`ReadError`] says why it is not read.
     pub fn to_json(&self) -> Result<Value, ReadError> {
         self.check_formats()?;
         let object = self.contained().read(|txn| {
-            let roots =
-                txn.root_refs().map(|(name, root)| (name.to_owned(), json(&typed(root, txn).to_json(txn))));
-            roots.collect::<JsonMap<_, _>>()
+            txn.root_refs()
+                .map(|(name, root)| (name.to_owned(), root_json(root, txn)))
+                .collect::<JsonMap<_, _>>()
         });
         Ok(Value::Object(object.map_err(Broken::from)?))
     }
 
-    /// Returns the root type `root` as plain text, if the document has it: the characters of a text, the markup of XML.
+    /// Returns the root type `root` as plain text, if the document has it: the characters of a text, the markup of XML
+    /// that can be read.
     ///
     /// # Errors
     /// [`ReadError`] says why it is not read.
@@ -58,13 +63,53 @@ impl YjsDocument {
         self.check_formats()?;
         let text = self.contained().read(|txn| {
             let branch = branch_of(txn.get(root)?)?;
-            Some(match typed(Out::UndefinedRef(branch), txn) {
-                Out::YXmlFragment(fragment) => fragment.get_string(txn),
-                _ => TextRef::from(branch).get_string(txn),
-            })
+            match typed(Out::UndefinedRef(branch), txn) {
+                Out::YXmlFragment(fragment) => {
+                    let is_passable = is_passable(&Out::YXmlFragment(fragment.clone()), txn);
+                    is_passable.then(|| fragment.get_string(txn))
+                }
+                _ => Some(TextRef::from(branch).get_string(txn)),
+            }
         });
         Ok(text.map_err(Broken::from)?)
     }
+}
+
+fn root_json<T: ReadTxn>(root: Out, txn: &T) -> Value {
+    let root = typed(root, txn);
+    if is_passable(&root, txn) { json(&root.to_json(txn)) } else { content_of(root, txn).plain() }
+}
+
+/// Returns what an array or something of XML holds, in order; nothing if there are characters in it of which yrs would never reach the
+/// end: it counts two UTF-16 code units for some, and reads one after the other. No client puts characters there.
+pub(super) fn items_of<T: ReadTxn>(array: &ArrayRef, txn: &T) -> Option<Vec<Out>> {
+    let branch: &Branch = array.as_ref();
+    let characters = TextRef::from(BranchPtr::from(branch)).get_string(txn);
+    let is_passable = characters.chars().all(|char| char.len_utf16() == 1);
+    is_passable.then(|| array.iter(txn).collect())
+}
+
+/// Returns whether there is nothing in a shared type that yrs does not reach the end of while it writes it as JSON.
+fn is_passable<T: ReadTxn>(out: &Out, txn: &T) -> bool {
+    let (entries, items) = match out {
+        Out::YMap(map) => (Some(map.clone()), None),
+        Out::YArray(array) => (None, Some(array.clone())),
+        Out::YXmlFragment(fragment) => (None, Some(ArrayRef::from(branch_at(fragment)))),
+        Out::YXmlElement(element) => {
+            let branch = branch_at(element);
+            (Some(MapRef::from(branch)), Some(ArrayRef::from(branch)))
+        }
+        _ => return true,
+    };
+    let mut entries = entries.iter().flat_map(|map| map.iter(txn));
+    entries.all(|(_, value)| is_passable(&value, txn))
+        && items.is_none_or(|array| {
+            items_of(&array, txn).is_some_and(|items| items.iter().all(|item| is_passable(item, txn)))
+        })
+}
+
+fn branch_at(shared: &impl AsRef<Branch>) -> BranchPtr {
+    BranchPtr::from(shared.as_ref())
 }
 
 /// Gives a root without a type the one that its content has.

@@ -8,6 +8,7 @@ use yrs::{
     updates::decoder::Decode,
 };
 
+mod characters;
 mod edit;
 mod formats;
 mod history;

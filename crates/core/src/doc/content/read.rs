@@ -3,31 +3,32 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use yrs::{
-    Array, ArrayRef, Map, MapRef, Out, ReadTxn, Text, TextRef,
+    ArrayRef, Map, MapRef, Out, ReadTxn, Text, TextRef,
     branch::{Branch, BranchPtr},
     types::text::YChange,
 };
 
 use super::{Content, Items, Named, Piece, Run};
-use crate::doc::read::typed;
+use crate::doc::read::{items_of, typed};
 
 /// Reads what a shared type or a value holds; a root without a type counts as what it holds.
 pub(in crate::doc) fn content_of<T: ReadTxn>(out: Out, txn: &T) -> Content {
     match typed(out, txn) {
         Out::Any(any) => Content::Value(any),
         Out::YText(text) => Content::Text(runs_of(&text, txn)),
-        Out::YArray(array) => Content::Items(Items::Array, items(&array, txn)),
+        Out::YArray(array) => sequence(&array, txn, |items| Content::Items(Items::Array, items)),
         Out::YMap(map) => Content::Map(entries(&map, txn)),
         Out::YXmlElement(element) => {
             let branch = branch_of(&element);
-            Content::Element {
+            sequence(&ArrayRef::from(branch), txn, |children| Content::Element {
                 name: element.tag().to_string(),
                 attributes: entries(&MapRef::from(branch), txn),
-                children: items(&ArrayRef::from(branch), txn),
-            }
+                children,
+            })
         }
         Out::YXmlFragment(fragment) => {
-            Content::Items(Items::Fragment, items(&ArrayRef::from(branch_of(&fragment)), txn))
+            let array = ArrayRef::from(branch_of(&fragment));
+            sequence(&array, txn, |items| Content::Items(Items::Fragment, items))
         }
         Out::YXmlText(text) => {
             let branch = branch_of(&text);
@@ -71,8 +72,10 @@ fn branch_of(shared: &impl AsRef<Branch>) -> BranchPtr {
     BranchPtr::from(shared.as_ref())
 }
 
-fn items<T: ReadTxn>(array: &ArrayRef, txn: &T) -> Vec<Content> {
-    array.iter(txn).map(|item| content_of(item, txn)).collect()
+/// Reads a sequence; one that yrs cannot read is opaque.
+fn sequence<T: ReadTxn>(array: &ArrayRef, txn: &T, content: impl FnOnce(Vec<Content>) -> Content) -> Content {
+    let Some(items) = items_of(array, txn) else { return Content::Opaque };
+    content(items.into_iter().map(|item| content_of(item, txn)).collect())
 }
 
 fn entries<T: ReadTxn>(map: &MapRef, txn: &T) -> Named {
