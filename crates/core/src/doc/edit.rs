@@ -156,12 +156,39 @@ impl YjsDocument {
     }
 }
 
+/// Most things in arrays that edits move at once: some seconds.
+const MOVED_MAX: usize = 500_000_000;
+
 /// Makes edits in what a document holds. If one of them is refused, what then holds it is of no use.
 pub(super) fn make_all(top: Top, roots: &mut Roots, edits: &[DocumentEdit]) -> Result<(), EditError> {
+    make_within(MOVED_MAX, top, roots, edits)
+}
+
+fn make_within(
+    mut left: usize,
+    top: Top,
+    roots: &mut Roots,
+    edits: &[DocumentEdit],
+) -> Result<(), EditError> {
     let mut texts = Texts::default();
-    edits.iter().try_for_each(|edit| make(top, roots, &mut texts, edit))?;
+    for edit in edits {
+        left = left.checked_sub(moved_by(roots, edit)).ok_or(WriteError::Long)?;
+        make(top, roots, &mut texts, edit)?;
+    }
     texts.close_all(roots);
     Ok(())
+}
+
+/// Returns how many things an edit moves: those behind the place in an array where something is put in or taken away.
+fn moved_by(roots: &Roots, edit: &DocumentEdit) -> usize {
+    let (DocumentEdit::Add { path, .. } | DocumentEdit::Remove { path }) = edit else { return 0 };
+    let Some((above, place)) = path.rsplit_once('/') else { return 0 };
+    match (at(roots, above), place.parse::<usize>()) {
+        (Ok(Some(Content::Items(_, items) | Content::Element { children: items, .. })), Ok(place)) => {
+            items.len().saturating_sub(place)
+        }
+        _ => 0,
+    }
 }
 
 fn make(top: Top, roots: &mut Roots, texts: &mut Texts, edit: &DocumentEdit) -> Result<(), EditError> {
@@ -407,5 +434,30 @@ fn any(value: &Value) -> Any {
             let members = members.iter().map(|(name, value)| (name.clone(), any(value)));
             Any::Map(std::sync::Arc::new(members.collect()))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// Goal: who edits before many things again and again is told that it is too much, and who edits behind them is not.
+    #[test]
+    fn edits_move_so_many_things_and_no_more() {
+        let list = |len: usize| {
+            Roots::from([("list".to_owned(), root_of(&json!(vec![0; len])).expect("an array is a root"))])
+        };
+        let edits = |place: &str| {
+            let path = format!("/list/{place}");
+            [DocumentEdit::Add { path: path.clone(), value: json!(1) }, DocumentEdit::Remove { path }]
+        };
+        let long = Err(EditError::Write(WriteError::Long));
+        // Ten are behind the place before the first edit, eleven before the second.
+        assert_eq!(make_within(21, Top::Roots, &mut list(10), &edits("0")), Ok(()));
+        assert_eq!(make_within(20, Top::Roots, &mut list(10), &edits("0")), long);
+        assert_eq!(make_within(1, Top::Roots, &mut list(10), &edits("10")), Ok(()));
+        assert_eq!(make_within(0, Top::Roots, &mut list(10), &edits("-")[..1]), Ok(()));
     }
 }

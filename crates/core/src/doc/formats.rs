@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// Reference numbers of contents.
-const CONTENT_DELETED: u8 = 1;
+pub(super) const CONTENT_DELETED: u8 = 1;
 const CONTENT_EMBED: u8 = 5;
 const CONTENT_FORMAT: u8 = 6;
 const CONTENT_TYPE: u8 = 7;
@@ -98,8 +98,12 @@ impl FormatBound {
 
     /// Returns the most bytes that they can come to where they are read.
     pub(super) fn most_bytes(&self) -> u64 {
-        let at_once = if self.beyond { u64::MAX } else { self.names.values().sum() };
-        at_once.saturating_mul(self.ends)
+        self.most_at_once().saturating_mul(self.ends)
+    }
+
+    /// Returns the most bytes of formats that hold in one place.
+    pub(super) fn most_at_once(&self) -> u64 {
+        if self.beyond { u64::MAX } else { self.names.values().sum() }
     }
 }
 

@@ -10,7 +10,8 @@ use yrs::{
 
 use super::{
     content::{
-        self, Change, Comparison, Content, Delta, Items, Unwritable, Writer, escaped, report, roots_of,
+        self, Budget, Change, Comparison, Content, Delta, Items, Unwritable, Writer, escaped, report,
+        roots_of,
     },
     read::ReadError,
     yjs::{Broken, ReplayError, YjsDocument},
@@ -115,8 +116,9 @@ impl YjsDocument {
         }
         let mut copy = Self::of(author);
         copy.replay(&self.encode()?)?;
+        let budget = Budget::new(self.index().formats().most_at_once());
         let (written, update) =
-            copy.contained_mut().write(|txn| write(&mut Writer::new(txn))).map_err(Broken::from)?;
+            copy.contained_mut().write(|txn| write(&mut Writer::new(txn, &budget))).map_err(Broken::from)?;
         written?;
         let scanned = scan_update(&update).map_err(|_| Broken)?;
         Ok((!scanned.is_empty()).then_some(update))

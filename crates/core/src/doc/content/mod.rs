@@ -18,16 +18,13 @@ use yrs::Any;
 
 pub use report::{Change, ItemsChange, TextChange};
 
-#[cfg(feature = "automerge")]
-pub(super) use delta::ItemsHunk;
-pub(super) use delta::{Comparison, Delta, delta};
-#[cfg(feature = "automerge")]
+pub(super) use delta::{Comparison, Delta, ItemsHunk, delta};
 pub(super) use hunks::Hunk;
 pub(super) use read::{content_of, roots_of};
 pub(super) use report::{escaped, report};
 #[cfg(feature = "automerge")]
 pub(super) use same::is_same;
-pub(super) use write::{Unwritable, Writer, append, write};
+pub(super) use write::{Budget, Unwritable, Writer, append, write};
 
 use super::read::json;
 
