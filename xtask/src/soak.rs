@@ -16,6 +16,9 @@ Runs a test of which other runs see only the beginning.
   mutations  Automerge messages are mutated, 16000000 if AMOUNT is not given,
              which takes about an hour. Whatever they hold the process lives,
              and what is taken in loads again.
+  contents   Yjs documents are made of items of all kinds that stand anywhere,
+             5000000 if AMOUNT is not given, which takes half an hour. Each
+             is read, folded and edited without a panic and without end.
   traces     What real people typed is stored, folded, and read back at 100
              points, whole instead of its first 3000 keys.
 
@@ -32,7 +35,7 @@ struct Soak {
     amount: &'static str,
 }
 
-const SOAKS: [Soak; 3] = [
+const SOAKS: [Soak; 4] = [
     Soak {
         name: "probes",
         test: &["--package", "syncline-server", "--lib", "random_probes_between_two_tenants"],
@@ -44,6 +47,12 @@ const SOAKS: [Soak; 3] = [
         test: &["--package", "syncline-core", "--test", "automerge_hostile", "mutated_messages_are_survived"],
         variable: "SYNCLINE_MUTATIONS",
         amount: "16000000",
+    },
+    Soak {
+        name: "contents",
+        test: &["--package", "syncline-core", "--test", "document_contents"],
+        variable: "SYNCLINE_CONTENTS",
+        amount: "5000000",
     },
     Soak {
         name: "traces",

@@ -152,6 +152,18 @@ impl Contest {
         }
     }
 
+    /// Returns whether one element is another, or was written behind it by the same client, each between the two behind the one before; with
+    /// what an update adds.
+    pub(super) fn is_behind(&self, added: &Self, one: Id, other: Id) -> bool {
+        let is_elsewhere = |contest: &Self| {
+            contest.elsewhere.get(&one.client).is_some_and(|clocks| {
+                let next = clocks.partition_point(|&clock| clock <= other.clock);
+                clocks.get(next).is_some_and(|&clock| clock <= one.clock)
+            })
+        };
+        one.client == other.client && other.clock <= one.clock && !is_elsewhere(self) && !is_elsewhere(added)
+    }
+
     /// Returns whether the next element of the same client was written behind this one, which is not its last.
     fn is_continued(&self, id: Id) -> bool {
         let elsewhere = self.elsewhere.get(&id.client);

@@ -1,24 +1,24 @@
 //! Which structs a document holds and how deep each stands, so that an update can be judged before yrs sees it.
 
-use std::{collections::BTreeMap, iter::Peekable};
+use std::{cell::OnceCell, collections::BTreeMap, iter::Peekable};
 
 use super::{
     contest::Contest,
-    formats::FormatBound,
+    formats::{CONTENT_DELETED, FormatBound},
+    range_set::RangeSet,
     slices::{Slices, Take},
 };
 use crate::{
-    guard::{Fidelity, Id, Parent, ScannedUpdate, Section, Struct, StructKind, Structs},
+    guard::{DeleteRange, Fidelity, Id, Parent, ScannedUpdate, Section, Struct, StructKind, Structs},
     id::ClientId,
     limits::TYPE_DEPTH_MAX,
 };
 
-/// For every client the clock up to which the document holds its structs, and the depth of each of them.
+/// For every client the clock up to which the document holds its structs, and how each of them stands.
 ///
-/// Depth is the number of shared types around a struct: 1 in a root type, one more in every nested type. A struct that
-/// names a neighbour instead of its parent stands as deep as that neighbour (YATA: it takes over the neighbour's
-/// parent), so depth follows from the update and this index alone. Neighbouring structs of one client mostly stand
-/// equally deep, so depths are kept as runs: one entry for a client who only ever typed into one text.
+/// A struct that names a neighbour instead of its parent stands as that neighbour does (YATA: it takes over the
+/// neighbour's parent), so this follows from the update and this index alone. Neighbouring structs of one client mostly
+/// stand alike, so it is kept as runs: one entry for a client who only ever typed into one text.
 #[derive(Debug, Default)]
 pub(crate) struct StructIndex {
     clients: BTreeMap<ClientId, ClientStructs>,
@@ -30,21 +30,30 @@ pub(crate) struct StructIndex {
 struct ClientStructs {
     /// Clock after the last struct.
     end: u32,
-    /// First clock and depth of each run, ascending.
-    runs: Vec<(u32, u32)>,
+    /// First clock of each run, ascending, and how its structs stand.
+    runs: Vec<(u32, Standing)>,
+}
+
+/// How a struct stands; those that were collected as garbage stand nowhere.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Standing {
+    /// The number of shared types around it: 1 in a root type, one more in every nested type.
+    depth: u16,
+    /// Whether it is a value of an entry, of a map or of the attributes in XML.
+    is_value: bool,
 }
 
 impl ClientStructs {
-    fn push(&mut self, clock: u32, end: u32, depth: u32) {
-        if self.runs.last().is_none_or(|&(_, last)| last != depth) {
-            self.runs.push((clock, depth));
+    fn push(&mut self, clock: u32, end: u32, standing: Standing) {
+        if self.runs.last().is_none_or(|&(_, last)| last != standing) {
+            self.runs.push((clock, standing));
         }
         self.end = end;
     }
 
-    fn depth(&self, clock: u32) -> u32 {
+    fn standing(&self, clock: u32) -> Standing {
         let after = self.runs.partition_point(|&(first, _)| first <= clock);
-        after.checked_sub(1).and_then(|at| self.runs.get(at)).map_or(0, |&(_, depth)| depth)
+        after.checked_sub(1).and_then(|at| self.runs.get(at)).map_or_else(Standing::default, |&(_, at)| at)
     }
 }
 
@@ -79,9 +88,14 @@ impl Plan {
     }
 }
 
-/// Types nest too deeply; see [`TYPE_DEPTH_MAX`].
+/// Why yrs may not have an update.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct TooDeep;
+pub(crate) enum Unfit {
+    /// Types nest too deeply; see [`TYPE_DEPTH_MAX`].
+    TooDeep,
+    /// An item stands where no client puts one, and where yrs would lose it.
+    Misplaced,
+}
 
 impl StructIndex {
     /// Takes over what was planned, once the document has integrated it.
@@ -90,15 +104,15 @@ impl StructIndex {
         self.contest.add(plan.contest);
         for (client, added) in plan.added {
             let known = self.clients.entry(client).or_default();
-            for (at, &(clock, depth)) in added.runs.iter().enumerate() {
+            for (at, &(clock, standing)) in added.runs.iter().enumerate() {
                 let end = added.runs.get(at + 1).map_or(added.end, |&(next, _)| next);
-                known.push(clock, end, depth);
+                known.push(clock, end, standing);
             }
         }
     }
 
     /// Finds what of `update` can be integrated now. It takes time in proportion to the update.
-    pub(crate) fn plan(&self, update: &ScannedUpdate<'_>) -> Result<Plan, TooDeep> {
+    pub(crate) fn plan(&self, update: &ScannedUpdate<'_>) -> Result<Plan, Unfit> {
         Planner::new(self, update).run()
     }
 
@@ -122,8 +136,8 @@ impl StructIndex {
         &self.contest
     }
 
-    fn depth(&self, id: Id) -> u32 {
-        self.clients.get(&id.client).map_or(0, |structs| structs.depth(id.clock))
+    fn standing(&self, id: Id) -> Standing {
+        self.clients.get(&id.client).map_or_else(Standing::default, |structs| structs.standing(id.clock))
     }
 }
 
@@ -134,7 +148,9 @@ impl StructIndex {
 /// of its dependencies.
 struct Planner<'a> {
     index: &'a StructIndex,
-    update: &'a [u8],
+    update: &'a ScannedUpdate<'a>,
+    /// What the update deletes, once somebody has asked.
+    deleted: OnceCell<RangeSet>,
     cursors: Vec<Cursor<'a>>,
     /// Sections that wait for a client to pass a clock.
     waiting: BTreeMap<(ClientId, u32), Vec<usize>>,
@@ -163,14 +179,15 @@ impl<'a> Planner<'a> {
         };
         Self {
             index,
-            update: update.bytes(),
+            update,
+            deleted: OnceCell::new(),
             cursors: update.sections().iter().map(cursor).collect(),
             waiting: BTreeMap::new(),
             plan: Plan { slices: Slices::may_be_needed(update).then(Slices::default), ..Plan::default() },
         }
     }
 
-    fn run(mut self) -> Result<Plan, TooDeep> {
+    fn run(mut self) -> Result<Plan, Unfit> {
         let mut ready: Vec<usize> = (0..self.cursors.len()).rev().collect();
         while let Some(at) = ready.pop() {
             self.advance(at)?;
@@ -188,7 +205,7 @@ impl<'a> Planner<'a> {
     }
 
     /// Takes structs of one section until one is blocked or none is left.
-    fn advance(&mut self, at: usize) -> Result<(), TooDeep> {
+    fn advance(&mut self, at: usize) -> Result<(), Unfit> {
         while let Some(next) = self.cursors[at].structs.peek().cloned() {
             match self.step(at, &next)? {
                 Step::Taken => {}
@@ -207,7 +224,7 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    fn step(&mut self, at: usize, next: &Struct) -> Result<Step, TooDeep> {
+    fn step(&mut self, at: usize, next: &Struct) -> Result<Step, Unfit> {
         let take = &self.cursors[at].take;
         let (client, reached, end) = (take.client, take.to, next.clock + next.len);
         if end <= reached {
@@ -220,18 +237,22 @@ impl<'a> Planner<'a> {
         if let Some(on) = missing {
             return Ok(Step::Blocked(on));
         }
-        let depth = self.depth_of(next);
-        if depth > TYPE_DEPTH_MAX {
-            return Err(TooDeep);
+        let standing = self.standing_of(next);
+        if u32::from(standing.depth) > TYPE_DEPTH_MAX {
+            return Err(Unfit::TooDeep);
+        }
+        let elements = DeleteRange { client, clock: reached, len: end - reached };
+        if !self.has_place(next) || standing.is_value && !self.may_be_value(next, elements) {
+            return Err(Unfit::Misplaced);
         }
         self.plan.straddles |= next.clock < reached;
-        self.plan.formats.take(self.update, next);
+        self.plan.formats.take(self.update.bytes(), next);
         let is_last = next.origin.is_none_or(|origin| self.reached(origin.client) <= origin.clock + 1);
         let id = Id { client, clock: reached };
-        self.plan.contest.take(&self.index.contest, self.update, id, next, is_last);
+        self.plan.contest.take(&self.index.contest, self.update.bytes(), id, next, is_last);
         self.plan.weak_link |= next.weak_link.is_some();
         self.plan.fidelity = self.plan.fidelity.and(next.fidelity);
-        self.plan.added.entry(client).or_default().push(reached, end, depth);
+        self.plan.added.entry(client).or_default().push(reached, end, standing);
         if let Some(slices) = &mut self.plan.slices {
             slices.push(client, reached, next);
         }
@@ -243,22 +264,50 @@ impl<'a> Planner<'a> {
         self.plan.added.get(&client).map_or_else(|| self.index.clock(client), |added| added.end)
     }
 
-    fn depth_of(&self, next: &Struct) -> u32 {
+    fn standing_of(&self, next: &Struct) -> Standing {
         if next.kind == StructKind::Gc {
-            return 0;
+            return Standing::default();
         }
-        let beside = next.origin.into_iter().chain(next.right_origin).map(|id| self.depth_at(id));
+        let is_value = next.beginning(self.update.bytes()).is_some_and(|beginning| beginning.key.is_some());
         match next.parent {
-            // The integration takes the parent of one of the two; the deeper one bounds it either way.
-            Parent::Inherited => beside.max().unwrap_or(0),
-            Parent::Root => 1,
-            Parent::Item(id) => self.depth_at(id) + 1,
+            // The integration takes the parent of one of the two; what holds of one of them bounds it either way.
+            Parent::Inherited => {
+                let beside = next.origin.into_iter().chain(next.right_origin).map(|id| self.standing_at(id));
+                beside.fold(Standing::default(), |one, other| Standing {
+                    depth: one.depth.max(other.depth),
+                    is_value: one.is_value || other.is_value,
+                })
+            }
+            Parent::Root => Standing { depth: 1, is_value },
+            Parent::Item(id) => Standing { depth: self.standing_at(id).depth + 1, is_value },
         }
     }
 
-    fn depth_at(&self, id: Id) -> u32 {
+    fn standing_at(&self, id: Id) -> Standing {
         let added = self.plan.added.get(&id.client).filter(|added| added.runs[0].0 <= id.clock);
-        added.map_or_else(|| self.index.depth(id), |added| added.depth(id.clock))
+        added.map_or_else(|| self.index.standing(id), |added| added.standing(id.clock))
+    }
+
+    /// Returns whether an item can stand between its neighbours, if it has two.
+    ///
+    /// Both are values of entries or neither is. Of an item between the two yrs makes a value that is nobody's: it is not deleted with
+    /// the type that it is in, and points to memory that was freed. And the left one is not behind the right one: where an item stands
+    /// would depend on how others are stored.
+    fn has_place(&self, item: &Struct) -> bool {
+        let Some((left, right)) = item.origin.zip(item.right_origin) else { return true };
+        let standings = [left, right].map(|id| self.standing_at(id));
+        // What was collected as garbage is nobody's neighbour any more.
+        standings.contains(&Standing::default())
+            || standings[0].is_value == standings[1].is_value
+                && !self.index.contest.is_behind(&self.plan.contest, left, right)
+    }
+
+    /// Returns whether these elements of an item may be values of an entry. Only the last value of an entry is there, and yrs deletes
+    /// no other with the map: if several are one item, and a part of it is deleted, the rest stays, and points to memory that was freed.
+    /// Clients who keep what was deleted join such values, and tell with them that all are.
+    fn may_be_value(&self, item: &Struct, elements: DeleteRange) -> bool {
+        let is_one = elements.len == 1 || item.kind == StructKind::Item { content: CONTENT_DELETED };
+        is_one || self.deleted.get_or_init(|| RangeSet::of(self.update.deletes())).covers(&elements)
     }
 }
 

@@ -27,6 +27,7 @@ mod index;
 mod markdown;
 mod merge;
 mod originals;
+mod range_set;
 mod ranges;
 mod read;
 mod restore;

@@ -16,6 +16,7 @@ mod large;
 mod markdown;
 mod originals;
 mod restore;
+mod values;
 
 use super::*;
 use crate::{

@@ -7,7 +7,7 @@ use yrs::{ReadTxn, StateVector};
 
 use super::{
     contain::{Changes, Contained, Failed, decode},
-    index::{Plan, StructIndex, TooDeep},
+    index::{Plan, StructIndex, Unfit},
     originals::Originals,
     slices::{self, cut},
 };
@@ -56,6 +56,10 @@ pub enum ApplyError {
     /// Shared types would nest deeper than [`crate::limits::TYPE_DEPTH_MAX`].
     #[error("shared types nest too deeply")]
     TooDeep,
+    /// An item stands where no client puts one: an entry of a map has several values at once, a value stands beside an element of a
+    /// list, or the left neighbour is on the right of the right one.
+    #[error("an item stands where no client puts one")]
+    Misplaced,
     /// Items were put into one place by so many who did not know of each other that finding their order takes more than
     /// [`crate::limits::CONTEST_STEPS_MAX`] steps.
     #[error("too many items were put into one place without knowledge of each other")]
@@ -75,6 +79,15 @@ pub enum ApplyError {
     Broken,
 }
 
+impl From<Unfit> for ApplyError {
+    fn from(unfit: Unfit) -> Self {
+        match unfit {
+            Unfit::TooDeep => Self::TooDeep,
+            Unfit::Misplaced => Self::Misplaced,
+        }
+    }
+}
+
 impl ApplyError {
     /// Returns a short stable word for close reasons and metrics.
     #[must_use]
@@ -82,6 +95,7 @@ impl ApplyError {
         match self {
             Self::Malformed(malformed) => malformed.reason(),
             Self::TooDeep => "too-deep",
+            Self::Misplaced => "misplaced",
             Self::TooConcurrent => "too-concurrent",
             Self::WeakLink => "weak-link",
             Self::CrowdedClients => "crowded-clients",
@@ -154,7 +168,7 @@ impl YjsDocument {
     /// [`ApplyError`] says why it is refused. After [`ApplyError::Broken`] the document is of no further use.
     pub fn apply(&mut self, update: &Bytes) -> Result<Applied, ApplyError> {
         let scanned = scan_update(update)?;
-        let mut plan = self.index.plan(&scanned).map_err(|TooDeep| ApplyError::TooDeep)?;
+        let mut plan = self.index.plan(&scanned).map_err(ApplyError::from)?;
         if plan.weak_link {
             return Err(ApplyError::WeakLink);
         }
@@ -175,7 +189,7 @@ impl YjsDocument {
     /// [`ApplyError`] says why it would be refused.
     pub fn has_gap(&self, update: &[u8]) -> Result<bool, ApplyError> {
         let scanned = scan_update(update)?;
-        let plan = self.index.plan(&scanned).map_err(|TooDeep| ApplyError::TooDeep)?;
+        let plan = self.index.plan(&scanned).map_err(ApplyError::from)?;
         Ok(plan.gap || self.reachable_deletes(&scanned, &plan).trimmed)
     }
 
@@ -186,7 +200,7 @@ impl YjsDocument {
     /// [`ReplayError`] says why it cannot be. The document is then of no further use.
     pub fn replay(&mut self, update: &Bytes) -> Result<(), ReplayError> {
         let scanned = scan_update(update).map_err(ApplyError::from)?;
-        let plan = self.index.plan(&scanned).map_err(|TooDeep| ApplyError::TooDeep)?;
+        let plan = self.index.plan(&scanned).map_err(ApplyError::from)?;
         self.clients.count(&plan.newcomers());
         if self.take_in(update, &scanned, plan)?.gap {
             return Err(ReplayError::Gap);

@@ -42,11 +42,26 @@ pub(crate) fn refused() -> Vec<Payload> {
         make("crowded clients", "crowded-clients", clients(20_000, |i| i << 16 | 7)),
         make("deep types at once", "too-deep", levels(8_000)),
         make("just too deep types at once", "too-deep", levels(TYPE_DEPTH_MAX + 1)),
+        make("an entry with two values", "misplaced", nested(&[&[0x28, 1, 1, b'm', 1, b'k', 2, 120, 120]])),
+        make("two values behind one", "misplaced", nested(&[&VALUE, &[0x88, 2, 0, 2, 120, 120]])),
+        make(
+            "an element behind one and before a value",
+            "misplaced",
+            nested(&[&VALUE, &[0x08, 1, 1, b'm', 1, 120], &[0xc8, 2, 1, 2, 0, 1, 120]]),
+        ),
+        make(
+            "an item behind what it is before",
+            "misplaced",
+            nested(&[&[0x04, 1, 1, b'm', 2, b'a', b'b'], &[0xc4, 2, 1, 2, 0, 1, b'c']]),
+        ),
         make("items of two clients in one place", "too-concurrent", beside_each_other(6_000)),
         make("nothing", "truncated", vec![]),
         make("bytes after the end", "trailing-bytes", vec![0, 0, 0]),
     ]
 }
+
+/// A value of the entry `k` of the root `m`.
+const VALUE: [u8; 8] = [0x28, 1, 1, b'm', 1, b'k', 1, 120];
 
 /// 2^28 as a number of entries, of which there are none.
 pub(crate) const MANY: [u8; 5] = [0x80, 0x80, 0x80, 0x80, 0x01];

@@ -1,6 +1,9 @@
 //! The bound and the count against YATA itself, step by step, and against people who type.
 
-use std::collections::{BTreeSet, HashSet};
+use std::{
+    collections::{BTreeSet, HashSet},
+    iter,
+};
 
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -92,6 +95,15 @@ fn integrate(list: &mut Vec<Item>, item: Item) -> u64 {
     steps
 }
 
+/// Returns whether one item is another, or was written behind it by the same client in one go: between such two nothing can be.
+fn is_behind(items: &[Item], one: Id, other: Id) -> bool {
+    let before = |at: &Id| {
+        let last = Id { clock: at.clock.checked_sub(1)?, ..*at };
+        items.iter().any(|item| item.id == *at && item.origin == Some(last)).then_some(last)
+    };
+    iter::successors(Some(one), before).any(|at| at == other)
+}
+
 /// Items that each rest on earlier ones: of whom, which is left of it, and which is right of it. Most are put into few places.
 fn items() -> impl Strategy<Value = Vec<Item>> {
     let left = prop_oneof![
@@ -108,8 +120,12 @@ fn items() -> impl Strategy<Value = Vec<Item>> {
                 Some(last) if continues == 0 => Some(id(client, last)),
                 _ => left.and_then(|left| items.get(left)).map(|item| item.id),
             };
-            let beside: Vec<Id> =
-                items.iter().filter(|item| kind == 0 || item.origin == origin).map(|item| item.id).collect();
+            let beside: Vec<Id> = items
+                .iter()
+                .filter(|item| kind == 0 || item.origin == origin)
+                .map(|item| item.id)
+                .filter(|&right| origin.is_none_or(|origin| !is_behind(&items, origin, right)))
+                .collect();
             let right = (kind < 3 && !beside.is_empty()).then(|| *right.get(&beside));
             items.push(Item { id: id(client, clock), origin, right });
         }
