@@ -242,7 +242,8 @@ impl<'a> Planner<'a> {
             return Err(Unfit::TooDeep);
         }
         let elements = DeleteRange { client, clock: reached, len: end - reached };
-        if !self.has_place(next) || standing.is_value && !self.may_be_value(next, elements) {
+        let are_values = standing.is_value && has_many(next, &elements);
+        if !self.has_place(next) || are_values && !self.are_deleted(&elements) {
             return Err(Unfit::Misplaced);
         }
         self.plan.straddles |= next.clock < reached;
@@ -255,6 +256,9 @@ impl<'a> Planner<'a> {
         self.plan.added.entry(client).or_default().push(reached, end, standing);
         if let Some(slices) = &mut self.plan.slices {
             slices.push(client, reached, next);
+            if are_values {
+                slices.delete(elements);
+            }
         }
         self.cursors[at].take.push(next);
         Ok(Step::Taken)
@@ -302,13 +306,16 @@ impl<'a> Planner<'a> {
                 && !self.index.contest.is_behind(&self.plan.contest, left, right)
     }
 
-    /// Returns whether these elements of an item may be values of an entry. Only the last value of an entry is there, and yrs deletes
-    /// no other with the map: if several are one item, and a part of it is deleted, the rest stays, and points to memory that was freed.
-    /// Clients who keep what was deleted join such values, and tell with them that all are.
-    fn may_be_value(&self, item: &Struct, elements: DeleteRange) -> bool {
-        let is_one = elements.len == 1 || item.kind == StructKind::Item { content: CONTENT_DELETED };
-        is_one || self.deleted.get_or_init(|| RangeSet::of(self.update.deletes())).covers(&elements)
+    fn are_deleted(&self, elements: &DeleteRange) -> bool {
+        self.deleted.get_or_init(|| RangeSet::of(self.update.deletes())).covers(elements)
     }
+}
+
+/// Returns whether several of these elements of a value may still be there. Only the last value of an entry is, and yrs deletes no other
+/// with the map: if several are one item, and a part of it is deleted, the rest stays, and points to memory that was freed. Clients who
+/// keep what was deleted join such values, and tell with them that all are.
+fn has_many(value: &Struct, elements: &DeleteRange) -> bool {
+    elements.len > 1 && value.kind != StructKind::Item { content: CONTENT_DELETED }
 }
 
 /// Returns the ids that must be integrated before `of` can be.

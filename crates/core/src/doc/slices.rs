@@ -69,6 +69,8 @@ pub(crate) struct Slices {
     takes: Vec<Take>,
     /// Where each slice begins in `takes`.
     starts: Vec<usize>,
+    /// What must be deleted with the slice that it comes in, by the number of that slice.
+    gone: Vec<(usize, DeleteRange)>,
     /// Of the last slice.
     clients: BTreeSet<ClientId>,
     structs: u32,
@@ -111,14 +113,26 @@ impl Slices {
         }
     }
 
+    /// Has elements of the last struct deleted with it: several values of an entry in one item, of which yrs would keep some if the map
+    /// went in a later slice.
+    pub(crate) fn delete(&mut self, elements: DeleteRange) {
+        self.gone.push((self.starts.len(), elements));
+    }
+
     /// Returns how many slices there are.
     pub(crate) fn count(&self) -> usize {
         self.starts.len()
     }
 
-    fn iter(&self) -> impl Iterator<Item = &[Take]> {
+    /// Returns the takes of each slice, and what is deleted with them.
+    fn iter(&self) -> impl Iterator<Item = (&[Take], Vec<DeleteRange>)> {
         let ends = self.starts.iter().skip(1).copied().chain([self.takes.len()]);
-        self.starts.iter().zip(ends).map(|(&start, end)| &self.takes[start..end])
+        let gone = self.gone.chunk_by(|one, next| one.0 == next.0);
+        let mut gone = gone.peekable();
+        (1..).zip(self.starts.iter().zip(ends)).map(move |(slice, (&start, end))| {
+            let gone = gone.next_if(|gone| gone[0].0 == slice).unwrap_or_default();
+            (&self.takes[start..end], gone.iter().map(|(_, elements)| *elements).collect())
+        })
     }
 }
 
@@ -147,7 +161,7 @@ pub(crate) fn integrate(
     let mut encoded = Vec::new();
     let mut deleted = Vec::new();
     let deletions = (!deletes.is_empty()).then(|| cut(update, &[], deletes));
-    let parts = slices.iter().map(|takes| cut(update, takes, &[])).chain(deletions);
+    let parts = slices.iter().map(|(takes, gone)| cut(update, takes, &gone)).chain(deletions);
     for (at, part) in parts.enumerate() {
         let decoded = scan_update(&part).ok().and_then(|scanned| decode(&scanned, plan.fidelity));
         let Some(decoded) = decoded else {

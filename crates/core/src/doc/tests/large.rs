@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, thread};
 
 use super::*;
 use crate::{
-    guard::{write_string, write_var_uint},
+    guard::{StructKind, write_string, write_var_uint},
     id::ClientId,
     limits::{SLICE_CLIENTS_MAX, SLICE_STRUCTS_MAX},
     log::Snapshot,
@@ -154,4 +154,51 @@ fn an_update_of_few_clients_goes_in_at_once() {
         let plan = index::StructIndex::default().plan(&scanned).expect("flat");
         assert_eq!(plan.slices.map(|slices| slices.count()), slices);
     }
+}
+
+/// Goal: values of an entry that were one item when they were gone are gone before their map is, in whichever slice that goes. Method: the
+/// map, such values, much that fills a slice, a value in the middle of them, as much again, and what replaces the map.
+#[test]
+fn values_that_are_one_item_go_with_their_slice() {
+    let (mut structs, mut clock) = (Vec::new(), 0);
+    let mut write = |len: u64, parts: &[&[u8]]| {
+        structs.push(parts.concat());
+        let at = clock;
+        clock += len;
+        at
+    };
+    let map = write(1, &[&[0x27, 1, 1, b'm', 1, b'x', 1]]);
+    let values = write(2, &[&[0x28, 0, 1, map as u8, 1, b'k', 2, 120, 120]]);
+    let mut last = write(1, &[&[0x04, 1, 1, b't', 1, b'a']]);
+    let mut fill = |write: &mut dyn FnMut(u64, &[&[u8]]) -> u64| {
+        for _ in 0..SLICE_STRUCTS_MAX {
+            let mut origin = Vec::new();
+            write_var_uint(&mut origin, last);
+            last = write(1, &[&[0x84, 1], &origin, &[1, b'a']]);
+        }
+    };
+    fill(&mut write);
+    write(1, &[&[0x88, 1, values as u8, 1, 121]]);
+    fill(&mut write);
+    write(1, &[&[0x88, 1, map as u8, 1, 120]]);
+
+    let mut update = vec![1];
+    write_var_uint(&mut update, structs.len() as u64);
+    update.extend([1, 0]);
+    update.extend(structs.concat());
+    update.extend([1, 1, 1, values as u8, 2]);
+    let update = Bytes::from(update);
+    let mut document = YjsDocument::default();
+    let applied = document.apply(&update).expect("honest");
+    assert_eq!(applied.update, Some(update.clone()));
+    let json = document.to_json().expect("it is read");
+    assert_eq!(json["m"], serde_json::json!({"x": true}));
+    // Whatever points to the map is collected with it.
+    let encoded = document.encode().expect("sound");
+    let scanned = scan_update(&encoded).expect("what yrs writes");
+    let mut structs = scanned.structs(&scanned.sections()[0]);
+    let first = structs.find(|of| of.end() > values as u32).expect("the values");
+    assert_eq!(first.kind, StructKind::Gc);
+    let snapshot = Snapshot { number: CommitNumber(1), state: update };
+    compact::<YjsDocument>(Some(&snapshot), &[]).expect("it is folded");
 }
