@@ -17,7 +17,7 @@ Runs a test of which other runs see only the beginning.
              which takes about an hour. Whatever they hold the process lives,
              and what is taken in loads again.
   contents   Yjs documents are made of items of all kinds that stand anywhere,
-             5000000 if AMOUNT is not given, which takes half an hour. Each
+             5000000 if AMOUNT is not given, in a quarter of an hour. Each
              is read, folded and edited without a panic and without end.
   traces     What real people typed is stored, folded, and read back at 100
              points, whole instead of its first 3000 keys.
