@@ -14,10 +14,13 @@ use std::{
 use bytes::Bytes;
 use serde_json::json;
 use syncline_core::{
-    doc::{ApplyError, Authorship, DocumentEdit, MarkdownError, WriteError, YjsDocument, compact},
+    doc::{
+        ApplyError, Authorship, CompactError, DocumentEdit, MarkdownError, WriteError, YjsDocument, compact,
+    },
     guard::{write_buf, write_string, write_var_uint},
-    id::{ClientId, CommitNumber},
-    log::Snapshot,
+    id::{ClientId, CommitNumber, ConnectionId},
+    log::{Author, LogEntry, LogRecord, Snapshot},
+    time::WallMs,
 };
 
 /// Documents that are made unless `SYNCLINE_CONTENTS` says how many; `SYNCLINE_SEED` makes others of them.
@@ -171,24 +174,45 @@ fn content_into(dice: &mut Dice, content: u8, out: &mut Vec<u8>) -> u64 {
     1
 }
 
-/// Returns what two clients made who agree on nothing, and how many of their updates were taken in and refused.
-fn made(dice: &mut Dice) -> (YjsDocument, [u64; 2]) {
-    let (mut written, mut document, mut fates) = (Written::default(), YjsDocument::default(), [0; 2]);
+/// What two clients made who agree on nothing.
+#[derive(Default)]
+struct Made {
+    document: YjsDocument,
+    /// What was stored of it.
+    log: Vec<LogRecord>,
+    /// How many of their updates were taken in, and refused.
+    fates: [u64; 2],
+}
+
+fn made(dice: &mut Dice) -> Made {
+    let (mut written, Made { mut document, mut log, mut fates }) = (Written::default(), Made::default());
     for _ in 0..=dice.roll(24) {
         let before = written.clone();
         let update = written.update(dice);
         let applied = document.apply(&Bytes::from(update));
         assert_ne!(applied, Err(ApplyError::Broken));
         fates[usize::from(applied.is_err())] += 1;
-        if applied.is_err() {
-            written = before;
+        match applied {
+            Ok(applied) => log.extend(applied.update.map(|update| record(log.len() as u64 + 1, update))),
+            Err(_) => written = before,
         }
     }
-    (document, fates)
+    Made { document, log, fates }
+}
+
+fn record(number: u64, update: Bytes) -> LogRecord {
+    let entry = LogEntry {
+        author: Author::default(),
+        connection: ConnectionId(1),
+        at: WallMs(0),
+        update,
+        origins: None,
+    };
+    LogRecord { number: CommitNumber(number), entries: vec![entry] }
 }
 
 /// Does with a document all that can be done, and returns what did not work.
-fn use_all_of(document: &YjsDocument) -> Vec<String> {
+fn use_all_of(Made { document, log, .. }: &Made) -> Vec<String> {
     let mut failures = Vec::new();
     let mut see = |what: &str, error: Option<String>| {
         failures.extend(error.map(|error| format!("{what}: {error}")));
@@ -204,6 +228,12 @@ fn use_all_of(document: &YjsDocument) -> Vec<String> {
     let state = document.encode().expect("it is sound");
     let folded = compact::<YjsDocument>(Some(&Snapshot { number: CommitNumber(1), state }), &[]);
     see("fold", folded.err().map(|error| error.to_string()));
+    if !log.is_empty() {
+        // That it can be loaded; who disagree on the order of neighbours may find another one.
+        let replayed = compact::<YjsDocument>(None, log).err();
+        let replayed = replayed.filter(|error| *error != CompactError::Differs);
+        see("log", replayed.map(|error| error.to_string()));
+    }
     let empty = YjsDocument::default();
     see("difference", document.changes_to(&empty).err().map(|error| error.to_string()));
     for (what, one, other) in [("empty", document, &empty), ("restore", &empty, document)] {
@@ -247,9 +277,9 @@ fn whatever_stands_where_is_read() {
     let (watch, mut failures, mut fates) = (watch(), BTreeMap::new(), [0; 2]);
     for seed in first..first + setting("SYNCLINE_CONTENTS").unwrap_or(DOCUMENTS_DEFAULT) {
         watch.send(seed).expect("somebody watches");
-        let (document, [taken, refused]) = made(&mut Dice(seed));
-        fates = [fates[0] + taken, fates[1] + refused];
-        for failure in use_all_of(&document) {
+        let made = made(&mut Dice(seed));
+        fates = [fates[0] + made.fates[0], fates[1] + made.fates[1]];
+        for failure in use_all_of(&made) {
             failures.entry(failure).or_insert((seed, 0_u64)).1 += 1;
         }
     }

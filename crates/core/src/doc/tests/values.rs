@@ -31,3 +31,18 @@ fn values_that_are_gone_may_be_one_item() {
         assert_eq!(document.to_json(), Ok(serde_json::json!({"m": {"k": 4}})));
     }
 }
+
+/// Goal: what is stored of an update can be loaded, though the map of such values was collected before they came.
+#[test]
+fn values_of_a_map_that_is_gone_are_stored_with_their_deletion() {
+    let map = Bytes::from_static(&[1, 1, 1, 0, 0x27, 1, 1, b'm', 1, b'x', 1, 0]);
+    let gone = Bytes::from_static(&[0, 1, 1, 1, 0, 1]);
+    let values =
+        Bytes::from_static(&[1, 1, 2, 0, 0x28, 0, 1, 0, 1, b'k', 2, 120, 120, 2, 1, 1, 0, 1, 2, 1, 0, 2]);
+    let (mut document, mut again) = (YjsDocument::default(), YjsDocument::default());
+    for update in [map, gone, values] {
+        let stored = document.apply(&update).expect("honest").update.expect("it brings something");
+        again.replay(&stored).expect("what was stored is loaded");
+    }
+    assert!(again.same_document(&document).expect("sound"));
+}

@@ -20,7 +20,7 @@ const WALKED_MAX: u64 = 200_000_000;
 pub(in crate::doc) struct Budget {
     /// Bytes of formats that may still be written.
     formats: Cell<u64>,
-    /// Elements of arrays that may still be walked over.
+    /// Elements of arrays that may still be walked over, or moved.
     steps: Cell<u64>,
     /// Most bytes of formats that hold in one place of the document.
     at_once: u64,
@@ -54,9 +54,9 @@ impl Budget {
         formats.into_iter().try_for_each(|format| take(&self.formats, weight(format), Unwritable::Formats))
     }
 
-    /// Takes a walk over so many elements.
-    pub(super) fn walk(&self, elements: u32) -> Result<(), Unwritable> {
-        take(&self.steps, elements.into(), Unwritable::Long)
+    /// Takes a walk over so many elements, or a move of so many.
+    pub(super) fn walk(&self, elements: u64) -> Result<(), Unwritable> {
+        take(&self.steps, elements, Unwritable::Long)
     }
 
     /// Returns whether so many elements may be put among others in one pass. In an array that has formats, which none has that a

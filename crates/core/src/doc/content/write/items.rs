@@ -75,13 +75,13 @@ fn replace(
     for hunk in hunks.iter().rev() {
         let at = hunk.before.start as u32;
         if !are_types(hunk) {
-            w.budget.walk(array.len(w.txn))?;
+            w.budget.walk(array.len(w.txn).into())?;
             array.remove_range(w.txn, at, hunk.before.len() as u32);
         }
         // All at once: yrs joins what is put in one by one, and copies what it has joined each time.
         let values: Vec<Any> = after[hunk.after.clone()].iter().filter_map(value).cloned().collect();
         if !values.is_empty() {
-            w.budget.walk(array.len(w.txn))?;
+            w.budget.walk(array.len(w.txn).into())?;
             array.insert_range(w.txn, at, values);
         }
     }
@@ -104,6 +104,7 @@ fn replace(
     if steps.iter().all(|step| matches!(step, Retain(..))) {
         return Ok(());
     }
+    w.budget.walk(split_values(there, hunks, after))?;
     if w.budget.may_pass(put) {
         TextRef::from(branch).apply_delta(w.txn, steps);
     } else {
@@ -112,12 +113,36 @@ fn replace(
     w.budget.result()
 }
 
+/// Returns how many values yrs moves: values that follow each other may be one item, and what is put between two of them cuts it.
+fn split_values(there: &[Option<BranchPtr>], hunks: &[Hunk], after: &[Content]) -> u64 {
+    let mut behind = vec![0_u64; there.len() + 1];
+    for at in (0..there.len()).rev() {
+        behind[at] = if there[at].is_none() { behind[at + 1] + 1 } else { 0 };
+    }
+    let of_hunk = |hunk: &Hunk| {
+        let new = &after[hunk.after.clone()];
+        let values = new.iter().filter_map(value).count() as u64;
+        if values == 0 {
+            let is_behind_value = hunk.before.start.checked_sub(1).is_some_and(|last| there[last].is_none());
+            return if is_behind_value { behind[hunk.before.start] } else { 0 };
+        }
+        let mut placed = 0;
+        let cuts = new.windows(2).map(|pair| {
+            placed += u64::from(value(&pair[0]).is_some());
+            let is_cut = value(&pair[0]).is_some() && value(&pair[1]).is_none();
+            if is_cut { values - placed } else { 0 }
+        });
+        cuts.sum()
+    };
+    hunks.iter().map(of_hunk).sum()
+}
+
 /// Goes to each place from the beginning.
 fn step_by_step(w: &mut Writer<'_, '_>, array: &ArrayRef, steps: Steps<'_>) -> Result<(), Unwritable> {
     let mut at = 0;
     for step in steps {
         if !matches!(step, Retain(..)) {
-            w.budget.walk(array.len(w.txn))?;
+            w.budget.walk(array.len(w.txn).into())?;
         }
         match step {
             Retain(count, _) => at += count,
@@ -227,6 +252,44 @@ mod tests {
         // Once there is enough for all of them, twice there is not.
         assert_eq!(written(1, 0, FORMATS_BYTES_MAX / 5), Ok(()));
         assert_eq!(written(2, 0, FORMATS_BYTES_MAX / 5), Err(Unwritable::Long));
+    }
+
+    /// Goal: what is put between values is paid for by the values that are moved for it, in the array and in what is put there.
+    #[test]
+    fn values_are_cut_so_often_and_no_more() {
+        let (map, one) = (Content::Map(Named::new()), Content::Value(1_i64.into()));
+        let sequence = |kinds: &str| -> Vec<Content> {
+            kinds.chars().map(|kind| if kind == 'm' { map.clone() } else { one.clone() }).collect()
+        };
+        let written = |before: &str, after: &str, steps| {
+            let (before, after) = (sequence(before), sequence(after));
+            let doc = Doc::new();
+            let array = doc.get_or_insert_array("a");
+            let branch = BranchPtr::from(array.as_ref());
+            let mut txn = doc.transact_mut();
+            let (enough, budget) = (Budget::new(0), Budget::of_steps(steps, 0));
+            append_items(&mut Writer::new(&mut txn, &enough), branch, &before)?;
+            let items = |all| Content::Items(Items::Array, all);
+            match delta(&items(before), &items(after.clone())) {
+                Delta::Items(hunks) => {
+                    write_items(&mut Writer::new(&mut txn, &budget), branch, &hunks, &after)
+                }
+                _ => Ok(()),
+            }
+        };
+        let cases = [
+            ("", "1m1m1", 3),
+            ("", "m111m", 0),
+            ("1111", "1m111", 3),
+            ("m11", "mm11", 0),
+            ("11m", "11mm", 0),
+        ];
+        for (before, after, steps) in cases {
+            assert_eq!(written(before, after, steps), Ok(()), "{before} to {after}");
+            if steps > 0 {
+                assert_eq!(written(before, after, steps - 1), Err(Unwritable::Long), "{before} to {after}");
+            }
+        }
     }
 
     /// Goal: what yrs asks for while it writes, and is not given, is told to who wrote.
