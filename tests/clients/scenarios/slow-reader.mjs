@@ -1,5 +1,5 @@
-// A reader stops reading while another client writes tens of megabytes into its room. The server's memory stays flat,
-// the writer is not slowed, and once the reader reads again it is whole with a fraction of the traffic.
+// Readers stop reading while another client writes 128 MiB into their room. The memory of the server stays flat, the
+// writer is not slowed, and once the readers read again they are whole with a fraction of the traffic.
 
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
@@ -11,9 +11,10 @@ import { until } from '../lib/until.mjs'
 
 const PIECE_BYTES = 64 << 10
 /** So many that the cache of the store is full: what the document was is kept, so the store grows by every piece. */
-const WARM_PIECES = 768
-const PIECES = 768
-const GROWTH_BYTES_MAX = 32 << 20
+const WARM_PIECES = 2048
+const PIECES = 2048
+/** Above what a process grows by without any reader, and well below what a queue that takes everything would hold. */
+const GROWTH_BYTES_MAX = PIECES * PIECE_BYTES / 2
 /** What the sockets of both sides and the server's own queue hold is still delivered. */
 const CATCH_UP_BYTES_MAX = PIECES * PIECE_BYTES / 3
 
