@@ -25,10 +25,9 @@ struct Api {
 }
 
 const APIS: [Api; 3] = [
-    // The first two have no end, and lines of JSON are not made up: tests of `syncline-server` read and write them.
-    Api { base: "/sync/v1", left_out: &["/live", "/events", "/import"] },
-    // Server-sent events have no end: `docs::events` of the same tests reads them. `docs::bulk` speaks lines.
-    Api { base: "/docs/v1", left_out: &["/events", "/documents/{name}/events", "/import"] },
+    // They have no end: tests of `syncline-server` read them.
+    Api { base: "/sync/v1", left_out: &["/live", "/events"] },
+    Api { base: "/docs/v1", left_out: &["/events", "/documents/{name}/events"] },
     Api { base: "/auth/v1", left_out: &[] },
 ];
 
@@ -41,6 +40,9 @@ const AUTHORIZATION: &str = "Authorization: Bearer of the contract";
 const CHECKS: &str =
     "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance";
 
+/// What makes up bodies of lines, and reads them.
+const LINES: &str = include_str!("contract/lines.py");
+
 pub(crate) fn run(args: Vec<String>) -> Result<ExitCode, String> {
     let more = match args.split_first() {
         None => &[][..],
@@ -51,12 +53,12 @@ pub(crate) fn run(args: Vec<String>) -> Result<ExitCode, String> {
         env::var_os("CARGO_TARGET_DIR").map_or_else(|| process::root().join("target"), PathBuf::from);
     let tool = install(&target.join("contract"))?;
     process::run(&mut process::cargo(["build", "--package", "syncline"]))?;
+    write(&target.join("contract/lines.py"), LINES)?;
     let folder = target.join("contract/data");
     // What an earlier run left; nothing if there is none.
     let _ = fs::remove_dir_all(&folder);
     let settings = target.join("contract/syncline.toml");
-    fs::write(&settings, SETTINGS)
-        .map_err(|error| format!("cannot write {}: {error}", settings.display()))?;
+    write(&settings, SETTINGS)?;
     let (mut server, url) = start(&target.join("debug/syncline"), &settings, &folder)?;
     let outcome = APIS.iter().try_for_each(|api| check(&tool, &target, &url, api, more));
     // It is stopped whatever was found.
@@ -65,12 +67,17 @@ pub(crate) fn run(args: Vec<String>) -> Result<ExitCode, String> {
     outcome.map(|()| ExitCode::SUCCESS)
 }
 
+fn write(path: &Path, text: &str) -> Result<(), String> {
+    fs::write(path, text).map_err(|error| format!("cannot write {}: {error}", path.display()))
+}
+
 /// Has the tool look at one description.
 fn check(tool: &Path, target: &Path, url: &str, api: &Api, more: &[String]) -> Result<(), String> {
     let Api { base, left_out } = api;
     let mut checked = Command::new(tool);
     // It keeps what it has found beside it.
     checked.current_dir(target.join("contract"));
+    checked.env("SCHEMATHESIS_HOOKS", "lines");
     checked.args(["run", &format!("{url}{base}/openapi.json"), "--checks", CHECKS]);
     checked.args(["--request-timeout", "60", "--header", AUTHORIZATION]);
     checked.args(left_out.iter().map(|path| format!("--exclude-path={base}{path}")));

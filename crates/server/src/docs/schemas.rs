@@ -118,23 +118,42 @@ fn sent() -> Value {
 
 /// What exports and imports say, line by line. Which members a line has says which line it is.
 fn of_many() -> Value {
-    let number = reference("Number");
-    let (text, count) = (json!({ "type": "string" }), json!({ "type": "integer", "minimum": 0 }));
-    let flag = json!({ "type": "boolean" });
-    let exported = json!({
-        "format": { "const": "syncline-documents" }, "version": { "const": 1 },
-        "name": text, "kind": { "enum": ["yjs", "automerge"] }, "commit": number, "bytes": count,
-        "state": { "type": "string", "contentEncoding": "base64" },
-        "error": text, "message": text,
-        "end": flag, "documents": count, "unreadable": count,
-    });
-    let imported = json!({
-        "line": count, "name": text, "result": { "enum": ["created", "merged", "unchanged", "skipped"] },
-        "error": text, "message": text,
-        "end": flag, "whole": flag, "created": count, "merged": count, "unchanged": count, "skipped": count,
-        "failed": count,
-    });
-    json!({ "ExportedLine": object(&[], exported), "ImportedLine": object(&[], imported) })
+    let count = json!({ "type": "integer", "minimum": 0 });
+    let (text, name) = (json!({ "type": "string" }), document_name("team/plan"));
+    let kind = json!({ "enum": ["yjs", "automerge"] });
+    let first = object(
+        &["format", "version"],
+        json!({ "format": { "const": "syncline-documents" }, "version": { "const": 1 }, "documents": count }),
+    );
+    let state =
+        json!({ "type": "string", "contentEncoding": "base64", "description": "The whole document." });
+    let document = object(
+        &["name", "kind", "state"],
+        json!({ "name": name, "kind": kind, "commit": reference("Number"), "bytes": count, "state": state }),
+    );
+    let unreadable =
+        object(&["name", "error"], json!({ "name": name, "kind": kind, "error": text, "message": text }));
+    let end = object(
+        &["end", "documents", "unreadable"],
+        json!({ "end": { "const": true }, "documents": count, "unreadable": count }),
+    );
+    let results = json!({ "enum": ["created", "merged", "unchanged", "skipped"] });
+    let taken =
+        object(&["line", "name", "result"], json!({ "line": count, "name": text, "result": results }));
+    let refused = object(
+        &["line", "error", "message"],
+        json!({ "line": count, "name": text, "error": text, "message": text }),
+    );
+    let sum = ["created", "merged", "unchanged", "skipped", "failed"];
+    let mut last = object(
+        &[&["end", "whole"], &sum[..]].concat(),
+        json!({ "end": { "const": true }, "whole": { "type": "boolean" }, "error": text, "message": text }),
+    );
+    sum.iter().for_each(|member| last["properties"][member] = count.clone());
+    json!({
+        "ExportedLine": { "anyOf": [first, document, unreadable, end] },
+        "ImportedLine": { "anyOf": [taken, refused, last] },
+    })
 }
 
 /// What a document begins with. An Automerge document has entries of any kind.

@@ -417,10 +417,7 @@ fn management() -> Named {
 fn bulk() -> Named {
     let refused = json!({ "type": reference("TypeName"), "id": reference("EntityId"), "problem": { "type": "object" } });
     vec![
-        (
-            "ExportLine",
-            json!({ "type": "object", "description": "The first line has `format`, the last one `sha256`, each other a record, or with `update` the next bytes of the document that the record before it is." }),
-        ),
+        ("ExportLine", exported()),
         (
             "ImportLine",
             json!({ "type": "object", "description": "With `lines` how far the import has come, through which record; the last line is `Imported` or a `Problem`." }),
@@ -444,4 +441,27 @@ fn merged(one: &Value, other: Value) -> Value {
     let mut all = one.as_object().cloned().unwrap_or_default();
     all.extend(other.as_object().cloned().unwrap_or_default());
     Value::Object(all)
+}
+
+/// A line of an export. Which members it has says which line it is.
+fn exported() -> Value {
+    let count = json!({ "type": "integer", "minimum": 0 });
+    let types = json!({ "type": "object", "additionalProperties": reference("Type") });
+    let first = object(
+        &["format", "types"],
+        json!({ "format": { "const": 1 }, "epoch": reference("U64"), "as_of": reference("U64"), "types": types, "records": count }),
+    );
+    let document =
+        json!({ "type": "object", "description": "With `bytes` how long the document is that comes next." });
+    let members = json!({
+        "type": reference("TypeName"), "id": reference("EntityId"), "ver": reference("U64"), "hlc": reference("Hlc"), "dot": reference("Dot"),
+        "schema_v": { "type": "integer", "minimum": 0 }, "data": reference("Values"), "document": document,
+        "deleted": { "type": "boolean" },
+    });
+    let [alive, dead] =
+        ["data", "deleted"].map(|more| object(&["type", "id", "hlc", "schema_v", more], members.clone()));
+    let bytes = json!({ "type": "string", "contentEncoding": "base64", "description": "The next bytes of the document." });
+    let piece = object(&["update"], json!({ "update": bytes }));
+    let end = object(&["sha256", "records"], json!({ "sha256": { "type": "string" }, "records": count }));
+    json!({ "anyOf": [first, alive, dead, piece, end] })
 }
