@@ -11,7 +11,7 @@ use super::tree;
 const ALLOWED: [(&str, &[&str]); 6] = [
     ("core", &["automerge", "bytes", "cel", "flate2", "imara-diff", "serde", "serde_json", "sha2", "thiserror", "yrs"]),
     ("protocol", &["bytes", "data-encoding", "hmac", "minicbor", "rmp-serde", "serde", "sha2", "syncline-core", "thiserror"]),
-    ("store", &["bytes", "crc32fast", "sled", "syncline-core", "thiserror", "zstd"]),
+    ("store", &["bytes", "crc32fast", "sha2", "sled", "syncline-core", "thiserror", "zstd"]),
     ("sim", &["automerge", "bytes", "clap", "syncline-core", "syncline-protocol", "syncline-store", "yrs"]),
     ("server", &[
         "async-compression", "axum", "bytes", "data-encoding", "form_urlencoded", "futures-util", "getrandom", "hyper", "hyper-util", "jsonwebtoken", "percent-encoding", "prometheus-client",

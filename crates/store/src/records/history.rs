@@ -7,7 +7,7 @@
 //! | 8 | the first commit, u64 |
 //! | 8 | when its first update was taken in, milliseconds since the Unix epoch, u64 |
 //! | 8 | when its last one was |
-//! | 4 | length of what follows before it was compressed, u32 |
+//! | 4 | length of what follows before it was compressed, u32; the highest bit says that it was [shortened](super::changes) |
 //! | n | zstd: for each commit its length in bytes, u32, and its log record |
 //!
 //! Pages count from the commit behind the base to that of the newest snapshot: what lies before has been dropped, what lies behind
@@ -34,6 +34,7 @@ use syncline_core::{
 };
 
 use super::{
+    changes,
     load::{Corruption, LoadError, read_whole},
     payload::{decode_log, encode_log},
 };
@@ -46,6 +47,9 @@ use crate::{
 
 /// Higher levels take longer and save little: updates of one letter are mostly ids.
 const ZSTD_LEVEL: i32 = 3;
+
+/// Set in the length of pages that were shortened.
+const SHORTENED: u32 = 1 << 31;
 
 /// Commits that belong together, one behind the other.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,7 +123,11 @@ impl Page {
         for number in [self.first, from.0, to.0] {
             payload.extend_from_slice(&number.to_be_bytes());
         }
-        payload.extend_from_slice(&packed(&self.raw)?);
+        let kept = match changes::shortened(&self.raw) {
+            Some(short) => packed(&short, SHORTENED)?,
+            None => packed(&self.raw, 0)?,
+        };
+        payload.extend_from_slice(&kept);
         Ok(Some(payload))
     }
 }
@@ -162,18 +170,19 @@ fn spread(batches: &mut Vec<Batch>, values: Vec<(Key, crate::batch::Value)>) {
     }
 }
 
-/// The length, and zstd.
-fn packed(raw: &[u8]) -> Result<Vec<u8>, RecordTooLong> {
+/// The length, with a flag, and zstd.
+fn packed(raw: &[u8], flag: u32) -> Result<Vec<u8>, RecordTooLong> {
     let too_long = RecordTooLong { bytes: raw.len() };
-    let length = u32::try_from(raw.len()).map_err(|_| too_long)?;
-    let mut packed = length.to_be_bytes().to_vec();
+    let length = u32::try_from(raw.len()).ok().filter(|length| length & SHORTENED == 0).ok_or(too_long)?;
+    let mut packed = (length | flag).to_be_bytes().to_vec();
     packed.extend_from_slice(&zstd::bulk::compress(raw, ZSTD_LEVEL).map_err(|_| too_long)?);
     Ok(packed)
 }
 
 fn unpacked(mut payload: Bytes) -> Result<Bytes, RecordFault> {
     const PACKED: RecordFault = RecordFault::Malformed { what: "compressed bytes" };
-    let length = payload.try_get_u32().map_err(|_| PACKED)? as usize;
+    let stated = payload.try_get_u32().map_err(|_| PACKED)?;
+    let length = (stated & !SHORTENED) as usize;
     if length > PAYLOAD_BYTES_MAX {
         return Err(PACKED);
     }
@@ -181,7 +190,14 @@ fn unpacked(mut payload: Bytes) -> Result<Bytes, RecordFault> {
     let mut raw = Vec::new();
     let reader = zstd::stream::read::Decoder::with_buffer(&payload[..]).map_err(|_| PACKED)?;
     reader.take(length as u64 + 1).read_to_end(&mut raw).map_err(|_| PACKED)?;
-    if raw.len() == length { Ok(raw.into()) } else { Err(PACKED) }
+    if raw.len() != length {
+        return Err(PACKED);
+    }
+    if stated & SHORTENED == 0 {
+        Ok(raw.into())
+    } else {
+        Ok(changes::whole(&raw).map_err(|_| PACKED)?.into())
+    }
 }
 
 /// Decodes a page; `last` is what it is numbered by.
@@ -317,7 +333,7 @@ pub fn base_batches(
 ) -> Result<Vec<Batch>, RecordTooLong> {
     let slot = Slot { kind: Kind::HistoryBase, tenant, document, number: base.number, chunk: 0 };
     let mut batches = vec![Batch::new()];
-    let payload = packed(&base.state)?;
+    let payload = packed(&base.state, 0)?;
     spread(&mut batches, envelope::seal(|chunk| Key::record(Slot { chunk, ..slot }), &payload)?);
     Ok(batches)
 }
@@ -390,7 +406,7 @@ pub(super) fn encode_version(version: &Version) -> Result<Vec<u8>, RecordTooLong
     let mut payload = commit.0.to_be_bytes().to_vec();
     payload.extend_from_slice(&(name.len() as u32).to_be_bytes());
     payload.extend_from_slice(name.as_bytes());
-    let entry = LogEntry { update: packed(&entry.update)?.into(), ..entry.clone() };
+    let entry = LogEntry { update: packed(&entry.update, 0)?.into(), ..entry.clone() };
     payload.extend_from_slice(&encode_log(&[entry])?);
     Ok(payload)
 }

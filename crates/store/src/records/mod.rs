@@ -5,6 +5,7 @@
 
 mod authors;
 mod branch;
+mod changes;
 mod cover;
 mod erased;
 mod former;

@@ -1,6 +1,7 @@
 //! What was comes back, page by page.
 
 use super::*;
+use crate::records::changes::tests::change;
 
 fn made(number: u64, entries: &[(u64, usize)]) -> LogRecord {
     let entries = entries.iter().map(|&(at, bytes)| LogEntry { at: WallMs(at), ..entry(pattern(bytes)) });
@@ -51,6 +52,22 @@ fn a_page_takes_less_than_its_log() {
     keep(&mut store, &log);
     let stored: usize = store.live().values().map(|value| value.len()).sum();
     assert!(stored < 1_000 * 30, "{stored} bytes for 1,000 updates of 25");
+}
+
+#[test]
+fn changes_of_automerge_take_up_what_they_say() {
+    let mut store = MemoryStore::new();
+    let (mut log, mut follows) = (Vec::new(), Vec::new());
+    for number in 1..=1_000_u64 {
+        let (hash, change) = change(&follows, &number.to_be_bytes());
+        follows = vec![hash];
+        log.push(LogRecord { number: CommitNumber(number), entries: vec![entry(change)] });
+    }
+    keep(&mut store, &log);
+    let stored: usize = store.live().values().map(|value| value.len()).sum();
+    assert!(stored < 1_000 * 12, "{stored} bytes for 1,000 changes of 8");
+    assert_eq!(read(&store, 0, u64::MAX), log);
+    assert_eq!(verify(&store).unwrap().faults, []);
 }
 
 #[test]
