@@ -3,7 +3,7 @@
 use std::{cell::OnceCell, collections::BTreeMap, iter::Peekable};
 
 use super::{
-    contest::Contest,
+    contest::{Added, Contest},
     formats::{CONTENT_DELETED, FormatBound},
     range_set::RangeSet,
     slices::{Slices, Take},
@@ -76,7 +76,7 @@ pub(crate) struct Plan {
     pub(crate) fidelity: Fidelity,
     /// The same structs as in `sections`, in the order of their dependencies, if they are too many to go in at once.
     pub(crate) slices: Option<Slices>,
-    pub(super) contest: Contest,
+    pub(super) contest: Added,
     formats: FormatBound,
     added: BTreeMap<ClientId, ClientStructs>,
 }

@@ -208,7 +208,7 @@ impl YjsDocument {
         Ok(())
     }
 
-    fn take_in(
+    pub(super) fn take_in(
         &mut self,
         update: &Bytes,
         scanned: &ScannedUpdate<'_>,

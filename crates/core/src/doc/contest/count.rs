@@ -6,7 +6,7 @@
 
 use std::{collections::BTreeMap, ops::Range};
 
-use super::{NOTED_STEPS, number};
+use super::{bound::NOTED_STEPS, number};
 use crate::{
     doc::slices::Take,
     guard::{Beginning, Id, ScannedUpdate, Struct, StructKind},
@@ -28,15 +28,26 @@ struct Piece {
 const ENTRY_STEPS: u64 = 8;
 
 /// Returns the most steps of an item that walks past so many that were put before the same, and so many that either walks past.
-fn walk(either: u64, same: u64) -> u64 {
+pub(super) fn walk(either: u64, same: u64) -> u64 {
     let all = either + same;
     // Those that it notes and those at which it forgets them are not the same.
     let noted = either.min(all.div_ceil(2));
     all + noted * (all - noted) / NOTED_STEPS
 }
 
-/// Returns the most steps that each item of a document walks with those that an update adds, in whatever order they come.
-pub(super) fn steps(whole: &ScannedUpdate<'_>, update: &ScannedUpdate<'_>, takes: &[Take]) -> Vec<u64> {
+/// The most steps of an item, and of one that is put before it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Steps {
+    pub(super) own: u64,
+    pub(super) before: u64,
+}
+
+/// Returns the most steps that each item of a document walks with those that an update adds, in whatever order they come; by their ids.
+pub(super) fn steps(
+    whole: &ScannedUpdate<'_>,
+    update: &ScannedUpdate<'_>,
+    takes: &[Take],
+) -> Vec<(Id, Steps)> {
     let mut items: BTreeMap<ClientId, Vec<Piece>> = BTreeMap::new();
     for section in whole.sections() {
         let pieces = whole.structs(section).filter_map(|read| piece(whole, section.client, &read, 0));
@@ -50,7 +61,9 @@ pub(super) fn steps(whole: &ScannedUpdate<'_>, update: &ScannedUpdate<'_>, takes
         items.entry(take.client).or_default().extend(pieces);
     }
     let cuts = cuts(items.values().flatten(), [whole, update]);
-    Pieces::new(items, &cuts).steps()
+    let pieces = Pieces::new(items, &cuts);
+    let id = |piece: &Piece| Id { client: piece.client, clock: piece.clocks.start };
+    pieces.pieces.iter().map(id).zip(pieces.steps()).collect()
 }
 
 /// Returns an item from clock `from` on.
@@ -153,7 +166,7 @@ impl Pieces {
     }
 
     /// Returns how far each walks at most.
-    fn steps(&self) -> Vec<u64> {
+    fn steps(&self) -> Vec<Steps> {
         let (places, behind) = (self.places(), self.behind());
         let around = Around::new(self, &places, &behind);
         let right = |at: usize| self.pieces[at].right;
@@ -162,7 +175,7 @@ impl Pieces {
         sorted.sort_unstable_by_key(|&at| (places[at], right(at), client(at)));
         let all = |place: &[usize]| place.iter().map(|&at| behind[at]).sum::<u64>();
 
-        let mut steps = vec![0; sorted.len()];
+        let mut steps = vec![Steps::default(); sorted.len()];
         for place in sorted.chunk_by(|&one, &other| places[one] == places[other]) {
             let here = all(place);
             let to_the_end = match places[place[0]] {
@@ -173,9 +186,10 @@ impl Pieces {
                 let (beside_all, mut lower) = (all(beside), 0);
                 for same in beside.chunk_by(|&one, &other| client(one) == client(other)) {
                     for &at in same {
-                        let not_past = around.right[at] + around.left[at] + beside_all - behind[at];
-                        let either = here.saturating_sub(not_past);
-                        steps[at] = walk(either, lower) + to_the_end;
+                        let others = here.saturating_sub(around.right[at] + around.left[at]);
+                        let either = others.saturating_sub(beside_all - behind[at]);
+                        let own = walk(either, lower) + to_the_end;
+                        steps[at] = Steps { own, before: walk(others, 0) + to_the_end };
                     }
                     lower += all(same);
                 }
