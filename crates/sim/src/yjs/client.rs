@@ -183,8 +183,11 @@ impl Edit<Bytes> for Client {
     fn connect(&mut self) -> Vec<Bytes> {
         self.synced = false;
         self.heard = false;
-        if let Saving::Counted { unsaved } = &mut self.saving {
-            *unsaved = 1;
+        // What it was told holds for the document of then: that may have been deleted.
+        match &mut self.saving {
+            Saving::Echoed => {}
+            Saving::Counted { unsaved } => *unsaved = 1,
+            Saving::Asked { kept, .. } => *kept = None,
         }
         let step1 = yjs::sync_step1(&self.doc.transact().state_vector().encode_v1());
         [step1].into_iter().chain(self.asks()).collect()
